@@ -12,7 +12,9 @@ export function environmentFor(tools) {
     ...[tools.empp, ...fetched].map((file) => file && dirname(file)),
   ].filter(Boolean);
   const env = { ...process.env, PATH: [...new Set(directories), process.env.PATH ?? '/usr/bin:/bin'].join(delimiter) };
-  const set = (name, value) => { if (value) env[name] = value; };
+  const set = (name, value) => {
+    if (value) env[name] = value;
+  };
   set('CC', tools.cc);
   set('CXX', tools.cxx);
   set('EM_CONFIG', tools.emConfig);

@@ -10,12 +10,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { environmentFor } from './env.mjs';
-import { cache, run, say, seconds, SetupError, sweep, takeLock } from './setup/common.mjs';
+import { cache, run, SetupError, say, seconds, sweep, takeLock } from './setup/common.mjs';
 import { forgetDownloads } from './setup/debian.mjs';
-import {
-  fetchEmscripten, findCatch2, findChromium, findEmscripten, findHeaders, findNative, findNode, installNpmPackages,
-  npmPackagesAreInstalled,
-} from './setup/parts.mjs';
+import { fetchEmscripten, findEmscripten } from './setup/emscripten.mjs';
+import { findCatch2, findChromium, findHeaders } from './setup/extras.mjs';
+import { findNative } from './setup/native.mjs';
+import { findNode, installNpmPackages, npmPackagesAreInstalled } from './setup/node.mjs';
 import { readStamp, stampFile } from './setup/stamp.mjs';
 
 const smokeSource = `#include <emscripten/bind.h>
@@ -29,12 +29,24 @@ async function checkEmscripten(tools) {
   const directory = mkdtempSync(join(tmpdir(), 'holdfast-'));
   try {
     writeFileSync(join(directory, 'probe.cpp'), smokeSource);
-    const flags = ['-std=c++23', '-O1', '-lembind', '--no-entry', '--emit-tsd', 'probe.d.ts', '-sMODULARIZE', '-sEXPORT_ES6', '-sSTRICT'];
+    const flags = [
+      '-std=c++23',
+      '-O1',
+      '-lembind',
+      '--no-entry',
+      '--emit-tsd',
+      'probe.d.ts',
+      '-sMODULARIZE',
+      '-sEXPORT_ES6',
+      '-sSTRICT',
+    ];
     await run(tools.empp, ['probe.cpp', '-o', 'probe.js', ...flags], {
-      cwd: directory, env: environmentFor(tools),
+      cwd: directory,
+      env: environmentFor(tools),
       advice: `Emscripten ${tools.emscriptenVersion} does not work. If it is the fetched one, remove ${cache} and run the same command again.`,
     });
-    if (!existsSync(join(directory, 'probe.d.ts'))) throw new SetupError('em++ wrote no typings', 'TypeScript 5.x must be installed (npm ci).');
+    if (!existsSync(join(directory, 'probe.d.ts')))
+      throw new SetupError('em++ wrote no typings', 'TypeScript 5.x must be installed (npm ci).');
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }
@@ -52,8 +64,15 @@ async function setUpEverything() {
   const native = await findNative(!own);
   const emscripten = own ?? (await fetchEmscripten(native));
   const tools = {
-    node, ...native, empp: emscripten.empp, emscripten: emscripten.emscripten, emConfig: emscripten.emConfig,
-    emscriptenVersion: emscripten.version, include: await findHeaders(), catch2: await findCatch2(), chromium: await findChromium(),
+    node,
+    ...native,
+    empp: emscripten.empp,
+    emscripten: emscripten.emscripten,
+    emConfig: emscripten.emConfig,
+    emscriptenVersion: emscripten.version,
+    include: await findHeaders(),
+    catch2: await findCatch2(),
+    chromium: await findChromium(),
   };
   await checkEmscripten(tools);
   forgetDownloads();

@@ -4,8 +4,17 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
-  accessSync, constants, createReadStream, existsSync, mkdirSync, openSync, readFileSync, readdirSync,
-  renameSync, rmSync, statSync,
+  accessSync,
+  constants,
+  createReadStream,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
 } from 'node:fs';
 import { homedir } from 'node:os';
 import { delimiter, dirname, join, resolve } from 'node:path';
@@ -81,14 +90,21 @@ export function run(command, args, { cwd, env, advice, watch, megabytes, input }
     const child = spawn(command, args, { cwd, env: env ?? process.env, stdio: ['pipe', 'pipe', 'pipe'] });
     let output = '';
     let stdout = '';
-    child.stdout.on('data', (data) => { stdout += data; output += data; });
-    child.stderr.on('data', (data) => { output += data; });
+    child.stdout.on('data', (data) => {
+      stdout += data;
+      output += data;
+    });
+    child.stderr.on('data', (data) => {
+      output += data;
+    });
     child.stdin.on('error', () => {});
     child.stdin.end(input ?? '');
-    const timer = watch && setInterval(() => {
-      const have = Math.round(directoryBytes(watch) / 1e6);
-      say(`  … ${have} MB${megabytes ? ` of ${megabytes} MB` : ''}`);
-    }, 3000);
+    const timer =
+      watch &&
+      setInterval(() => {
+        const have = Math.round(directoryBytes(watch) / 1e6);
+        say(`  … ${have} MB${megabytes ? ` of ${megabytes} MB` : ''}`);
+      }, 3000);
     const done = (error) => {
       clearInterval(timer);
       if (error) reject(error);
@@ -106,7 +122,9 @@ export function run(command, args, { cwd, env, advice, watch, megabytes, input }
 export function hashOf(file, algorithm = 'sha256', encoding = 'hex') {
   return new Promise((fulfil, reject) => {
     const hash = createHash(algorithm);
-    createReadStream(file).on('data', (data) => hash.update(data)).on('error', reject)
+    createReadStream(file)
+      .on('data', (data) => hash.update(data))
+      .on('error', reject)
       .on('end', () => fulfil(hash.digest(encoding)));
   });
 }

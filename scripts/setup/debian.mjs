@@ -2,8 +2,9 @@
 // and cache. apt itself checks Debian's signature and every hash; on top of it the
 // recorded sha256 is compared wherever Debian still serves the recorded version.
 import { existsSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { arch } from 'node:os';
 import { basename, join, relative } from 'node:path';
-import { cache, hashOf, run, say, seconds, SetupError, toolchain, which } from './common.mjs';
+import { cache, hashOf, run, SetupError, say, seconds, toolchain, which } from './common.mjs';
 
 const { debian } = toolchain;
 const mirror = process.env.HOLDFAST_DEBIAN_MIRROR || debian.mirror;
@@ -14,6 +15,20 @@ const networkAdvice =
 export function hasApt() {
   return Boolean(which('apt-get') && which('dpkg-deb'));
 }
+
+/** May packages be installed for the whole system? */
+export const mayInstall = () => process.getuid?.() === 0 && hasApt() && !process.env.HOLDFAST_NO_SYSTEM;
+
+/** The directory Debian keeps this machine's libraries in. */
+export const triple = arch() === 'arm64' ? 'aarch64-linux-gnu' : 'x86_64-linux-gnu';
+
+export const notNeeded = [
+  './usr/share/doc',
+  './usr/share/man',
+  './usr/share/locale',
+  './usr/share/info',
+  './usr/share/i18n',
+];
 
 const prepared = new Map();
 
@@ -26,10 +41,14 @@ function suiteOptions(suite) {
 async function prepareSuite(suite) {
   if (!hasApt()) throw new SetupError('this system has no apt-get', otherSystems());
   if (!existsSync(debian.keyring)) {
-    throw new SetupError(`${debian.keyring} is missing`, 'Install the package debian-archive-keyring, then run the same command again.');
+    throw new SetupError(
+      `${debian.keyring} is missing`,
+      'Install the package debian-archive-keyring, then run the same command again.',
+    );
   }
   const directory = join(cache, 'apt', suite);
-  for (const name of ['lists/partial', 'archives/partial', 'debs']) mkdirSync(join(directory, name), { recursive: true });
+  for (const name of ['lists/partial', 'archives/partial', 'debs'])
+    mkdirSync(join(directory, name), { recursive: true });
   const from = `[signed-by=${debian.keyring}] ${mirror} ${suite} main`;
   writeFileSync(join(directory, 'sources.list'), `deb ${from}\n${suite === 'trixie' ? `deb-src ${from}\n` : ''}`);
   writeFileSync(join(directory, 'status'), '');
@@ -62,14 +81,23 @@ export async function downloadPackages(suite, part, { closure = false } = {}) {
   const into = join(directory, closure ? 'archives' : 'debs');
   const megabytes = Object.values(recorded).reduce((sum, one) => sum + (one.megabytes ?? 0), 0);
   const start = Date.now();
-  say(`downloading ${names.join(', ')}${megabytes ? ` (${megabytes} MB)` : ''}${closure ? ' and what they depend on' : ''}`);
+  say(
+    `downloading ${names.join(', ')}${megabytes ? ` (${megabytes} MB)` : ''}${closure ? ' and what they depend on' : ''}`,
+  );
   const how = { advice: networkAdvice, watch: into, megabytes, cwd: into };
-  if (closure) await run('apt-get', [...options, 'install', '--download-only', '--no-install-recommends', '-y', '-q', ...names], how);
+  if (closure)
+    await run(
+      'apt-get',
+      [...options, 'install', '--download-only', '--no-install-recommends', '-y', '-q', ...names],
+      how,
+    );
   else await run('apt-get', [...options, 'download', '-q', ...names], how);
   for (const name of names) await checkPackage(into, name, recorded[name]);
   say(`  verified in ${seconds(start)}`);
   const ours = (file) => closure || names.some((name) => file.startsWith(`${name}_`));
-  return readdirSync(into).filter((file) => file.endsWith('.deb') && ours(file)).map((file) => join(into, file));
+  return readdirSync(into)
+    .filter((file) => file.endsWith('.deb') && ours(file))
+    .map((file) => join(into, file));
 }
 
 async function checkPackage(directory, name, recorded) {
@@ -78,7 +106,9 @@ async function checkPackage(directory, name, recorded) {
   if (!exact) {
     const served = decodeURIComponent(files[0] ?? 'nothing');
     if (!files.length) throw new SetupError(`apt downloaded no ${name}`, networkAdvice);
-    return say(`  note: Debian now serves ${served} (recorded: ${recorded.version}); accepted, apt verified its signature`);
+    return say(
+      `  note: Debian now serves ${served} (recorded: ${recorded.version}); accepted, apt verified its signature`,
+    );
   }
   // A stale older file beside the recorded one must not be unpacked instead of it.
   for (const file of files) if (file !== exact) rmSync(join(directory, file));
@@ -87,7 +117,10 @@ async function checkPackage(directory, name, recorded) {
   const actual = await hashOf(join(directory, exact));
   if (actual === recorded.sha256) return;
   rmSync(join(directory, exact));
-  throw new SetupError(`${exact} has sha256 ${actual}, recorded is ${recorded.sha256}`, 'The file was removed. Run the same command again; if it happens again, the mirror serves something else than Debian did.');
+  throw new SetupError(
+    `${exact} has sha256 ${actual}, recorded is ${recorded.sha256}`,
+    'The file was removed. Run the same command again; if it happens again, the mirror serves something else than Debian did.',
+  );
 }
 
 /** Unpacks a package's files below `into`, without the paths matching `leaveOut`. */
@@ -109,10 +142,14 @@ export async function downloadSource(suite, part) {
   await run('apt-get', [...options, 'source', '--download-only', '-q', source], { cwd, advice: networkAdvice });
   const file = files().includes(archive) ? archive : files()[0];
   if (!file) throw new SetupError(`apt downloaded no source of ${source}`, networkAdvice);
-  if (file !== archive) say(`  note: Debian now serves ${file} (recorded: ${archive}); accepted, apt verified its signature`);
+  if (file !== archive)
+    say(`  note: Debian now serves ${file} (recorded: ${archive}); accepted, apt verified its signature`);
   else if ((await hashOf(join(cwd, file))) !== sha256) {
     rmSync(join(cwd, file));
-    throw new SetupError(`${file} has not the recorded sha256 ${sha256}`, 'The file was removed. Run the same command again.');
+    throw new SetupError(
+      `${file} has not the recorded sha256 ${sha256}`,
+      'The file was removed. Run the same command again.',
+    );
   }
   return join(cwd, file);
 }
@@ -130,7 +167,8 @@ export async function systemInstall(names) {
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
   const wait = ['-o', 'DPkg::Lock::Timeout=600', '-o', 'Acquire::Retries=3'];
   const advice = `Run it by hand to see what is wrong: apt-get update && apt-get install --no-install-recommends ${names.join(' ')}`;
-  const install = () => run('apt-get', [...wait, 'install', '-y', '-q', '--no-install-recommends', ...names], { env, advice });
+  const install = () =>
+    run('apt-get', [...wait, 'install', '-y', '-q', '--no-install-recommends', ...names], { env, advice });
   await run('apt-get', [...wait, 'update', '-q'], { env, advice: networkAdvice });
   try {
     await install();
@@ -144,13 +182,16 @@ export async function systemInstall(names) {
 }
 
 export function otherSystems() {
-  return 'Install by hand: Emscripten 3.1.57 or newer (https://emscripten.org/docs/getting_started/downloads.html; em++ on PATH or EMSDK set), ' +
-    'clang 17 or newer, cmake 3.25 or newer, ninja and Chromium (or its path in HOLDFAST_CHROMIUM). Then run the same command again.';
+  return (
+    'Install by hand: Emscripten 3.1.57 or newer (https://emscripten.org/docs/getting_started/downloads.html; em++ on PATH or EMSDK set), ' +
+    'clang 17 or newer, cmake 3.25 or newer, ninja and Chromium (or its path in HOLDFAST_CHROMIUM). Then run the same command again.'
+  );
 }
 
 /** Shared libraries of an unpacked prefix that may stand in for missing ones of the host: all but the C and C++ runtimes. */
 export function linkLibraries(directories, into) {
-  const runtime = /^(ld-linux|lib(c|m|mvec|pthread|dl|rt|resolv|util|anl|nsl|nss_.*|thread_db|BrokenLocale|c_malloc_debug|stdc\+\+|gcc_s))[-.]/;
+  const runtime =
+    /^(ld-linux|lib(c|m|mvec|pthread|dl|rt|resolv|util|anl|nsl|nss_.*|thread_db|BrokenLocale|c_malloc_debug|stdc\+\+|gcc_s))[-.]/;
   mkdirSync(into, { recursive: true });
   for (const directory of directories) {
     if (!existsSync(directory)) continue;

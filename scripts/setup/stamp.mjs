@@ -9,7 +9,9 @@ export function stampFile() {
   // Child processes of a run use the toolchain the run was started with.
   if (HOLDFAST_TOOLCHAIN) return HOLDFAST_TOOLCHAIN;
   const node = process.versions.node;
-  const key = hashText(JSON.stringify([toolchainText, EMSDK, which('em++'), HOLDFAST_CHROMIUM, HOLDFAST_NO_SYSTEM, node]));
+  const key = hashText(
+    JSON.stringify([toolchainText, EMSDK, which('em++'), HOLDFAST_CHROMIUM, HOLDFAST_NO_SYSTEM, node]),
+  );
   return join(cache, 'ready', `${key.slice(0, 16)}.json`);
 }
 
@@ -18,7 +20,19 @@ export function readStamp() {
   const file = stampFile();
   if (!existsSync(file)) return undefined;
   const tools = JSON.parse(readFileSync(file, 'utf8'));
-  for (const key of ['node', 'cc', 'cxx', 'cmake', 'ninja', 'python', 'empp', 'emConfig', 'include', 'catch2', 'chromium']) {
+  for (const key of [
+    'node',
+    'cc',
+    'cxx',
+    'cmake',
+    'ninja',
+    'python',
+    'empp',
+    'emConfig',
+    'include',
+    'catch2',
+    'chromium',
+  ]) {
     if (tools[key] && !existsSync(tools[key])) return undefined;
   }
   return tools;

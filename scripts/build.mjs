@@ -1,0 +1,98 @@
+// Building: a CMake preset, the WASM module with its place in js/, the package in dist/.
+import { spawnSync } from 'node:child_process';
+import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { toolchainEnvironment } from './env.mjs';
+import { hashText, root } from './setup/common.mjs';
+
+/** Runs a tool of the toolchain in the project's directory; a failure ends the process with its exit code. */
+export function must(command, args, options = {}) {
+  const status = attempt(command, args, options);
+  if (status !== 0) {
+    process.stderr.write(`\nfailed (${status}): ${command} ${args.join(' ')}\n`);
+    process.exit(status);
+  }
+}
+
+/** The same, but answers with the exit code. */
+export function attempt(command, args, { env = {}, ...options } = {}) {
+  const result = spawnSync(command, args, {
+    cwd: root,
+    stdio: 'inherit',
+    env: { ...toolchainEnvironment(), ...env },
+    ...options,
+  });
+  if (result.error) process.stderr.write(`${command}: ${result.error.message}\n`);
+  return result.status ?? 1;
+}
+
+/** Like must, but shows the output only when it fails. */
+function quietly(command, args) {
+  const result = spawnSync(command, args, { cwd: root, encoding: 'utf8', env: toolchainEnvironment() });
+  if (result.status === 0) return;
+  process.stderr.write(
+    `${result.stdout ?? ''}${result.stderr ?? result.error?.message}\nfailed: ${command} ${args.join(' ')}\n`,
+  );
+  process.exit(1);
+}
+
+/** Configures a preset when it is new or the toolchain changed, and builds it. Ninja does the rest of the bookkeeping. */
+export function buildPreset(preset, targets = []) {
+  const directory = join(root, 'build', preset);
+  const env = toolchainEnvironment();
+  const fingerprint = hashText(
+    JSON.stringify(['CXX', 'HOLDFAST_EMSCRIPTEN', 'HOLDFAST_INCLUDE', 'HOLDFAST_CATCH2'].map((name) => env[name])) +
+      readFileSync(join(root, 'CMakePresets.json'), 'utf8'),
+  );
+  const mark = join(directory, '.toolchain');
+  if (!existsSync(mark) || readFileSync(mark, 'utf8') !== fingerprint) {
+    process.stdout.write(`configuring build/${preset}\n`);
+    quietly('cmake', ['--preset', preset, '--fresh', '--log-level=WARNING']);
+    writeFileSync(mark, fingerprint);
+  }
+  must('cmake', ['--build', '--preset', preset, ...targets.flatMap((name) => ['--target', name]), '--', '--quiet']);
+  return directory;
+}
+
+function copyIfChanged(from, to) {
+  if (existsSync(to) && readFileSync(from).equals(readFileSync(to))) return;
+  copyFileSync(from, to);
+}
+
+/** The module as js/core.js, core.wasm and core.d.ts, where load.ts, the tests and tsc find it; and its bytes as text for ./inline. */
+export function buildWasm(preset = 'wasm') {
+  const directory = buildPreset(preset);
+  for (const name of ['core', 'json']) {
+    if (!existsSync(join(directory, `${name}.wasm`))) continue;
+    for (const extension of ['js', 'wasm', 'd.ts']) {
+      copyIfChanged(join(directory, `${name}.${extension}`), join(root, `js/${name}.${extension}`));
+    }
+  }
+  if (!existsSync(join(root, 'js/core.wasm'))) return;
+  const bytes = readFileSync(join(root, 'js/core.wasm')).toString('base64');
+  writeFileSync(
+    join(root, 'js/core-bytes.js'),
+    `// core.wasm as base64; generated\nexport const coreBase64 =\n  '${bytes}';\n`,
+  );
+  writeFileSync(join(root, 'js/core-bytes.d.ts'), 'export declare const coreBase64: string;\n');
+}
+
+const isGenerated = (name) => /^(core|json|core-bytes)\.(js|wasm|d\.ts)$/.test(name);
+
+/** dist/: plain tsc, so that the new URL literals and 'use client' survive, and what tsc does not copy. */
+export function buildJs() {
+  const dist = join(root, 'dist');
+  rmSync(dist, { recursive: true, force: true });
+  must('tsc', ['-p', 'tsconfig.build.json']);
+  for (const file of readdirSync(join(root, 'js'), { recursive: true })) {
+    if (!isGenerated(file) && !file.endsWith('.css')) continue;
+    mkdirSync(dirname(join(dist, file)), { recursive: true });
+    cpSync(join(root, 'js', file), join(dist, file));
+  }
+  for (const file of readdirSync(dist, { recursive: true }).filter((name) => name.endsWith('.d.ts'))) {
+    const path = join(dist, file);
+    const text = readFileSync(path, 'utf8');
+    // tsc rewrites './x.ts' to './x.js' in code but not in typings.
+    writeFileSync(path, text.replace(/((?:from|import)\s*\(?\s*['"]\.{1,2}\/[^'"]*)\.tsx?(['"])/g, '$1.js$2'));
+  }
+}

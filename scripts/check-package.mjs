@@ -1,0 +1,156 @@
+// The package as others get it: publint, the list of packed files, size budgets, and a stranger's
+// app that installs the tarball, compiles against its types and bundles it with Vite.
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { toolchainEnvironment } from './env.mjs';
+import { cache, root } from './setup/common.mjs';
+
+/** gzip bytes, each with room for what is planned; a change that needs more changes the number here and says why. */
+const budgets = { 'core.wasm': 40_000, 'core.js': 16_000 };
+
+const directory = join(root, 'build/package');
+
+function run(command, args, cwd = root) {
+  const result = spawnSync(command, args, { cwd, env: toolchainEnvironment(), encoding: 'utf8' });
+  if (result.status !== 0) throw new Error(`${command} ${args.join(' ')}\n${result.stdout}${result.stderr}`.trim());
+  return result.stdout;
+}
+
+const manifest = () => JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+
+function everyExportExists() {
+  const missing = Object.values(manifest().exports)
+    .flatMap((target) => (typeof target === 'string' ? [target] : Object.values(target)))
+    .filter((file) => !file.includes('*') && !existsSync(join(root, file)));
+  if (missing.length) throw new Error(`package.json exports files that were not built: ${missing.join(', ')}`);
+}
+
+function isClean() {
+  run('publint', ['--strict', '--pack', 'false']);
+}
+
+function sizes() {
+  const over = [];
+  for (const [name, budget] of Object.entries(budgets)) {
+    const bytes = gzipSync(readFileSync(join(root, 'dist', name)), { level: 9 }).length;
+    process.stdout.write(`  ${name}: ${bytes} B gzip of ${budget}\n`);
+    if (bytes > budget) over.push(name);
+  }
+  if (over.length) throw new Error(`over budget: ${over.join(', ')}`);
+}
+
+function pack() {
+  rmSync(directory, { recursive: true, force: true });
+  mkdirSync(directory, { recursive: true });
+  const [packed] = JSON.parse(run('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', directory]));
+  const foreign = packed.files
+    .map((file) => file.path)
+    .filter(
+      (path) =>
+        !/^(dist\/|package\.json|README\.md|LICENSE|CHANGELOG\.md)/.test(path) ||
+        /\.test\.|\.ts$/.test(path.replace(/\.d\.ts$/, '')),
+    );
+  if (foreign.length) throw new Error(`packed, but not meant to be: ${foreign.join(', ')}`);
+  process.stdout.write(`  ${packed.filename}: ${packed.files.length} files, ${Math.round(packed.size / 1000)} KB\n`);
+}
+
+const strangersPage = `import * as holdfast from 'holdfast';
+import 'holdfast/react/styles.css';
+export * from 'holdfast/react';
+export * from 'holdfast/testing';
+console.log(Object.keys(holdfast).length);
+`;
+
+function install() {
+  const app = join(directory, 'app');
+  mkdirSync(app);
+  const tarball = readdirSync(directory).find((name) => name.endsWith('.tgz'));
+  writeFileSync(join(app, 'package.json'), JSON.stringify({ name: 'stranger', private: true, type: 'module' }));
+  const flags = [
+    '--ignore-scripts',
+    '--prefer-offline',
+    '--no-audit',
+    '--no-fund',
+    '--omit=peer',
+    '--cache',
+    join(cache, 'npm'),
+  ];
+  run('npm', ['install', ...flags, `../${tarball}`], app);
+  // React and the tools come from the project, as they would from the stranger's own devDependencies.
+  mkdirSync(join(app, 'node_modules/@types'), { recursive: true });
+  for (const name of ['react', 'react-dom', '@types/react', '@types/react-dom', 'scheduler', 'csstype']) {
+    const from = join(root, 'node_modules', name);
+    const to = join(app, 'node_modules', name);
+    if (existsSync(from) && !existsSync(to)) symlinkSync(from, to);
+  }
+}
+
+function typesOfAStranger(moduleResolution, module) {
+  const app = join(directory, 'app');
+  writeFileSync(join(app, 'page.ts'), strangersPage);
+  writeFileSync(join(app, 'vite-env.d.ts'), "declare module '*.css';\n");
+  const compilerOptions = {
+    target: 'ES2022',
+    lib: ['ES2023', 'ESNext.Disposable', 'DOM', 'DOM.Iterable', 'DOM.AsyncIterable'],
+    strict: true,
+    noEmit: true,
+    types: [],
+    module,
+    moduleResolution,
+    jsx: 'react-jsx',
+  };
+  writeFileSync(join(app, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['page.ts', 'vite-env.d.ts'] }));
+  run('tsc', ['-p', '.'], app);
+}
+
+function bundles() {
+  const app = join(directory, 'app');
+  writeFileSync(join(app, 'index.html'), '<!doctype html><script type="module" src="/page.ts"></script>');
+  run('vite', ['build', '--logLevel', 'error'], app);
+  const assets = readdirSync(join(app, 'dist/assets'));
+  const modules = assets.filter((name) => /^core-[\w-]+\.wasm$/.test(name));
+  if (modules.length !== 1) throw new Error(`one hashed core-*.wasm was expected among: ${assets.join(', ')}`);
+  const source = assets
+    .filter((name) => name.endsWith('.js'))
+    .map((name) => readFileSync(join(app, 'dist/assets', name), 'utf8'))
+    .join('\n');
+  if (!source.includes(modules[0])) throw new Error(`no script names ${modules[0]}`);
+  if (/from\s*["'](node:)?module["']|import\(["'](node:)?module["']\)/.test(source))
+    throw new Error('the bundle imports node:module');
+}
+
+/** Importing the package must touch nothing: no window, no wasm, no worker. Server rendering depends on it. */
+function importsUnderNode() {
+  const script =
+    "const names = Object.keys(await import('holdfast')); if (!names.length) throw new Error('no exports');";
+  run('node', ['--input-type=module', '-e', script], join(directory, 'app'));
+}
+
+const checks = {
+  'every export exists': everyExportExists,
+  'publint has nothing to say': isClean,
+  'sizes are within budget': sizes,
+  'only dist/ is packed': pack,
+  'installs into an empty app': install,
+  'types resolve with a bundler': () => typesOfAStranger('bundler', 'esnext'),
+  'types resolve in Node': () => typesOfAStranger('nodenext', 'nodenext'),
+  'Vite emits one hashed core.wasm': bundles,
+  'imports without effects in Node': importsUnderNode,
+};
+
+export async function checkPackage() {
+  const result = { passed: 0, failed: 0 };
+  for (const [title, check] of Object.entries(checks)) {
+    try {
+      check();
+      process.stdout.write(`✓ ${title}\n`);
+      result.passed++;
+    } catch (error) {
+      process.stdout.write(`✗ ${title}\n${error.message.replace(/^/gm, '    ')}\n`);
+      result.failed++;
+    }
+  }
+  return result;
+}

@@ -1,0 +1,43 @@
+import { fileURLToPath } from 'node:url';
+import { defineConfig } from 'vitest/config';
+
+const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
+
+// Tests read the sources under the names users import.
+const alias = [
+  { find: /^holdfast$/, replacement: here('./js/index.ts') },
+  { find: /^holdfast\/(react|testing)$/, replacement: here('./js/$1/index.ts') },
+  { find: /^holdfast\/(worker|inline)$/, replacement: here('./js/$1.ts') },
+  { find: /^holdfast\/storage\/(.+)$/, replacement: here('./js/storage/$1.ts') },
+];
+
+export default defineConfig({
+  resolve: { alias, dedupe: ['react', 'react-dom'] },
+  // A config of its own for the demo; nothing here is served.
+  publicDir: false,
+  test: {
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'js',
+          // A test of components starts with: // @vitest-environment happy-dom
+          environment: 'node',
+          include: ['tests/{js,storage,react}/**/*.test.{ts,tsx}'],
+          typecheck: { enabled: true, include: ['tests/{js,react}/**/*.test-d.ts'], tsconfig: './tsconfig.json' },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'browser',
+          environment: 'node', // each test drives a real Chromium with playwright-core
+          include: ['tests/browser/**/*.test.{ts,tsx}', 'tests/demo/**/*.test.{ts,tsx}'],
+          fileParallelism: false, // one browser at a time: they measure time and kill processes
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
+      },
+    ],
+  },
+});
