@@ -20,9 +20,10 @@ import { PayloadLostError, SerializationError } from './errors.ts';
 import { GraphReader, type ResolveBlob } from './codec/graph-reader.ts';
 import { type BlobReference, type GraphOptions, GraphWriter } from './codec/graph-writer.ts';
 import { pack, unpack } from './codec/message-pack.ts';
-import { copyPlain, isPlain } from './codec/plain.ts';
+import { isPlain } from './codec/plain.ts';
 import { notReadable, tooLarge } from './codec/refuse.ts';
 
+export { clone } from './codec/clone.ts';
 export { type CustomCodec, registerCodec } from './codec/kinds.ts';
 export type { BlobReference, ResolveBlob };
 
@@ -63,6 +64,7 @@ function graphOptions(options: EncodeOptions): GraphOptions {
     limit: options.inlineLimit ?? INLINE_LIMIT,
     blobThreshold: options.blobThreshold ?? BLOB_THRESHOLD,
     randomId: options.randomId ?? randomId,
+    blobs: 'store',
   };
 }
 
@@ -265,18 +267,4 @@ export async function decodeWithBlobs(bytes: Uint8Array, load: (id: string) => P
   );
   const blobs = new Map<string, Blob | ArrayBuffer>(loaded);
   return decode(bytes, (id) => blobs.get(id));
-}
-
-const CLONE_OPTIONS: GraphOptions = { limit: 2 ** 28, blobThreshold: Infinity, randomId, keepBlobs: true };
-
-/** A copy by value; primitives, Blobs and Files are immutable and kept. @throws as `encode` */
-export function clone<Value>(value: Value, rootName: string): Value {
-  if (value === null || (typeof value !== 'object' && typeof value !== 'function' && typeof value !== 'symbol')) return value;
-  try {
-    if (isPlain(value, CLONE_OPTIONS.limit)) return copyPlain(value);
-    const graph = new GraphWriter(rootName, CLONE_OPTIONS).write(value);
-    return new GraphReader(graph, [], undefined, true).read() as Value;
-  } catch (error) {
-    throw error instanceof SerializationError ? error : notReadable(rootName, error);
-  }
 }

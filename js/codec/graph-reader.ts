@@ -3,8 +3,7 @@
  * every index, kind and type is checked, keys are defined and never assigned, depth is bounded.
  */
 import { PayloadLostError, SerializationError } from '../errors.ts';
-import { BINARY_NAMES, codecNamed, ERROR_NAMES, Node, Slot } from './kinds.ts';
-import { MAX_DEPTH } from './message-pack.ts';
+import { BINARY_NAMES, codecNamed, ERROR_NAMES, MAX_DEPTH, Node, Slot } from './kinds.ts';
 
 /** Gives a stored blob; for one of kind `bytes` its bytes. */
 export type ResolveBlob = (id: string) => Blob | ArrayBuffer | undefined;
@@ -30,14 +29,15 @@ export class GraphReader {
   readonly #built: unknown[] = [];
   readonly #blobIds: readonly string[];
   readonly #resolveBlob: ResolveBlob | undefined;
-  readonly #keeps: boolean;
+  readonly #memory: 'shared' | 'own' | undefined;
   #depth = 0;
 
-  constructor(graph: unknown, blobIds: readonly string[], resolveBlob?: ResolveBlob, keeps = false) {
+  /** `memory`: the graph never was bytes; `own`: its buffers are nobody else's and need no copy. */
+  constructor(graph: unknown, blobIds: readonly string[] = [], resolveBlob?: ResolveBlob, memory?: 'shared' | 'own') {
     this.#graph = Array.isArray(graph) && graph.length > 0 ? graph : damaged('a graph expected');
     this.#blobIds = blobIds;
     this.#resolveBlob = resolveBlob;
-    this.#keeps = keeps;
+    this.#memory = memory;
   }
 
   read(): unknown {
@@ -104,7 +104,7 @@ export class GraphReader {
       case Node.url:
         return new URL(this.#text(node[1]));
       case Node.binary:
-        return binaryFrom(node[1], node[2] instanceof Uint8Array ? node[2] : damaged('bytes expected'));
+        return this.#binary(node);
       case Node.storedBinary:
         return this.#storedBinary(node);
       case Node.blob:
@@ -113,7 +113,7 @@ export class GraphReader {
       case Node.domException:
         return new DOMException(this.#text(node[1]), this.#text(node[2]));
       case Node.kept:
-        return this.#keeps ? node[1] : damaged('an unknown node');
+        return this.#memory ? node[1] : damaged('an unknown node');
       default:
         return damaged('an unknown node');
     }
@@ -171,11 +171,17 @@ export class GraphReader {
     return stored;
   }
 
+  #binary(node: unknown[]): unknown {
+    const bytes = node[2];
+    if (!(bytes instanceof Uint8Array)) return damaged('bytes expected');
+    return binaryFrom(node[1], this.#memory === 'own' ? bytes.buffer : new Uint8Array(bytes).buffer);
+  }
+
   #storedBinary(node: unknown[]): unknown {
     const buffer = this.#stored(node[2]);
     if (buffer instanceof Blob) return damaged('bytes expected instead of a Blob: use decodeWithBlobs');
     if (buffer.byteLength !== node[3]) throw new PayloadLostError('A stored binary value has lost bytes.');
-    return binaryFrom(node[1], new Uint8Array(buffer));
+    return binaryFrom(node[1], buffer);
   }
 
   #blob(node: unknown[]): Blob {
@@ -209,10 +215,9 @@ function utf16From(bytes: unknown): string {
   return parts.join('');
 }
 
-/** A fresh buffer with exactly these bytes, as the type it was. */
-function binaryFrom(kind: unknown, bytes: Uint8Array): unknown {
+/** The whole of a buffer as the type it was. */
+function binaryFrom(kind: unknown, buffer: ArrayBufferLike): unknown {
   const name = BINARY_NAMES[count(kind)] ?? damaged('an unknown binary type');
-  const buffer = new Uint8Array(bytes).buffer;
   if (name === 'ArrayBuffer') return buffer;
   const type = (globalThis as any)[name];
   return typeof type === 'function' ? new type(buffer) : damaged(`this browser has no ${name}`);

@@ -20,8 +20,7 @@
  *          | [ Node.custom, codec name, version, slot ]
  */
 import { NotCloneableError, SerializationError } from '../errors.ts';
-import { BINARY_NAMES, binaryKind, codecFor, ERROR_NAMES, errorKind, isExactly, isRecord, Node, Slot, tagOf } from './kinds.ts';
-import { MAX_DEPTH } from './message-pack.ts';
+import { BINARY_NAMES, binaryKind, codecFor, ERROR_NAMES, errorKind, isExactly, isRecord, MAX_DEPTH, Node, Slot, tagOf } from './kinds.ts';
 import { isExactInUtf8 } from './plain.ts';
 import { notCloneable, notReadable, segment, tooDeep, tooLarge } from './refuse.ts';
 
@@ -44,8 +43,8 @@ export interface GraphOptions {
   /** Binary values above this become blobs. */
   blobThreshold: number;
   randomId: () => string;
-  /** For `clone`: Blobs are kept as they are. */
-  keepBlobs?: boolean;
+  /** `keep`: as they are, for a graph that stays in memory. `store`: as references. Or refused. */
+  blobs: 'store' | 'keep' | 'refuse';
 }
 
 export type GraphNode = unknown[];
@@ -227,7 +226,7 @@ export class GraphWriter {
   #binary(node: GraphNode, kind: number, value: ArrayBuffer | ArrayBufferView): void {
     const bytes = bytesOf(value) ?? this.#transferred(kind);
     if (bytes.length <= this.#options.blobThreshold) {
-      if (!this.#options.keepBlobs) this.#take(bytes.length);
+      this.#take(bytes.length);
       node.push(Node.binary, kind, bytes);
       return;
     }
@@ -242,12 +241,14 @@ export class GraphWriter {
   }
 
   #blob(node: GraphNode, blob: Blob): void {
-    if (this.#options.keepBlobs) {
+    const { size, type } = blob;
+    const tag = tagOf(blob);
+    if (this.#options.blobs === 'refuse') throw notCloneable(this.#where(), blob, tag);
+    if (this.#options.blobs === 'keep') {
       node.push(Node.kept, blob);
       return;
     }
-    const { size, type } = blob;
-    if (tagOf(blob) === 'Blob') {
+    if (tag === 'Blob') {
       node.push(Node.blob, this.#store({ kind: 'blob', size, type, blob }), size, this.#text(type));
       return;
     }

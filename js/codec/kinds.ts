@@ -4,6 +4,9 @@
  */
 import { ConfigurationError } from '../errors.ts';
 
+/** Containers within containers, in values and in bytes. */
+export const MAX_DEPTH = 128;
+
 /** First item of a node. */
 export const Node = {
   object: 0,
@@ -21,7 +24,7 @@ export const Node = {
   error: 12,
   domException: 13,
   custom: 14,
-  /** Only inside `clone`: an immutable thing kept as it is. */
+  /** Only in memory (`clone`, messages to workers): an immutable thing kept as it is. */
   kept: 15,
 } as const;
 

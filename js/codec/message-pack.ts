@@ -10,8 +10,7 @@
  */
 import { Packr, RESET_BUFFER_MODE, REUSE_BUFFER_MODE, Unpackr } from 'msgpackr/index-no-eval';
 import { SerializationError } from '../errors.ts';
-
-export const MAX_DEPTH = 128;
+import { MAX_DEPTH } from './kinds.ts';
 
 const packr = new Packr({ useRecords: false, structuredClone: false, moreTypes: false });
 const unpackr = new Unpackr({ useRecords: false, structuredClone: false, mapsAsObjects: true });

@@ -6,7 +6,7 @@
  * else (also what must be refused) goes to the slow path, codec/graph-writer.ts, which knows paths:
  * so this walk carries none, throws nothing and costs a few nanoseconds a value.
  */
-import { MAX_DEPTH } from './message-pack.ts';
+import { MAX_DEPTH } from './kinds.ts';
 
 const objectPrototype = Object.prototype;
 const arrayPrototype = Array.prototype;

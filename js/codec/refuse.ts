@@ -2,7 +2,7 @@
  * Refusals: every one names the exact path of the value and says what to do instead.
  */
 import { NotCloneableError, PayloadTooLargeError, TooDeepError } from '../errors.ts';
-import { MAX_DEPTH } from './message-pack.ts';
+import { MAX_DEPTH } from './kinds.ts';
 
 const identifier = /^[\p{ID_Start}$_][\p{ID_Continue}$]*$/u;
 
