@@ -69,7 +69,7 @@ function describe(error: object, depth: number, above: Set<unknown>): Serialized
   if (retryable !== undefined) serialized.retryable = retryable;
   const cause = read(error, 'cause');
   if (cause !== undefined && depth < MAX_CAUSES && !above.has(cause)) serialized.cause = serialize(cause, depth + 1, above);
-  const data = properties(error);
+  const data = properties(error, depth, above);
   const aggregated = depth < 2 ? aggregatedErrors(error, depth, above) : undefined;
   if (aggregated) data.errors = aggregated;
   if (Object.keys(data).length > 0) serialized.data = data;
@@ -106,11 +106,13 @@ function copy(value: unknown): { value: unknown } | undefined {
   }
 }
 
-function properties(error: object): Record<string, unknown> {
+/** Own properties that are errors become plain data too. */
+function properties(error: object, depth: number, above: Set<unknown>): Record<string, unknown> {
   const data: Record<string, unknown> = {};
   for (const key of Object.keys(error).slice(0, MAX_PROPERTIES)) {
-    if (OWN_FIELDS.has(key) && !(key === 'code' && typeof read(error, key) === 'number')) continue;
-    const kept = copy(read(error, key));
+    const value = read(error, key);
+    if ((OWN_FIELDS.has(key) && !(key === 'code' && typeof value === 'number')) || above.has(value)) continue;
+    const kept = copy(value instanceof Error && depth < MAX_CAUSES ? serialize(value, depth + 1, above) : value);
     if (kept && kept.value !== undefined) data[key] = kept.value;
   }
   return data;

@@ -206,10 +206,12 @@ describe('what survives exactly', () => {
 
 describe('registered codecs', () => {
   class Money {
-    constructor(
-      readonly cents: bigint,
-      readonly parts: unknown[],
-    ) {}
+    readonly cents: bigint;
+    readonly parts: unknown[];
+    constructor(cents: bigint, parts: unknown[]) {
+      this.cents = cents;
+      this.parts = parts;
+    }
   }
   registerCodec<Money, unknown>('money', {
     version: 3,
