@@ -25,6 +25,8 @@ export const cache = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'
 export const toolchainText = readFileSync(join(root, 'scripts/toolchain.json'), 'utf8');
 export const toolchain = JSON.parse(toolchainText);
 
+let lock; // the descriptor of the cache's lock, once taken
+
 /** A failure the person can act on: `message` says what went wrong, `advice` what to do. */
 export class SetupError extends Error {
   constructor(message, advice = '') {
@@ -87,7 +89,8 @@ function directoryBytes(directory) {
 /** Runs a command and keeps its output for the error; with `watch`, says every 3 s how far a download is. */
 export function run(command, args, { cwd, env, advice, watch, megabytes, input } = {}) {
   return new Promise((fulfil, reject) => {
-    const child = spawn(command, args, { cwd, env: env ?? process.env, stdio: ['pipe', 'pipe', 'pipe'] });
+    const stdio = ['pipe', 'pipe', 'pipe', ...(lock === undefined ? [] : [lock])];
+    const child = spawn(command, args, { cwd, env: env ?? process.env, stdio });
     let output = '';
     let stdout = '';
     child.stdout.on('data', (data) => {
@@ -154,14 +157,15 @@ export function sweep() {
 }
 
 /**
- * Waits for the cache's lock. It is an flock on a descriptor that this process keeps
- * open to its end, so the kernel gives it back however the process dies. Systems
- * without flock(1) go without: there only npm packages are fetched, and npm has its own.
+ * Waits for the cache's lock. It is an flock on a descriptor that this process and its
+ * children keep open to their end, so the kernel gives it back however they die, and not
+ * before an orphaned apt-get or npm is done. Systems without flock(1) go without: there
+ * only npm packages are fetched, and npm has its own.
  */
 export function takeLock() {
   mkdirSync(cache, { recursive: true });
-  const descriptor = openSync(join(cache, 'lock'), 'a');
-  const stdio = ['ignore', 'ignore', 'ignore', descriptor];
+  lock = openSync(join(cache, 'lock'), 'a');
+  const stdio = ['ignore', 'ignore', 'ignore', lock];
   const attempt = spawnSync('flock', ['--exclusive', '--nonblock', '3'], { stdio });
   if (attempt.error || attempt.status === 0) return;
   say('another setup is at work; waiting for it');
