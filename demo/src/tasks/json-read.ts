@@ -168,12 +168,12 @@ class ElementReader {
     return this.#line;
   }
 
-  /** The parser's words, as a sentence with a place. Offsets in its messages count from its own beginning. */
+  /** The parser's words, as a sentence with a place. Positions in its messages count within the piece just written. */
   #syntaxFault(error: unknown): unknown {
     if (error instanceof FatalError) return error;
     const message = error instanceof Error ? error.message : String(error);
     const position = /position "(\d+)"/.exec(message);
-    const offset = position ? this.#reading.from.offset + Number(position[1]) - 1 : this.#tokenAt;
+    const offset = position ? this.#base + Number(position[1]) : this.#tokenAt;
     const place = `at byte ${offset} (line ${this.#countLines(Math.min(offset, this.#base + this.#chunk.length))})`;
     if (this.#parser.isEnded) return fault(this.#reading.file, `has something after the end of its JSON ${place}`, error);
     const found = this.#chunk[offset - this.#base];

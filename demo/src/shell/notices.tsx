@@ -1,0 +1,29 @@
+/** What was refused at the door; everything later is told by the panel. */
+import { useCallback, useState } from 'react';
+import { useWords } from './choices.ts';
+
+export interface Notice {
+  id: number;
+  text: string;
+}
+
+export function useNotices(): { notices: Notice[]; tell(text: string): void; dismiss(id: number): void } {
+  const [notices, setNotices] = useState<Notice[]>([]);
+  const tell = useCallback((text: string) => setNotices((all) => [...all.slice(-4), { id: (all.at(-1)?.id ?? 0) + 1, text }]), []);
+  const dismiss = useCallback((id: number) => setNotices((all) => all.filter((notice) => notice.id !== id)), []);
+  return { notices, tell, dismiss };
+}
+
+export function Notices({ notices, onDismiss }: { notices: Notice[]; onDismiss(id: number): void }) {
+  const say = useWords();
+  return (
+    <div role="alert" className="notices">
+      {notices.map(({ id, text }) => (
+        <p className="notice" key={id}>
+          <span>{text}</span>
+          <button type="button" className="plain" onClick={() => onDismiss(id)}>{say.dismiss}</button>
+        </p>
+      ))}
+    </div>
+  );
+}

@@ -1,0 +1,154 @@
+// npm start -- --check FILE.pdf [--kill N] [--out FILE.zip]
+// The demo's whole job in a real, headless Chromium; prints one line of JSON:
+//   {pages, characters, images, zipBytes, ms}  and with --kill  {…, kills, pagesRerun}
+// --kill N ends the whole browser N times on the way (SIGKILL, same profile afterwards). pagesRerun counts
+// pages that were computed again although their result had been stored; it must be 0.
+// A file that can't be processed: exit 1 and one sentence on stderr.
+import { accessSync, constants, existsSync, statSync, writeFileSync } from 'node:fs';
+import { basename, join, resolve } from 'node:path';
+import { strFromU8, unzipSync } from 'fflate';
+import { Browser, pause } from '../demo/check/browser.mjs';
+import { acknowledgePath, Ledger, resultPath } from '../demo/check/ledger.mjs';
+import { built, serve } from '../demo/server.mjs';
+
+const kStallMs = 180_000;
+
+/** What the person can put right; printed without a stack. */
+class Complaint extends Error {}
+
+function parse(args) {
+  const options = { file: undefined, kill: undefined, out: undefined };
+  const rest = [...args];
+  const value = (name) => {
+    const next = rest.shift();
+    if (next === undefined) throw new Complaint(`${name} needs a value: npm start -- --check FILE.pdf [--kill N] [--out FILE.zip]`);
+    return next;
+  };
+  while (rest.length > 0) {
+    const word = rest.shift();
+    if (word === '--kill') options.kill = Number(value(word));
+    else if (word === '--out') options.out = value(word);
+    else if (word === '--check' && options.file === undefined) options.file = value(word);
+    else if (!word.startsWith('-') && options.file === undefined) options.file = word;
+    else throw new Complaint(`"${word}" is not understood: npm start -- --check FILE.pdf [--kill N] [--out FILE.zip]`);
+  }
+  if (options.file === undefined) throw new Complaint('Which file? npm start -- --check FILE.pdf [--kill N] [--out FILE.zip]');
+  if (options.kill !== undefined && !(Number.isInteger(options.kill) && options.kill >= 0)) throw new Complaint('--kill needs a whole number from 0.');
+  return options;
+}
+
+function checkFile(file) {
+  const stat = statSync(file, { throwIfNoEntry: false });
+  if (!stat) throw new Complaint(`There is no file "${file}".`);
+  if (stat.isDirectory()) throw new Complaint(`"${basename(file)}" is a directory, not a PDF file.`);
+  if (!stat.isFile()) throw new Complaint(`"${basename(file)}" is not a regular file.`);
+  try {
+    accessSync(file, constants.R_OK);
+  } catch {
+    throw new Complaint(`"${basename(file)}" can't be read: permission denied.`);
+  }
+  if (!existsSync(join(built, 'index.html'))) throw new Complaint('The demo is not built yet; run: npm start -- --check FILE.pdf');
+}
+
+function progress(text) {
+  // Only for people: what is piped stays clean.
+  if (process.stderr.isTTY) process.stderr.write(`\r\u001b[K${text}`);
+}
+
+/** The one run of this profile, as the page sees it. undefined: it has not been accepted. */
+function stateOf(page) {
+  return page.evaluate(async () => {
+    await globalThis.holdfast.ready;
+    const [task] = globalThis.holdfast.getAllTasks();
+    return task && { id: task.id, status: task.status, phase: task.phase, progress: task.progress, error: task.error?.message };
+  });
+}
+
+const isOver = (state) => state !== undefined && ['completed', 'failed', 'cancelled'].includes(state.status);
+
+/** Polls from outside: the page's policy forbids the eval that waiting inside of it would need. */
+async function until(page, ledger, condition) {
+  for (;;) {
+    const state = await stateOf(page);
+    progress(`${state?.status ?? 'starting'} ${Math.round(state?.progress ?? 0)} % · ${ledger.storedPages} pages stored`);
+    if (isOver(state) || condition(state)) return state;
+    if (Date.now() - ledger.lastChange > kStallMs) throw new Error(`nothing has happened for ${kStallMs / 1000} s (${JSON.stringify(state)})`);
+    await pause(15);
+  }
+}
+
+/** Random moments, spread over the way: each kill waits for a page drawn at random, then a few milliseconds more. */
+async function killOnTheWay(browser, url, ledger, kills) {
+  for (let done = 0; done < kills; done++) {
+    const pages = await pageCount(browser.page, ledger);
+    const left = pages - ledger.storedPages;
+    const target = ledger.storedPages + Math.floor((Math.random() * left) / (kills - done));
+    await until(browser.page, ledger, () => ledger.storedPages >= target);
+    await pause(Math.random() * 40);
+    await browser.kill();
+    await browser.open(url);
+  }
+}
+
+/** Told by the progress message `3 / 300`; before the first page nothing is known and 1 is as good as any. */
+async function pageCount(page, ledger) {
+  const message = await page.evaluate(async () => {
+    await globalThis.holdfast.ready;
+    return globalThis.holdfast.getAllTasks()[0]?.progressMessage;
+  });
+  const total = Number(/\/ (\d+)$/.exec(message ?? '')?.[1] ?? 0);
+  return Math.max(total, ledger.storedPages + 1);
+}
+
+async function fetchResult(page, ledger, id) {
+  await page.evaluate(async ([runId, path]) => {
+    const blob = await globalThis.holdfast.attach(runId).result();
+    await fetch(path, { method: 'POST', body: blob });
+  }, [id, resultPath]);
+  return ledger.takeResult();
+}
+
+async function process_(browser, url, ledger, { file, kill }) {
+  const page = await browser.open(url);
+  const start = performance.now();
+  await page.setInputFiles('input[type=file]', resolve(file));
+  await until(page, ledger, (state) => state !== undefined);
+  await killOnTheWay(browser, url, ledger, kill ?? 0);
+  const state = await until(browser.page, ledger, () => false);
+  const ms = Math.round(performance.now() - start);
+  if (state.status !== 'completed') throw new Complaint(state.error ?? `"${basename(file)}" was not processed: the task was ${state.status}.`);
+  return { zip: await fetchResult(browser.page, ledger, state.id), ms };
+}
+
+function summary(zip, ms, ledger, { kill }) {
+  const { pages, characters, images } = JSON.parse(strFromU8(unzipSync(zip, { filter: ({ name }) => name === 'report.json' })['report.json']));
+  const facts = { pages, characters, images, zipBytes: zip.length, ms };
+  return kill === undefined ? facts : { ...facts, kills: kill, pagesRerun: new Set(ledger.rerun).size };
+}
+
+/** @returns {Promise<number>} the exit code */
+export async function check(args) {
+  const browser = new Browser();
+  const ledger = new Ledger();
+  let server;
+  try {
+    const options = parse(args);
+    checkFile(options.file);
+    server = await serve({ intercept: ledger.intercept });
+    const { zip, ms } = await process_(browser, `${server.url}?acknowledge=${acknowledgePath}#/pdf`, ledger, options);
+    progress('');
+    if (options.out) writeFileSync(options.out, zip);
+    process.stdout.write(`${JSON.stringify(summary(zip, ms, ledger, options))}\n`);
+    if (ledger.rerun.length > 0) throw new Complaint(`These pages had been stored and were computed again: ${[...new Set(ledger.rerun)].join(', ')}.`);
+    return 0;
+  } catch (error) {
+    progress('');
+    process.stderr.write(error instanceof Complaint ? `${error.message}\n` : `The check failed: ${error.stack ?? error}\n`);
+    return 1;
+  } finally {
+    await browser.close();
+    await server?.close();
+  }
+}
+
+if (process.argv[1]?.endsWith('check.mjs')) process.exit(await check(process.argv.slice(2)));
