@@ -1,0 +1,148 @@
+/**
+ * The worker's end of the OPFS protocol. A request is `{ id, op, ... }`, its answer `{ id, value }` or
+ * `{ id, error }`; what happens by itself is `{ event, handle }`.
+ *
+ * Invariant: operations on one log happen in the order of the messages, each wholly, because they
+ * are synchronous. An append is answered after its bytes are written (`power`: and flushed), and before
+ * room is made for the next.
+ */
+import { StorageLostError } from '../errors.ts';
+import { carry, type CarriedError } from './failures.ts';
+import { OpfsStore, privateRoot, type Directory, type HostEvent, type OpenSlot } from './opfs-host.ts';
+import type { Timers } from './wait.ts';
+
+export type Answer = { id: number; value?: unknown; error?: CarriedError };
+type Post = (message: Answer | HostEvent, transfer?: Transferable[]) => void;
+
+export interface Request {
+  id: number;
+  op: string;
+  store: number;
+  handle: number;
+  slot: number;
+  namespace: string;
+  power: boolean;
+  generation: string;
+  bytes: Uint8Array<ArrayBuffer>;
+  length: number;
+  epoch: number | undefined;
+  blob: Blob;
+  blobId: string;
+  ids: string[];
+}
+
+export class OpfsService {
+  readonly #post: Post;
+  readonly #timers: Timers;
+  readonly #root: () => Promise<Directory>;
+  readonly #stores: OpfsStore[] = [];
+  readonly #slots = new Map<number, OpenSlot>();
+  #nextHandle = 1;
+
+  constructor(post: Post, timers: Timers, root: () => Promise<Directory> = privateRoot) {
+    this.#post = post;
+    this.#timers = timers;
+    this.#root = root;
+  }
+
+  handle(request: Request): void {
+    if (request.op === 'append') return this.#append(request);
+    try {
+      const value = this.#perform(request);
+      if (!(value instanceof Promise)) return this.#answer(request.id, value);
+      value.then(
+        (settled) => this.#answer(request.id, settled),
+        (error: unknown) => this.#refuse(request, error),
+      );
+    } catch (error) {
+      this.#refuse(request, error);
+    }
+  }
+
+  #append(request: Request): void {
+    try {
+      const slot = this.#slot(request.handle);
+      slot.log.append(request.bytes);
+      this.#post({ id: request.id, value: slot.low });
+      slot.provide();
+    } catch (error) {
+      this.#refuse(request, error);
+    }
+  }
+
+  #perform(request: Request): unknown {
+    switch (request.op) {
+      case 'connect': {
+        const store = new OpfsStore(this.#root, request.namespace, request.power, this.#timers, this.#post);
+        const number = this.#stores.push(store) - 1;
+        return store.connect().then((generation) => ({ store: number, generation }));
+      }
+      case 'install':
+        return this.#store(request).install(request.generation);
+      case 'slotCount':
+        return this.#store(request).slotCount();
+      case 'occupiedSlots':
+        return this.#store(request).occupiedSlots();
+      case 'openSlot':
+        return this.#openSlot(request);
+      default:
+        return this.#performOnSlot(request, this.#slot(request.handle));
+    }
+  }
+
+  #performOnSlot(request: Request, slot: OpenSlot): unknown {
+    switch (request.op) {
+      case 'read':
+        return slot.log.read();
+      case 'truncate':
+        slot.log.truncate(request.length);
+        return slot.provide();
+      case 'replace':
+        slot.log.replace(request.bytes, request.epoch);
+        slot.provide();
+        return slot.log.epoch;
+      case 'putBlob':
+        return slot.arena.put(request.blobId, request.blob);
+      case 'getBlob':
+        return slot.arena.get(request.blobId);
+      case 'deleteBlobs':
+        return slot.arena.delete(request.ids);
+      case 'blobIds':
+        return slot.arena.ids();
+      case 'check':
+        return slot.store.check(slot);
+      case 'flush':
+        return slot.log.flush();
+      case 'close':
+        this.#slots.delete(slot.handle);
+        return slot.close();
+    }
+    throw new TypeError(`The worker knows no operation ${JSON.stringify(request.op)}.`);
+  }
+
+  async #openSlot(request: Request): Promise<unknown> {
+    const handle = this.#nextHandle++;
+    const slot = await this.#store(request).openSlot(request.slot, handle);
+    this.#slots.set(handle, slot);
+    return { handle, epoch: slot.log.epoch, base: slot.log.base, damaged: slot.log.damaged };
+  }
+
+  #store(request: Request): OpfsStore {
+    return this.#stores[request.store]!;
+  }
+
+  #slot(handle: number): OpenSlot {
+    const slot = this.#slots.get(handle);
+    if (!slot) throw new StorageLostError('The slot was closed.');
+    return slot;
+  }
+
+  #answer(id: number, value: unknown): void {
+    if (value instanceof Uint8Array) this.#post({ id, value }, [value.buffer as ArrayBuffer]);
+    else this.#post({ id, value });
+  }
+
+  #refuse(request: Request, error: unknown): void {
+    this.#post({ id: request.id, error: carry(error, `doing ${JSON.stringify(request.op)} in OPFS`) });
+  }
+}

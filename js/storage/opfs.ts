@@ -1,0 +1,266 @@
+/**
+ * The origin private file system, on the page's side: each operation is one message to the small
+ * worker (worker.ts) that holds the files. Formats: log-file.ts, arena.ts; names: opfs-host.ts.
+ *
+ * Invariant: the first append goes behind the longest valid prefix, never behind a torn record:
+ * where the caller has not said (`truncate`) how long that is, it is found out first.
+ */
+import { StorageBlockedError, StorageLostError } from '../errors.ts';
+import type { AppendReceipt, Durability, StorageOpenOptions } from '../storage.ts';
+import { connectWorker, type WorkerClient, type WorkerEvent } from '../worker-client.ts';
+import { type CopySlot, type CopyStorage, openAlone, owned, type Stamp } from './copy.ts';
+import { systemTimers, type Timers, within } from './wait.ts';
+
+export interface OpfsOptions {
+  /** The worker to use, shared with the clock; one is started at `open` otherwise. */
+  client?: () => WorkerClient;
+  /** For pages that must load the worker from elsewhere. */
+  worker?: () => Worker;
+  timers?: Timers;
+}
+
+const OPEN_LIMIT_MS = 5_000;
+const plenty: AppendReceipt = Object.freeze({ spaceLow: false });
+const scarce: AppendReceipt = Object.freeze({ spaceLow: true });
+
+class OpfsSlot implements CopySlot {
+  readonly slot: number;
+  readonly #store: OpfsStorage;
+  #handle: number;
+  #epoch: number;
+  #base: number;
+  /** The end of the log is known to the worker. */
+  #settled = false;
+  #settling: Promise<void> | undefined;
+  #lost = false;
+
+  constructor(store: OpfsStorage, slot: number, opened: Opened) {
+    this.#store = store;
+    this.slot = slot;
+    this.#handle = opened.handle;
+    this.#epoch = opened.epoch;
+    this.#base = opened.base;
+    this.#listen();
+  }
+
+  stamp(): Stamp {
+    return { epoch: this.#epoch, base: this.#base, length: undefined };
+  }
+
+  read(): Promise<Uint8Array<ArrayBuffer>> {
+    return this.#call('read', {});
+  }
+
+  async truncate(length: number): Promise<void> {
+    await this.#call('truncate', { length });
+    this.#settled = true;
+  }
+
+  append(bytes: Uint8Array<ArrayBuffer>): Promise<AppendReceipt> {
+    return this.#settled ? this.#append(bytes) : this.#appendFirst(bytes);
+  }
+
+  async replace(bytes: Uint8Array<ArrayBuffer>, epoch?: number): Promise<void> {
+    if (this.#lost) await this.#remake();
+    const copy = bytes.slice();
+    this.#epoch = await this.#call<number>('replace', { bytes: copy, epoch }, [copy.buffer]);
+    this.#base = bytes.length;
+    this.#settled = true;
+  }
+
+  putBlob(blobId: string, blob: Blob): Promise<void> {
+    return this.#call('putBlob', { blobId, blob });
+  }
+  getBlob(blobId: string): Promise<Blob> {
+    return this.#call('getBlob', { blobId });
+  }
+  deleteBlobs(ids: readonly string[]): Promise<void> {
+    return this.#call('deleteBlobs', { ids });
+  }
+  blobIds(): Promise<string[]> {
+    return this.#call('blobIds', {});
+  }
+  flush(): Promise<void> {
+    return this.#call('flush', {});
+  }
+  check(): Promise<boolean> {
+    return this.#lost ? Promise.resolve(false) : this.#call('check', {});
+  }
+
+  async close(): Promise<void> {
+    this.#store.forget(this);
+    this.#store.client.listen(this.#handle, undefined);
+    await this.#call('close', {}).catch(() => undefined);
+  }
+
+  async #append(bytes: Uint8Array<ArrayBuffer>): Promise<AppendReceipt> {
+    if (this.#lost) throw lostError(this.slot);
+    const own = owned(bytes);
+    const low = await this.#store.client.call<boolean>('append', { handle: this.#handle, bytes: own }, [own.buffer]);
+    return low ? scarce : plenty;
+  }
+
+  /** In call order, behind the one that finds out where the log ends. */
+  async #appendFirst(bytes: Uint8Array<ArrayBuffer>): Promise<AppendReceipt> {
+    const before = (this.#settling ??= this.#settle());
+    let done: () => void = () => undefined;
+    const mine = new Promise<void>((resolve) => (done = resolve));
+    this.#settling = mine;
+    try {
+      await before;
+      return await this.#append(bytes);
+    } finally {
+      if (this.#settling === mine) this.#settling = undefined;
+      done();
+    }
+  }
+
+  async #settle(): Promise<void> {
+    if (this.#settled) return;
+    const bytes = await this.read();
+    await this.#call('truncate', { length: this.#store.inspect(bytes) });
+    this.#settled = true;
+  }
+
+  async #call<T>(op: string, request: object, transfer?: Transferable[]): Promise<T> {
+    return this.#store.client.call<T>(op, { ...request, handle: this.#handle }, transfer);
+  }
+
+  #listen(): void {
+    this.#store.client.listen(this.#handle, (event) => this.#hear(event));
+  }
+
+  #hear({ event }: WorkerEvent): void {
+    const { name, onEvent } = this.#store;
+    if (event === 'full') onEvent({ type: 'storage-full', store: name });
+    else if (event === 'available') onEvent({ type: 'storage-available', store: name });
+    else if (!this.#lost) {
+      this.#lost = true;
+      onEvent({ type: 'storage-lost', store: name, slot: this.slot, recoveredBytes: 0, cause: lostError(this.slot) });
+    }
+  }
+
+  /** The files were taken away under us (cleared site data): make them anew. */
+  async #remake(): Promise<void> {
+    this.#store.client.listen(this.#handle, undefined);
+    await this.#call('close', {}).catch(() => undefined);
+    const opened = await this.#store.reopen(this.slot);
+    this.#handle = opened.handle;
+    this.#lost = false;
+    this.#listen();
+  }
+}
+
+interface Opened {
+  handle: number;
+  epoch: number;
+  base: number;
+  /** Its superblock was unreadable. */
+  damaged: boolean;
+}
+
+const lostError = (slot: number): StorageLostError =>
+  new StorageLostError(`The files of slot ${slot} are gone: the site's data was cleared. replace() writes them anew.`);
+
+export class OpfsStorage implements CopyStorage {
+  readonly name = 'opfs';
+  readonly durability: Durability = 'power';
+  readonly #options: OpfsOptions;
+  readonly #timers: Timers;
+  readonly #slots = new Set<OpfsSlot>();
+  #open: StorageOpenOptions | undefined;
+  #client: WorkerClient | undefined;
+  #store = -1;
+  #alone = true;
+  #generation = '';
+
+  constructor(options: OpfsOptions) {
+    this.#options = options;
+    this.#timers = options.timers ?? systemTimers;
+  }
+
+  get client(): WorkerClient {
+    if (!this.#client) throw new StorageLostError('The store is not open.');
+    return this.#client;
+  }
+  get onEvent(): StorageOpenOptions['onEvent'] {
+    return this.#open!.onEvent;
+  }
+  inspect(bytes: Uint8Array): number {
+    return this.#open!.inspect(bytes).validBytes;
+  }
+
+  open(options: StorageOpenOptions): Promise<void> {
+    return openAlone(this, options);
+  }
+
+  async connect(options: StorageOpenOptions, alone: boolean): Promise<string | undefined> {
+    this.#open = options;
+    this.#alone = alone;
+    this.#client ??= this.#options.client?.() ?? connectWorker(this.#options.worker);
+    const request = { namespace: options.namespace, power: options.durability === 'power' };
+    try {
+      const found = await this.#call<{ store: number; generation: string | undefined }>('connect', request);
+      this.#store = found.store;
+      return found.generation;
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
+  }
+
+  async install(generation: string): Promise<void> {
+    this.#generation = generation;
+    const lost = await this.#call<number[]>('install', { generation });
+    for (const slot of this.#alone ? lost : []) this.#tellLost(slot, 0);
+  }
+
+  slotCount(): Promise<number> {
+    return this.#call('slotCount', {});
+  }
+  occupiedSlots(): Promise<number[]> {
+    return this.#call('occupiedSlots', {});
+  }
+
+  async openSlot(slot: number): Promise<CopySlot> {
+    const found = await this.#call<Opened>('openSlot', { slot });
+    const opened = new OpfsSlot(this, slot, found);
+    this.#slots.add(opened);
+    if (found.damaged && this.#alone) this.#tellLost(slot, this.inspect(await opened.read()));
+    return opened;
+  }
+
+  #tellLost(slot: number, recoveredBytes: number): void {
+    this.onEvent({ type: 'storage-lost', store: this.name, slot, recoveredBytes });
+  }
+
+  async reopen(slot: number): Promise<Opened> {
+    await this.install(this.#generation);
+    return this.#call<Opened>('openSlot', { slot });
+  }
+
+  async check(): Promise<boolean> {
+    const present = await Promise.all([...this.#slots].map((slot) => slot.check()));
+    return present.every(Boolean);
+  }
+
+  forget(slot: OpfsSlot): void {
+    this.#slots.delete(slot);
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#slots].map((slot) => slot.close()));
+    if (!this.#options.client) this.#client?.terminate();
+    this.#client = undefined;
+  }
+
+  #call<T>(op: string, request: object): Promise<T> {
+    const late = () => new StorageBlockedError(`OPFS did not answer ${JSON.stringify(op)} within ${OPEN_LIMIT_MS / 1000} s.`);
+    return within(OPEN_LIMIT_MS, this.#timers, this.client.call<T>(op, { ...request, store: this.#store }), late);
+  }
+}
+
+/** Files of the origin, written in a worker: the fastest store, and the one that survived every kill. */
+export function opfs(options: OpfsOptions = {}): OpfsStorage {
+  return new OpfsStorage(options);
+}

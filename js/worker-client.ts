@@ -1,0 +1,111 @@
+/**
+ * The page's end of the small worker (worker.ts): calls with an answer, events, and the one timer.
+ *
+ * Invariant: a call settles when its answer comes or the worker dies; it never hangs on a dead one.
+ */
+import { StorageLostError, StorageUnavailableError, type StorageError } from './errors.ts';
+import { uncarry, type CarriedError } from './storage/failures.ts';
+
+export interface WorkerEvent {
+  event: 'full' | 'available' | 'gone';
+  handle: number;
+}
+
+export interface WorkerClient {
+  /** Resolves with the worker's answer. What is in `transfer` is gone afterwards. */
+  call<T>(op: string, request: object, transfer?: Transferable[]): Promise<T>;
+  /** Called with each event about a handle that a call has opened. */
+  listen(handle: number, listener: ((event: WorkerEvent) => void) | undefined): void;
+  /** Called when the timer is due. */
+  onTimer: (() => void) | undefined;
+  /** Sets the timer; replaces the one set before. null takes it back. */
+  armTimer(atMs: number | null, nowMs: number): void;
+  terminate(): void;
+}
+
+interface Waiting {
+  resolve(value: any): void;
+  reject(error: StorageError): void;
+}
+
+type Incoming = { id: number; value?: unknown; error?: CarriedError } | { timer: true } | WorkerEvent;
+
+class Connection implements WorkerClient {
+  onTimer: (() => void) | undefined;
+  readonly #worker: Worker;
+  readonly #waiting = new Map<number, Waiting>();
+  readonly #listeners = new Map<number, (event: WorkerEvent) => void>();
+  #nextId = 1;
+  #hasAnswered = false;
+  #dead: StorageError | undefined;
+
+  constructor(worker: Worker) {
+    this.#worker = worker;
+    worker.onmessage = ({ data }) => this.#take(data as Incoming);
+    worker.onerror = (event) => this.#die(event.message);
+    worker.onmessageerror = () => this.#die('a message could not be read');
+  }
+
+  call<T>(op: string, request: object, transfer: Transferable[] = []): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      if (this.#dead) return reject(this.#dead);
+      const id = this.#nextId++;
+      this.#waiting.set(id, { resolve, reject });
+      this.#worker.postMessage({ ...request, id, op }, transfer);
+    });
+  }
+
+  listen(handle: number, listener: ((event: WorkerEvent) => void) | undefined): void {
+    if (listener) this.#listeners.set(handle, listener);
+    else this.#listeners.delete(handle);
+  }
+
+  armTimer(atMs: number | null, nowMs: number): void {
+    this.#worker.postMessage({ timer: atMs, now: nowMs });
+  }
+
+  terminate(): void {
+    this.#worker.terminate();
+    this.#end(new StorageLostError('The worker was terminated.'));
+  }
+
+  #take(data: Incoming): void {
+    this.#hasAnswered = true;
+    if ('timer' in data) return this.onTimer?.();
+    if ('event' in data) return this.#listeners.get(data.handle)?.(data);
+    const waiting = this.#waiting.get(data.id);
+    this.#waiting.delete(data.id);
+    if (data.error) waiting?.reject(uncarry(data.error));
+    else waiting?.resolve(data.value);
+  }
+
+  #die(reason: string | undefined): void {
+    const why = reason || 'its script could not be loaded';
+    this.#end(
+      this.#hasAnswered
+        ? new StorageLostError(`The storage worker failed: ${why}.`)
+        : new StorageUnavailableError(
+            `The storage worker could not start: ${why}. Allow it with \`worker-src 'self'\`, or pass \`worker: () => new Worker(...)\`.`,
+          ),
+    );
+  }
+
+  #end(error: StorageError): void {
+    this.#dead ??= error;
+    for (const waiting of this.#waiting.values()) waiting.reject(error);
+    this.#waiting.clear();
+  }
+}
+
+function createWorker(): Worker {
+  return new Worker(new URL('./worker.js', import.meta.url), { type: 'module', name: 'holdfast' });
+}
+
+/** Starts the worker. @throws StorageUnavailableError where workers are forbidden or missing */
+export function connectWorker(create: () => Worker = createWorker): WorkerClient {
+  try {
+    return new Connection(create());
+  } catch (cause) {
+    throw new StorageUnavailableError('This page may not start a worker.', { cause });
+  }
+}

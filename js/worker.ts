@@ -1,0 +1,59 @@
+/**
+ * The page's one small worker. It holds the OPFS files (their fast handles exist only in workers) and
+ * the timer (a hidden page's own timers come once a minute; a worker's are exact).
+ *
+ *   page → worker   { timer: atMs | null, now: nowMs }   sets the one timer, or takes it back
+ *                   { id, op, … }                         an OPFS operation (storage/opfs-service.ts)
+ *   worker → page   { timer: true }                       it is due
+ *                   { id, value | error }  { event, handle }
+ */
+import { type Answer, OpfsService, type Request } from './storage/opfs-service.ts';
+import type { Directory, HostEvent } from './storage/opfs-host.ts';
+import { systemTimers, type Timers } from './storage/wait.ts';
+
+/** Longer delays overflow to zero in every browser. */
+const LONGEST_DELAY_MS = 2 ** 31 - 1;
+
+export interface WorkerScope {
+  postMessage(message: unknown, transfer: Transferable[]): void;
+  onmessage: ((event: { data: any }) => void) | null;
+}
+
+class Alarm {
+  readonly #timers: Timers;
+  readonly #ring: () => void;
+  #cancel: (() => void) | undefined;
+
+  constructor(timers: Timers, ring: () => void) {
+    this.#timers = timers;
+    this.#ring = ring;
+  }
+
+  set(delayMs: number | null): void {
+    this.#cancel?.();
+    this.#cancel = undefined;
+    if (delayMs === null) return;
+    const stepMs = Math.min(Math.max(delayMs, 0), LONGEST_DELAY_MS);
+    this.#cancel = this.#timers.after(stepMs, () => {
+      if (delayMs > stepMs) this.set(delayMs - stepMs);
+      else this.#ring();
+    });
+  }
+}
+
+/** Answers what comes in on `scope`. */
+export function serve(scope: WorkerScope, timers: Timers = systemTimers, root?: () => Promise<Directory>): void {
+  const post = (message: Answer | HostEvent, transfer: Transferable[] = []) => scope.postMessage(message, transfer);
+  const alarm = new Alarm(timers, () => scope.postMessage({ timer: true }, []));
+  const files = new OpfsService(post, timers, root);
+  scope.onmessage = ({ data }) => {
+    if (data === null || typeof data !== 'object') return;
+    if ('op' in data) files.handle(data as Request);
+    else if ('timer' in data) alarm.set(data.timer === null ? null : data.timer - data.now);
+  };
+}
+
+const scope = globalThis as unknown as { DedicatedWorkerGlobalScope?: new () => object };
+if (scope.DedicatedWorkerGlobalScope && globalThis instanceof scope.DedicatedWorkerGlobalScope) {
+  serve(globalThis as unknown as WorkerScope);
+}
