@@ -1,0 +1,125 @@
+/**
+ * The page's side of one attempt that runs in a worker: answers its steps from the record, passes
+ * progress and abort on, and ends exactly once.
+ */
+import { fromMessage, toMessage } from '../codec/message.ts';
+import { AbortedError, WorkerCrashedError } from '../errors.ts';
+import { deserializeError, serializeError } from '../serialize-error.ts';
+import type { TaskContext } from '../types.ts';
+import type { ToPage, ToWorker } from './protocol.ts';
+
+interface Computation {
+  resolve(value: unknown): void;
+  reject(error: unknown): void;
+}
+
+export class WorkerCall {
+  /** What the handler in the worker gives or throws. */
+  readonly outcome: Promise<unknown>;
+  readonly #id: number;
+  readonly #context: TaskContext;
+  readonly #post: (message: ToWorker, transfer: Transferable[]) => void;
+  readonly #computations = new Map<number, Computation>();
+  readonly #onAbort: () => void;
+  #resolve!: (value: unknown) => void;
+  #reject!: (error: unknown) => void;
+  #over = false;
+
+  constructor(id: number, context: TaskContext, post: (message: ToWorker, transfer: Transferable[]) => void) {
+    this.#id = id;
+    this.#context = context;
+    this.#post = post;
+    this.#onAbort = () => this.#send({ holdfast: 'abort', call: id, reason: serializeError(context.signal.reason) });
+    this.outcome = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+  }
+
+  /** @throws SerializationError when the input can't be sent */
+  start(input: unknown): void {
+    const { attempt, run, task, metadata, signal } = this.#context;
+    const sent = toMessage(input, 'input');
+    const described = toMessage(metadata, 'metadata');
+    const context = { attempt: { ...attempt }, run: { ...run }, task: { ...task }, metadata: described.value };
+    const transfer = [...sent.transfer, ...described.transfer];
+    this.#send({ holdfast: 'run', call: this.#id, input: sent.value, context }, transfer);
+    if (signal.aborted) this.#onAbort();
+    else signal.addEventListener('abort', this.#onAbort);
+  }
+
+  receive(message: ToPage): void {
+    if (this.#over || message.call !== this.#id) return;
+    try {
+      this.#handle(message);
+    } catch (error) {
+      this.fail(new WorkerCrashedError("A message of the worker can't be read.", { cause: error }));
+    }
+  }
+
+  /** The worker is gone, or given up. */
+  fail(error: unknown): void {
+    this.#end(() => this.#reject(error));
+    for (const { reject } of this.#computations.values()) reject(error);
+    this.#computations.clear();
+  }
+
+  /** Why the attempt is being stopped, if it is. */
+  get stopReason(): unknown {
+    const { signal } = this.#context;
+    return signal.aborted ? signal.reason : new AbortedError('The attempt was given up.');
+  }
+
+  #handle(message: ToPage): void {
+    switch (message.holdfast) {
+      case 'progress':
+        return this.#context.progress(message.report);
+      case 'step':
+        return void this.#step(message.step, message.name);
+      case 'computed':
+        return this.#computation(message.step)?.resolve(fromMessage(message.value));
+      case 'stepThrew':
+        return this.#computation(message.step)?.reject(deserializeError(message.error));
+      case 'returned': {
+        const value = fromMessage(message.value);
+        return this.#end(() => this.#resolve(value));
+      }
+      case 'threw':
+        return this.#end(() => this.#reject(deserializeError(message.error)));
+    }
+  }
+
+  async #step(step: number, name: string): Promise<void> {
+    try {
+      const value = await this.#context.step(name, () => this.#compute(step));
+      const { value: sent, transfer } = toMessage(value, `result of step "${name}"`);
+      this.#send({ holdfast: 'recorded', call: this.#id, step, value: sent }, transfer);
+    } catch (error) {
+      this.#send({ holdfast: 'failed', call: this.#id, step, error: serializeError(error) });
+    }
+  }
+
+  #compute(step: number): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      this.#computations.set(step, { resolve, reject });
+      this.#send({ holdfast: 'compute', call: this.#id, step });
+    });
+  }
+
+  #computation(step: number): Computation | undefined {
+    const computation = this.#computations.get(step);
+    this.#computations.delete(step);
+    return computation;
+  }
+
+  #send(message: ToWorker, transfer: Transferable[] = []): void {
+    if (!this.#over) this.#post(message, transfer);
+  }
+
+  #end(settle: () => void): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#context.signal.removeEventListener('abort', this.#onAbort);
+    settle();
+  }
+}
