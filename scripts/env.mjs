@@ -1,4 +1,5 @@
 // The environment in which the project's tools run: nobody has to set PATH by hand.
+import { existsSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { cache, root } from './setup/common.mjs';
 import { readStamp, stampFile } from './setup/stamp.mjs';
@@ -22,6 +23,8 @@ export function environmentFor(tools) {
   set('HOLDFAST_INCLUDE', tools.include);
   set('HOLDFAST_CATCH2', tools.catch2);
   set('HOLDFAST_CHROMIUM', tools.chromium);
+  const symbolizer = join(tools.llvm ?? '/usr/bin', 'llvm-symbolizer-19');
+  if (existsSync(symbolizer)) set('ASAN_SYMBOLIZER_PATH', symbolizer); // names instead of addresses in findings
   // An inherited LIBRARY_PATH or CPATH would reach into the WASM build as well.
   for (const name of ['LIBRARY_PATH', 'CPATH', 'C_INCLUDE_PATH', 'CPLUS_INCLUDE_PATH']) delete env[name];
   return env;

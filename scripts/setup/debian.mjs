@@ -126,7 +126,8 @@ async function checkPackage(directory, name, recorded) {
 /** Unpacks a package's files below `into`, without the paths matching `leaveOut`. */
 export async function unpack(deb, into, leaveOut = []) {
   const excludes = leaveOut.map((pattern) => `--exclude=${pattern}`);
-  const script = 'set -eu; deb=$1; into=$2; shift 2; dpkg-deb --fsys-tarfile "$deb" | tar -x -C "$into" "$@"';
+  const script =
+    'set -eu; deb=$1; into=$2; shift 2; dpkg-deb --fsys-tarfile "$deb" | tar -x --keep-directory-symlink -C "$into" "$@"';
   await run('bash', ['-o', 'pipefail', '-c', script, 'unpack', deb, into, ...excludes], {
     advice: 'Is the disk full? Run the same command again: unpacking starts over.',
   });

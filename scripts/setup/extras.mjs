@@ -45,7 +45,8 @@ export async function findCatch2() {
 const browsers = ['chromium', 'chromium-browser', 'google-chrome-stable', 'google-chrome'];
 const macBrowser = '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome';
 
-function presentBrowser() {
+/** The browser this machine has, if any. */
+export function presentBrowser() {
   const told = process.env.HOLDFAST_CHROMIUM;
   if (told && !existsSync(told))
     throw new SetupError(`HOLDFAST_CHROMIUM names ${told}, which does not exist`, 'Correct or unset it.');

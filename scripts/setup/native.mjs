@@ -1,8 +1,8 @@
 // The native compiler, cmake, ninja and python: the system's, installed by root, or unpacked into the cache.
 import { spawnSync } from 'node:child_process';
-import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { cache, isAtLeast, makeWhole, run, SetupError, say, succeeds, toolchain, versionOf, which } from './common.mjs';
+import { cache, isAtLeast, makeWhole, SetupError, say, succeeds, toolchain, versionOf, which } from './common.mjs';
 import {
   downloadPackages,
   hasApt,
@@ -119,38 +119,30 @@ async function privateNative(tools, missing) {
   };
 }
 
+/** The prefix: root (what the packages hold; also the sysroot), libraries (what the tools load), bin (the wrappers). */
 async function fillNative(directory, prefix, debs) {
   say(`  unpacking ${debs.length} packages`);
-  for (const deb of debs) await unpack(deb, directory, notNeeded);
-  // Debian's C library still lives in /lib, which is a link to /usr/lib on a merged system; a sysroot needs it too.
-  for (const name of ['lib', 'lib64']) {
-    const from = join(directory, name);
-    if (!existsSync(from)) continue;
-    cpSync(from, join(directory, 'usr', name), { recursive: true, verbatimSymlinks: true, force: false });
-    rmSync(from, { recursive: true });
-  }
-  for (const name of ['lib', 'lib64']) {
-    mkdirSync(join(directory, 'usr', name), { recursive: true });
-    await run('ln', ['-s', `usr/${name}`, join(directory, name)]);
-  }
-  linkLibraries(
-    [`usr/lib/${triple}`, 'usr/lib/llvm-19/lib'].map((name) => join(directory, name)),
-    join(directory, 'libraries'),
-  );
+  const sysroot = join(directory, 'root');
+  mkdirSync(join(sysroot, 'usr/lib'), { recursive: true });
+  mkdirSync(join(sysroot, 'usr/lib64'));
+  // As on a real system: part of Debian 12's C library is still packaged in /lib.
+  for (const name of ['lib', 'lib64']) symlinkSync(`usr/${name}`, join(sysroot, name));
+  for (const deb of debs) await unpack(deb, sysroot, notNeeded);
+  const loaded = [`usr/lib/${triple}`, 'usr/lib/llvm-19/lib'].map((name) => join(sysroot, name));
+  linkLibraries(loaded, join(directory, 'libraries'));
   writeWrappers(directory, prefix);
 }
 
 function writeWrappers(directory, prefix) {
   mkdirSync(join(directory, 'bin'));
   const wanted = /^((clang|clang\+\+|lld|wasm-ld|ld\.lld|opt|llc|llvm-[a-z-]+)-19|cmake|ctest|ninja|python3)$/;
-  for (const name of readdirSync(join(directory, 'usr/bin')).filter((one) => wanted.test(one))) {
-    const sysroot = /^clang/.test(name) ? ` --sysroot=${prefix}` : '';
-    // The wasm compilation names its own sysroot; clang takes the last one given.
-    const lines = [
-      '#!/bin/sh',
-      `LD_LIBRARY_PATH="${prefix}/libraries\${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}" exec "${prefix}/usr/bin/${name}"${sysroot} "$@"`,
-    ];
-    writeFileSync(join(directory, 'bin', name), `${lines.join('\n')}\n`);
+  for (const name of readdirSync(join(directory, 'root/usr/bin')).filter((one) => wanted.test(one))) {
+    // Headers and libraries from the sysroot, lld because the host may have no linker. Emscripten
+    // names a sysroot of its own; clang takes the last one given.
+    const clang = ` --sysroot="${prefix}/root" -fuse-ld=lld -Wno-unused-command-line-argument`;
+    const libraries = `LD_LIBRARY_PATH="${prefix}/libraries\${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"`;
+    const command = `exec "${prefix}/root/usr/bin/${name}"${name.startsWith('clang') ? clang : ''} "$@"`;
+    writeFileSync(join(directory, 'bin', name), `#!/bin/sh\n${libraries} ${command}\n`);
     chmodSync(join(directory, 'bin', name), 0o755);
   }
 }
