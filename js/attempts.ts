@@ -1,0 +1,330 @@
+/**
+ * Runs the code of people: starts handlers, takes what they return or throw to the core, records
+ * their durable steps.
+ *
+ * Invariants: whatever a handler does (throws anything, returns twice, mutates its input, never
+ * settles) ends as one `Settle` of its attempt or none; values are taken by value at the boundary;
+ * what comes after the attempt has ended is counted and dropped.
+ */
+import { type BlobReference, clone, decode, decodeWithBlobs } from './codec.ts';
+import { RunContext, type ContextHost } from './context.ts';
+import {
+  CanceledError, DeadlineError, InterruptedError, OrchestratorError, RetryableError, TaskTimeoutError, WorkerCrashedError,
+} from './errors.ts';
+import type { Journal } from './journal.ts';
+import { inputBytes, type PayloadArea, readStepKey, stepValueBytes } from './payloads.ts';
+import type { ProgressTracker } from './progress.ts';
+import * as P from './protocol.ts';
+import type { Pump } from './pump.ts';
+import { type PayloadBytes, type Run, type Settlement, settlement } from './run.ts';
+import { serializeError } from './serialize-error.ts';
+import type { Clock } from './clock.ts';
+import type { ProgressReport, TaskHandler } from './types.ts';
+
+export interface AttemptsHost {
+  readonly clock: Clock;
+  readonly pump: Pump;
+  readonly journal: Journal | undefined;
+  readonly payloads: PayloadArea;
+  readonly progress: ProgressTracker;
+  /** The code of a run; undefined: nothing is registered for it here. */
+  handlerOf(run: Run): TaskHandler | undefined;
+  missingDefinition(run: Run): void;
+  changed(run: Run): void;
+}
+
+export class Attempts implements ContextHost {
+  readonly #host: AttemptsHost;
+  #parked = new Map<Run, Settlement>();
+
+  constructor(host: AttemptsHost) {
+    this.#host = host;
+  }
+
+  /** The core gave the run a slot. */
+  start(run: Run, attempt: number): void {
+    if (run.attempt !== attempt) return;
+    const handler = run.handler ?? this.#host.handlerOf(run);
+    if (!handler) return this.#host.missingDefinition(run);
+    run.handler = handler;
+    this.#host.progress.attemptStarted(run, attempt);
+    if (run.envelope) this.#startStored(run, attempt, handler);
+    else this.#call(run, attempt, handler, run.input);
+  }
+
+  /** By value: what the handler does to its input reaches nobody, and a retry gets it whole. */
+  #startStored(run: Run, attempt: number, handler: TaskHandler): void {
+    let input: unknown;
+    try {
+      const bytes = inputBytes(run.envelope!);
+      if (run.blobIds) {
+        this.#load(bytes).then(
+          (value) => this.#call(run, attempt, handler, value),
+          (error) => this.failed(run, attempt, error),
+        );
+        return;
+      }
+      input = decode(bytes);
+    } catch (error) {
+      return this.failed(run, attempt, error);
+    }
+    this.#call(run, attempt, handler, input);
+  }
+
+  #load(bytes: Uint8Array): Promise<any> {
+    return decodeWithBlobs(bytes, (id) => this.#host.journal!.slot.getBlob(id));
+  }
+
+  #call(run: Run, attempt: number, handler: TaskHandler, input: unknown): void {
+    if (run.attempt !== attempt) return;
+    const context = new RunContext(this, run, attempt);
+    run.context = context;
+    let returned: unknown;
+    try {
+      returned = handler(input, context);
+    } catch (error) {
+      return this.failed(run, attempt, error);
+    }
+    if (isThenable(returned)) {
+      returned.then(
+        (value) => this.succeeded(run, attempt, value),
+        (error) => this.failed(run, attempt, error),
+      );
+    } else {
+      this.succeeded(run, attempt, returned);
+    }
+  }
+
+  succeeded(run: Run, attempt: number, value: unknown): void {
+    if (run.attempt !== attempt) return this.#late(run);
+    const { journal, pump, payloads } = this.#host;
+    try {
+      if (!journal) {
+        run.output = clone(value, 'result');
+        this.#settle(run, attempt, P.OutcomeSuccess, 0);
+        return;
+      }
+      const payload = payloads.writeValue(value, 'result');
+      if (payloads.blobs) return this.#storeThenSucceed(run, attempt, payload, payloads.blobs);
+      run.outputPayload = payload;
+      pump.commands.addPayload(payload.bytes, payload.start, payload.length);
+      this.#settle(run, attempt, P.OutcomeSuccess, payload.length);
+    } catch (error) {
+      this.failed(run, attempt, error);
+    }
+  }
+
+  #storeThenSucceed(run: Run, attempt: number, payload: PayloadBytes, blobs: readonly BlobReference[]): void {
+    this.storeBlobs(blobs).then(
+      () => {
+        if (run.attempt !== attempt) return this.#late(run);
+        this.attachBlobs(run, blobs);
+        run.outputPayload = payload;
+        this.#host.pump.commands.addPayload(payload.bytes, payload.start, payload.length);
+        this.#settle(run, attempt, P.OutcomeSuccess, payload.length);
+      },
+      (error) => this.failed(run, attempt, error),
+    );
+  }
+
+  failed(run: Run, attempt: number, thrown: unknown): void {
+    if (run.attempt !== attempt) return this.#late(run);
+    const { journal, pump, payloads } = this.#host;
+    const error = toError(thrown);
+    run.error = error;
+    const notBeforeMs = error instanceof RetryableError ? this.#retryAtMs(error) : 0;
+    let length = 0;
+    if (journal) {
+      const payload = payloads.writeValue(serializeError(thrown), 'error');
+      run.errorPayload = payload;
+      pump.commands.addPayload(payload.bytes, payload.start, payload.length);
+      length = payload.length;
+    }
+    this.#settle(run, attempt, this.#outcome(run, attempt, error), length, notBeforeMs);
+  }
+
+  #outcome(run: Run, attempt: number, error: Error): number {
+    if (error instanceof WorkerCrashedError) return P.OutcomeCrashed;
+    if (error instanceof OrchestratorError && !error.retryable) return P.OutcomeFatal;
+    const { retryOn, maxAttempts = 3 } = run.options ?? {};
+    if (!retryOn) return P.OutcomeFailure;
+    try {
+      return retryOn(error, { attempt, maxAttempts }) ? P.OutcomeFailure : P.OutcomeFatal;
+    } catch {
+      return P.OutcomeFailure;
+    }
+  }
+
+  #retryAtMs(error: RetryableError): number {
+    const { retryAfter } = error;
+    if (retryAfter === undefined) return 0;
+    const atMs = retryAfter instanceof Date ? retryAfter.getTime() : this.#host.clock.now() + retryAfter;
+    return Number.isFinite(atMs) && atMs > 0 ? atMs : 0;
+  }
+
+  #settle(run: Run, attempt: number, outcome: number, payloadLength: number, at = 0): void {
+    run.context?.close();
+    run.context = undefined;
+    run.attempt = 0;
+    this.#host.pump.commands.push(P.CommandSettle, run.task, attempt | (outcome << 24), payloadLength, at);
+    this.#host.pump.wake();
+  }
+
+  /** Its result counts for nothing any more; first terminal record wins. */
+  #late(run: Run): void {
+    run.lateOutcomes++;
+  }
+
+  /** Gives up a running attempt without counting it as failed (definition missing, page closing). */
+  interrupt(run: Run, reason: Error): void {
+    const { attempt } = run;
+    if (attempt === 0) return;
+    run.context?.stop(reason);
+    this.#settle(run, attempt, P.OutcomeInterrupted, 0);
+  }
+
+  stopping(run: Run, reason: number): void {
+    run.context?.stop(stopError(run, reason));
+    // Parked code can only hear of it by its promise.
+    this.#parked.get(run)?.reject(stopError(run, reason));
+    this.#parked.delete(run);
+  }
+
+  abandoned(run: Run): void {
+    run.context?.abandon();
+    run.context = undefined;
+    run.attempt = 0;
+  }
+
+  resumed(run: Run): void {
+    this.#parked.get(run)?.resolve();
+    this.#parked.delete(run);
+  }
+
+  // Durable steps
+
+  recordedStep(run: Run, key: string): { value: unknown } | Promise<{ value: unknown }> | undefined {
+    this.#indexSteps(run);
+    if (!run.steps?.has(key)) return undefined;
+    const stored = run.steps.get(key);
+    if (!(stored instanceof StoredStep)) return { value: clone(stored, 'step') };
+    return this.#load(stepValueBytes(stored.payload)).then((value) => ({ value }));
+  }
+
+  #indexSteps(run: Run): void {
+    if (!run.stepPayloads) return;
+    run.steps ??= new Map();
+    for (const payload of run.stepPayloads) run.steps.set(readStepKey(payload), new StoredStep(payload));
+    run.stepPayloads = undefined;
+  }
+
+  async recordStep(run: Run, attempt: number, key: string, value: unknown): Promise<unknown> {
+    const { journal, pump, payloads } = this.#host;
+    if (!journal) {
+      run.steps ??= new Map();
+      run.steps.set(key, clone(value, 'step'));
+      pump.commands.push(P.CommandRecordStep, run.task, attempt, 0);
+      pump.wake();
+      return value;
+    }
+    const payload = payloads.writeStep(key, value);
+    const { blobs } = payloads;
+    if (blobs) {
+      await this.storeBlobs(blobs);
+      if (run.attempt !== attempt) throw stopError(run, P.StopReasonInterrupt);
+      this.attachBlobs(run, blobs);
+    }
+    pump.commands.addPayload(payload.bytes, payload.start, payload.length);
+    pump.commands.push(P.CommandRecordStep, run.task, attempt, payload.length);
+    await this.#acknowledgedStep(run);
+    run.steps ??= new Map();
+    run.steps.set(key, new StoredStep(payload));
+    return blobs ? this.#load(stepValueBytes(payload)) : decode(stepValueBytes(payload));
+  }
+
+  /** Resolves with the frame the record stands in; rejects when the attempt had ended before it. */
+  #acknowledgedStep(run: Run): Promise<void> {
+    const { pump } = this.#host;
+    return new Promise((resolve, reject) => {
+      run.waiters ??= [];
+      run.waiters.push({
+        command: P.CommandRecordStep,
+        resolve: (carriedOut) => (carriedOut ? resolve() : reject(stopError(run, P.StopReasonInterrupt))),
+      });
+      pump.wake();
+    });
+  }
+
+  parkIfPaused(run: Run, attempt: number): Promise<void> | undefined {
+    const { pump } = this.#host;
+    const state = pump.open ? pump.engine.state(run.task) : 0;
+    if (!(state & pausedBit)) return undefined;
+    const parked = settlement();
+    this.#parked.set(run, parked);
+    pump.commands.push(P.CommandWait, run.task, attempt, 1);
+    pump.wake();
+    return parked.promise;
+  }
+
+  reportProgress(run: Run, attempt: number, report: number | ProgressReport): void {
+    if (run.attempt === attempt) this.#host.progress.report(run, attempt, report);
+  }
+
+  // Blobs
+
+  async storeBlobs(blobs: readonly BlobReference[]): Promise<void> {
+    const { slot } = this.#host.journal!;
+    // One after the other: the arena takes them in order anyway, and memory stays bounded.
+    for (const { id, blob } of blobs) await slot.putBlob(id, blob);
+  }
+
+  /** The core keeps which blobs a run refers to, so that they go with it. */
+  attachBlobs(run: Run, blobs: readonly BlobReference[]): void {
+    for (const { id, size } of blobs) {
+      const low = Number.parseInt(id.slice(8), 16);
+      const high = Number.parseInt(id.slice(0, 8), 16);
+      this.#host.pump.commands.push(P.CommandAttachBlob, run.task, low, high, size);
+    }
+    run.blobIds = [...(run.blobIds ?? []), ...blobs.map(({ id }) => id)];
+  }
+
+  async read(payload: PayloadBytes): Promise<any> {
+    return this.#load(payload.bytes.subarray(payload.start, payload.start + payload.length));
+  }
+}
+
+class StoredStep {
+  readonly payload: PayloadBytes;
+  constructor(payload: PayloadBytes) {
+    this.payload = payload;
+  }
+}
+
+const pausedBit = 1 << 4;
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return value !== null && typeof value === 'object' && typeof (value as PromiseLike<unknown>).then === 'function';
+}
+
+/** Handlers may throw anything; people get an Error, with what was thrown as its cause. */
+function toError(thrown: unknown): Error {
+  if (thrown instanceof Error) return thrown;
+  const { message, name } = serializeError(thrown);
+  const error = new Error(message, { cause: thrown });
+  if (name) Object.defineProperty(error, 'name', { value: name, configurable: true, writable: true });
+  return error;
+}
+
+export function stopError(run: Run, reason: number): Error {
+  const name = `Run ${run.id}`;
+  switch (reason) {
+    case P.StopReasonTimeout:
+      return new TaskTimeoutError(`${name}: attempt timed out after ${run.options?.timeoutMs ?? '?'} ms.`);
+    case P.StopReasonDeadline:
+      return new DeadlineError(`${name} did not end within its deadline.`);
+    case P.StopReasonInterrupt:
+      return new InterruptedError(`${name} was interrupted; it starts again from its last step on resume.`);
+    default:
+      return new CanceledError(`${name} was cancelled.`, { cause: run.cancelReason });
+  }
+}

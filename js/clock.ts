@@ -1,0 +1,212 @@
+/**
+ * Time and scheduling, as a port. Nothing else in js/ reads a clock, sets a timer or waits for a frame.
+ *
+ * Invariant: the whole house has one host timer armed, for the earliest of all deadlines. In a page it
+ * lives in a small worker, because page timers drop to one a minute in hidden tabs and a worker's don't.
+ */
+
+export interface Clock {
+  /** Milliseconds since the epoch. */
+  now(): number;
+  /** Calls back once at or after `atMs`; gives the way to cancel. */
+  schedule(atMs: number, callback: () => void): () => void;
+  /** Calls back in a fresh macrotask, after the page had its turn to render and take input. */
+  defer(callback: () => void): void;
+  /** Calls back before the next frame, or soon when the page is hidden. */
+  frame(callback: () => void): void;
+  /** Releases timers and workers. */
+  dispose(): void;
+}
+
+interface Entry {
+  atMs: number;
+  callback: () => void;
+}
+
+/** Entries by time; few at once (the core's deadline, simulated progress, storage retries). */
+class Agenda {
+  #entries: Entry[] = [];
+
+  add(entry: Entry): void {
+    let index = this.#entries.length;
+    while (index > 0 && this.#entries[index - 1]!.atMs > entry.atMs) index--;
+    this.#entries.splice(index, 0, entry);
+  }
+
+  remove(entry: Entry): void {
+    const index = this.#entries.indexOf(entry);
+    if (index >= 0) this.#entries.splice(index, 1);
+  }
+
+  get nextAtMs(): number {
+    return this.#entries[0]?.atMs ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** Removes and gives the first entry that is due. */
+  takeDue(nowMs: number): Entry | undefined {
+    return this.nextAtMs <= nowMs ? this.#entries.shift() : undefined;
+  }
+
+  clear(): void {
+    this.#entries = [];
+  }
+}
+
+/** What wakes the house: `arm` replaces what was armed, Infinity disarms. */
+export interface Alarm {
+  arm(atMs: number): void;
+  onDue: (() => void) | undefined;
+  dispose(): void;
+}
+
+/** The page's own timer; the fallback where no worker can be had. */
+export class PageAlarm implements Alarm {
+  onDue: (() => void) | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  arm(atMs: number): void {
+    clearTimeout(this.#timer);
+    if (atMs === Number.POSITIVE_INFINITY) return;
+    // Longer delays overflow to zero in every browser; the agenda re-arms.
+    const delayMs = Math.min(Math.max(atMs - Date.now(), 0), 2 ** 31 - 1);
+    this.#timer = setTimeout(() => this.onDue?.(), delayMs);
+  }
+
+  dispose(): void {
+    clearTimeout(this.#timer);
+  }
+}
+
+export class SystemClock implements Clock {
+  #agenda = new Agenda();
+  #alarm: Alarm;
+  #armedAtMs = Number.POSITIVE_INFINITY;
+  #channel: MessageChannel | undefined;
+  #deferred: (() => void)[] = [];
+
+  constructor(alarm: Alarm = new PageAlarm()) {
+    this.#alarm = alarm;
+    alarm.onDue = () => this.#ring();
+  }
+
+  now(): number {
+    return Date.now();
+  }
+
+  schedule(atMs: number, callback: () => void): () => void {
+    const entry = { atMs, callback };
+    this.#agenda.add(entry);
+    this.#arm();
+    return () => this.#agenda.remove(entry);
+  }
+
+  defer(callback: () => void): void {
+    this.#deferred.push(callback);
+    if (this.#deferred.length > 1) return;
+    this.#channel ??= this.#openChannel();
+    this.#channel.port2.postMessage(0);
+  }
+
+  frame(callback: () => void): void {
+    const visible = typeof document !== 'undefined' && document.visibilityState === 'visible';
+    if (visible && typeof requestAnimationFrame === 'function') requestAnimationFrame(() => callback());
+    else setTimeout(callback, 16);
+  }
+
+  dispose(): void {
+    this.#agenda.clear();
+    this.#alarm.dispose();
+    this.#channel?.port1.close();
+    this.#channel = undefined;
+    this.#deferred = [];
+  }
+
+  #openChannel(): MessageChannel {
+    const channel = new MessageChannel();
+    channel.port1.onmessage = () => {
+      const callbacks = this.#deferred;
+      this.#deferred = [];
+      for (const callback of callbacks) callback();
+    };
+    return channel;
+  }
+
+  #arm(): void {
+    const nextAtMs = this.#agenda.nextAtMs;
+    // A timer that rings early is cheaper than one cancelled and set anew at each change.
+    if (nextAtMs >= this.#armedAtMs) return;
+    this.#armedAtMs = nextAtMs;
+    this.#alarm.arm(nextAtMs);
+  }
+
+  #ring(): void {
+    this.#armedAtMs = Number.POSITIVE_INFINITY;
+    for (let due = this.#agenda.takeDue(this.now()); due; due = this.#agenda.takeDue(this.now())) due.callback();
+    this.#arm();
+  }
+}
+
+/** A clock that stands still until it is told to move. Deterministic; public for users' tests. */
+export class TestClock implements Clock {
+  #nowMs: number;
+  #agenda = new Agenda();
+
+  /** @param startMs default 2026-01-01T00:00:00Z */
+  constructor(startMs: number = Date.UTC(2026, 0, 1)) {
+    this.#nowMs = startMs;
+  }
+
+  now(): number {
+    return this.#nowMs;
+  }
+
+  schedule(atMs: number, callback: () => void): () => void {
+    const entry = { atMs, callback };
+    this.#agenda.add(entry);
+    return () => this.#agenda.remove(entry);
+  }
+
+  defer(callback: () => void): void {
+    queueMicrotask(callback);
+  }
+
+  frame(callback: () => void): void {
+    queueMicrotask(callback);
+  }
+
+  dispose(): void {
+    this.#agenda.clear();
+  }
+
+  /** Moves time forward, ringing what falls due on the way, in order, and lets all that follows settle. */
+  async advance(milliseconds: number): Promise<void> {
+    const untilMs = this.#nowMs + milliseconds;
+    await this.settle();
+    while (this.#agenda.nextAtMs <= untilMs) {
+      this.#nowMs = Math.max(this.#nowMs, this.#agenda.nextAtMs);
+      this.#agenda.takeDue(this.#nowMs)!.callback();
+      await this.settle();
+    }
+    this.#nowMs = untilMs;
+    await this.settle();
+  }
+
+  /** Sets the wall clock, forward or back, without ringing anything: what a person or NTP does. */
+  jump(milliseconds: number): void {
+    this.#nowMs += milliseconds;
+  }
+
+  /** Lets promises and messages that are under way arrive. */
+  async settle(): Promise<void> {
+    for (let turn = 0; turn < 20; turn++) {
+      await new Promise<void>((resolve) => {
+        const channel = new MessageChannel();
+        channel.port1.onmessage = () => {
+          channel.port1.close();
+          resolve();
+        };
+        channel.port2.postMessage(0);
+      });
+    }
+  }
+}

@@ -1,0 +1,78 @@
+/** Task definitions, and the functions that work on the page's default orchestrator. */
+import { setDefaultStorages } from './opening.ts';
+import { Orchestrator } from './orchestrator.ts';
+import { checkSpec, pageRegistry } from './registry.ts';
+import { ConfigurationError } from './errors.ts';
+import type { OrchestratorOptions, Task, TaskExecutor, TaskSpec, TaskState, TriggerOptions } from './types.ts';
+
+// What the browser has decides: two copies, one copy, none.
+setDefaultStorages([
+  async () => {
+    const [{ mirror }, { opfs }, { indexedDB }] = await Promise.all([
+      import('./storage/mirror.ts'),
+      import('./storage/opfs.ts'),
+      import('./storage/indexeddb.ts'),
+    ]);
+    return mirror(opfs(), indexedDB());
+  },
+  async () => (await import('./storage/opfs.ts')).opfs(),
+  async () => (await import('./storage/indexeddb.ts')).indexedDB(),
+  async () => (await import('./storage/memory.ts')).memory(),
+]);
+
+const orchestrators = new Map<string, Orchestrator>();
+
+/**
+ * The engine of this page under `id` (default `default`). A second call with the same id gets the
+ * same one, with its options merged.
+ * @throws ConfigurationError for an unknown option or a bad value
+ */
+export function createOrchestrator(options: OrchestratorOptions = {}): Orchestrator {
+  const { id = 'default' } = options;
+  if (typeof id !== 'string') throw new ConfigurationError(`createOrchestrator id must be text, not ${String(id)}.`);
+  const known = orchestrators.get(id);
+  if (known && !known.disposed) {
+    known.setOptions(options);
+    return known;
+  }
+  const made = new Orchestrator(options);
+  orchestrators.set(id, made);
+  return made;
+}
+
+/** What the plain functions work on; made on first use. */
+export function getDefaultOrchestrator(): Orchestrator {
+  const known = orchestrators.get('default');
+  return known && !known.disposed ? known : createOrchestrator();
+}
+
+/**
+ * A task that survives: it is found by its id after a reload.
+ * @throws ConfigurationError for a bad id, a missing `run`, an unknown option
+ */
+export function defineTask<const Id extends string, Input, Output>(spec: TaskSpec<Id, Input, Output>): Task<Id, Input, Output> {
+  checkSpec(spec as TaskSpec);
+  const task: Task<Id, Input, Output> = {
+    id: spec.id,
+    spec: Object.freeze({ ...spec }),
+    trigger: (input: Input, options?: TriggerOptions) => getDefaultOrchestrator().trigger(task, input, options),
+    triggerAndWait: (input: Input, options?: TriggerOptions) => getDefaultOrchestrator().triggerAndWait(task, input, options),
+  };
+  Object.freeze(task);
+  pageRegistry.add({ id: spec.id, spec: task.spec as TaskSpec, handler: spec.run });
+  return task;
+}
+
+/** Resolves with the run's id as soon as the run and its input are stored. */
+export function executeTask<T, R>(
+  name: string,
+  executor: TaskExecutor<T, R> | Task<string, T, R> | ((input: T, onProgress?: (progress: number) => void) => Promise<R>),
+  input: T,
+  metadata?: Record<string, any>,
+): Promise<string> {
+  return getDefaultOrchestrator().executeTask(name, executor, input, metadata);
+}
+
+export function getTaskState<R = any>(id: string): TaskState<R> | undefined {
+  return getDefaultOrchestrator().getTaskState<R>(id);
+}

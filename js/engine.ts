@@ -1,0 +1,269 @@
+/**
+ * The only file that touches WebAssembly memory: encodes commands, hands over payloads, decodes events.
+ *
+ * Invariants: no view of wasm memory is kept across a call into it; events are copied out before any
+ * other code runs; commands gather in a buffer of ours and go through the door in chunks that fit.
+ */
+import type { Core, MainModule } from './core.js';
+import * as P from './protocol.ts';
+
+const recordWords = P.RecordBytes / 4;
+const inboxRecords = 1024;
+/** A frame stays small enough to fit into what a storage keeps in reserve. */
+const chunkPayloadBytes = 96 * 1024;
+
+/** A payload of a known run in the log; or, with `blobId`, a blob that the run refers to. */
+export interface LocatedPayload {
+  task: number;
+  kind: number;
+  length: number;
+  offset: number;
+  blobId?: string;
+}
+
+export interface LoadedLog {
+  /** Bytes of the valid prefix; -1: written by a newer version. */
+  validBytes: number;
+  located: LocatedPayload[];
+}
+
+/** Commands in the order they were given, with the payloads they carry. Grows as needed. */
+export class CommandBuffer {
+  words = new Uint32Array(256 * recordWords);
+  times = new Float64Array(this.words.buffer);
+  bytes = new Uint8Array(4096);
+  count = 0;
+  byteCount = 0;
+
+  push(kind: number, task: number, a = 0, b = 0, at = 0): void {
+    if ((this.count + 1) * recordWords > this.words.length) this.#growRecords();
+    const word = this.count++ * recordWords;
+    const words = this.words;
+    words[word] = kind;
+    words[word + 1] = task;
+    words[word + 2] = a;
+    words[word + 3] = b;
+    this.times[(word >> 1) + 2] = at;
+  }
+
+  /** Adds payload bytes for the command pushed next; their length goes into its `b`. */
+  addPayload(source: Uint8Array, start: number, length: number): void {
+    if (this.byteCount + length > this.bytes.length) this.#growBytes(length);
+    if (length < 64) {
+      // A short loop beats a subarray and a set.
+      for (let index = 0; index < length; index++) this.bytes[this.byteCount + index] = source[start + index]!;
+    } else {
+      this.bytes.set(source.subarray(start, start + length), this.byteCount);
+    }
+    this.byteCount += length;
+  }
+
+  clear(): void {
+    this.count = 0;
+    this.byteCount = 0;
+  }
+
+  #growRecords(): void {
+    const grown = new Uint32Array(this.words.length * 2);
+    grown.set(this.words);
+    this.words = grown;
+    this.times = new Float64Array(grown.buffer);
+  }
+
+  #growBytes(length: number): void {
+    const grown = new Uint8Array(Math.max(this.bytes.length * 2, this.byteCount + length));
+    grown.set(this.bytes.subarray(0, this.byteCount));
+    this.bytes = grown;
+  }
+}
+
+/** Which commands carry a payload whose length stands in `b`. */
+function carriesPayload(kind: number): boolean {
+  return kind === P.CommandCreate || kind === P.CommandSettle || kind === P.CommandRecordStep || kind === P.CommandNote;
+}
+
+/** Events of one step, copied out of wasm memory. Reused: read it before the next step. */
+export class EventBatch {
+  words = new Uint32Array(64 * recordWords);
+  times = new Float64Array(this.words.buffer);
+  count = 0;
+
+  kind(index: number): number {
+    return this.words[index * recordWords]!;
+  }
+  task(index: number): number {
+    return this.words[index * recordWords + 1]!;
+  }
+  a(index: number): number {
+    return this.words[index * recordWords + 2]!;
+  }
+  b(index: number): number {
+    return this.words[index * recordWords + 3]!;
+  }
+  at(index: number): number {
+    return this.times[index * 3 + 2]!;
+  }
+
+  copyFrom(memory: Uint32Array, pointer: number, count: number): void {
+    const length = count * recordWords;
+    if (length > this.words.length) {
+      this.words = new Uint32Array(length * 2);
+      this.times = new Float64Array(this.words.buffer);
+    }
+    const start = pointer >> 2;
+    if (count <= 4) for (let index = 0; index < length; index++) this.words[index] = memory[start + index]!;
+    else this.words.set(memory.subarray(start, start + length));
+    this.count = count;
+  }
+}
+
+export class Engine {
+  readonly #module: MainModule;
+  #core: Core;
+  readonly events = new EventBatch();
+  /** Commands of one pump already carried out. */
+  #doneRecords = 0;
+  #doneBytes = 0;
+
+  constructor(module: MainModule, session: number, seed: number) {
+    this.#module = module;
+    this.#core = new module.Core(session, seed);
+  }
+
+  /** Frees the core. The engine is of no use afterwards. */
+  delete(): void {
+    this.#core.delete();
+  }
+
+  /**
+   * Carries out the next chunk of the buffer's commands; with an empty buffer, only what time brings.
+   * The events stand in `events`. True when the buffer is done (and cleared).
+   */
+  step(buffer: CommandBuffer, nowMs: number): boolean {
+    const first = this.#doneRecords;
+    const { count, bytes } = this.#chunk(buffer, first);
+    const core = this.#core;
+    if (bytes > 0) {
+      const area = core.reserve(bytes);
+      this.#module.HEAPU8.set(buffer.bytes.subarray(this.#doneBytes, this.#doneBytes + bytes), area);
+    }
+    if (count > 0) {
+      const words = buffer.words.subarray(first * recordWords, (first + count) * recordWords);
+      this.#module.HEAPU32.set(words, core.inbox() >> 2);
+    }
+    const events = core.step(count, bytes, nowMs);
+    this.events.copyFrom(this.#module.HEAPU32, core.outbox(), events);
+    return this.#advance(buffer, count, bytes);
+  }
+
+  #chunk(buffer: CommandBuffer, first: number): { count: number; bytes: number } {
+    const left = buffer.count - first;
+    const bytesLeft = buffer.byteCount - this.#doneBytes;
+    if (left <= inboxRecords && bytesLeft <= chunkPayloadBytes) return { count: left, bytes: bytesLeft };
+    let bytes = 0;
+    let count = 0;
+    for (; count < Math.min(left, inboxRecords); count++) {
+      const word = (first + count) * recordWords;
+      const length = carriesPayload(buffer.words[word]!) ? buffer.words[word + 3]! : 0;
+      if (count > 0 && bytes + length > chunkPayloadBytes) break;
+      bytes += length;
+    }
+    return { count, bytes };
+  }
+
+  #advance(buffer: CommandBuffer, count: number, bytes: number): boolean {
+    this.#doneRecords += count;
+    this.#doneBytes += bytes;
+    if (this.#doneRecords < buffer.count) return false;
+    this.#doneRecords = 0;
+    this.#doneBytes = 0;
+    buffer.clear();
+    return true;
+  }
+
+  /** When the core wants to be stepped again, in host time; Infinity: never. */
+  get deadlineMs(): number {
+    return this.#core.deadline();
+  }
+
+  /** Everything stepped since the last seal as one frame for the log; undefined when there is nothing. */
+  seal(): Uint8Array<ArrayBuffer> | undefined {
+    const length = this.#core.seal();
+    return length === 0 ? undefined : this.#frame(length);
+  }
+
+  /** A compacted log; the next frame continues the old one until `commitCompaction`. */
+  compact(log: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+    return this.#frame(this.#core.compact(this.#stage(log)));
+  }
+
+  /** The compacted log stands: from now on frames continue it. */
+  commitCompaction(): void {
+    this.#core.commitCompaction();
+  }
+
+  load(log: Uint8Array): LoadedLog {
+    const validBytes = this.#core.load(this.#stage([log]));
+    return { validBytes, located: this.#located() };
+  }
+
+  /** Merges another session's log; `located` speaks of the new task numbers and of offsets in that log. */
+  importLog(log: Uint8Array, firstTask: number): { tasks: number; located: LocatedPayload[] } {
+    const tasks = this.#core.importLog(this.#stage([log]), firstTask);
+    return { tasks, located: this.#located() };
+  }
+
+  /** Length of the longest valid prefix; changes nothing. */
+  inspect(log: Uint8Array): number {
+    return this.#core.inspect(this.#stage([log]));
+  }
+
+  state(task: number): number {
+    return this.#core.state(task);
+  }
+  value(task: number, field: number): number {
+    return this.#core.value(task, field);
+  }
+  queueValue(queue: number, field: number): number {
+    return this.#core.queueValue(queue, field);
+  }
+  get taskBytes(): number {
+    return this.#core.bytes();
+  }
+
+  #stage(parts: readonly Uint8Array[]): number {
+    let length = 0;
+    for (const part of parts) length += part.length;
+    let area = this.#core.reserve(length);
+    for (const part of parts) {
+      this.#module.HEAPU8.set(part, area);
+      area += part.length;
+    }
+    return length;
+  }
+
+  #frame(length: number): Uint8Array<ArrayBuffer> {
+    const pointer = this.#core.frame();
+    return this.#module.HEAPU8.slice(pointer, pointer + length) as Uint8Array<ArrayBuffer>;
+  }
+
+  #located(): LocatedPayload[] {
+    const events = this.#core.outboxCount();
+    const memory = this.#module.HEAPU32;
+    const start = this.#core.outbox() >> 2;
+    const times = this.#module.HEAPF64;
+    const found: LocatedPayload[] = [];
+    for (let index = 0; index < events; index++) {
+      const word = start + index * recordWords;
+      const [kind, task, a, b] = [memory[word]!, memory[word + 1]!, memory[word + 2]!, memory[word + 3]!];
+      if (kind === P.EventLocated) found.push({ task, kind: a, length: b, offset: times[(word >> 1) + 2]! });
+      else if (kind === P.EventBlobAttached) found.push({ task, kind: 0, length: 0, offset: 0, blobId: blobIdOf(a, b) });
+    }
+    return found;
+  }
+}
+
+/** 16 hexadecimal digits. */
+function blobIdOf(low: number, high: number): string {
+  return high.toString(16).padStart(8, '0') + low.toString(16).padStart(8, '0');
+}

@@ -1,0 +1,9 @@
+/** holdfast: durable tasks for the browser. Public names, nothing else. */
+export { type Clock, SystemClock, TestClock } from './clock.ts';
+export { type CustomCodec, registerCodec } from './codec.ts';
+export { createOrchestrator, defineTask, defineTask as task, executeTask, getDefaultOrchestrator, getTaskState } from './define.ts';
+export * from './errors.ts';
+export { Orchestrator } from './orchestrator.ts';
+export type * from './storage.ts';
+export type * from './types.ts';
+export { workerHandler } from './workers/pool.ts';

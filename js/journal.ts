@@ -1,0 +1,248 @@
+/**
+ * Hands the core's frames to the storage, one at a time, and says when they are acknowledged.
+ *
+ * Invariants: at most one append is under way, so a refused frame can never be followed by a later
+ * one; what gathers meanwhile is the next frame (group commit). Every frame since the last
+ * compaction is kept in memory, so the log can be written anew wherever the storage lost it.
+ * Nothing is announced before the frame it stands in is acknowledged.
+ */
+import type { Clock } from './clock.ts';
+import type { Engine } from './engine.ts';
+import { StorageFullError } from './errors.ts';
+import type { Run } from './run.ts';
+import type { Durability, StorageSlot } from './storage.ts';
+import type { StorageState } from './types.ts';
+
+/** What waits for an acknowledgement. */
+export class Announcements {
+  created: Run[] = [];
+  ended: Run[] = [];
+  waiters: (() => void)[] = [];
+  get empty(): boolean {
+    return this.created.length === 0 && this.ended.length === 0 && this.waiters.length === 0;
+  }
+}
+
+export interface JournalHost {
+  readonly clock: Clock;
+  engine(): Engine;
+  /** A frame's announcements may be made now. */
+  acknowledged(announcements: Announcements): void;
+  storageChanged(state: StorageState): void;
+  warn(message: string): void;
+}
+
+interface Flight {
+  frame: Uint8Array<ArrayBuffer>;
+  announcements: Announcements;
+}
+
+const compactionFloorBytes = 4 * 1024 * 1024;
+const retryDelaysMs = [250, 1000, 2000, 5000];
+
+export class Journal {
+  readonly #host: JournalHost;
+  readonly #slot: StorageSlot;
+  #frames: Uint8Array[] = [];
+  #logBytes = 0;
+  #liveBytes = 0;
+  #gathered = new Announcements();
+  #flight: Flight | undefined;
+  #busy = false;
+  #closed = false;
+  #failures = 0;
+  #cancelRetry: (() => void) | undefined;
+  #idleWaiters: (() => void)[] = [];
+  state: StorageState;
+
+  constructor(host: JournalHost, slot: StorageSlot, name: string, durability: Durability) {
+    this.#host = host;
+    this.#slot = slot;
+    this.state = { name, durability, status: 'ok' };
+  }
+
+  get slot(): StorageSlot {
+    return this.#slot;
+  }
+
+  /** The log that was found on opening; its valid prefix. */
+  begin(log: Uint8Array): void {
+    this.#frames = log.length > 0 ? [log] : [];
+    this.#logBytes = log.length;
+    this.#liveBytes = log.length;
+  }
+
+  get announcements(): Announcements {
+    return this.#gathered;
+  }
+
+  /** What was stepped and not sealed when the core crashed. */
+  dropGathered(): Announcements {
+    const lost = this.#gathered;
+    this.#gathered = new Announcements();
+    return lost;
+  }
+
+  /** Bytes handed over and not acknowledged. */
+  get unacknowledgedBytes(): number {
+    return this.#flight?.frame.length ?? 0;
+  }
+
+  /** New tasks are to be refused. */
+  get refusing(): boolean {
+    return this.state.status === 'full';
+  }
+
+  /** Seals what the core has stepped and hands it over, unless a frame is still under way. */
+  handOver(): void {
+    if (this.#busy || this.#closed) return;
+    const frame = this.#host.engine().seal();
+    if (!frame) return this.#announceUnwritten();
+    const announcements = this.#gathered;
+    this.#gathered = new Announcements();
+    this.#frames.push(frame);
+    this.#logBytes += frame.length;
+    this.#flight = { frame, announcements };
+    this.#send();
+  }
+
+  /** Resolves when everything handed over so far is acknowledged. */
+  idle(): Promise<void> {
+    this.handOver();
+    if (!this.#busy) return Promise.resolve();
+    return new Promise((resolve) => this.#idleWaiters.push(resolve));
+  }
+
+  /** Writes the whole log anew: the storage lost it, or says so. */
+  async rewrite(): Promise<void> {
+    if (this.#busy || this.#closed) return;
+    this.#busy = true;
+    try {
+      await this.#slot.replace(concatenate(this.#frames));
+      this.#succeeded(this.#flight);
+    } catch (error) {
+      this.#failed(error);
+    }
+  }
+
+  /** The storage says there is room again. */
+  retryNow(): void {
+    if (!this.#cancelRetry) return;
+    this.#cancelRetry();
+    this.#cancelRetry = undefined;
+    this.#retry();
+  }
+
+  spaceLow(low: boolean): void {
+    if (low) this.#setState('full', 'The browser gives no more storage. New tasks are refused; running ones are recorded in the reserve.');
+    else if (this.state.status === 'full') this.#setState('ok');
+  }
+
+  degraded(message: string): void {
+    if (this.state.status === 'ok') this.#setState('degraded', message);
+  }
+
+  async close(): Promise<void> {
+    await this.idle();
+    this.#closed = true;
+    this.#cancelRetry?.();
+    await this.#slot.close();
+  }
+
+  /** A step that changed nothing durable, but somebody waits for its turn. */
+  #announceUnwritten(): void {
+    if (this.#gathered.empty) return;
+    const announcements = this.#gathered;
+    this.#gathered = new Announcements();
+    this.#host.acknowledged(announcements);
+  }
+
+  #send(): void {
+    this.#busy = true;
+    const flight = this.#flight!;
+    // The storage may transfer the buffer away; ours stays for compaction and repair.
+    this.#slot.append(flight.frame.slice()).then(
+      (receipt) => {
+        if (receipt.spaceLow !== (this.state.status === 'full')) this.spaceLow(receipt.spaceLow);
+        this.#succeeded(flight);
+      },
+      (error) => this.#failed(error),
+    );
+  }
+
+  #succeeded(flight: Flight | undefined): void {
+    this.#busy = false;
+    this.#flight = undefined;
+    this.#failures = 0;
+    if (this.state.status === 'failing') this.#setState('ok');
+    if (flight) this.#host.acknowledged(flight.announcements);
+    if (this.#logBytes > 2 * this.#liveBytes + compactionFloorBytes) this.#compact();
+    else this.handOver();
+    if (!this.#busy) for (const resolve of this.#idleWaiters.splice(0)) resolve();
+  }
+
+  /** Nothing is lost and nothing hangs: the frame stays, is tried again, and the person sees why. */
+  #failed(error: unknown): void {
+    const full = error instanceof StorageFullError;
+    const message = error instanceof Error ? error.message : String(error);
+    if (full) this.spaceLow(true);
+    else this.#setState('failing', `Nothing can be stored at the moment (${message}). What is running goes on and is stored as soon as possible.`);
+    const delayMs = retryDelaysMs[Math.min(this.#failures++, retryDelaysMs.length - 1)]!;
+    this.#cancelRetry = this.#host.clock.schedule(this.#host.clock.now() + delayMs, () => {
+      this.#cancelRetry = undefined;
+      this.#retry();
+    });
+  }
+
+  #retry(): void {
+    if (this.#closed) return;
+    // A store that was lost has to be written whole; one that was only full takes the frame.
+    if (this.state.status === 'full' && this.#flight) return this.#send();
+    this.#busy = false;
+    void this.rewrite();
+  }
+
+  #compact(): void {
+    const engine = this.#host.engine();
+    this.handOver();
+    if (this.#busy) return;
+    const compacted = engine.compact(this.#frames);
+    this.#busy = true;
+    this.#slot.replace(compacted.slice()).then(
+      () => {
+        engine.commitCompaction();
+        this.begin(compacted);
+        this.#succeeded(undefined);
+      },
+      (error) => {
+        // The old log stands and goes on; the next try comes when it has grown by as much again.
+        this.#host.warn(`The journal could not be compacted: ${error instanceof Error ? error.message : error}`);
+        this.#liveBytes = this.#logBytes;
+        this.#succeeded(undefined);
+      },
+    );
+  }
+
+  #setState(status: StorageState['status'], message?: string): void {
+    if (this.state.status === status) return;
+    this.state = { ...this.state, status, ...(message === undefined ? { message: undefined } : { message }) } as StorageState;
+    this.#host.storageChanged(this.state);
+  }
+
+  /** For rebuilding a crashed core: every frame ever sealed since the last compaction. */
+  log(): Uint8Array<ArrayBuffer> {
+    return concatenate(this.#frames);
+  }
+}
+
+export function concatenate(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  let length = 0;
+  for (const part of parts) length += part.length;
+  const whole = new Uint8Array(length);
+  let offset = 0;
+  for (const part of parts) {
+    whole.set(part, offset);
+    offset += part.length;
+  }
+  return whole;
+}

@@ -1,0 +1,72 @@
+/**
+ * Lists, pages and counts over runs of this tab and of others. Newest first.
+ * Invariant: the same array and the same counts until something changed.
+ */
+import { ConfigurationError } from './errors.ts';
+import type { ListFilter, TaskCounts, TaskPage, TaskState, TaskStatus } from './types.ts';
+
+const statuses: readonly TaskStatus[] = ['pending', 'running', 'paused', 'completed', 'failed', 'cancelled'];
+
+export class Lists {
+  readonly #read: () => TaskState[];
+  readonly #version: () => number;
+  #all: readonly TaskState[] = Object.freeze([]);
+  #counts: TaskCounts | undefined;
+  #seen = -1;
+
+  constructor(read: () => TaskState[], version: () => number) {
+    this.#read = read;
+    this.#version = version;
+  }
+
+  all(): readonly TaskState[] {
+    this.#refresh();
+    return this.#all;
+  }
+
+  counts(): TaskCounts {
+    this.#refresh();
+    if (this.#counts) return this.#counts;
+    const counts = { total: this.#all.length } as Record<TaskStatus | 'total', number>;
+    for (const status of statuses) counts[status] = 0;
+    for (const { status } of this.#all) counts[status]++;
+    this.#counts = Object.freeze(counts);
+    return this.#counts;
+  }
+
+  /** @throws ConfigurationError for a limit that is none */
+  page(filter: ListFilter = {}): TaskPage {
+    const { status, taskIdentifier, text, limit = 100, cursor } = filter;
+    if (!Number.isInteger(limit) || limit < 1) throw new ConfigurationError(`list limit must be a whole number from 1, not ${String(limit)}.`);
+    const wanted = status === undefined ? undefined : new Set<TaskStatus>(typeof status === 'string' ? [status] : status);
+    const needle = text?.toLowerCase();
+    const items: TaskState[] = [];
+    for (const state of this.all()) {
+      if (cursor !== undefined && position(state) >= cursor) continue;
+      if (wanted && !wanted.has(state.status)) continue;
+      if (taskIdentifier !== undefined && state.taskIdentifier !== taskIdentifier) continue;
+      if (needle && !`${state.name}\n${state.id}`.toLowerCase().includes(needle)) continue;
+      if (items.length === limit) return { items, cursor: position(items.at(-1)!) };
+      items.push(state);
+    }
+    return { items };
+  }
+
+  #refresh(): void {
+    const version = this.#version();
+    if (version === this.#seen) return;
+    this.#seen = version;
+    this.#all = Object.freeze(this.#read());
+    this.#counts = undefined;
+  }
+}
+
+/** Sorts as the list does, whatever ids people chose. */
+function position(state: TaskState): string {
+  return `${state.createdAt.toString().padStart(16, '0')} ${state.id}`;
+}
+
+/** Newest first. */
+export function newestFirst(one: TaskState, other: TaskState): number {
+  return other.createdAt - one.createdAt || (one.id < other.id ? 1 : -1);
+}

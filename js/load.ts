@@ -1,0 +1,79 @@
+/**
+ * Finds and instantiates the WebAssembly core. Emscripten's glue never loads anything itself: the
+ * bytes come from here, so the same package works in bundlers, Node, strict hosts and with a wrong
+ * MIME type. Also the one place that draws a random seed.
+ *
+ * Invariant: a failed load is a CoreLoadError that names the address and the fix, and may be tried again.
+ */
+import createModule, { type MainModule } from './core.js';
+import { CoreLoadError } from './errors.ts';
+
+export type WasmSource = string | URL | BufferSource | WebAssembly.Module;
+
+let compiled: Promise<WebAssembly.Module> | undefined;
+
+/** A fresh instance of the core's module. Compiled once for the default address. */
+export async function loadCore(source?: WasmSource): Promise<MainModule> {
+  const module = await compile(source);
+  try {
+    return await createModule({
+      instantiateWasm(imports: WebAssembly.Imports, done: (instance: WebAssembly.Instance, module: WebAssembly.Module) => void) {
+        WebAssembly.instantiate(module, imports).then((instance) => done(instance, module));
+        return {};
+      },
+    });
+  } catch (cause) {
+    throw new CoreLoadError('The holdfast core could not be started: it does not fit this version of holdfast.js.', { cause });
+  }
+}
+
+/** 32 random bits for ids and the core's generator. */
+export function randomSeed(): number {
+  return crypto.getRandomValues(new Uint32Array(1))[0]!;
+}
+
+function compile(source?: WasmSource): Promise<WebAssembly.Module> {
+  if (source !== undefined) return compileFrom(source);
+  compiled ??= compileFrom(new URL('./core.wasm', import.meta.url)).catch((error) => {
+    compiled = undefined;
+    throw error;
+  });
+  return compiled;
+}
+
+async function compileFrom(source: WasmSource): Promise<WebAssembly.Module> {
+  if (source instanceof WebAssembly.Module) return source;
+  const isAddress = typeof source === 'string' || source instanceof URL;
+  const bytes = isAddress ? await read(source) : source;
+  try {
+    return await WebAssembly.compile(bytes);
+  } catch (cause) {
+    const blocked = cause instanceof WebAssembly.CompileError && /Content Security Policy|unsafe-eval/i.test(cause.message);
+    throw new CoreLoadError(
+      blocked
+        ? "The page's Content-Security-Policy forbids WebAssembly. Add 'wasm-unsafe-eval' to script-src."
+        : `${isAddress ? source : 'The wasm given'} is not the holdfast core. Serve core.wasm from the holdfast package there, or pass { wasm }.`,
+      { cause },
+    );
+  }
+}
+
+async function read(address: string | URL): Promise<ArrayBuffer> {
+  if (String(address).startsWith('file:')) return readFile(address);
+  let response: Response;
+  try {
+    response = await fetch(address);
+  } catch (cause) {
+    throw new CoreLoadError(`core.wasm could not be fetched from ${address}. Check that it is deployed beside the script.`, { cause });
+  }
+  if (!response.ok)
+    throw new CoreLoadError(`core.wasm was answered with ${response.status} at ${address}. Deploy it there, or pass { wasm }.`);
+  return response.arrayBuffer();
+}
+
+/** Node, for tests and tools. The name is kept from bundlers, which have no node:fs. */
+async function readFile(address: string | URL): Promise<ArrayBuffer> {
+  const name = 'node:fs/promises';
+  const { readFile } = await import(/* @vite-ignore */ name);
+  return (await readFile(new URL(address))).slice().buffer;
+}

@@ -1,0 +1,480 @@
+/**
+ * How an orchestrator comes to its journal: opens the core and a storage, claims a slot, recovers
+ * what is in it, adopts what dead sessions left, and rebuilds a crashed core.
+ *
+ * Recovery after a reload is adoption of one's own past. The first dead slot is taken over in place;
+ * every further one is copied into our journal, and emptied when that is acknowledged:
+ *
+ *   import (held) → acknowledged → other slot emptied → released
+ *
+ * Invariants: a crash between any two of these leaves every run in at least one log, and lets it run
+ * in at most one session; nothing is written before a successful load; a log of a newer version is
+ * left as it is.
+ */
+import { CoreCrashedError, StorageUnavailableError, StoreTooNewError } from './errors.ts';
+import { Engine, type LocatedPayload } from './engine.ts';
+import { Journal } from './journal.ts';
+import { importLegacy } from './legacy.ts';
+import { loadCore, randomSeed } from './load.ts';
+import type { Orchestrator } from './orchestrator.ts';
+import { readHeader } from './payloads.ts';
+import * as P from './protocol.ts';
+import { remoteVerbs } from './remote.ts';
+import { End, Run, settlement } from './run.ts';
+import type { Storage, StorageEvent, StorageSlot } from './storage.ts';
+import { Tabs, type TabsHost } from './tabs.ts';
+import type { RecoveryReport, ResumePolicy, StorageState, TaskState } from './types.ts';
+
+/** From the strongest to memory; each says why the one before it could not be had. */
+export type StorageCandidates = readonly (() => Promise<Storage>)[];
+
+let candidates: StorageCandidates = [];
+
+/** Set once by index.ts, so that nothing here imports a concrete storage. */
+export function setDefaultStorages(defaults: StorageCandidates): void {
+  candidates = defaults;
+}
+
+const crashLimit = 3;
+const crashWindowMs = 60_000;
+
+export class Opening implements TabsHost {
+  readonly #house: Orchestrator;
+  readonly #session: number;
+  readonly #opened = settlement();
+  #storage: Storage | undefined;
+  #crashes: number[] = [];
+  #early: StorageEvent[] = [];
+  readonly inMemory: boolean;
+  tabs: Tabs | undefined;
+  storageState: StorageState;
+  readonly report: RecoveryReport;
+
+  constructor(house: Orchestrator, session: number) {
+    this.#house = house;
+    this.#session = session;
+    const { storage, durability = 'process' } = house.getOptions();
+    this.inMemory = storage === 'memory';
+    const name = this.inMemory ? 'memory' : 'opening';
+    this.storageState = { name, durability: this.inMemory ? 'memory' : durability, status: this.inMemory ? 'ok' : 'opening' };
+    this.report = {
+      resumed: [], kept: [], failed: [], missingDefinition: [], ended: [],
+      tailBytesDropped: 0, storage: name, durability: this.storageState.durability, warnings: [],
+    };
+  }
+
+  /** Resolves when there is a journal to write to. */
+  get opened(): Promise<void> {
+    return this.#opened.promise;
+  }
+
+  get clock() {
+    return this.#house.clock;
+  }
+
+  get namespace(): string {
+    const { namespace, id = 'default' } = this.#house.getOptions();
+    return (namespace ?? id).replace(/[^\w.-]/g, '_').slice(0, 64) || 'default';
+  }
+
+  async open(): Promise<RecoveryReport> {
+    try {
+      const { wasm, seed } = this.#house.getOptions();
+      const [module, storage] = await Promise.all([loadCore(wasm), this.inMemory ? undefined : this.#openStorage()]);
+      const engine = new Engine(module, this.#session, seed ?? randomSeed());
+      if (storage) await this.#recover(engine, storage);
+      this.#house.pump.start(engine);
+      this.#opened.resolve();
+      if (storage) await this.#settleIn();
+      return this.report;
+    } catch (error) {
+      this.#fail(error);
+      throw error;
+    }
+  }
+
+  /** Nothing hangs: whoever waits for a run hears that there is no engine. */
+  #fail(error: unknown): void {
+    this.storageState = { ...this.storageState, status: 'failing', message: error instanceof Error ? error.message : String(error) };
+    this.#opened.reject(error);
+    for (const run of this.#house.localRuns()) this.#house.refuse(run, error);
+    this.#house.storageChanged(this.storageState);
+  }
+
+  // Storage
+
+  async #openStorage(): Promise<Storage> {
+    const { storage } = this.#house.getOptions();
+    const choices = storage && storage !== 'memory' ? [async () => storage] : candidates;
+    let refusal: unknown;
+    for (const choice of choices) {
+      const candidate = await choice();
+      try {
+        await this.#openOne(candidate);
+        if (refusal) this.#warnFallback(candidate, refusal);
+        return candidate;
+      } catch (error) {
+        if (!(error instanceof StorageUnavailableError) || storage) throw error;
+        refusal ??= error;
+      }
+    }
+    throw refusal ?? new StorageUnavailableError('No storage was given.');
+  }
+
+  async #openOne(storage: Storage): Promise<void> {
+    const { durability = 'process' } = this.#house.getOptions();
+    // A small engine of its own inspects copies while the real one is not there yet.
+    const module = await loadCore(this.#house.getOptions().wasm);
+    const inspector = new Engine(module, 0, 0);
+    await storage.open({
+      namespace: this.namespace,
+      durability,
+      onEvent: (event) => this.#house.storageEvent(event),
+      inspect: (log) => ({ validBytes: Math.max(0, inspector.inspect(log)) }),
+    });
+    this.#storage = storage;
+    const level = storage.durability === 'memory' ? 'memory' : durability;
+    this.storageState = { ...this.storageState, name: storage.name, durability: level };
+    this.report.storage = storage.name;
+    this.report.durability = level;
+  }
+
+  #warnFallback(storage: Storage, refusal: unknown): void {
+    const cause = refusal instanceof Error ? refusal.message : String(refusal);
+    const what = storage.durability === 'memory' ? 'Nothing survives closing this page' : `Only ${storage.name} keeps the tasks`;
+    this.storageState = { ...this.storageState, status: 'degraded', message: `${what}: ${cause}` };
+    this.report.warnings.push(this.storageState.message!);
+    this.#house.warn(this.storageState.message!);
+  }
+
+  storageEvent(event: StorageEvent): void {
+    const { journal } = this.#house;
+    if (!journal) {
+      this.#early.push(event);
+      return;
+    }
+    if (event.type === 'storage-full') journal.spaceLow(true);
+    else if (event.type === 'storage-available') {
+      journal.spaceLow(false);
+      journal.retryNow();
+    } else if (event.type === 'storage-degraded')
+      journal.degraded(`One of two copies of the tasks can't be written (${event.store}); the other goes on alone.`);
+    else if (event.type === 'storage-lost' && event.recoveredBytes === 0) void journal.rewrite();
+  }
+
+  // Recovery
+
+  async #recover(engine: Engine, storage: Storage): Promise<void> {
+    const claim = await this.#claim(storage);
+    const slot = await storage.openSlot(claim.slot);
+    const log = await this.#load(engine, slot);
+    const { name, durability, status, message } = this.storageState;
+    const journal = new Journal(this.#house, slot, name, durability);
+    journal.begin(log.bytes);
+    if (status === 'degraded') journal.degraded(message ?? '');
+    this.#house.journal = journal;
+    this.#know(engine, log.bytes, log.located);
+    this.#house.pump.commands.push(P.CommandRecover, 0, this.#endedInOrder(claim.slot) ? 1 : 0);
+    this.#markEnd(claim.slot);
+    this.#adoptable = claim.adoptable;
+    for (const event of this.#early.splice(0)) this.storageEvent(event);
+  }
+
+  #adoptable: { slot: number; release: () => void }[] = [];
+
+  async #claim(storage: Storage): Promise<{ slot: number; adoptable: { slot: number; release: () => void }[] }> {
+    const [occupied, count] = [await storage.occupiedSlots(), await storage.slotCount()];
+    if (this.#house.getOptions().tabs === false || storage.durability === 'memory') return { slot: occupied[0] ?? 0, adoptable: [] };
+    if (!Tabs.supported) {
+      this.report.warnings.push('This page has no Web Locks (they need https): a second tab of it is not durable.');
+      return { slot: occupied[0] ?? 0, adoptable: [] };
+    }
+    this.tabs = new Tabs(this, this.namespace);
+    return this.tabs.claim(occupied, count);
+  }
+
+  async #load(engine: Engine, slot: StorageSlot): Promise<{ bytes: Uint8Array; located: LocatedPayload[] }> {
+    const log = await slot.read();
+    if (log.length === 0) return { bytes: log, located: [] };
+    const { validBytes, located } = engine.load(log);
+    if (validBytes < 0) {
+      await slot.close();
+      throw new StoreTooNewError(
+        'The tasks in this browser were written by a newer version of this page. Reload it; they are untouched until then.',
+      );
+    }
+    if (validBytes < log.length) {
+      this.report.tailBytesDropped = contentLength(log) - validBytes;
+      await slot.truncate(validBytes);
+    }
+    return { bytes: log.subarray(0, validBytes), located };
+  }
+
+  /** Runs as the journal describes them; their payloads stay bytes until somebody asks. */
+  #know(engine: Engine, log: Uint8Array, located: readonly LocatedPayload[]): Run[] {
+    const { pump, table } = this.#house;
+    const runs: Run[] = [];
+    let policies = 0;
+    for (const found of located) {
+      let run = pump.runs[found.task];
+      if (!run) {
+        run = this.#recoveredRun(engine, found.task);
+        runs.push(run);
+        policies = Math.max(policies, engine.value(found.task, P.FieldPolicy));
+      }
+      place(run, log, found);
+    }
+    pump.numbered();
+    table.skipPolicies(policies + 1);
+    for (const run of runs) {
+      const queue = engine.value(run.task, P.FieldQueue);
+      const name = queue === 0 || !run.envelope ? undefined : readHeader(run.envelope).extras?.queue;
+      if (name !== undefined) table.adoptQueue(name, queue);
+    }
+    return runs;
+  }
+
+  #recoveredRun(engine: Engine, task: number): Run {
+    const run = new Run(this.#house);
+    run.task = task;
+    run.accepted_ = true;
+    run.end = endOf(engine.state(task) & 0xf);
+    run.announced = run.end !== End.None;
+    this.#house.pump.runs[task] = run;
+    this.#house.adoptRun(run);
+    return run;
+  }
+
+  /** After the first pump: the report, the dead sessions, the other tabs, the seed's own store. */
+  async #settleIn(): Promise<void> {
+    for (const { slot, release } of this.#adoptable.splice(0)) await this.adopt(slot).finally(release);
+    await this.tabs?.start();
+    if (this.tabs) {
+      const { tabs } = this;
+      this.#house.store.onChanged = (runs) => tabs.changed(runs);
+      await this.#resolveUnconfirmed();
+    }
+    await importLegacy(this.#house, this.report);
+    this.#fillReport();
+    this.#watchPage();
+  }
+
+  #fillReport(): void {
+    for (const run of this.#house.localRuns()) {
+      if (run.createdAtMs !== 0) continue;
+      const { id, status, phase, reason } = run.state;
+      if (reason === 'missing-definition' || !this.#house.definition(run.taskIdentifier)) this.report.missingDefinition.push(id);
+      else if (status === 'failed' && phase === 'quarantined') this.report.failed.push(id);
+      else if (run.announced) this.report.ended.push(id);
+      else if (status === 'paused') this.report.kept.push(id);
+      else this.report.resumed.push(id);
+    }
+  }
+
+  // Adoption of other sessions' slots
+
+  async adopt(slotNumber: number): Promise<void> {
+    const { journal, pump } = this.#house;
+    if (!journal || !pump.open) return;
+    const dead = await this.#storage!.openSlot(slotNumber);
+    try {
+      const log = await dead.read();
+      if (contentLength(log) === 0) return;
+      const runs = await this.#import(dead, log);
+      if (!runs) return;
+      await journal.idle();
+      await dead.replace(new Uint8Array(0));
+      await dead.deleteBlobs(await dead.blobIds());
+      for (const run of runs) pump.commands.push(P.CommandRelease, run.task, P.HoldImportUnconfirmed);
+      pump.wake();
+    } finally {
+      await dead.close();
+    }
+  }
+
+  async #import(dead: StorageSlot, log: Uint8Array<ArrayBuffer>): Promise<Run[] | undefined> {
+    const { pump, journal } = this.#house;
+    const { engine } = pump;
+    const { tasks, located } = engine.importLog(log, pump.runs.length);
+    if (tasks < 0) return undefined;
+    const known = new Set(this.#house.localRuns());
+    const runs = this.#know(engine, log, located);
+    for (const run of runs) {
+      if (known.has(run)) continue;
+      // A crash between import and emptying leaves a run in both logs; ours, imported first, counts.
+      if ([...known].some((other) => other.id === readHeader(run.envelope!).id)) this.#drop(run);
+      else for (const id of run.blobIds ?? []) await journal!.slot.putBlob(id, await dead.getBlob(id)).catch(() => {});
+      this.#house.changed(run);
+    }
+    pump.wake();
+    return runs;
+  }
+
+  #drop(run: Run): void {
+    run.blobIds = undefined;
+    if (run.end === End.None) this.#house.pump.commands.push(P.CommandCancel, run.task);
+    this.#house.pump.commands.push(P.CommandForget, run.task);
+  }
+
+  /** Runs whose import was cut short: they are ours unless a living session has them. */
+  async #resolveUnconfirmed(): Promise<void> {
+    const { pump } = this.#house;
+    const held = this.#house.localRuns().filter((run) => (pump.engine.state(run.task) >>> 16) & P.HoldImportUnconfirmed);
+    if (held.length === 0) return;
+    const elsewhere = await this.tabs!.ownedElsewhere(held.map((run) => run.id));
+    if (!elsewhere) {
+      this.#house.warn(`${held.length} run(s) taken over from a closed tab wait until every open tab has answered.`);
+      this.clock.schedule(this.clock.now() + 5000, () => void this.#resolveUnconfirmed());
+      return;
+    }
+    for (const run of held) {
+      if (elsewhere.has(run.id)) this.#drop(run);
+      else pump.commands.push(P.CommandRelease, run.task, P.HoldImportUnconfirmed);
+    }
+    pump.wake();
+  }
+
+  // Other tabs ask
+
+  localStates(): TaskState[] {
+    return this.#house.localRuns().map((run) => run.state);
+  }
+  ownedOf(ids: readonly string[]): string[] {
+    return ids.filter((id) => this.#house.knows(id));
+  }
+  async obey(id: string, verb: string, argument: unknown): Promise<unknown> {
+    if (!(remoteVerbs as readonly string[]).includes(verb)) throw new TypeError(`There is no command "${verb}".`);
+    if (!this.#house.knows(id)) throw new TypeError(`Run ${id} is not known here.`);
+    switch (verb as (typeof remoteVerbs)[number]) {
+      case 'cancel':
+        return this.#house.cancelTask(id, argument);
+      case 'pause':
+        return this.#house.pauseTask(id, argument === 'hard' ? 'hard' : 'soft');
+      case 'resume':
+        return this.#house.resumeTask(id, argument as ResumePolicy);
+      case 'retry':
+        return this.#house.retryTask(id);
+      case 'remove':
+        return this.#house.removeTask(id);
+      case 'result':
+        return this.#house.attach(id)!.result();
+    }
+  }
+  remoteChanged(id?: string): void {
+    this.#house.store.changedElsewhere(id);
+  }
+  warn(message: string): void {
+    this.#house.warn(message);
+  }
+
+  // A page that ends in order
+
+  #key(slot: number): string {
+    return `holdfast:${this.namespace}:end:${slot}`;
+  }
+
+  /** Closing or reloading a page is no crash: what ran then is not counted against it. */
+  #endedInOrder(slot: number): boolean {
+    try {
+      return typeof localStorage !== 'undefined' && localStorage.getItem(this.#key(slot)) !== null;
+    } catch {
+      return false;
+    }
+  }
+
+  #markEnd(slot: number, ended = false): void {
+    try {
+      if (typeof localStorage === 'undefined') return;
+      if (ended) localStorage.setItem(this.#key(slot), '1');
+      else localStorage.removeItem(this.#key(slot));
+    } catch {
+      // Without it a reload counts as a crash, which only matters three times in a row.
+    }
+  }
+
+  #stopWatchingPage: (() => void) | undefined;
+
+  #watchPage(): void {
+    if (typeof addEventListener !== 'function' || typeof document === 'undefined') return;
+    const { journal, store, pump } = this.#house;
+    const hide = () => {
+      journal?.handOver();
+      void journal?.slot.flush();
+    };
+    const onVisibility = () => document.visibilityState === 'hidden' && hide();
+    const onPageHide = () => {
+      hide();
+      if (journal) this.#markEnd(journal.slot.slot, true);
+    };
+    const onPageShow = () => {
+      if (journal) this.#markEnd(journal.slot.slot);
+      store.flush();
+      pump.wake();
+    };
+    addEventListener('pagehide', onPageHide);
+    addEventListener('pageshow', onPageShow);
+    document.addEventListener('visibilitychange', onVisibility);
+    this.#stopWatchingPage = () => {
+      removeEventListener('pagehide', onPageHide);
+      removeEventListener('pageshow', onPageShow);
+      document.removeEventListener('visibilitychange', onVisibility);
+    };
+  }
+
+  // A crashed core
+
+  /** Throws the instance away and builds another from every frame there is. */
+  async rebuild(cause: unknown): Promise<void> {
+    const house = this.#house;
+    const error = new CoreCrashedError('The holdfast core hit a broken invariant and is rebuilt from the journal.', { cause });
+    house.pump.detach();
+    house.warn(`${error.message} (${cause instanceof Error ? cause.message : cause})`);
+    const nowMs = this.clock.now();
+    this.#crashes = [...this.#crashes.filter((atMs) => atMs > nowMs - crashWindowMs), nowMs];
+    if (this.#crashes.length > crashLimit) return this.#fail(error);
+    house.forgetUnsealed(error);
+    const { wasm } = house.getOptions();
+    const engine = new Engine(await loadCore(wasm), this.#session, randomSeed());
+    if (house.journal) engine.load(house.journal.log());
+    house.recreateUnknown(engine);
+    house.pump.commands.push(P.CommandRecover, 0, 1);
+    house.pump.start(engine);
+  }
+
+  async close(): Promise<void> {
+    this.#stopWatchingPage?.();
+    const { journal } = this.#house;
+    if (journal) {
+      await journal.close().catch(() => {});
+      this.#markEnd(journal.slot.slot, true);
+    }
+    this.tabs?.close();
+    await this.#storage?.close().catch(() => {});
+  }
+}
+
+function endOf(state: number): End {
+  if (state === P.StateSucceeded) return End.Completed;
+  if (state === P.StateFailed) return End.Failed;
+  return state === P.StateCancelled ? End.Cancelled : End.None;
+}
+
+/** A payload of the log becomes a run's. */
+function place(run: Run, log: Uint8Array, { kind, offset, length, blobId }: LocatedPayload): void {
+  if (blobId !== undefined) {
+    (run.blobIds ??= []).push(blobId);
+    return;
+  }
+  const payload = { bytes: log, start: offset, length };
+  if (kind === P.PayloadKindInput) run.envelope = payload;
+  else if (kind === P.PayloadKindStep) (run.stepPayloads ??= []).push(payload);
+  else if (kind === P.PayloadKindResult) run.outputPayload = payload;
+  else if (kind === P.PayloadKindError) run.errorPayload = payload;
+}
+
+/** Without the zeros of a storage's reserve. */
+function contentLength(log: Uint8Array): number {
+  let length = log.length;
+  while (length > 0 && log[length - 1] === 0) length--;
+  return length;
+}

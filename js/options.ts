@@ -1,0 +1,317 @@
+/**
+ * Options as people write them → numbers the core takes. Everything is checked here, at the call,
+ * with the exact value and the fix; an option name nobody knows is an error, not ignored.
+ */
+import type { CommandBuffer } from './engine.ts';
+import { ConfigurationError } from './errors.ts';
+import { toInstant, toMilliseconds } from './duration.ts';
+import * as P from './protocol.ts';
+import type { OrchestratorOptions, QueueOptions, RetryOptions, RunOptions, SimulateProgressOptions } from './types.ts';
+
+export const runOptionNames = [
+  'retry', 'queue', 'priority', 'timeout', 'deadline', 'ttl', 'graceMs', 'delay', 'simulateProgress', 'metadata',
+] as const;
+export const triggerOptionNames = [...runOptionNames, 'id', 'name'] as const;
+export const specNames = [...runOptionNames, 'id', 'description', 'run', 'onSuccess', 'onFailure'] as const;
+const retryNames = [
+  'maxAttempts', 'maxRetries', 'factor', 'retryBackoffFactor', 'minTimeoutInMs', 'minDelayMs', 'initialDelay',
+  'maxTimeoutInMs', 'maxDelayMs', 'randomize', 'jitter', 'backoff', 'maxElapsed', 'retryOn',
+];
+const queueNames = ['name', 'concurrency', 'concurrencyLimit'];
+const simulateNames = ['intervalMs', 'maxIncrement', 'cap', 'curve'];
+export const orchestratorOptionNames: readonly (keyof OrchestratorOptions)[] = [
+  'id', 'namespace', 'storage', 'durability', 'tasks', 'queues', 'retry', 'maxRetries', 'retryBackoffFactor', 'timeout',
+  'simulateProgress', 'onComplete', 'onError', 'onProgress', 'onListenerError', 'persistenceKey', 'retention', 'recovery',
+  'tabs', 'clock', 'seed', 'wasm', 'worker',
+];
+
+/** @throws ConfigurationError naming the unknown option and the known ones */
+export function checkNames(options: object, known: readonly string[], where: string): void {
+  if (typeof options !== 'object' || options === null)
+    throw new ConfigurationError(`${where} must be an object, not ${String(options)}.`);
+  for (const name of Object.keys(options)) {
+    if (!known.includes(name))
+      throw new ConfigurationError(`${where} has no option "${name}". Known are: ${known.join(', ')}.`);
+  }
+}
+
+/** @throws ConfigurationError unless it is a whole number in the range */
+export function wholeNumber(value: unknown, where: string, min: number, max: number = 2 ** 31 - 1): number {
+  if (typeof value !== 'number' || !Number.isInteger(value) || value < min || value > max)
+    throw new ConfigurationError(`${where} must be a whole number from ${min} to ${max}, not ${String(value)}.`);
+  return value;
+}
+
+/** @throws ConfigurationError unless it is 1 to 128 bytes of well-formed text */
+export function checkIdentifier(value: unknown, where: string): string {
+  if (typeof value !== 'string' || value === '' || value.length > 128 || new TextEncoder().encode(value).length > 128)
+    throw new ConfigurationError(`${where} must be text of 1 to 128 bytes, not ${describe(value)}.`);
+  if (/[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/.test(value))
+    throw new ConfigurationError(`${where} has half a surrogate pair in it: ${JSON.stringify(value)}. Use value.toWellFormed().`);
+  return value;
+}
+
+export function describe(value: unknown): string {
+  const text = typeof value === 'string' ? JSON.stringify(value) : String(value);
+  return text.length > 60 ? `${text.slice(0, 57)}…` : text;
+}
+
+/** A retry policy in the core's terms; `delaysMs` only for a list. */
+export interface Policy {
+  maxAttempts: number;
+  minDelayMs: number;
+  factor: number;
+  maxDelayMs: number;
+  backoff: number;
+  jitter: number;
+  maxElapsedMs: number;
+  delaysMs: number[];
+}
+
+const backoffs = { exponential: P.BackoffExponential, linear: P.BackoffLinear, fixed: P.BackoffFixed, fibonacci: P.BackoffFibonacci };
+const jitters = { none: P.JitterNone, upto2x: P.JitterUpToTwice, full: P.JitterFull, equal: P.JitterEqual, decorrelated: P.JitterDecorrelated };
+
+function attempts(options: RetryOptions): number {
+  const { maxAttempts, maxRetries } = options;
+  if (maxAttempts !== undefined && maxRetries !== undefined && maxAttempts !== maxRetries + 1)
+    throw new ConfigurationError(
+      `retry.maxAttempts ${maxAttempts} and retry.maxRetries ${maxRetries} disagree: maxRetries is maxAttempts - 1. Give one of them.`,
+    );
+  if (maxRetries !== undefined) return wholeNumber(maxRetries, 'retry.maxRetries', 0) + 1;
+  return maxAttempts === undefined ? 3 : wholeNumber(maxAttempts, 'retry.maxAttempts', 1);
+}
+
+function choice<Value>(table: Record<string, Value>, name: string | undefined, fallback: Value, where: string): Value {
+  if (name === undefined) return fallback;
+  if (!Object.hasOwn(table, name))
+    throw new ConfigurationError(`${where} must be one of ${Object.keys(table).join(', ')}, not ${describe(name)}.`);
+  return table[name]!;
+}
+
+/** @throws ConfigurationError */
+export function resolvePolicy(options: RetryOptions): Policy {
+  checkNames(options, retryNames, 'retry');
+  const factor = options.factor ?? options.retryBackoffFactor ?? 2;
+  if (typeof factor !== 'number' || !(factor >= 1) || !Number.isFinite(factor))
+    throw new ConfigurationError(`retry.factor must be a finite number of at least 1, not ${describe(factor)}.`);
+  const list = Array.isArray(options.backoff) ? options.backoff : undefined;
+  if (list && (list.length === 0 || list.length > 64))
+    throw new ConfigurationError(`retry.backoff as a list needs 1 to 64 delays, not ${list.length}.`);
+  const minDelay = options.minDelayMs ?? options.minTimeoutInMs ?? options.initialDelay ?? 1000;
+  const randomized = options.randomize === false || list ? P.JitterNone : P.JitterUpToTwice;
+  return {
+    maxAttempts: attempts(options),
+    minDelayMs: toMilliseconds(minDelay, 'retry.minDelayMs'),
+    factor,
+    maxDelayMs: toMilliseconds(options.maxDelayMs ?? options.maxTimeoutInMs ?? 60_000, 'retry.maxDelayMs'),
+    backoff: list ? P.BackoffList : choice(backoffs, options.backoff as string | undefined, P.BackoffExponential, 'retry.backoff'),
+    jitter: choice(jitters, options.jitter, randomized, 'retry.jitter'),
+    maxElapsedMs: options.maxElapsed === undefined ? 0 : toMilliseconds(options.maxElapsed, 'retry.maxElapsed'),
+    delaysMs: list ? list.map((delay, index) => toMilliseconds(delay, `retry.backoff[${index}]`)) : [],
+  };
+}
+
+export interface SimulatedProgress {
+  intervalMs: number;
+  maxIncrement: number;
+  cap: number;
+  asymptotic: boolean;
+}
+
+/** @throws ConfigurationError */
+export function resolveSimulation(option: boolean | SimulateProgressOptions | undefined): SimulatedProgress | undefined {
+  if (!option) return undefined;
+  const options = option === true ? {} : option;
+  checkNames(options, simulateNames, 'simulateProgress');
+  const { intervalMs = 500, maxIncrement = 5, cap = 95, curve = 'linear-random' } = options;
+  const within = (value: number, name: string, min: number, max: number) => {
+    if (typeof value === 'number' && value >= min && value <= max) return value;
+    throw new ConfigurationError(`simulateProgress.${name} must be a number from ${min} to ${max}, not ${describe(value)}.`);
+  };
+  return {
+    intervalMs: within(intervalMs, 'intervalMs', 16, 3_600_000),
+    maxIncrement: within(maxIncrement, 'maxIncrement', 0, 100),
+    cap: within(cap, 'cap', 0, 99),
+    asymptotic: choice({ 'linear-random': false, asymptotic: true }, curve, false, 'simulateProgress.curve'),
+  };
+}
+
+/** Options of one run, checked; the same object for all runs of a definition that give none. */
+export interface ResolvedRunOptions {
+  policy: Policy;
+  maxAttempts: number;
+  retryOn: RetryOptions['retryOn'];
+  priority: number;
+  timeoutMs: number;
+  deadlineMs: number;
+  ttlMs: number;
+  graceMs: number;
+  delay: RunOptions['delay'];
+  simulation: SimulatedProgress | undefined;
+  queueName: string | undefined;
+  /** Queue and policy as the core numbers them; -1 until the first run is created. */
+  place: number;
+  /** True when Create alone says everything. */
+  plain: boolean;
+}
+
+interface Queue {
+  /** undefined: the core does not know it yet. */
+  number: number | undefined;
+  concurrency: number;
+}
+
+const defaultPolicyKey = JSON.stringify(resolvePolicy({}));
+
+/**
+ * Numbers given to policies and queues. They are given when the first run needs them, after the
+ * journal was read: what it numbered keeps its number.
+ */
+export class OptionTable {
+  readonly #commands: CommandBuffer;
+  #policies = new Map<string, number>([[defaultPolicyKey, 0]]);
+  #queues = new Map<string, Queue>();
+  #nextPolicy = 1;
+  #nextQueue = 1;
+
+  constructor(commands: CommandBuffer) {
+    this.#commands = commands;
+  }
+
+  /** Policies below this number belong to the journal's past. */
+  skipPolicies(next: number): void {
+    this.#nextPolicy = Math.max(this.#nextPolicy, next);
+  }
+
+  /** A queue of the journal, whose name stands with its runs. */
+  adoptQueue(name: string, number: number): void {
+    this.#nextQueue = Math.max(this.#nextQueue, number + 1);
+    const known = this.#queues.get(name);
+    if (known?.number !== undefined) return;
+    this.#queues.set(name, { number, concurrency: known?.concurrency ?? 0 });
+    // What the code says now counts; a queue it does not declare keeps its journalled limit.
+    if (known) this.#limit(number, known.concurrency);
+  }
+
+  /** @throws ConfigurationError for a name nobody declared, or a bad limit */
+  checkQueue(queue: string | QueueOptions): string {
+    if (typeof queue !== 'string') {
+      checkNames(queue, queueNames, 'queue');
+      this.declareQueue(checkIdentifier(queue.name, 'queue.name'), queue);
+      return queue.name;
+    }
+    if (this.#queues.has(queue)) return queue;
+    throw new ConfigurationError(
+      `There is no queue ${JSON.stringify(queue)}. Declare it: createOrchestrator({ queues: { ${JSON.stringify(queue)}: { concurrency: 5 } } }).`,
+    );
+  }
+
+  /** @throws ConfigurationError */
+  declareQueue(name: string, options: Omit<QueueOptions, 'name'>): void {
+    checkIdentifier(name, 'queue name');
+    checkNames(options, queueNames, `queue "${name}"`);
+    const limit = options.concurrency ?? options.concurrencyLimit ?? Number.POSITIVE_INFINITY;
+    const concurrency = limit === Number.POSITIVE_INFINITY ? 0 : wholeNumber(limit, `queue "${name}" concurrency`, 1);
+    const known = this.#queues.get(name);
+    if (known?.concurrency === concurrency) return;
+    this.#queues.set(name, { number: known?.number, concurrency });
+    if (known?.number !== undefined) this.#limit(known.number, concurrency);
+  }
+
+  /** A fresh core may have missed what was told to the old one: everything is told again. */
+  tellAgain(): void {
+    for (const { number, concurrency } of this.#queues.values()) if (number !== undefined) this.#limit(number, concurrency);
+    for (const [key, number] of this.#policies) if (number !== 0) this.#describePolicy(number, JSON.parse(key));
+  }
+
+  /** Queue and policy in one number, as Create takes them. */
+  place(options: ResolvedRunOptions): number {
+    const queue = options.queueName === undefined ? 0 : this.#queueNumber(options.queueName);
+    return queue | (this.#policyNumber(options.policy) << 16);
+  }
+
+  #queueNumber(name: string): number {
+    const queue = this.#queues.get(name)!;
+    if (queue.number !== undefined) return queue.number;
+    if (this.#nextQueue > 0xffff) throw new ConfigurationError('More than 65,535 queues; use fewer names.');
+    queue.number = this.#nextQueue++;
+    this.#limit(queue.number, queue.concurrency);
+    return queue.number;
+  }
+
+  #limit(queue: number, concurrency: number): void {
+    this.#commands.push(P.CommandSetQueue, queue, P.QueueFieldConcurrency, 0, concurrency);
+  }
+
+  #policyNumber(policy: Policy): number {
+    const key = JSON.stringify(policy);
+    const known = this.#policies.get(key);
+    if (known !== undefined) return known;
+    if (this.#nextPolicy > 0x7fff) throw new ConfigurationError('More than 32,767 different retry policies; share RetryOptions between tasks.');
+    const number = this.#nextPolicy++;
+    this.#policies.set(key, number);
+    this.#describePolicy(number, policy);
+    return number;
+  }
+
+  #describePolicy(number: number, policy: Policy): void {
+    const set = (field: number, value: number, index = 0) => this.#commands.push(P.CommandSetPolicy, number, field, index, value);
+    set(P.PolicyFieldMaxAttempts, policy.maxAttempts);
+    set(P.PolicyFieldMinDelayMs, policy.minDelayMs);
+    set(P.PolicyFieldFactor, policy.factor);
+    set(P.PolicyFieldMaxDelayMs, policy.maxDelayMs);
+    set(P.PolicyFieldBackoff, policy.backoff);
+    set(P.PolicyFieldJitter, policy.jitter);
+    if (policy.maxElapsedMs > 0) set(P.PolicyFieldMaxElapsedMs, policy.maxElapsedMs);
+    policy.delaysMs.forEach((delayMs, index) => set(P.PolicyFieldListedDelayMs, delayMs, index));
+  }
+}
+
+/** Call over definition over orchestrator over built-in (A9). `layers` go from strongest to weakest. */
+export function resolveRunOptions(table: OptionTable, layers: readonly RunOptions[]): ResolvedRunOptions {
+  const pick = <Name extends keyof RunOptions>(name: Name): RunOptions[Name] => {
+    for (const layer of layers) if (layer[name] !== undefined) return layer[name];
+    return undefined;
+  };
+  const duration = (name: 'timeout' | 'deadline' | 'ttl' | 'graceMs') => {
+    const value = pick(name);
+    return value === undefined ? 0 : toMilliseconds(value, name);
+  };
+  const retry: RetryOptions = Object.assign({}, ...layers.map((layer) => layer.retry ?? {}).reverse());
+  dropContradictions(retry, layers);
+  const policy = resolvePolicy(retry);
+  const queue = pick('queue');
+  const priority = pick('priority');
+  const resolved = {
+    policy,
+    maxAttempts: policy.maxAttempts,
+    retryOn: retry.retryOn,
+    priority: priority === undefined ? 0 : wholeNumber(priority, 'priority', -(2 ** 31)),
+    timeoutMs: duration('timeout'),
+    deadlineMs: duration('deadline'),
+    ttlMs: duration('ttl'),
+    graceMs: duration('graceMs'),
+    delay: pick('delay'),
+    simulation: resolveSimulation(pick('simulateProgress')),
+    queueName: queue === undefined ? undefined : table.checkQueue(queue),
+    place: -1,
+  };
+  const { priority: order, timeoutMs, deadlineMs, ttlMs, graceMs, delay } = resolved;
+  return { ...resolved, plain: !order && !timeoutMs && !deadlineMs && !ttlMs && !graceMs && delay === undefined };
+}
+
+/** maxAttempts of a stronger layer replaces maxRetries of a weaker one, and the other way round. */
+function dropContradictions(merged: RetryOptions, layers: readonly RunOptions[]): void {
+  for (const { retry } of layers) {
+    if (retry?.maxAttempts === undefined && retry?.maxRetries === undefined) continue;
+    if (retry.maxAttempts === undefined) delete merged.maxAttempts;
+    if (retry.maxRetries === undefined) delete merged.maxRetries;
+    return;
+  }
+}
+
+/** When the run may start first; 0 for at once. */
+export function notBeforeMs(delay: RunOptions['delay'], nowMs: number): number {
+  if (delay === undefined) return 0;
+  return delay instanceof Date ? toInstant(delay, 'delay', nowMs) : nowMs + toMilliseconds(delay, 'delay');
+}

@@ -1,0 +1,123 @@
+/**
+ * Where payload bytes live in memory, and what a run's envelope looks like:
+ *
+ *   envelope := header length u32 · input length u32 · header · input · metadata     (each by codec.ts)
+ *   header   := [id, task identifier, name | null, extras | null]
+ *   step     := key length u32 · key · value                                         (each by codec.ts)
+ *
+ * Invariant: bytes handed out are never overwritten; a chunk is left to its runs and a new one begun.
+ */
+import { type BlobReference, decode, PayloadWriter } from './codec.ts';
+import { SerializationError } from './errors.ts';
+import type { PayloadBytes } from './run.ts';
+
+const chunkBytes = 256 * 1024;
+
+export interface EnvelopeHeader {
+  id: string;
+  identifier: string;
+  name: string | undefined;
+  extras: EnvelopeExtras | undefined;
+}
+
+/** What a run needs of its options after a reload and the core does not keep. */
+export interface EnvelopeExtras {
+  queue?: string;
+  simulate?: { intervalMs: number; maxIncrement: number; cap: number; asymptotic: boolean };
+}
+
+export class PayloadArea {
+  #writer = new PayloadWriter({}, chunkBytes);
+  /** References of the last payload written. */
+  blobs: BlobReference[] | undefined;
+
+  /** @throws SerializationError naming the path below `input` or `metadata`; nothing is written then */
+  writeEnvelope(header: EnvelopeHeader, input: unknown, metadata: unknown): PayloadBytes {
+    const writer = this.#fresh();
+    const start = writer.position;
+    try {
+      writer.skip(8);
+      const head = writer.write([header.id, header.identifier, header.name ?? null, header.extras ?? null], 'run');
+      const body = this.#part(input, 'input');
+      this.#part(metadata, 'metadata');
+      writer.setUint32(start, head);
+      writer.setUint32(start + 4, body);
+      return { bytes: writer.chunk, start, length: writer.position - start };
+    } catch (error) {
+      writer.reset(start);
+      throw error;
+    }
+  }
+
+  writeStep(key: string, value: unknown): PayloadBytes {
+    const writer = this.#fresh();
+    const start = writer.position;
+    try {
+      writer.skip(4);
+      writer.setUint32(start, writer.write(key, 'step'));
+      this.#part(value, `result of step ${JSON.stringify(key.split('\u0000')[0])}`);
+      return { bytes: writer.chunk, start, length: writer.position - start };
+    } catch (error) {
+      writer.reset(start);
+      throw error;
+    }
+  }
+
+  writeValue(value: unknown, rootName: string): PayloadBytes {
+    const writer = this.#fresh();
+    const start = writer.position;
+    this.#part(value, rootName);
+    return { bytes: writer.chunk, start, length: writer.position - start };
+  }
+
+  #fresh(): PayloadWriter {
+    this.blobs = undefined;
+    if (this.#writer.position > chunkBytes - 8192) this.#writer = new PayloadWriter({}, chunkBytes);
+    return this.#writer;
+  }
+
+  #part(value: unknown, rootName: string): number {
+    const length = this.#writer.write(value, rootName);
+    const { blobs } = this.#writer;
+    if (blobs) this.blobs = this.blobs ? [...this.blobs, ...blobs] : blobs;
+    return length;
+  }
+}
+
+function uint32(payload: PayloadBytes, offset: number): number {
+  const { bytes, start } = payload;
+  const at = start + offset;
+  return (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)) >>> 0;
+}
+
+function section(payload: PayloadBytes, offset: number, length: number): Uint8Array {
+  if (offset + length > payload.length) throw new SerializationError("A stored run can't be read: its envelope is damaged.");
+  return payload.bytes.subarray(payload.start + offset, payload.start + offset + length);
+}
+
+export function readHeader(envelope: PayloadBytes): EnvelopeHeader {
+  const [id, identifier, name, extras] = decode(section(envelope, 8, uint32(envelope, 0)));
+  return { id, identifier, name: name ?? undefined, extras: extras ?? undefined };
+}
+
+export function inputBytes(envelope: PayloadBytes): Uint8Array {
+  return section(envelope, 8 + uint32(envelope, 0), uint32(envelope, 4));
+}
+
+export function readMetadata(envelope: PayloadBytes): Record<string, any> {
+  const offset = 8 + uint32(envelope, 0) + uint32(envelope, 4);
+  return decode(section(envelope, offset, envelope.length - offset)) ?? {};
+}
+
+export function readStepKey(payload: PayloadBytes): string {
+  return decode(section(payload, 4, uint32(payload, 0)));
+}
+
+export function stepValueBytes(payload: PayloadBytes): Uint8Array {
+  const offset = 4 + uint32(payload, 0);
+  return section(payload, offset, payload.length - offset);
+}
+
+export function payloadBytes(payload: PayloadBytes): Uint8Array {
+  return section(payload, 0, payload.length);
+}

@@ -1,0 +1,337 @@
+/**
+ * The pump: commands → core → events → frame → effects, for one orchestrator.
+ *
+ * Invariants: the core is stepped from here only, never re-entrantly; no user code runs while events
+ * are read; effects happen in event order; at most 8 ms go by before the page gets its turn.
+ */
+import type { Clock } from './clock.ts';
+import { CommandBuffer, type Engine } from './engine.ts';
+import type { Journal } from './journal.ts';
+import * as P from './protocol.ts';
+import { End, type Run } from './run.ts';
+
+const sliceMs = 8;
+/** Creations wait while more than this is handed over and not acknowledged: a full disk must fit it. */
+const creationWindowBytes = 256 * 1024;
+const creationBatch = 512;
+
+export interface PumpHost {
+  readonly clock: Clock;
+  readonly journal: Journal | undefined;
+  /** Pushes the commands that create this run. False: it is refused, and was told so. */
+  create(run: Run): boolean;
+  started(run: Run, attempt: number): void;
+  resumed(run: Run): void;
+  stopping(run: Run, reason: number): void;
+  abandoned(run: Run): void;
+  attemptFailed(run: Run, outcome: number): void;
+  /** In the core; not yet acknowledged. */
+  ended(run: Run): void;
+  forgotten(run: Run): void;
+  /** Something people see changed. */
+  changed(run: Run): void;
+  crashed(error: unknown): void;
+}
+
+export class Pump {
+  readonly #host: PumpHost;
+  readonly commands = new CommandBuffer();
+  /** By the core's numbers. */
+  readonly runs: (Run | undefined)[] = [];
+  #engine: Engine | undefined;
+  #freeTasks: number[] = [];
+  #creations: Run[] = [];
+  #nextCreation = 0;
+  #scheduled = false;
+  #pumping = false;
+  #stopped = false;
+  #sliceEndsMs = 0;
+  #armedMs = Number.POSITIVE_INFINITY;
+  #disarm: (() => void) | undefined;
+  #starts: Run[] = [];
+  #attempts: number[] = [];
+
+  constructor(host: PumpHost) {
+    this.#host = host;
+    // Number 0 stays free: it says that the core does not know a run yet.
+    this.runs.push(undefined);
+  }
+
+  get engine(): Engine {
+    if (!this.#engine) throw new Error('holdfast: the core is not open');
+    return this.#engine;
+  }
+
+  get open(): boolean {
+    return this.#engine !== undefined;
+  }
+
+  start(engine: Engine): void {
+    this.#engine = engine;
+    this.#armedMs = Number.POSITIVE_INFINITY;
+    this.wake();
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#disarm?.();
+    this.#engine?.delete();
+    this.#engine = undefined;
+  }
+
+  /** After a crash of the core: until `start` nothing is stepped. */
+  detach(): void {
+    try {
+      this.#engine?.delete();
+    } catch {
+      // A trapped instance can't even be freed; its memory goes with the module.
+    }
+    this.#engine = undefined;
+    this.commands.clear();
+  }
+
+  enqueue(run: Run): void {
+    this.#creations.push(run);
+    this.wake();
+  }
+
+  /** Takes a run back that has not reached the core. */
+  withdraw(run: Run): boolean {
+    const index = this.#creations.indexOf(run, this.#nextCreation);
+    if (index < 0) return false;
+    this.#creations.splice(index, 1);
+    return true;
+  }
+
+  get waitingCreations(): number {
+    return this.#creations.length - this.#nextCreation;
+  }
+
+  /** Pumps once what is under way on this stack is done. */
+  wake(): void {
+    if (this.#scheduled || this.#pumping || !this.#engine || this.#stopped) return;
+    this.#scheduled = true;
+    queueMicrotask(this.#turn);
+  }
+
+  assignTask(run: Run): number {
+    const task = this.#freeTasks.pop() ?? this.runs.length;
+    run.task = task;
+    this.runs[task] = run;
+    return task;
+  }
+
+  /** After runs were put under the numbers of a journal: the gaps between them are free. */
+  numbered(): void {
+    this.#freeTasks = [];
+    for (let task = this.runs.length - 1; task > 0; task--) if (!this.runs[task]) this.#freeTasks.push(task);
+  }
+
+  release(run: Run): void {
+    this.runs[run.task] = undefined;
+    this.#freeTasks.push(run.task);
+    run.task = 0;
+  }
+
+  readonly #turn = (): void => {
+    this.#scheduled = false;
+    if (!this.#engine || this.#stopped || this.#pumping) return;
+    const nowMs = this.#host.clock.now();
+    if (this.#sliceEndsMs === 0) this.#openSlice(nowMs);
+    else if (nowMs >= this.#sliceEndsMs) return this.#yield();
+    this.#pumping = true;
+    try {
+      this.#pump(nowMs);
+    } catch (error) {
+      this.#host.crashed(error);
+    }
+    this.#pumping = false;
+  };
+
+  /** The slice ends when the page has had its turn, which a message tells. */
+  #openSlice(nowMs: number): void {
+    this.#sliceEndsMs = nowMs + sliceMs;
+    this.#host.clock.defer(() => {
+      this.#sliceEndsMs = 0;
+    });
+  }
+
+  #yield(): void {
+    this.#scheduled = true;
+    this.#host.clock.defer(() => {
+      this.#sliceEndsMs = 0;
+      this.#turn();
+    });
+  }
+
+  #pump(firstNowMs: number): void {
+    let nowMs = firstNowMs;
+    for (;;) {
+      this.#admit();
+      const done = this.#step(nowMs);
+      this.#host.journal?.handOver();
+      this.#runStarts();
+      if (done && this.commands.count === 0 && !this.#admissible()) break;
+      nowMs = this.#host.clock.now();
+      if (nowMs >= this.#sliceEndsMs) return this.#yield();
+    }
+    this.#arm();
+  }
+
+  #step(nowMs: number): boolean {
+    const done = this.#engine!.step(this.commands, nowMs);
+    this.#read();
+    return done;
+  }
+
+  #admissible(): boolean {
+    if (this.waitingCreations === 0) return false;
+    const { journal } = this.#host;
+    return !journal || journal.unacknowledgedBytes < creationWindowBytes;
+  }
+
+  #admit(): void {
+    if (!this.#admissible()) return;
+    const until = Math.min(this.#creations.length, this.#nextCreation + creationBatch);
+    while (this.#nextCreation < until) {
+      const run = this.#creations[this.#nextCreation++]!;
+      this.#host.create(run);
+    }
+    if (this.#nextCreation === this.#creations.length) {
+      this.#creations = [];
+      this.#nextCreation = 0;
+    }
+  }
+
+  #arm(): void {
+    const deadlineMs = this.#engine!.deadlineMs;
+    if (deadlineMs === this.#armedMs) return;
+    this.#disarm?.();
+    this.#armedMs = deadlineMs;
+    this.#disarm =
+      deadlineMs === Number.POSITIVE_INFINITY
+        ? undefined
+        : this.#host.clock.schedule(deadlineMs, () => {
+            this.#armedMs = Number.POSITIVE_INFINITY;
+            this.#disarm = undefined;
+            this.wake();
+          });
+  }
+
+  #runStarts(): void {
+    if (this.#starts.length === 0) return;
+    const runs = this.#starts;
+    const attempts = this.#attempts;
+    this.#starts = [];
+    this.#attempts = [];
+    for (let index = 0; index < runs.length; index++) this.#host.started(runs[index]!, attempts[index]!);
+  }
+
+  /** Reads the events of the last step. Nothing here runs code of others, but for effects queued above. */
+  #read(): void {
+    const { events } = this.#engine!;
+    for (let index = 0; index < events.count; index++) {
+      const run = this.runs[events.task(index)];
+      const kind = events.kind(index);
+      if (run) this.#apply(run, kind, events.a(index), events.b(index));
+    }
+  }
+
+  #apply(run: Run, kind: number, a: number, b: number): void {
+    switch (kind) {
+      case P.EventCreated:
+        return this.#created(run);
+      case P.EventStarted:
+        run.attempt = a;
+        this.#starts.push(run);
+        this.#attempts.push(a);
+        return this.#host.changed(run);
+      case P.EventSucceeded:
+        return this.#end(run, End.Completed);
+      default:
+        return this.#applyRare(run, kind, a, b);
+    }
+  }
+
+  #applyRare(run: Run, kind: number, a: number, b: number): void {
+    switch (kind) {
+      case P.EventFailed:
+        return this.#end(run, End.Failed);
+      case P.EventCancelled:
+        this.#answer(run, P.CommandCancel);
+        return this.#end(run, End.Cancelled);
+      case P.EventAttemptFailed:
+        this.#host.attemptFailed(run, a >>> 24);
+        return this.#host.changed(run);
+      case P.EventStopping:
+        this.#host.stopping(run, a >>> 24);
+        return this.#host.changed(run);
+      case P.EventAbandoned:
+        return this.#host.abandoned(run);
+      case P.EventResumed:
+        this.#host.resumed(run);
+        return this.#host.changed(run);
+      case P.EventPaused:
+        this.#answer(run, P.CommandPause);
+        return this.#host.changed(run);
+      case P.EventUnpaused:
+        this.#answer(run, P.CommandResume);
+        return this.#host.changed(run);
+      case P.EventRetried:
+        run.end = End.None;
+        run.announced = false;
+        run.completion = undefined;
+        this.#answer(run, P.CommandRetry);
+        return this.#host.changed(run);
+      case P.EventForgotten:
+        this.#answer(run, P.CommandForget);
+        return this.#host.forgotten(run);
+      case P.EventStepRecorded:
+        this.#answer(run, P.CommandRecordStep);
+        return this.#host.changed(run);
+      case P.EventRejected:
+        return this.#refuse(run, b);
+      default:
+        return this.#host.changed(run);
+    }
+  }
+
+  #created(run: Run): void {
+    const { journal } = this.#host;
+    if (journal) journal.announcements.created.push(run);
+    else this.accept(run);
+  }
+
+  /** The run is acknowledged (or needs no acknowledgement). */
+  accept(run: Run): void {
+    run.accepted_ = true;
+    run.acceptance?.resolve();
+    this.#host.changed(run);
+  }
+
+  #end(run: Run, end: End): void {
+    run.end = end;
+    run.attempt = 0;
+    this.#host.ended(run);
+  }
+
+  /** Who gave the command hears of it when it is acknowledged. */
+  #answer(run: Run, command: number): void {
+    this.#takeWaiter(run, command, (resolve) => {
+      const { journal } = this.#host;
+      if (journal) journal.announcements.waiters.push(() => resolve(true));
+      else resolve(true);
+    });
+  }
+
+  #refuse(run: Run, command: number): void {
+    this.#takeWaiter(run, command, (resolve) => resolve(false));
+  }
+
+  #takeWaiter(run: Run, command: number, take: (resolve: (carriedOut: boolean) => void) => void): void {
+    const index = run.waiters?.findIndex((waiter) => waiter.command === command) ?? -1;
+    if (index < 0) return;
+    const [waiter] = run.waiters!.splice(index, 1);
+    take(waiter!.resolve);
+  }
+}

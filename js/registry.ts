@@ -1,0 +1,74 @@
+/**
+ * Definitions by id: what makes a run findable after a reload.
+ *
+ * `defineTask` adds to one list of the page, which every orchestrator also looks into: definitions
+ * are code, and code is the page's. An orchestrator's own come first. The last definition of an id
+ * counts, so that hot reloading works.
+ */
+import { ConfigurationError } from './errors.ts';
+import { checkIdentifier, checkNames, specNames } from './options.ts';
+import type { Task, TaskExecutor, TaskHandler, TaskSpec } from './types.ts';
+
+export interface Definition {
+  id: string;
+  spec: TaskSpec;
+  handler: TaskHandler;
+}
+
+type Watcher = (id: string) => void;
+
+export class Registry {
+  #definitions = new Map<string, Definition>();
+  #watchers = new Set<Watcher>();
+
+  add(definition: Definition): void {
+    this.#definitions.set(definition.id, definition);
+    for (const watcher of [...this.#watchers]) watcher(definition.id);
+  }
+
+  get(id: string): Definition | undefined {
+    return this.#definitions.get(id);
+  }
+
+  ids(): string[] {
+    return [...this.#definitions.keys()];
+  }
+
+  /** Tells of every definition added from now on. */
+  watch(watcher: Watcher): () => void {
+    this.#watchers.add(watcher);
+    return () => this.#watchers.delete(watcher);
+  }
+}
+
+/** The page's definitions. */
+export const pageRegistry = new Registry();
+
+/** @throws ConfigurationError */
+export function checkSpec(spec: TaskSpec): void {
+  checkNames(spec, specNames, 'defineTask');
+  checkIdentifier(spec.id, 'defineTask id');
+  if (typeof spec.run !== 'function')
+    throw new ConfigurationError(`defineTask "${spec.id}" needs run(input, ctx), a function, not ${typeof spec.run}.`);
+}
+
+/** An executor of the seed as an ordinary handler. */
+export function executorHandler(executor: TaskExecutor): TaskHandler {
+  return (input, ctx) => executor.execute(input, (progress) => ctx.progress(progress), ctx);
+}
+
+/**
+ * What finds an executor again after a reload: its `taskType`, else its class's name. Plain objects
+ * and nameless functions have none.
+ */
+export function executorType(executor: object): string | undefined {
+  const { taskType } = executor as TaskExecutor;
+  if (typeof taskType === 'string' && taskType !== '') return taskType;
+  if (typeof executor === 'function') return executor.name || undefined;
+  const name = executor.constructor?.name;
+  return name && name !== 'Object' ? name : undefined;
+}
+
+export function isTask(value: unknown): value is Task {
+  return typeof value === 'object' && value !== null && 'spec' in value && 'trigger' in value;
+}

@@ -1,0 +1,205 @@
+/**
+ * Runs of other tabs: their states as they were told, and handles whose commands go to their owner.
+ * Invariant: what is told is a hint, checked for its shape, and replaced or dropped with its session.
+ */
+import { saveBlob } from './download.ts';
+import { StorageLostError } from './errors.ts';
+import { deserializeError, serializeError } from './serialize-error.ts';
+import type { ResultPromise, ResumePolicy, RunHandle, TaskRunResult, TaskState, TaskStatus } from './types.ts';
+
+interface RemoteEntry {
+  session: string;
+  state: TaskState;
+}
+
+export interface RemoteHost {
+  ask(session: string, id: string, verb: string, argument: unknown): Promise<unknown>;
+  changed(id?: string): void;
+}
+
+const statuses: readonly TaskStatus[] = ['pending', 'running', 'paused', 'completed', 'failed', 'cancelled'];
+
+/** A state as it may cross: the result stays with its owner, the error becomes data. */
+export function publicState(state: TaskState): unknown {
+  return { ...state, result: undefined, error: state.error ? serializeError(state.error) : null, local: false };
+}
+
+export class RemoteRuns {
+  readonly #host: RemoteHost;
+  #entries = new Map<string, RemoteEntry>();
+  #listeners = new Map<string, Set<() => void>>();
+
+  constructor(host: RemoteHost) {
+    this.#host = host;
+  }
+
+  accept(session: string, states: readonly unknown[]): void {
+    for (const told of states) {
+      const state = readState(told);
+      if (!state) continue;
+      this.#entries.set(state.id, { session, state });
+      this.#tell(state.id);
+    }
+  }
+
+  forget(session: string, id: string): void {
+    if (this.#entries.get(id)?.session !== session) return;
+    this.#entries.delete(id);
+    this.#tell(id);
+  }
+
+  dropSession(session: string): void {
+    for (const [id, entry] of this.#entries) {
+      if (entry.session !== session) continue;
+      this.#entries.delete(id);
+      this.#tell(id);
+    }
+  }
+
+  #tell(id: string): void {
+    this.#host.changed(id);
+    for (const listener of [...(this.#listeners.get(id) ?? [])]) listener();
+  }
+
+  states(): TaskState[] {
+    return Array.from(this.#entries.values(), ({ state }) => state);
+  }
+
+  state(id: string): TaskState | undefined {
+    return this.#entries.get(id)?.state;
+  }
+
+  handle(id: string): RemoteHandle | undefined {
+    return this.#entries.has(id) ? new RemoteHandle(this, id) : undefined;
+  }
+
+  async ask(id: string, verb: string, argument?: unknown): Promise<unknown> {
+    const entry = this.#entries.get(id);
+    if (!entry) throw new StorageLostError(`Run ${id} is not known any more: its tab was closed or it was removed.`);
+    return this.#host.ask(entry.session, id, verb, argument);
+  }
+
+  subscribe(id: string, listener: () => void): () => void {
+    let listeners = this.#listeners.get(id);
+    if (!listeners) this.#listeners.set(id, (listeners = new Set()));
+    listeners.add(listener);
+    return () => listeners.delete(listener);
+  }
+
+  readError(error: unknown): Error {
+    return deserializeError(error as Parameters<typeof deserializeError>[0]);
+  }
+  writeError(error: unknown): unknown {
+    return serializeError(error);
+  }
+}
+
+/** Commands that a tab carries out for others. */
+export const remoteVerbs = ['cancel', 'pause', 'resume', 'retry', 'remove', 'result'] as const;
+
+export class RemoteHandle implements RunHandle {
+  readonly id: string;
+  readonly #runs: RemoteRuns;
+  #last: TaskState;
+
+  constructor(runs: RemoteRuns, id: string) {
+    this.#runs = runs;
+    this.id = id;
+    this.#last = runs.state(id)!;
+  }
+
+  get state(): TaskState {
+    this.#last = this.#runs.state(this.id) ?? this.#last;
+    return this.#last;
+  }
+  get taskIdentifier(): string {
+    return this.state.taskIdentifier;
+  }
+  get status(): TaskStatus {
+    return this.state.status;
+  }
+  /** Only accepted runs are told to others. */
+  get accepted(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  async result(): Promise<any> {
+    await this.#ended();
+    return this.#runs.ask(this.id, 'result');
+  }
+
+  #ended(): Promise<void> {
+    return new Promise((resolve) => {
+      const look = () => {
+        const { status } = this.state;
+        if (status !== 'completed' && status !== 'failed' && status !== 'cancelled') return;
+        stop();
+        resolve();
+      };
+      const stop = this.#runs.subscribe(this.id, look);
+      look();
+    });
+  }
+
+  wait(): ResultPromise<any> {
+    const promise = this.#settle() as ResultPromise<any>;
+    promise.unwrap = () => this.result();
+    return promise;
+  }
+
+  async #settle(): Promise<TaskRunResult> {
+    await this.#ended();
+    const { attempt, createdAt, endedAt, taskIdentifier, id } = this.state;
+    const common = { id, taskIdentifier, attempts: attempt, durationMs: (endedAt ?? createdAt) - createdAt };
+    try {
+      return { ok: true, ...common, output: await this.#runs.ask(id, 'result') };
+    } catch (error) {
+      return { ok: false, ...common, error: error as Error };
+    }
+  }
+
+  #command(verb: string, argument?: unknown): Promise<boolean> {
+    return this.#runs.ask(this.id, verb, argument).then((done) => done === true, () => false);
+  }
+  cancel(reason?: unknown): Promise<boolean> {
+    return this.#command('cancel', reason);
+  }
+  pause(kind: 'soft' | 'hard' = 'soft'): Promise<boolean> {
+    return this.#command('pause', kind);
+  }
+  resume(policy: ResumePolicy = 'keepDeadline'): Promise<boolean> {
+    return this.#command('resume', policy);
+  }
+  retry(): Promise<boolean> {
+    return this.#command('retry');
+  }
+  remove(): Promise<boolean> {
+    return this.#command('remove');
+  }
+
+  onProgress(listener: (progress: number, state: TaskState) => void): () => void {
+    let last = this.state.progress;
+    return this.subscribe((state) => {
+      if (state.progress === last) return;
+      last = state.progress;
+      listener(last, state);
+    });
+  }
+  subscribe(listener: (state: TaskState) => void): () => void {
+    return this.#runs.subscribe(this.id, () => listener(this.state));
+  }
+  async download(fileName?: string): Promise<void> {
+    await saveBlob(await this.result(), fileName ?? this.state.name);
+  }
+}
+
+function readState(told: unknown): TaskState | undefined {
+  if (typeof told !== 'object' || told === null) return undefined;
+  const state = told as TaskState & { error: unknown };
+  const named = [state.id, state.name, state.taskIdentifier, state.phase].every((value) => typeof value === 'string');
+  const counted = [state.progress, state.createdAt, state.startTime, state.lastUpdated].every((value) => typeof value === 'number');
+  if (!named || !counted || !statuses.includes(state.status)) return undefined;
+  const metadata = typeof state.metadata === 'object' && state.metadata !== null ? state.metadata : {};
+  const error = state.error ? deserializeError(state.error as never) : null;
+  return Object.freeze({ ...state, metadata, error, result: undefined, local: false });
+}

@@ -1,0 +1,218 @@
+/**
+ * One run: what JavaScript keeps of it (code, payloads, promises), and the handle people hold.
+ * Where it stands is asked of the core; nothing here decides.
+ *
+ * Invariant: `state` is the same object until something changed, and an end is shown only after it
+ * was acknowledged.
+ */
+import type { BlobReference } from './codec.ts';
+import type { RunContext } from './context.ts';
+import { SubtaskUnwrapError } from './errors.ts';
+import type { ResolvedRunOptions } from './options.ts';
+import type {
+  ProgressSource, ResultPromise, ResumePolicy, RunHandle, TaskHandler, TaskRunResult, TaskState, TaskStatus,
+} from './types.ts';
+
+/** Where the bytes of a payload lie in memory. */
+export interface PayloadBytes {
+  bytes: Uint8Array;
+  start: number;
+  length: number;
+}
+
+export interface RunHost {
+  stateOf(run: Run): TaskState;
+  identify(run: Run): string;
+  cancelRun(run: Run, reason?: unknown): Promise<boolean>;
+  pauseRun(run: Run, kind: 'soft' | 'hard'): Promise<boolean>;
+  resumeRun(run: Run, policy: ResumePolicy): Promise<boolean>;
+  retryRun(run: Run): Promise<boolean>;
+  outputOf(run: Run): Promise<unknown>;
+  errorOf(run: Run): Error;
+  subscribeRun(run: Run, listener: () => void): () => void;
+  download(run: Run, fileName?: string): Promise<void>;
+}
+
+export interface Settlement {
+  promise: Promise<any>;
+  resolve: (value?: any) => void;
+  reject: (error: unknown) => void;
+}
+
+export function settlement(): Settlement {
+  let resolve!: Settlement['resolve'];
+  let reject!: Settlement['reject'];
+  const promise = new Promise<any>((yes, no) => {
+    resolve = yes;
+    reject = no;
+  });
+  // Whoever cares awaits it; nobody caring is no unhandled rejection.
+  promise.catch(() => {});
+  return { promise, resolve, reject };
+}
+
+/** How a run ended. */
+export const End = { None: 0, Completed: 1, Failed: 2, Cancelled: 3 } as const;
+export type End = (typeof End)[keyof typeof End];
+
+export interface CommandWaiter {
+  command: number;
+  resolve: (carriedOut: boolean) => void;
+}
+
+export class Run<Output = any, Id extends string = string> implements RunHandle<Output, Id> {
+  readonly host: RunHost;
+  /** The core's number; 0 until it is created there. */
+  task = 0;
+  /** undefined: stands in the envelope, not decoded yet. */
+  knownId: string | undefined;
+  identifier: string | undefined;
+  name: string | undefined;
+  metadata: Record<string, any> | undefined;
+  handler: TaskHandler | undefined;
+  options: ResolvedRunOptions | undefined;
+  createdAtMs = 0;
+
+  /** The input itself (memory), or the envelope it stands in (durable). */
+  input: unknown;
+  envelope: PayloadBytes | undefined;
+  blobIds: string[] | undefined;
+  /** Stored, and not attached in the core yet. */
+  pendingBlobs: readonly BlobReference[] | undefined;
+  /** Results of durable steps by key: bytes until asked for. */
+  steps: Map<string, unknown> | undefined;
+  stepPayloads: PayloadBytes[] | undefined;
+  output: unknown;
+  outputPayload: PayloadBytes | undefined;
+  error: Error | undefined;
+  errorPayload: PayloadBytes | undefined;
+
+  /** Attempt whose code runs now; 0: none. */
+  attempt = 0;
+  context: RunContext | undefined;
+  accepted_ = false;
+  refusal: unknown;
+  /** How it ended, in the core … */
+  end: End = End.None;
+  /** … and whether that has been acknowledged and announced. */
+  announced = false;
+
+  progress = Number.NaN;
+  progressSource: ProgressSource | undefined;
+  progressMessage: string | undefined;
+  progressPhase: string | undefined;
+  progressStep: string | undefined;
+  progressSentMs = 0;
+  remainingMs: number | undefined;
+  pace: { atMs: number; value: number; samples: number; perMs: number } | undefined;
+
+  snapshot: TaskState | undefined;
+  dirty = false;
+  acceptance: Settlement | undefined;
+  completion: Settlement | undefined;
+  waiters: CommandWaiter[] | undefined;
+  listeners: Set<() => void> | undefined;
+  /** Commands given before the core knows the run. */
+  early: (() => void)[] | undefined;
+  cancelReason: unknown;
+  lateOutcomes = 0;
+
+  constructor(host: RunHost) {
+    this.host = host;
+  }
+
+  get id(): string {
+    return this.knownId ?? this.host.identify(this);
+  }
+
+  get taskIdentifier(): Id {
+    if (this.identifier === undefined) this.host.identify(this);
+    return this.identifier as Id;
+  }
+
+  get state(): TaskState<Output> {
+    return this.snapshot ?? this.host.stateOf(this);
+  }
+
+  get status(): TaskStatus {
+    return this.state.status;
+  }
+
+  get accepted(): Promise<void> {
+    if (this.acceptance) return this.acceptance.promise;
+    this.acceptance = settlement();
+    if (this.refusal !== undefined) this.acceptance.reject(this.refusal);
+    else if (this.accepted_) this.acceptance.resolve();
+    return this.acceptance.promise;
+  }
+
+  /** Settles when the end has been announced; the value is not kept in it. */
+  get ended(): Promise<void> {
+    if (this.completion) return this.completion.promise;
+    this.completion = settlement();
+    if (this.refusal !== undefined) this.completion.reject(this.refusal);
+    else if (this.announced) this.completion.resolve();
+    return this.completion.promise;
+  }
+
+  async result(): Promise<Output> {
+    await this.ended;
+    if (this.end === End.Completed) return (await this.host.outputOf(this)) as Output;
+    throw this.host.errorOf(this);
+  }
+
+  wait(): ResultPromise<Output, Id> {
+    const promise = this.#settle() as ResultPromise<Output, Id>;
+    promise.unwrap = () => promise.then(unwrap);
+    return promise;
+  }
+
+  async #settle(): Promise<TaskRunResult<Output, Id>> {
+    await this.ended;
+    const { attempt, createdAt, endedAt } = this.state;
+    const common = {
+      id: this.id,
+      taskIdentifier: this.taskIdentifier,
+      attempts: attempt,
+      durationMs: Math.max(0, (endedAt ?? createdAt) - createdAt),
+    };
+    if (this.end !== End.Completed) return { ok: false, ...common, error: this.host.errorOf(this) };
+    return { ok: true, ...common, output: (await this.host.outputOf(this)) as Output };
+  }
+
+  cancel(reason?: unknown): Promise<boolean> {
+    return this.host.cancelRun(this, reason);
+  }
+  pause(kind: 'soft' | 'hard' = 'soft'): Promise<boolean> {
+    return this.host.pauseRun(this, kind);
+  }
+  resume(policy: ResumePolicy = 'keepDeadline'): Promise<boolean> {
+    return this.host.resumeRun(this, policy);
+  }
+  retry(): Promise<boolean> {
+    return this.host.retryRun(this);
+  }
+
+  onProgress(listener: (progress: number, state: TaskState<Output>) => void): () => void {
+    let last = this.state.progress;
+    return this.subscribe((state) => {
+      if (state.progress === last) return;
+      last = state.progress;
+      listener(last, state);
+    });
+  }
+
+  subscribe(listener: (state: TaskState<Output>) => void): () => void {
+    return this.host.subscribeRun(this, () => listener(this.state));
+  }
+
+  download(fileName?: string): Promise<void> {
+    return this.host.download(this, fileName);
+  }
+}
+
+function unwrap<Output>(result: TaskRunResult<Output>): Output {
+  if (result.ok) return result.output;
+  const { taskIdentifier, id, error } = result;
+  throw new SubtaskUnwrapError(`Error in ${taskIdentifier}: ${error.message}`, { cause: error, data: { taskId: taskIdentifier, runId: id } });
+}

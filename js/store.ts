@@ -1,0 +1,148 @@
+/**
+ * Who wants to know: subscriptions of runs and of the whole, and named events.
+ *
+ * Invariants: changes are told at most once a frame and the last one always; nobody listening costs
+ * nothing; a listener that throws is reported and harms nobody.
+ */
+import type { Clock } from './clock.ts';
+import type { Run } from './run.ts';
+import type { OrchestratorEvents } from './types.ts';
+
+type Listener<Name extends keyof OrchestratorEvents> = (...args: OrchestratorEvents[Name]) => void;
+
+export class Store {
+  readonly #clock: Clock;
+  readonly #reportError: (error: unknown) => void;
+  #listeners = new Map<keyof OrchestratorEvents, Set<(...args: any[]) => void>>();
+  #whole = new Set<() => void>();
+  #byId = new Map<string, Set<() => void>>();
+  #dirty: Run[] = [];
+  #dirtyIds = new Set<string>();
+  #wholeDirty = false;
+  #frameAsked = false;
+  /** Grows with every change anybody could see. */
+  version = 0;
+  /** Told of every run that changed, once a frame. */
+  onChanged: ((runs: readonly Run[]) => void) | undefined;
+
+  constructor(clock: Clock, reportError: (error: unknown) => void) {
+    this.#clock = clock;
+    this.#reportError = reportError;
+  }
+
+  on<Name extends keyof OrchestratorEvents>(name: Name, listener: Listener<Name>, signal?: AbortSignal): () => void {
+    if (signal?.aborted) return () => {};
+    let listeners = this.#listeners.get(name);
+    if (!listeners) this.#listeners.set(name, (listeners = new Set()));
+    const own = ((...args: OrchestratorEvents[Name]) => listener(...args)) as (...args: any[]) => void;
+    listeners.add(own);
+    const off = () => {
+      listeners.delete(own);
+    };
+    signal?.addEventListener('abort', off, { once: true });
+    return off;
+  }
+
+  has(name: keyof OrchestratorEvents): boolean {
+    return (this.#listeners.get(name)?.size ?? 0) > 0;
+  }
+
+  emit<Name extends keyof OrchestratorEvents>(name: Name, ...args: OrchestratorEvents[Name]): void {
+    const listeners = this.#listeners.get(name);
+    if (!listeners || listeners.size === 0) return;
+    for (const listener of [...listeners]) this.call(() => listener(...args));
+  }
+
+  /** Calls user code that must not harm anybody. */
+  call(listener: () => void): void {
+    try {
+      listener();
+    } catch (error) {
+      this.#reportError(error);
+    }
+  }
+
+  subscribe(listener: () => void): () => void {
+    const own = () => listener();
+    this.#whole.add(own);
+    return () => this.#whole.delete(own);
+  }
+
+  subscribeId(id: string, listener: () => void): () => void {
+    let listeners = this.#byId.get(id);
+    if (!listeners) this.#byId.set(id, (listeners = new Set()));
+    const own = () => listener();
+    listeners.add(own);
+    return () => {
+      listeners.delete(own);
+      if (listeners.size === 0) this.#byId.delete(id);
+    };
+  }
+
+  subscribeRun(run: Run, listener: () => void): () => void {
+    run.listeners ??= new Set();
+    const own = () => listener();
+    run.listeners.add(own);
+    return () => run.listeners?.delete(own);
+  }
+
+  get #heard(): boolean {
+    return this.#whole.size > 0 || this.#byId.size > 0 || this.onChanged !== undefined || this.has('change') || this.has('progress');
+  }
+
+  changed(run: Run): void {
+    run.snapshot = undefined;
+    this.version++;
+    if (run.dirty || !(this.#heard || (run.listeners && run.listeners.size > 0))) return;
+    run.dirty = true;
+    this.#dirty.push(run);
+    this.#askFrame();
+  }
+
+  /** A run of another tab, or something that is no run, changed. */
+  changedElsewhere(id?: string): void {
+    this.version++;
+    if (!this.#heard) return;
+    this.#wholeDirty = true;
+    if (id !== undefined) this.#dirtyIds.add(id);
+    this.#askFrame();
+  }
+
+  #askFrame(): void {
+    if (this.#frameAsked) return;
+    this.#frameAsked = true;
+    this.#clock.frame(() => this.flush());
+  }
+
+  /** Tells everybody now. */
+  flush(): void {
+    this.#frameAsked = false;
+    const runs = this.#dirty;
+    const ids = this.#dirtyIds;
+    const tellWhole = runs.length > 0 || this.#wholeDirty;
+    this.#dirty = [];
+    this.#dirtyIds = new Set();
+    this.#wholeDirty = false;
+    for (const run of runs) {
+      run.dirty = false;
+      this.#tellRun(run);
+    }
+    for (const id of ids) for (const listener of [...(this.#byId.get(id) ?? [])]) this.call(listener);
+    if (runs.length > 0) this.onChanged?.(runs);
+    if (tellWhole) for (const listener of [...this.#whole]) this.call(listener);
+  }
+
+  #tellRun(run: Run): void {
+    if (run.listeners) for (const listener of [...run.listeners]) this.call(listener);
+    if (this.#byId.size > 0) for (const listener of [...(this.#byId.get(run.id) ?? [])]) this.call(listener);
+    if (this.has('change')) this.emit('change', run.state);
+    if (this.has('progress') && run.attempt > 0 && !Number.isNaN(run.progress)) this.emit('progress', run.id, run.state.progress);
+  }
+
+  dispose(): void {
+    this.#listeners.clear();
+    this.#whole.clear();
+    this.#byId.clear();
+    this.onChanged = undefined;
+  }
+}

@@ -1,0 +1,325 @@
+/**
+ * Sessions of one origin: who owns which slot, who takes over from the dead, what other tabs see.
+ *
+ * Ownership is a Web Lock per slot, held for a session's whole life; the browser frees it the moment
+ * the tab dies. There is no leader and no heartbeat. Messages are hints: nothing in them is believed
+ * without a check of its shape, and no run is executed or forgotten because of one, but for commands
+ * that its owner carries out itself.
+ *
+ * Invariants: a slot is opened only under its lock; a slot is adopted by exactly one session.
+ */
+import type { Clock } from './clock.ts';
+import { randomSeed } from './load.ts';
+import type { Run } from './run.ts';
+import { RemoteRuns, type RemoteHandle, publicState } from './remote.ts';
+import type { TaskState } from './types.ts';
+
+export interface TabsHost {
+  readonly clock: Clock;
+  /** The slot's lock is held: take over what is in it, leave it empty. */
+  adopt(slot: number): Promise<void>;
+  localStates(): TaskState[];
+  ownedOf(ids: readonly string[]): string[];
+  /** Carries out another tab's command on a run of ours. */
+  obey(id: string, verb: string, argument: unknown): Promise<unknown>;
+  remoteChanged(id?: string): void;
+  warn(message: string): void;
+}
+
+export interface Claim {
+  slot: number;
+  /** Slots of dead sessions, their locks held until `release`. */
+  adoptable: { slot: number; release: () => void }[];
+}
+
+type Message =
+  | { type: 'hello'; session: string; slot: number; again?: boolean }
+  | { type: 'states'; session: string; states: unknown[] }
+  | { type: 'forgotten'; session: string; id: string }
+  | { type: 'bye'; session: string }
+  | { type: 'command'; session: string; request: string; id: string; verb: string; argument: unknown }
+  | { type: 'answer'; session: string; request: string; known: boolean; value?: unknown; error?: unknown }
+  | { type: 'owns'; session: string; request: string; ids: string[] }
+  | { type: 'owned'; session: string; request: string; slot: number; ids: string[] };
+
+const stateBatch = 500;
+const answerTimeoutMs = 10_000;
+
+export class Tabs {
+  readonly #host: TabsHost;
+  readonly #namespace: string;
+  readonly session = randomSeed().toString(16).padStart(8, '0') + randomSeed().toString(16).padStart(8, '0');
+  readonly remote: RemoteRuns;
+  #slot = -1;
+  #channel: BroadcastChannel | undefined;
+  #releaseOwn: (() => void) | undefined;
+  #watched = new Set<number>();
+  #stop = new AbortController();
+  #peers = new Map<string, number>();
+  #pendingStates = new Map<string, Run>();
+  #answers = new Map<string, (message: Extract<Message, { type: 'answer' }>) => void>();
+  #ownedAnswers = new Map<string, (message: Extract<Message, { type: 'owned' }>) => void>();
+  #requests = 0;
+
+  constructor(host: TabsHost, namespace: string) {
+    this.#host = host;
+    this.#namespace = namespace;
+    this.remote = new RemoteRuns({
+      ask: (session, id, verb, argument) => this.#ask(session, id, verb, argument),
+      changed: (id) => host.remoteChanged(id),
+    });
+  }
+
+  static get supported(): boolean {
+    return typeof navigator !== 'undefined' && 'locks' in navigator && navigator.locks !== undefined;
+  }
+
+  #lockName(slot: number): string {
+    return `holdfast:${this.#namespace}:slot:${slot}`;
+  }
+
+  /** A slot of our own, if possible one that a dead session left behind: then its runs simply go on. */
+  async claim(occupied: readonly number[], count: number): Promise<Claim> {
+    const adoptable: Claim['adoptable'] = [];
+    const rest = Array.from({ length: count }, (_, slot) => slot).filter((slot) => !occupied.includes(slot));
+    for (const slot of [...occupied, ...rest]) {
+      if (this.#slot >= 0 && !occupied.includes(slot)) break;
+      const release = await this.#tryLock(slot);
+      if (!release) continue;
+      if (this.#slot < 0) this.#own(slot, release);
+      else adoptable.push({ slot, release });
+    }
+    for (let slot = count; this.#slot < 0; slot++) {
+      const release = await this.#tryLock(slot);
+      if (release) this.#own(slot, release);
+    }
+    return { slot: this.#slot, adoptable };
+  }
+
+  #own(slot: number, release: () => void): void {
+    this.#slot = slot;
+    this.#releaseOwn = release;
+  }
+
+  #tryLock(slot: number): Promise<(() => void) | undefined> {
+    return new Promise((resolve, reject) => {
+      navigator.locks
+        .request(this.#lockName(slot), { ifAvailable: true }, (lock) => {
+          if (!lock) return resolve(undefined);
+          return new Promise<void>((release) => resolve(release));
+        })
+        .catch(reject);
+    });
+  }
+
+  /** Begins to listen, and to wait for the end of every other session. */
+  async start(): Promise<void> {
+    if (typeof BroadcastChannel === 'function') {
+      this.#channel = new BroadcastChannel(`holdfast:${this.#namespace}`);
+      this.#channel.onmessage = (event) => this.#receive(event.data);
+      this.#post({ type: 'hello', session: this.session, slot: this.#slot });
+    }
+    for (const slot of await this.#heldSlots()) this.#watch(slot);
+  }
+
+  async #heldSlots(): Promise<number[]> {
+    const { held = [] } = await navigator.locks.query();
+    const prefix = this.#lockName(0).slice(0, -1);
+    const slots = held.map(({ name = '' }) => (name.startsWith(prefix) ? Number(name.slice(prefix.length)) : Number.NaN));
+    return slots.filter((slot) => Number.isInteger(slot) && slot !== this.#slot);
+  }
+
+  /** The browser grants the lock when its session ends, however it ends. */
+  #watch(slot: number): void {
+    if (slot === this.#slot || this.#watched.has(slot)) return;
+    this.#watched.add(slot);
+    navigator.locks
+      .request(this.#lockName(slot), { signal: this.#stop.signal }, async () => {
+        this.#watched.delete(slot);
+        this.#forgetPeersOf(slot);
+        await this.#host.adopt(slot);
+      })
+      .catch((error) => {
+        this.#watched.delete(slot);
+        if (!this.#stop.signal.aborted) this.#host.warn(`Slot ${slot} of a closed tab could not be taken over: ${error?.message ?? error}`);
+      });
+  }
+
+  #forgetPeersOf(slot: number): void {
+    for (const [session, peerSlot] of this.#peers) {
+      if (peerSlot !== slot) continue;
+      this.#peers.delete(session);
+      this.remote.dropSession(session);
+    }
+  }
+
+  get alone(): boolean {
+    return this.#peers.size === 0;
+  }
+
+  // What others see of ours
+
+  changed(runs: readonly Run[]): void {
+    if (this.#peers.size === 0) return;
+    for (const run of runs) this.#pendingStates.set(run.id, run);
+    this.#flushStates();
+  }
+
+  #flushStates(): void {
+    const batch: unknown[] = [];
+    for (const [id, run] of this.#pendingStates) {
+      if (batch.length === stateBatch) break;
+      this.#pendingStates.delete(id);
+      if (run.task !== 0 || run.accepted_) batch.push(publicState(run.state));
+    }
+    if (batch.length > 0) this.#post({ type: 'states', session: this.session, states: batch });
+    if (this.#pendingStates.size > 0) this.#host.clock.frame(() => this.#flushStates());
+  }
+
+  forgotten(id: string): void {
+    this.#pendingStates.delete(id);
+    if (this.#peers.size > 0) this.#post({ type: 'forgotten', session: this.session, id });
+  }
+
+  // What we see of theirs
+
+  states(): TaskState[] {
+    return this.remote.states();
+  }
+  state(id: string): TaskState | undefined {
+    return this.remote.state(id);
+  }
+  handle(id: string): RemoteHandle | undefined {
+    return this.remote.handle(id);
+  }
+
+  /** Which of these runs living sessions in other slots own; undefined: not all of them answered. */
+  async ownedElsewhere(ids: readonly string[]): Promise<Set<string> | undefined> {
+    const waiting = new Set(await this.#heldSlots());
+    const owned = new Set<string>();
+    if (waiting.size === 0) return owned;
+    const request = this.#request();
+    return new Promise((resolve) => {
+      const finish = (result: Set<string> | undefined) => {
+        cancel();
+        this.#ownedAnswers.delete(request);
+        resolve(result);
+      };
+      const cancel = this.#host.clock.schedule(this.#host.clock.now() + 2000, () => finish(undefined));
+      this.#ownedAnswers.set(request, (message) => {
+        for (const id of message.ids) owned.add(id);
+        waiting.delete(message.slot);
+        if (waiting.size === 0) finish(owned);
+      });
+      this.#post({ type: 'owns', session: this.session, request, ids: [...ids] });
+    });
+  }
+
+  #request(): string {
+    return `${this.session}:${++this.#requests}`;
+  }
+
+  #ask(session: string, id: string, verb: string, argument: unknown): Promise<unknown> {
+    const request = this.#request();
+    return new Promise((resolve, reject) => {
+      const finish = () => {
+        cancel();
+        this.#answers.delete(request);
+      };
+      const cancel = this.#host.clock.schedule(this.#host.clock.now() + answerTimeoutMs, () => {
+        finish();
+        reject(new Error(`The tab that runs ${id} does not answer.`));
+      });
+      this.#answers.set(request, (answer) => {
+        finish();
+        if (answer.error !== undefined) reject(this.remote.readError(answer.error));
+        else resolve(answer.value);
+      });
+      this.#post({ type: 'command', session, request, id, verb, argument });
+    });
+  }
+
+  #post(message: Message): void {
+    try {
+      this.#channel?.postMessage(message);
+    } catch {
+      // A value that can't be cloned is only a hint less: the journal is the truth.
+    }
+  }
+
+  #receive(data: unknown): void {
+    const message = checkMessage(data);
+    if (!message) return;
+    switch (message.type) {
+      case 'hello':
+        return this.#greet(message);
+      case 'states':
+        return this.remote.accept(message.session, message.states);
+      case 'forgotten':
+        return this.remote.forget(message.session, message.id);
+      case 'bye':
+        this.#peers.delete(message.session);
+        return this.remote.dropSession(message.session);
+      case 'command':
+        return this.#obey(message);
+      case 'answer':
+        return this.#answers.get(message.request)?.(message);
+      case 'owns':
+        return this.#post({
+          type: 'owned', session: this.session, request: message.request, slot: this.#slot, ids: this.#host.ownedOf(message.ids),
+        });
+      case 'owned':
+        return this.#ownedAnswers.get(message.request)?.(message);
+    }
+  }
+
+  #greet({ session, slot, again }: Extract<Message, { type: 'hello' }>): void {
+    const news = !this.#peers.has(session);
+    this.#peers.set(session, slot);
+    this.#watch(slot);
+    if (!again) this.#post({ type: 'hello', session: this.session, slot: this.#slot, again: true });
+    if (news) this.#sendAll();
+  }
+
+  #sendAll(): void {
+    const states = this.#host.localStates();
+    for (let first = 0; first < states.length; first += stateBatch)
+      this.#post({ type: 'states', session: this.session, states: states.slice(first, first + stateBatch).map(publicState) });
+  }
+
+  #obey({ session, request, id, verb, argument }: Extract<Message, { type: 'command' }>): void {
+    if (session !== this.session) return;
+    this.#host.obey(id, verb, argument).then(
+      (value) => this.#post({ type: 'answer', session: this.session, request, known: true, value }),
+      (error) => this.#post({ type: 'answer', session: this.session, request, known: true, error: this.remote.writeError(error) }),
+    );
+  }
+
+  close(): void {
+    this.#post({ type: 'bye', session: this.session });
+    this.#stop.abort();
+    this.#channel?.close();
+    this.#channel = undefined;
+    this.#releaseOwn?.();
+  }
+}
+
+const text = (value: unknown): value is string => typeof value === 'string' && value.length <= 512;
+const shapes: Record<Message['type'], (message: any) => boolean> = {
+  hello: ({ slot }) => Number.isInteger(slot) && slot >= 0 && slot < 4096,
+  states: ({ states }) => Array.isArray(states) && states.length <= stateBatch,
+  forgotten: ({ id }) => text(id),
+  bye: () => true,
+  command: ({ request, id, verb }) => text(request) && text(id) && text(verb),
+  answer: ({ request }) => text(request),
+  owns: ({ request, ids }) => text(request) && Array.isArray(ids) && ids.every(text),
+  owned: ({ request, slot, ids }) => text(request) && Number.isInteger(slot) && Array.isArray(ids) && ids.every(text),
+};
+
+/** Anything on the origin can post into the channel; what does not fit is nothing. */
+function checkMessage(data: unknown): Message | undefined {
+  if (typeof data !== 'object' || data === null) return undefined;
+  const message = data as Message;
+  if (!text(message.session) || !Object.hasOwn(shapes, message.type)) return undefined;
+  return shapes[message.type](message) ? message : undefined;
+}

@@ -1,0 +1,375 @@
+/**
+ * The public shapes. A *task* is a definition; one execution of it is a *run*.
+ * `TaskState` is what `getTaskState(id)` gives, so its `id` is the run's.
+ */
+import type { Clock } from './clock.ts';
+import type { Durability, Storage, StorageEvent } from './storage.ts';
+
+/** Milliseconds, or `'500ms' '10s' '5m' '1h' '2d' '1w' '1h30m'`, ISO 8601 (`PT5M`), or parts. */
+export type Duration =
+  | number
+  | string
+  | { milliseconds?: number; seconds?: number; minutes?: number; hours?: number; days?: number; weeks?: number };
+/** A Date, milliseconds since the epoch, or an ISO 8601 string. */
+export type Instant = Date | number | string;
+
+/** The coarse words of the panel. */
+export type TaskStatus = 'pending' | 'running' | 'paused' | 'completed' | 'failed' | 'cancelled';
+
+/** Exactly where a run is. */
+export type TaskPhase =
+  | 'delayed' // waits for its first start time
+  | 'blocked' // waits for other runs, a missing definition, storage …: see `reason`
+  | 'queued' // waits for a slot
+  | 'running'
+  | 'waiting' // parked by its own code
+  | 'retrying' // waits for the next attempt, at `retryAt`
+  | 'suspended' // paused softly
+  | 'interrupted' // paused hard
+  | 'cancelling'
+  | 'stopping' // timed out or interrupted; its code has not ended yet
+  | 'completed'
+  | 'failed'
+  | 'timedOut' // total deadline passed
+  | 'expired' // never started within its ttl
+  | 'quarantined' // was running in three crashes
+  | 'cancelled';
+
+/** `missing-definition`: nothing is registered under `taskIdentifier` in this page. */
+export type BlockedReason = 'dependencies' | 'missing-definition' | 'missing-payload' | 'storage-full' | 'adoption';
+
+export type ProgressSource = 'reported' | 'simulated' | 'estimated';
+
+/** An immutable view of one run; the same object until the run changes. */
+export interface TaskState<Result = any> {
+  readonly id: string;
+  readonly name: string;
+  readonly taskIdentifier: string;
+  readonly status: TaskStatus;
+  readonly phase: TaskPhase;
+  readonly reason?: BlockedReason;
+  /** 0-100. */
+  readonly progress: number;
+  /** undefined: nothing known, show an indeterminate bar. */
+  readonly progressSource?: ProgressSource;
+  readonly progressMessage?: string;
+  readonly progressPhase?: string;
+  readonly progressStep?: string;
+  /** Milliseconds left, where enough steps are known to tell. */
+  readonly remainingMs?: number;
+  readonly createdAt: number;
+  /** First start, or creation while it has not started (the seed's meaning). ms since the epoch. */
+  readonly startTime: number;
+  readonly endedAt?: number;
+  readonly lastUpdated: number;
+  readonly error: Error | null;
+  readonly result?: Result;
+  /** Attempt running now or last run, from 1; 0 before the first. */
+  readonly attempt: number;
+  /** Failed attempts so far. */
+  readonly retryCount: number;
+  /** maxAttempts - 1. */
+  readonly maxRetries: number;
+  /** When the next attempt or the first start is due. */
+  readonly retryAt?: number;
+  /** How often it lost its tab. */
+  readonly recoveries: number;
+  readonly steps: number;
+  readonly metadata: Readonly<Record<string, any>>;
+  /** false while only memory knows it (storage `memory`, or not acknowledged yet). */
+  readonly durable: boolean;
+  /** Owned by this tab (true) or seen from another one. */
+  readonly local: boolean;
+}
+
+export type BackoffKind = 'exponential' | 'linear' | 'fixed' | 'fibonacci';
+export type JitterKind = 'none' | 'upto2x' | 'full' | 'equal' | 'decorrelated';
+
+/** `delay(n) = round(min(maxDelay, jitter * minDelay * factor^(n-1)))` after the n-th failure. */
+export interface RetryOptions {
+  /** First try included. Default 3. */
+  maxAttempts?: number;
+  /** maxAttempts - 1; give one of the two. */
+  maxRetries?: number;
+  /** Default 2. Alias: retryBackoffFactor. */
+  factor?: number;
+  retryBackoffFactor?: number;
+  /** Default 1000. Alias: initialDelay, minDelayMs. */
+  minTimeoutInMs?: Duration;
+  minDelayMs?: Duration;
+  initialDelay?: Duration;
+  /** Default 60000. Alias: maxDelayMs. */
+  maxTimeoutInMs?: Duration;
+  maxDelayMs?: Duration;
+  /** Default true: `jitter: 'upto2x'`. */
+  randomize?: boolean;
+  jitter?: JitterKind;
+  /** Default exponential; an array lists the delays (the last repeats). */
+  backoff?: BackoffKind | readonly Duration[];
+  /** No attempt starts later than this after the first. */
+  maxElapsed?: Duration;
+  /** false: this error is final. */
+  retryOn?: (error: Error, info: { attempt: number; maxAttempts: number }) => boolean;
+}
+
+export interface QueueOptions {
+  name: string;
+  /** Default: no limit. Alias: concurrencyLimit. */
+  concurrency?: number;
+  concurrencyLimit?: number;
+}
+
+export interface SimulateProgressOptions {
+  /** Default 500. */
+  intervalMs?: number;
+  /** Largest step per tick, uniformly random from 0. Default 5. */
+  maxIncrement?: number;
+  /** Default 95: the rest is kept for finalising. */
+  cap?: number;
+  /** `asymptotic` slows down towards the cap. Default `linear-random`. */
+  curve?: 'linear-random' | 'asymptotic';
+}
+
+/** Options a definition and a call share; a call's win. */
+export interface RunOptions {
+  retry?: RetryOptions;
+  /** Queue by name (`createOrchestrator({ queues })`) or inline. */
+  queue?: string | QueueOptions;
+  /** Higher first; default 0. */
+  priority?: number;
+  /** Per attempt, start to close. */
+  timeout?: Duration;
+  /** For the whole run from its creation, retries and waits included. */
+  deadline?: Duration;
+  /** Expires if not started within this time of being eligible. */
+  ttl?: Duration;
+  /** Between abort and giving up on the code. Default 5000; with `worker` 1000. */
+  graceMs?: Duration;
+  /** Start not before. */
+  delay?: Duration | Date;
+  simulateProgress?: boolean | SimulateProgressOptions;
+  metadata?: Record<string, any>;
+}
+
+export interface TriggerOptions extends RunOptions {
+  /** Own run id, at most 128 bytes; a live duplicate is a DuplicateRunError. */
+  id?: string;
+  /** Shown name; default the definition's id. */
+  name?: string;
+}
+
+export interface ProgressReport {
+  /** 0-100. */
+  value?: number;
+  message?: string;
+  phase?: string;
+  step?: string;
+}
+
+/** What a handler gets beside its input. Frozen; closed when the attempt ends. */
+export interface TaskContext {
+  /** Aborted on cancel, timeout and hard pause; its reason is the typed error. */
+  readonly signal: AbortSignal;
+  readonly attempt: { readonly number: number; readonly max: number };
+  readonly run: { readonly id: string; readonly name: string; readonly createdAt: number; readonly recoveries: number };
+  readonly task: { readonly id: string };
+  readonly metadata: Readonly<Record<string, any>>;
+  /**
+   * A durable step: its result is recorded before the code after it runs, and never computed again,
+   * not by a retry, not after a crash. Steps of one name are told apart by their order.
+   */
+  step<Value>(name: string, run: () => Value | Promise<Value>): Promise<Value>;
+  /** 0-100, clamped, never going back within an attempt. */
+  progress(report: number | ProgressReport): void;
+  /** Called when the grace period is over and the code is given up. */
+  onAbandon(listener: () => void): void;
+}
+
+export type TaskHandler<Input = any, Output = any> = (input: Input, ctx: TaskContext) => Output | Promise<Output>;
+
+export interface TaskSpec<Id extends string = string, Input = any, Output = any> extends RunOptions {
+  /** At most 128 bytes; found by it after a reload. */
+  id: Id;
+  description?: string;
+  run: TaskHandler<Input, Output>;
+  onSuccess?: (event: { input: Input; output: Output; state: TaskState<Output> }) => void;
+  onFailure?: (event: { input: Input; error: Error; state: TaskState<Output> }) => void;
+}
+
+export interface Task<Id extends string = string, Input = any, Output = any> {
+  readonly id: Id;
+  readonly spec: Readonly<TaskSpec<Id, Input, Output>>;
+  trigger(input: Input, options?: TriggerOptions): RunHandle<Output, Id>;
+  triggerAndWait(input: Input, options?: TriggerOptions): ResultPromise<Output, Id>;
+}
+
+/** The seed's shape. `taskType` (or the class's name) is what finds it again after a reload. */
+export interface TaskExecutor<T = any, R = any> {
+  execute: (taskInput: T, onProgress?: (progress: number) => void, ctx?: TaskContext) => Promise<R>;
+  readonly taskType?: string;
+}
+
+export type TaskRunResult<Output = any, Id extends string = string> =
+  | { ok: true; id: string; taskIdentifier: Id; output: Output; attempts: number; durationMs: number }
+  | { ok: false; id: string; taskIdentifier: Id; error: Error; attempts: number; durationMs: number };
+
+/** Never rejects for a run that failed; `unwrap()` gives the output or throws SubtaskUnwrapError. */
+export interface ResultPromise<Output, Id extends string = string> extends Promise<TaskRunResult<Output, Id>> {
+  unwrap(): Promise<Output>;
+}
+
+export interface RunHandle<Output = any, Id extends string = string> {
+  readonly id: string;
+  readonly taskIdentifier: Id;
+  readonly status: TaskStatus;
+  readonly state: TaskState<Output>;
+  /** Settles when run and payload are acknowledged; rejects where the run was refused. */
+  readonly accepted: Promise<void>;
+  /** The output; throws what the run failed with. */
+  result(): Promise<Output>;
+  wait(): ResultPromise<Output, Id>;
+  cancel(reason?: unknown): Promise<boolean>;
+  pause(kind?: 'soft' | 'hard'): Promise<boolean>;
+  resume(policy?: ResumePolicy): Promise<boolean>;
+  retry(): Promise<boolean>;
+  onProgress(listener: (progress: number, state: TaskState<Output>) => void): () => void;
+  subscribe(listener: (state: TaskState<Output>) => void): () => void;
+  /** Saves a Blob or File result under a name; browsers only. */
+  download(fileName?: string): Promise<void>;
+}
+
+/** What happens to a delay that ran while paused. Default `keepDeadline`. */
+export type ResumePolicy = 'keepDeadline' | 'remaining' | 'restart';
+
+export interface RecoveryReport {
+  /** Run ids by what became of them. */
+  resumed: string[];
+  kept: string[];
+  failed: string[];
+  missingDefinition: string[];
+  /** Runs that ended while no page was watching. */
+  ended: string[];
+  tailBytesDropped: number;
+  storage: string;
+  durability: Durability;
+  warnings: string[];
+}
+
+export interface ListFilter {
+  status?: TaskStatus | readonly TaskStatus[];
+  taskIdentifier?: string;
+  /** Case-insensitive, in name and id. */
+  text?: string;
+  limit?: number;
+  /** From a former page's `cursor`. */
+  cursor?: string;
+}
+export interface TaskPage {
+  items: TaskState[];
+  cursor?: string;
+}
+export type TaskCounts = Readonly<Record<TaskStatus | 'total', number>>;
+
+/** One entry of the event log. `seq` grows by one within a session. */
+export interface RunEvent {
+  seq: number;
+  at: number;
+  type: string;
+  runId?: string;
+  data?: Record<string, unknown>;
+}
+
+export interface OrchestratorEvents {
+  complete: [taskId: string, result: any];
+  error: [taskId: string, error: Error];
+  progress: [taskId: string, progress: number];
+  change: [state: TaskState];
+  event: [event: RunEvent];
+  storage: [event: StorageEvent | { type: 'durability'; level: Durability; reason?: string }];
+  warning: [message: string];
+}
+
+export interface StorageState {
+  name: string;
+  durability: Durability;
+  /** ok · full: new tasks are refused · degraded: one copy gone · failing: nothing can be written now · opening */
+  status: 'opening' | 'ok' | 'full' | 'degraded' | 'failing';
+  /** One sentence for the person. */
+  message?: string;
+}
+
+export interface OrchestratorOptions {
+  /** One engine per id and page; a second call gets the same one. Default `default`. */
+  id?: string;
+  /** Separates users on one origin. Default: the id. */
+  namespace?: string;
+  /** Default `mirror(opfs(), indexedDB())`, with the fallbacks of the README. */
+  storage?: Storage | 'memory';
+  /** Default `process`. */
+  durability?: Durability;
+  tasks?: readonly Task[];
+  queues?: Record<string, Omit<QueueOptions, 'name'>>;
+  /** Defaults for every run. */
+  retry?: RetryOptions;
+  maxRetries?: number;
+  retryBackoffFactor?: number;
+  timeout?: Duration;
+  simulateProgress?: boolean | SimulateProgressOptions;
+  onComplete?: (taskId: string, result: any) => void;
+  onError?: (taskId: string, error: Error) => void;
+  onProgress?: (taskId: string, progress: number) => void;
+  onListenerError?: (error: unknown) => void;
+  /** localStorage key of the seed's format, read once on first boot. Default `tasks`... see README. */
+  persistenceKey?: string;
+  /** Ended runs are forgotten by age and count. Default: completed and failed 7 days, 10,000 each. */
+  retention?: { completed?: { age?: Duration; count?: number }; failed?: { age?: Duration; count?: number } };
+  recovery?: { mode?: 'auto' | 'manual' | 'off' };
+  /** false: no other tab is watched, adopted or told. Default true. */
+  tabs?: boolean;
+  clock?: Clock;
+  /** Random seed; for tests. */
+  seed?: number;
+  wasm?: string | URL | BufferSource | WebAssembly.Module;
+  /** How the small worker that keeps time and storage is made; for CDNs and strict hosts. */
+  worker?: () => Worker;
+}
+
+/** What React and the panel need; `Orchestrator` implements it. */
+export interface OrchestratorApi {
+  readonly ready: Promise<RecoveryReport>;
+  readonly storageState: StorageState;
+  executeTask<T, R>(
+    name: string,
+    executor: TaskExecutor<T, R> | Task<string, T, R> | ((input: T, onProgress?: (progress: number) => void) => Promise<R>),
+    input: T,
+    metadata?: Record<string, any>,
+  ): Promise<string>;
+  trigger<Id extends string, I, O>(task: Task<Id, I, O>, input: I, options?: TriggerOptions): RunHandle<O, Id>;
+  run<I, O>(task: Task<string, I, O>, input: I, options?: TriggerOptions): Promise<O>;
+  attach<O = any>(id: string): RunHandle<O> | undefined;
+  getTaskState<R = any>(id: string): TaskState<R> | undefined;
+  /** Newest first; the same array until something changes. */
+  getAllTasks(): readonly TaskState[];
+  list(filter?: ListFilter): TaskPage;
+  counts(): TaskCounts;
+  cancelTask(id: string, reason?: unknown): Promise<boolean>;
+  pauseTask(id: string, kind?: 'soft' | 'hard'): Promise<boolean>;
+  resumeTask(id: string, policy?: ResumePolicy): Promise<boolean>;
+  retryTask(id: string): Promise<boolean>;
+  removeTask(id: string): Promise<boolean>;
+  /** Removes completed and failed runs older than this; gives their number. */
+  cleanupCompletedTasks(maxAgeMs?: number): Promise<number>;
+  clearAllTasks(): Promise<number>;
+  on<Name extends keyof OrchestratorEvents>(
+    name: Name,
+    listener: (...args: OrchestratorEvents[Name]) => void,
+    options?: { signal?: AbortSignal },
+  ): () => void;
+  /** Any change of any run; at most once a frame. For useSyncExternalStore. */
+  subscribe(listener: () => void): () => void;
+  /** Changes of one run; at most once a frame, the last always delivered. */
+  subscribeTask(id: string, listener: () => void): () => void;
+  /** In words: what this run waits for. */
+  why(id: string): string;
+  dispose(): Promise<void>;
+}

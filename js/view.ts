@@ -1,0 +1,180 @@
+/**
+ * What people see of a run, built from what the core says: TaskState, and why a run waits, in words.
+ * Pure reading; nothing is kept here but the counts of one look.
+ */
+import type { Engine } from './engine.ts';
+import * as P from './protocol.ts';
+import type { Run } from './run.ts';
+import type { BlockedReason, TaskPhase, TaskState, TaskStatus } from './types.ts';
+
+const pausedBit = 1 << 4;
+const pauseKindBit = 1 << 5;
+
+interface Standing {
+  status: TaskStatus;
+  phase: TaskPhase;
+  reason?: BlockedReason;
+}
+
+function ended(engine: Engine, run: Run, state: number): Standing {
+  if (state === P.StateSucceeded) return { status: 'completed', phase: 'completed' };
+  if (state === P.StateCancelled) return { status: 'cancelled', phase: 'cancelled' };
+  const reason = engine.value(run.task, P.FieldFailReason);
+  if (reason === P.FailReasonTimedOut) return { status: 'failed', phase: 'timedOut' };
+  if (reason === P.FailReasonExpired) return { status: 'failed', phase: 'expired' };
+  if (reason === P.FailReasonQuarantined) return { status: 'failed', phase: 'quarantined' };
+  return { status: 'failed', phase: 'failed' };
+}
+
+function blockedReason(holds: number): BlockedReason {
+  if (holds & P.HoldDefinitionMissing) return 'missing-definition';
+  if (holds & P.HoldPayloadMissing) return 'missing-payload';
+  if (holds & P.HoldStorage) return 'storage-full';
+  if (holds & P.HoldImportUnconfirmed) return 'adoption';
+  return 'dependencies';
+}
+
+function paused(packed: number): Standing {
+  return { status: 'paused', phase: packed & pauseKindBit ? 'interrupted' : 'suspended' };
+}
+
+function running(packed: number): Standing {
+  const stop = (packed >> 8) & 0xff;
+  if (stop === P.StopReasonCancel || stop === P.StopReasonCascade) return { status: 'running', phase: 'cancelling' };
+  if (stop === P.StopReasonInterrupt) return { status: 'paused', phase: 'stopping' };
+  if (stop !== P.StopReasonNone) return { status: 'running', phase: 'stopping' };
+  return { status: 'running', phase: 'running' };
+}
+
+function waitingToRun(engine: Engine, run: Run, packed: number, state: number): Standing {
+  const holds = packed >>> 16;
+  if (packed & pausedBit) return paused(packed);
+  if (holds & P.HoldDefinitionMissing) return { status: 'paused', phase: 'blocked', reason: 'missing-definition' };
+  if (holds !== 0 || state === P.StateBlocked) return { status: 'pending', phase: 'blocked', reason: blockedReason(holds) };
+  if (state === P.StateDelayed) {
+    const retrying = engine.value(run.task, P.FieldFailures) > 0;
+    return { status: 'pending', phase: retrying ? 'retrying' : 'delayed' };
+  }
+  return { status: 'pending', phase: 'queued' };
+}
+
+/** Where the run stands, its end only once it was announced. */
+export function standing(engine: Engine | undefined, run: Run): Standing {
+  const packed = engine && run.task !== 0 ? engine.state(run.task) : 0;
+  const state = packed & 0xf;
+  if (!engine || state === P.StateNone) return { status: 'pending', phase: 'queued' };
+  if (state >= P.StateSucceeded) return run.announced ? ended(engine, run, state) : { status: 'running', phase: 'running' };
+  if (state === P.StateRunning) return running(packed);
+  if (state === P.StateWaiting) return packed & pausedBit ? paused(packed) : { status: 'running', phase: 'waiting' };
+  return waitingToRun(engine, run, packed, state);
+}
+
+const emptyMetadata = Object.freeze({});
+
+export interface ViewParts {
+  output: unknown;
+  error: Error | null;
+  metadata: Record<string, any> | undefined;
+  durable: boolean;
+}
+
+export function taskState(engine: Engine | undefined, run: Run, parts: ViewParts): TaskState {
+  const known = engine && run.task !== 0 && engine.state(run.task) !== 0;
+  const value = (field: number) => (known ? engine.value(run.task, field) : 0);
+  const where = standing(engine, run);
+  const startedAt = value(P.FieldStartedAt);
+  const createdAt = value(P.FieldCreatedAt) || run.createdAtMs;
+  const updatedAt = value(P.FieldUpdatedAt) || createdAt;
+  const over = where.status === 'completed' || where.status === 'failed' || where.status === 'cancelled';
+  const dueAt = value(P.FieldDueAt);
+  const stored = known ? value(P.FieldProgress) : Number.NaN;
+  const progress = Number.isNaN(run.progress) ? stored : run.progress;
+  const state = {
+    id: run.id,
+    name: run.name ?? run.taskIdentifier,
+    taskIdentifier: run.taskIdentifier,
+    ...where,
+    progress: where.status === 'completed' ? 100 : Number.isNaN(progress) ? 0 : progress,
+    progressSource: run.progressSource ?? (Number.isNaN(progress) ? undefined : 'reported'),
+    progressMessage: run.progressMessage,
+    progressPhase: run.progressPhase,
+    progressStep: run.progressStep,
+    remainingMs: over ? undefined : run.remainingMs,
+    createdAt,
+    startTime: startedAt || createdAt,
+    endedAt: over ? updatedAt : undefined,
+    lastUpdated: updatedAt,
+    error: parts.error,
+    result: where.status === 'completed' ? parts.output : undefined,
+    attempt: value(P.FieldAttempt),
+    retryCount: value(P.FieldFailures),
+    maxRetries: (known ? value(P.FieldMaxAttempts) : (run.options?.maxAttempts ?? 3)) - 1,
+    retryAt: dueAt > 0 && (where.phase === 'retrying' || where.phase === 'delayed') ? dueAt : undefined,
+    recoveries: value(P.FieldRecoveries),
+    steps: value(P.FieldSteps),
+    metadata: parts.metadata ?? emptyMetadata,
+    durable: parts.durable,
+    local: true,
+  };
+  return Object.freeze(state) as TaskState;
+}
+
+/** One sentence: what this run waits for. */
+export function explain(engine: Engine, run: Run, state: TaskState): string {
+  switch (state.phase) {
+    case 'delayed':
+      return `Starts ${at(state.retryAt)}, as its delay says.`;
+    case 'retrying':
+      return `Attempt ${state.attempt} failed (${state.error?.message ?? 'no message'}); the next one starts ${at(state.retryAt)}.`;
+    case 'blocked':
+      return blockedWords(engine, run, state);
+    case 'queued':
+      return queuedWords(engine, run);
+    case 'waiting':
+      return 'Its own code waits; its slot is free for others.';
+    case 'suspended':
+      return 'Paused. Resume it to go on from its last step.';
+    case 'interrupted':
+      return 'Paused at once, in the middle of an attempt. Resume it to start again from its last step.';
+    case 'cancelling':
+      return 'Cancelled; its code has been asked to stop and has not ended yet.';
+    case 'stopping':
+      return 'Its code has been asked to stop and has not ended yet.';
+    case 'quarantined':
+      return 'The tab died three times while this was running, so it is left out. Retry it by hand.';
+    case 'running':
+      return `Running, attempt ${state.attempt} of ${state.maxRetries + 1}.`;
+    default:
+      return `It has ended: ${state.phase}.`;
+  }
+}
+
+function at(timeMs: number | undefined): string {
+  return timeMs === undefined ? 'soon' : `at ${new Date(timeMs).toISOString()}`;
+}
+
+function blockedWords(engine: Engine, run: Run, state: TaskState): string {
+  switch (state.reason) {
+    case 'missing-definition':
+      return `No task "${state.taskIdentifier}" is registered in this page. It starts as soon as defineTask({ id: "${state.taskIdentifier}", … }) runs.`;
+    case 'missing-payload':
+      return 'The file it works on is gone from the browser storage.';
+    case 'storage-full':
+      return 'The browser storage is full; it starts when there is room to record its result.';
+    case 'adoption':
+      return 'It is being taken over from a closed tab.';
+    default:
+      return `Waits for ${engine.value(run.task, P.FieldUnmetEdges)} other run(s).`;
+  }
+}
+
+function queuedWords(engine: Engine, run: Run): string {
+  if (run.task === 0) return 'Being stored.';
+  const queue = engine.value(run.task, P.FieldQueue);
+  if (engine.queueValue(queue, P.QueueValuePaused)) return 'Its queue is paused.';
+  const limit = engine.queueValue(queue, P.QueueValueConcurrency);
+  const name = run.options?.queueName ? `queue "${run.options.queueName}"` : 'the queue';
+  return limit > 0 ? `Waits for a slot: ${name} runs ${engine.queueValue(queue, P.QueueValueRunning)} of ${limit} at once.` : 'About to start.';
+}
+
+

@@ -1,0 +1,216 @@
+// The record: the one shape of everything that crosses the door or enters the journal.
+//
+// A record is 24 bytes, little-endian, 8-aligned:
+//
+//     kind u32 · task u32 · a u32 · b u32 · at f64 (milliseconds since the epoch)
+//
+// Commands say what the host asks and may be refused; events say what has happened and never are.
+// A command that cannot be carried out yields one `Rejected` event, which is not journalled.
+// Wherever a record carries a payload, `b` is the payload's length in bytes; the payloads of one
+// step lie one after the other, in the order of the commands that carry them. The core never looks
+// inside a payload.
+//
+// Invariant: no number below ever changes its meaning; yesterday's journal is read with it.
+#pragma once
+
+#include <cstdint>
+
+namespace holdfast {
+
+struct Record {
+  std::uint32_t kind = 0;
+  std::uint32_t task = 0;  // a task, or a queue, policy or group where the kind says so
+  std::uint32_t a = 0;
+  std::uint32_t b = 0;
+  double at = 0;
+};
+static_assert(sizeof(Record) == 24);
+
+enum class Command : std::uint32_t {
+  // task: new task · a: queue (bits 0-15), policy (bits 16-30), submit at once (bit 31) · b: payload
+  Create = 1,
+  // task · a: TaskField · at: value. Only before Submit, but for Priority, Queue and Policy.
+  SetTask = 2,
+  // task waits for prerequisite a · b: EdgeKind. Only before Submit.
+  DependOn = 3,
+  // task joins group a. Only before Submit.
+  JoinGroup = 4,
+  // task: description complete; the hold that Create placed is lifted
+  Submit = 5,
+  // task · a: attempt (bits 0-23), Outcome (bits 24-31) · b: payload (result or error)
+  // at: for Failure, the earliest time of the next attempt (0: the policy decides)
+  Settle = 6,
+  // task · a: attempt · b: payload (name and result of a durable step)
+  RecordStep = 7,
+  // task · a: attempt · at: 0-100; never goes back within an attempt
+  ReportProgress = 8,
+  // task · a: attempt · b: 1 when parked at a safe point by a soft pause. The slot is given back.
+  Wait = 9,
+  // task: a waiting task may go on; it queues for a slot ahead of new ones of its priority
+  Wake = 10,
+  // task · a: a reason of the host, kept as is
+  Cancel = 11,
+  // task · a: PauseKind
+  Pause = 12,
+  // task · a: ResumePolicy
+  Resume = 13,
+  // task: a failed or cancelled task starts anew, its failures forgotten, its attempts numbered on
+  Retry = 14,
+  // task: an ended task is dropped with everything known of it
+  Forget = 15,
+  // task · a: bits of Hold. The task cannot start while any hold lies on it.
+  Hold = 16,
+  Release = 17,
+  // task · a: low, b: high half of the id of a blob that the task's payloads refer to · at: its size.
+  // (b is not a payload length here.)
+  AttachBlob = 18,
+  // task · a: kind of note, chosen by the host · b: payload; the last note of a kind is kept
+  Note = 19,
+  // task: a queue · a: QueueField · at: value
+  SetQueue = 32,
+  // task: a policy · a: PolicyField · b: index, for ListedDelayMs · at: value
+  SetPolicy = 33,
+  // task: a group · a: GroupField · at: value
+  SetGroup = 34,
+  // After load: every task that was running, waiting or stopping when the log ended lost its host.
+  // a: 1 when the last session ended in order (page closed or reloaded): its interruptions are not
+  // counted and nobody is quarantined. Yields nothing where there is nothing to recover. Tasks started
+  // since the load are left alone; imported tasks were recovered by the import.
+  Recover = 48,
+};
+
+enum class Event : std::uint32_t {
+  Created = 64,           // as Create · at: now
+  TaskSet = 65,           // as SetTask
+  Depended = 66,          // as DependOn
+  Joined = 67,            // as JoinGroup
+  Submitted = 68,         // at: now
+  Started = 69,           // a: attempt · at: now. The host runs the handler.
+  StepRecorded = 70,      // as RecordStep · at: now
+  Progressed = 71,        // a: attempt · at: value
+  Stopping = 72,          // a: attempt (0-23), StopReason (24-31) · b: what Cancelled will say in a (no payload)
+                          // at: when grace ends. The host aborts.
+  AttemptFailed = 73,     // a: attempt (0-23), Outcome (24-31) · b: payload (error) · at: now
+  RetryScheduled = 74,    // a: failures so far · at: when the next attempt is due
+  Interrupted = 75,       // a: recoveries so far · at: now. Lost its host; goes on from its steps.
+  Waited = 76,            // as Wait · at: now
+  Woken = 77,             // at: now
+  Resumed = 78,           // a: attempt · at: now. Got a slot again after Woken: the parked handler goes on.
+  Paused = 79,            // a: PauseKind · at: now
+  Unpaused = 80,          // a: ResumePolicy · at: now
+  Succeeded = 81,         // a: attempt · b: payload (result) · at: now
+  Failed = 82,            // a: FailReason · at: now. Its error came with the last AttemptFailed, if any.
+  Cancelled = 83,         // a: CancelCause (24-31), reason of the host (0-23) · at: now
+  Retried = 84,           // at: now
+  Forgotten = 85,         // at: now
+  Held = 86,              // a: bits added · at: now
+  Released = 87,          // a: bits removed · at: now
+  BlobAttached = 88,      // as AttachBlob
+  Noted = 89,             // as Note · at: now
+  Abandoned = 90,         // a: attempt · at: now. Grace is over; the host drops or kills what still runs.
+  TimeReached = 91,       // task's delay is over (Delayed -> Ready) · at: now
+  QueueSet = 96,          // as SetQueue
+  PolicySet = 97,         // as SetPolicy
+  GroupSet = 98,          // as SetGroup
+  GroupSettled = 99,      // task: group · a: succeeded · b: failed and cancelled (no payload) · at: now
+  Restored = 112,         // snapshot and import only: task (or group) · a: RestoredField · b, at: see there
+  SnapshotEnded = 113,    // snapshot only: everything before it is the compacted state · at: its time
+  // Not journalled:
+  Rejected = 120,         // task · a: Rejection · b: kind of the command (no payload)
+  // after load and import: task · a: PayloadKind (bits 0-7), the host's kind of a note (bits 8-31)
+  // b: length · at: offset in the log. Each task's Input is listed, even an empty one.
+  Located = 121,
+  ImportedTask = 122,     // after import: task: new number · a: old number
+  ImportedGroup = 123,    // after import: task: new number of the group · a: old number
+};
+
+// An event kind with this bit may be skipped by a reader that does not know it.
+inline constexpr std::uint32_t kOptionalEvent = 0x8000;
+
+enum class State : std::uint32_t {
+  None = 0, Blocked, Delayed, Ready, Running, Waiting, Succeeded, Failed, Cancelled,
+};
+
+enum class TaskField : std::uint32_t {
+  Priority = 1,          // higher first, default 0; integers within ±2^31
+  NotBeforeMs = 2,       // epoch time; default none
+  TimeToLiveMs = 3,      // from eligible to first start; default none
+  AttemptTimeoutMs = 4,  // start to close; default none
+  DeadlineAtMs = 5,      // epoch time for the whole task; default none
+  GraceMs = 6,           // between abort and abandonment; default 5000
+  Queue = 7,             // a known queue; not while running
+  Policy = 8,            // a known policy
+};
+
+enum class QueueField : std::uint32_t { Concurrency = 1 /* 0: no limit */, Paused = 2 };
+enum class GroupField : std::uint32_t { Concurrency = 1, FailureThreshold = 2, Closed = 3 };
+
+enum class PolicyField : std::uint32_t {
+  MaxAttempts = 1,    // first try included; default 3
+  MinDelayMs = 2,     // default 1000
+  Factor = 3,         // default 2
+  MaxDelayMs = 4,     // default 60000
+  Backoff = 5,        // Backoff; default Exponential
+  Jitter = 6,         // Jitter; default UpToTwice
+  MaxElapsedMs = 7,   // no attempt starts later than this after the first; default none
+  ListedDelayMs = 8,  // b: index; for Backoff::List, the last entry repeats
+};
+enum class Backoff : std::uint32_t { Exponential = 0, Linear = 1, Fixed = 2, List = 3, Fibonacci = 4 };
+enum class Jitter : std::uint32_t { None = 0, UpToTwice = 1, Full = 2, Equal = 3, Decorrelated = 4 };
+
+enum class EdgeKind : std::uint32_t { OnSuccess = 0, OnFailure = 1, OnSettled = 2 };
+enum class Outcome : std::uint32_t { Success = 0, Failure = 1, Fatal = 2, Timeout = 3, Interrupted = 4, Crashed = 5 };
+enum class PauseKind : std::uint32_t { Suspend = 0, Interrupt = 1 };
+enum class ResumePolicy : std::uint32_t { KeepDeadline = 0, Remaining = 1, Restart = 2 };
+enum class StopReason : std::uint32_t { None = 0, Cancel = 1, Timeout = 2, Deadline = 3, Interrupt = 4, Cascade = 5 };
+enum class FailReason : std::uint32_t { Exhausted = 0, Fatal = 1, TimedOut = 2, Expired = 3, Quarantined = 4 };
+enum class CancelCause : std::uint32_t { Asked = 0, Cascade = 1, Group = 2 };
+enum class PayloadKind : std::uint32_t { Input = 1, Step = 2, Result = 3, Error = 4, Note = 5 };
+
+enum class Rejection : std::uint32_t {
+  UnknownCommand = 1, UnknownTask, DuplicateTask, WrongState, StaleAttempt, AlreadySubmitted,
+  UnknownQueue, UnknownPolicy, UnknownGroup, GroupClosed, Cycle, InvalidValue, TooMany, PayloadMismatch,
+};
+
+// What a Restored event sets. The fields of a task come before its State, and State comes last.
+enum class RestoredField : std::uint32_t {
+  State = 1,        // b: State (0-3), StopReason (4-7), last Outcome (8-11), the core's flags (16-31)
+  Attempt = 2,      // b
+  Failures = 3,     // b
+  Recoveries = 4,   // b
+  End = 5,          // b: FailReason, or CancelCause (24-31) and the host's reason (0-23)
+  StopNote = 6,     // b: as Stopping
+  Progress = 7,     // at
+  CreatedAt = 8,    // at
+  StartedAt = 9,    // at: first start
+  UpdatedAt = 10,   // at
+  DueAt = 11,       // at
+  DelayMs = 12,     // at: length of the last delay
+  ExpiresAt = 13,   // at: when the time to live is over
+  PausedAt = 14,    // at
+  GraceEndsAt = 15, // at
+  AttemptAt = 16,   // at: start of the current attempt
+  GroupSucceeded = 32, // task: a group, here and below · b
+  GroupEndedBadly = 33, // b
+  GroupFailures = 34,  // b
+};
+
+// What the door's value() and queueValue() answer.
+enum class Field : std::uint32_t {
+  Attempt = 1, Failures = 2, Recoveries = 3, Progress = 4 /* NaN: never reported */, CreatedAt = 5,
+  StartedAt = 6 /* first start; 0: never */, UpdatedAt = 7, DueAt = 8 /* 0: none */, Priority = 9,
+  FailReason = 10, Queue = 11, Policy = 12, UnmetEdges = 13, CancelReason = 14, Steps = 15,
+  MaxAttempts = 16,
+};
+enum class QueueValue : std::uint32_t { Running = 1, Ready = 2, Concurrency = 3, Paused = 4 };
+
+// Bits of Hold that the host uses; the core keeps any bit.
+inline constexpr std::uint32_t kHoldDefinitionMissing = 1;
+inline constexpr std::uint32_t kHoldImportUnconfirmed = 2;
+inline constexpr std::uint32_t kHoldPayloadMissing = 4;
+inline constexpr std::uint32_t kHoldStorage = 8;
+
+inline constexpr std::uint32_t kAttemptMask = 0x00ffffff;
+inline constexpr std::uint32_t kMaxRecoveries = 3;
+
+}  // namespace holdfast
