@@ -1,0 +1,99 @@
+/**
+ * Commands on runs (cancel, pause, resume, retry, forget), each answered when it is acknowledged, and
+ * the rules by which ended runs are forgotten.
+ * Invariant: a command's promise always settles; false means that it did not apply.
+ */
+import { toMilliseconds } from './duration.ts';
+import { ConfigurationError } from './errors.ts';
+import { describe } from './options.ts';
+import type { Orchestrator } from './orchestrator.ts';
+import * as P from './protocol.ts';
+import { End, type Run } from './run.ts';
+import type { ResumePolicy } from './types.ts';
+
+const resumePolicies = { keepDeadline: P.ResumePolicyKeepDeadline, remaining: P.ResumePolicyRemaining, restart: P.ResumePolicyRestart };
+const dayMs = 86_400_000;
+const retentionDelayMs = 60_000;
+
+export class Control {
+  readonly #house: Orchestrator;
+  #retentionAsked = false;
+
+  constructor(house: Orchestrator) {
+    this.#house = house;
+  }
+
+  #command(run: Run, command: number, a = 0): Promise<boolean> {
+    return new Promise((resolve) => {
+      const give = () => {
+        run.waiters ??= [];
+        run.waiters.push({ command, resolve });
+        this.#house.pump.commands.push(command, run.task, a);
+        this.#house.pump.wake();
+      };
+      if (run.refusal !== undefined || this.#house.disposed) resolve(false);
+      else if (run.task !== 0) give();
+      else (run.early ??= []).push(give);
+    });
+  }
+
+  cancel(run: Run, reason?: unknown): Promise<boolean> {
+    if (run.end === End.None) run.cancelReason = reason;
+    return this.#command(run, P.CommandCancel);
+  }
+  pause(run: Run, kind: 'soft' | 'hard'): Promise<boolean> {
+    if (kind !== 'soft' && kind !== 'hard') throw new ConfigurationError(`pause takes 'soft' or 'hard', not ${describe(kind)}.`);
+    return this.#command(run, P.CommandPause, kind === 'hard' ? P.PauseKindInterrupt : P.PauseKindSuspend);
+  }
+  resume(run: Run, policy: ResumePolicy): Promise<boolean> {
+    if (!Object.hasOwn(resumePolicies, policy))
+      throw new ConfigurationError(`resume takes ${Object.keys(resumePolicies).join(', ')}, not ${describe(policy)}.`);
+    return this.#command(run, P.CommandResume, resumePolicies[policy]);
+  }
+  retry(run: Run): Promise<boolean> {
+    return this.#command(run, P.CommandRetry);
+  }
+  async forget(run: Run): Promise<boolean> {
+    if (run.end === End.None) await this.cancel(run, 'removed');
+    return this.#command(run, P.CommandForget);
+  }
+
+  async cleanup(maxAgeMs = 3_600_000): Promise<number> {
+    const beforeMs = this.#house.clock.now() - maxAgeMs;
+    const old = this.#house.localRuns().filter((run) => run.announced && run.end !== End.Cancelled && run.state.lastUpdated < beforeMs);
+    const removed = await Promise.all(old.map((run) => this.forget(run)));
+    return removed.filter(Boolean).length;
+  }
+
+  async clear(): Promise<number> {
+    const removed = await Promise.all(this.#house.localRuns().map((run) => this.forget(run)));
+    return removed.filter(Boolean).length;
+  }
+
+  /** Ended runs go by age and count, now and then. */
+  askRetention(): void {
+    if (this.#retentionAsked) return;
+    this.#retentionAsked = true;
+    this.#house.clock.schedule(this.#house.clock.now() + retentionDelayMs, () => {
+      this.#retentionAsked = false;
+      if (!this.#house.disposed) this.#applyRetention();
+    });
+  }
+
+  #applyRetention(): void {
+    const { completed = {}, failed = {} } = this.#house.getOptions().retention ?? {};
+    const ended = this.#house.localRuns().filter((run) => run.announced);
+    for (const [rule, runs] of [
+      [completed, ended.filter((run) => run.end === End.Completed)],
+      [failed, ended.filter((run) => run.end !== End.Completed)],
+    ] as const) {
+      const maxAgeMs = rule.age === undefined ? 7 * dayMs : toMilliseconds(rule.age, 'retention.age');
+      const count = rule.count ?? 10_000;
+      const beforeMs = this.#house.clock.now() - maxAgeMs;
+      runs.sort((one, other) => other.state.lastUpdated - one.state.lastUpdated);
+      runs.forEach((run, index) => {
+        if (index >= count || run.state.lastUpdated < beforeMs) void this.forget(run);
+      });
+    }
+  }
+}

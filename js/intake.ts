@@ -1,0 +1,216 @@
+/**
+ * How a run comes in: options are checked, the input is taken by value, blobs are stored, the core
+ * is told.
+ *
+ * Invariant: a bad argument throws at the call and has changed nothing; a run that was taken in is
+ * created in the core exactly once, after everything its payload refers to is stored.
+ */
+import { clone } from './codec.ts';
+import { ConfigurationError, DisposedError, DuplicateRunError, PayloadLostError, StorageFullError } from './errors.ts';
+import {
+  checkIdentifier, checkNames, describe, notBeforeMs, type ResolvedRunOptions, resolvePolicy, resolveRunOptions, triggerOptionNames,
+} from './options.ts';
+import type { Orchestrator } from './orchestrator.ts';
+import { type EnvelopeHeader, readHeader, readMetadata } from './payloads.ts';
+import * as P from './protocol.ts';
+import { type Definition, executorHandler, executorType } from './registry.ts';
+import { Run } from './run.ts';
+import type { TaskExecutor, TaskHandler, TriggerOptions } from './types.ts';
+
+export class Intake {
+  readonly #house: Orchestrator;
+  readonly #sessionToken: string;
+  readonly #prepared = new WeakMap<Definition, ResolvedRunOptions>();
+  #created = 0;
+  #idMs = 0;
+  #idPrefix = '';
+
+  constructor(house: Orchestrator, session: number) {
+    this.#house = house;
+    this.#sessionToken = (session >>> 0).toString(32).padStart(7, '0');
+  }
+
+  /** The orchestrator's defaults changed. */
+  forgetPrepared(definition: Definition): void {
+    this.#prepared.delete(definition);
+  }
+
+  trigger(definition: Definition, input: unknown, options: TriggerOptions | undefined): Run {
+    if (this.#house.disposed) throw new DisposedError('This orchestrator was disposed. Create another one.');
+    if (this.#house.journal?.refusing)
+      throw new StorageFullError(`The browser storage is full; "${definition.id}" was not accepted. Free space or remove finished runs.`);
+    if (options) this.#checkOptions(options);
+    const run = new Run(this.#house);
+    run.identifier = definition.id;
+    run.handler = definition.handler;
+    run.options = this.#resolve(definition, options);
+    run.knownId = options?.id;
+    run.name = options?.name;
+    run.metadata = options?.metadata ?? definition.spec.metadata;
+    run.createdAtMs = this.#house.clock.now();
+    this.#keep(run, input);
+    return run;
+  }
+
+  executeObject(executor: unknown, input: unknown, options: TriggerOptions): Run {
+    const callable = typeof executor === 'function';
+    const hasExecute = typeof executor === 'object' && executor !== null && typeof (executor as TaskExecutor).execute === 'function';
+    if (!callable && !hasExecute)
+      throw new ConfigurationError(`executeTask needs an executor with execute(input, onProgress), a task or a function, not ${describe(executor)}.`);
+    const execute = callable ? (executor as TaskExecutor['execute']) : undefined;
+    const handler: TaskHandler = execute
+      ? (value, ctx) => execute(value, (progress) => ctx.progress(progress), ctx)
+      : executorHandler(executor as TaskExecutor);
+    const id = executorType(executor as object) ?? 'executor';
+    return this.trigger({ id, spec: { id, run: handler }, handler }, input, options);
+  }
+
+  #checkOptions(options: TriggerOptions): void {
+    checkNames(options, triggerOptionNames, 'trigger');
+    if (options.id !== undefined) {
+      checkIdentifier(options.id, 'trigger id');
+      if (this.#house.knows(options.id)) throw new DuplicateRunError(`There is a run "${options.id}" already. Choose another id, or attach("${options.id}").`);
+    }
+  }
+
+  #resolve(definition: Definition, options: TriggerOptions | undefined): ResolvedRunOptions {
+    if (options && triggerChangesOptions(options)) return resolveRunOptions(this.#house.table, [options, definition.spec, this.#defaults()]);
+    let prepared = this.#prepared.get(definition);
+    if (!prepared) this.#prepared.set(definition, (prepared = resolveRunOptions(this.#house.table, [definition.spec, this.#defaults()])));
+    return prepared;
+  }
+
+  #defaults(): TriggerOptions {
+    const { retry, maxRetries, retryBackoffFactor, timeout, simulateProgress } = this.#house.getOptions();
+    const merged = { ...retry };
+    if (maxRetries !== undefined && merged.maxAttempts === undefined) merged.maxRetries ??= maxRetries;
+    if (retryBackoffFactor !== undefined) merged.factor ??= retryBackoffFactor;
+    return { retry: merged, ...(timeout !== undefined && { timeout }), ...(simulateProgress !== undefined && { simulateProgress }) };
+  }
+
+  /** Takes the input by value. @throws SerializationError and nothing has been changed */
+  #keep(run: Run, input: unknown): void {
+    if (this.#house.opening.inMemory) {
+      run.input = clone(input, 'input');
+      if (run.metadata) run.metadata = clone(run.metadata, 'metadata');
+      this.#house.pump.enqueue(run);
+    } else {
+      this.#encode(run, input);
+    }
+    this.#house.adoptRun(run);
+  }
+
+  #encode(run: Run, input: unknown): void {
+    const { options } = run;
+    const extras =
+      options!.queueName !== undefined || options!.simulation
+        ? { ...(options!.queueName !== undefined && { queue: options!.queueName }), ...(options!.simulation && { simulate: options!.simulation }) }
+        : undefined;
+    const header = { id: run.id, identifier: run.identifier!, name: run.name, extras };
+    run.envelope = this.#house.payloads.writeEnvelope(header, input, run.metadata);
+    // What people see later is what was stored, not what the caller may still change.
+    if (run.metadata) run.metadata = readMetadata(run.envelope);
+    const { blobs } = this.#house.payloads;
+    if (!blobs) return this.#house.pump.enqueue(run);
+    this.#house.opening.opened
+      .then(() => this.#house.attempts.storeBlobs(blobs))
+      .then(() => {
+        run.pendingBlobs = blobs;
+        this.#house.pump.enqueue(run);
+      })
+      .catch((error) => this.#house.refuse(run, error));
+  }
+
+  identify(run: Run): string {
+    if (run.knownId === undefined) {
+      if (run.envelope) this.#readHeader(run);
+      else run.knownId = this.#newId(run.createdAtMs);
+    } else if (run.identifier === undefined && run.envelope) this.#readHeader(run);
+    return run.knownId!;
+  }
+
+  #readHeader(run: Run): void {
+    const { id, identifier, name, extras } = readHeader(run.envelope!);
+    run.knownId = id;
+    run.identifier = identifier;
+    run.name = name;
+    run.metadata = readMetadata(run.envelope!);
+    run.options ??= this.#recoveredOptions(run, extras);
+  }
+
+  /** The core keeps numbers and times; what only JavaScript acts on comes from code and envelope. */
+  #recoveredOptions(run: Run, extras: EnvelopeHeader['extras']): ResolvedRunOptions {
+    const definition = this.#house.definition(run.identifier!);
+    const engine = this.#house.pump.engine;
+    return {
+      policy: resolvePolicy({}),
+      place: engine.value(run.task, P.FieldQueue) | (engine.value(run.task, P.FieldPolicy) << 16),
+      maxAttempts: engine.value(run.task, P.FieldMaxAttempts),
+      retryOn: definition?.spec.retry?.retryOn ?? this.#house.getOptions().retry?.retryOn,
+      priority: 0, timeoutMs: 0, deadlineMs: 0, ttlMs: 0, graceMs: 0,
+      delay: undefined,
+      simulation: extras?.simulate,
+      queueName: extras?.queue,
+      plain: true,
+    };
+  }
+
+  /** Sorts by time, then by order of creation; unique by the session's token. */
+  #newId(atMs: number): string {
+    if (atMs !== this.#idMs || this.#idPrefix === '') {
+      this.#idMs = atMs;
+      this.#idPrefix = `run_${atMs.toString(32).padStart(9, '0')}`;
+    }
+    return `${this.#idPrefix}${(this.#created++).toString(32).padStart(6, '0')}${this.#sessionToken}`;
+  }
+
+  /** Pump: describes the run to the core. */
+  create(run: Run): boolean {
+    if (run.refusal !== undefined) return false;
+    const { commands } = this.#house.pump;
+    const options = run.options!;
+    const task = this.#house.pump.assignTask(run);
+    const { envelope } = run;
+    if (envelope) commands.addPayload(envelope.bytes, envelope.start, envelope.length);
+    if (options.place < 0) options.place = this.#house.table.place(options);
+    const { place } = options;
+    const simple = options.plain && !run.pendingBlobs;
+    commands.push(P.CommandCreate, task, (simple ? place | 0x80000000 : place) >>> 0, envelope?.length ?? 0);
+    if (!simple) this.#describe(run, options);
+    if (run.early) for (const early of run.early.splice(0)) early();
+    return true;
+  }
+
+  #describe(run: Run, options: ResolvedRunOptions): void {
+    const { commands } = this.#house.pump;
+    const set = (field: number, value: number) => commands.push(P.CommandSetTask, run.task, field, 0, value);
+    if (options.priority) set(P.TaskFieldPriority, options.priority);
+    if (options.timeoutMs) set(P.TaskFieldAttemptTimeoutMs, options.timeoutMs);
+    if (options.ttlMs) set(P.TaskFieldTimeToLiveMs, options.ttlMs);
+    if (options.deadlineMs) set(P.TaskFieldDeadlineAtMs, run.createdAtMs + options.deadlineMs);
+    if (options.graceMs) set(P.TaskFieldGraceMs, options.graceMs);
+    const startMs = notBeforeMs(options.delay, run.createdAtMs);
+    if (startMs > run.createdAtMs) set(P.TaskFieldNotBeforeMs, startMs);
+    if (run.pendingBlobs) this.#house.attempts.attachBlobs(run, run.pendingBlobs);
+    run.pendingBlobs = undefined;
+    commands.push(P.CommandSubmit, run.task);
+  }
+
+  /** A run of the predecessor: its input was never kept, so it waits for the person. */
+  triggerWithoutInput(id: string, name: string, metadata: Record<string, any>): Run {
+    const type = typeof metadata.taskType === 'string' ? metadata.taskType : 'executor';
+    const missing: TaskHandler = () => {
+      throw new PayloadLostError(`The input of "${name}" was not kept by the old store. Drop the file again.`);
+    };
+    const run = this.trigger({ id: type, spec: { id: type, run: missing }, handler: missing }, undefined, { id, name, metadata });
+    run.handler = undefined;
+    (run.early ??= []).push(() => this.#house.pump.commands.push(P.CommandHold, run.task, P.HoldPayloadMissing));
+    return run;
+  }
+}
+
+/** Id, name and metadata change nothing of what the core is told. */
+function triggerChangesOptions(options: TriggerOptions): boolean {
+  for (const name in options) if (name !== 'id' && name !== 'name' && name !== 'metadata') return true;
+  return false;
+}

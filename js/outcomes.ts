@@ -1,0 +1,103 @@
+/**
+ * What became of a run: its end is announced once, its result or error read from where it is kept.
+ * Invariant: nothing is announced that was not acknowledged.
+ */
+import { stopError } from './attempts.ts';
+import { clone, decode } from './codec.ts';
+import { ExpiredError, OrchestratorError, QuarantinedError } from './errors.ts';
+import type { Orchestrator } from './orchestrator.ts';
+import { inputBytes, payloadBytes } from './payloads.ts';
+import * as P from './protocol.ts';
+import { End, type Run } from './run.ts';
+import { deserializeError } from './serialize-error.ts';
+import type { TaskState } from './types.ts';
+import { taskState } from './view.ts';
+
+export class Outcomes {
+  readonly #house: Orchestrator;
+
+  constructor(house: Orchestrator) {
+    this.#house = house;
+  }
+
+  announce(run: Run): void {
+    if (run.announced || run.end === End.None) return;
+    run.announced = true;
+    this.#house.changed(run);
+    run.completion?.resolve();
+    if (run.end === End.Completed) this.#announceSuccess(run);
+    else if (run.end === End.Failed) this.#announceFailure(run);
+    this.#house.control.askRetention();
+  }
+
+  #announceSuccess(run: Run): void {
+    const { onComplete } = this.#house.getOptions();
+    const { onSuccess } = this.#house.definition(run.identifier!)?.spec ?? {};
+    if (!onComplete && !onSuccess && !this.#house.store.has('complete')) return;
+    void this.outputOf(run).then((output) => {
+      if (onSuccess) this.#house.store.call(() => onSuccess({ input: this.#inputOf(run), output, state: run.state }));
+      if (onComplete) this.#house.store.call(() => onComplete(run.id, output));
+      this.#house.store.emit('complete', run.id, output);
+    }, (error) => this.#house.listenerFailed(error));
+  }
+
+  #announceFailure(run: Run): void {
+    const error = this.errorOf(run);
+    const { onError } = this.#house.getOptions();
+    const { onFailure } = this.#house.definition(run.identifier!)?.spec ?? {};
+    if (onFailure) this.#house.store.call(() => onFailure({ input: this.#inputOf(run), error, state: run.state }));
+    if (onError) this.#house.store.call(() => onError(run.id, error));
+    this.#house.store.emit('error', run.id, error);
+  }
+
+  /** For callbacks; an input with files is not loaded again for them. */
+  #inputOf(run: Run): any {
+    if (!run.envelope) return clone(run.input, 'input');
+    return run.blobIds ? undefined : decode(inputBytes(run.envelope));
+  }
+
+  stateOf(run: Run): TaskState {
+    if (run.snapshot) return run.snapshot;
+    const engine = this.#house.pump.open ? this.#house.pump.engine : undefined;
+    this.#house.identify(run);
+    const over = run.announced && run.end !== End.None;
+    const error = over && run.end !== End.Completed ? this.errorOf(run) : run.end === End.Completed ? null : this.#lastError(run);
+    const output = over && run.end === End.Completed ? this.#outputNow(run) : undefined;
+    const durable = this.#house.journal !== undefined && run.accepted_;
+    run.snapshot = taskState(engine, run, { output, error, metadata: run.metadata, durable });
+    return run.snapshot;
+  }
+
+  /** A result with blobs is loaded when it is asked for; everything else stands in memory. */
+  #outputNow(run: Run): unknown {
+    if (run.outputPayload && run.output === undefined) {
+      const bytes = payloadBytes(run.outputPayload);
+      if (bytes[0] === 2) {
+        void this.outputOf(run).then(() => this.#house.changed(run), () => {});
+        return undefined;
+      }
+      run.output = decode(bytes);
+    }
+    return run.output;
+  }
+
+  async outputOf(run: Run): Promise<unknown> {
+    if (run.outputPayload && run.output === undefined) run.output = await this.#house.attempts.read(run.outputPayload);
+    return run.output;
+  }
+
+  #lastError(run: Run): Error | null {
+    if (!run.error && run.errorPayload) run.error = deserializeError(decode(payloadBytes(run.errorPayload)));
+    return run.error ?? null;
+  }
+
+  errorOf(run: Run): Error {
+    if (run.end === End.Cancelled) return stopError(run, P.StopReasonCancel);
+    const reason = this.#house.pump.open && run.task ? this.#house.pump.engine.value(run.task, P.FieldFailReason) : 0;
+    if (reason === P.FailReasonTimedOut) return stopError(run, P.StopReasonDeadline);
+    if (reason === P.FailReasonExpired) return new ExpiredError(`Run ${run.id} was not started within its ttl.`);
+    if (reason === P.FailReasonQuarantined)
+      return new QuarantinedError(`Run ${run.id} was running when the tab died, three times. Retry it by hand.`);
+    return this.#lastError(run) ?? new OrchestratorError(`Run ${run.id} failed.`);
+  }
+}
