@@ -4,14 +4,9 @@ import { createReadStream, statSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { extname, join, normalize, sep } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { contentSecurityPolicy } from './policy.mjs';
 
 export const built = fileURLToPath(new URL('./dist/', import.meta.url));
-
-/** The same as in index.html; here also as a header, where workers and wasm are held to it too. */
-export const contentSecurityPolicy = [
-  "default-src 'self'", "script-src 'self' 'wasm-unsafe-eval'", "worker-src 'self'", "style-src 'self'",
-  "img-src 'self' blob: data:", "object-src 'none'", "base-uri 'none'",
-].join('; ');
 
 const types = {
   '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.css': 'text/css', '.wasm': 'application/wasm',

@@ -1,7 +1,7 @@
 import react from '@vitejs/plugin-react';
 import { defineConfig, type Plugin } from 'vite';
-// @ts-expect-error a plain script, shared with `npm start -- --check`
-import { contentSecurityPolicy } from './server.mjs';
+// @ts-expect-error a plain script, shared with the server of `npm start -- --check`
+import { contentSecurityPolicy } from './policy.mjs';
 import { pdfjsAssets } from './vite-pdfjs-assets.ts';
 
 /** The policy travels with the built page, for hosts where no header can be set. Not in development: hot reload needs inline styles. */

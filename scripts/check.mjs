@@ -70,8 +70,9 @@ const isOver = (state) => state !== undefined && ['completed', 'failed', 'cancel
 async function until(page, ledger, condition) {
   for (;;) {
     const state = await stateOf(page);
-    progress(`${state?.status ?? 'starting'} ${Math.round(state?.progress ?? 0)} % · ${ledger.storedPages} pages stored`);
+    progress(`${state?.status ?? 'starting'} ${Math.round(state?.progress ?? 0)} %`);
     if (isOver(state) || condition(state)) return state;
+    ledger.watch(JSON.stringify(state));
     if (Date.now() - ledger.lastChange > kStallMs) throw new Error(`nothing has happened for ${kStallMs / 1000} s (${JSON.stringify(state)})`);
     await pause(15);
   }
@@ -108,7 +109,7 @@ async function fetchResult(page, ledger, id) {
   return ledger.takeResult();
 }
 
-async function process_(browser, url, ledger, { file, kill }) {
+async function processed(browser, url, ledger, { file, kill }) {
   const page = await browser.open(url);
   const start = performance.now();
   await page.setInputFiles('input[type=file]', resolve(file));
@@ -135,7 +136,9 @@ export async function check(args) {
     const options = parse(args);
     checkFile(options.file);
     server = await serve({ intercept: ledger.intercept });
-    const { zip, ms } = await process_(browser, `${server.url}?acknowledge=${acknowledgePath}#/pdf`, ledger, options);
+    // Without kills nobody has to wait for acknowledgements.
+    const query = options.kill === undefined ? '' : `?acknowledge=${acknowledgePath}`;
+    const { zip, ms } = await processed(browser, `${server.url}${query}#/pdf`, ledger, options);
     progress('');
     if (options.out) writeFileSync(options.out, zip);
     process.stdout.write(`${JSON.stringify(summary(zip, ms, ledger, options))}\n`);

@@ -12,6 +12,13 @@ export class Ledger {
   rerun = [];
   lastChange = Date.now();
   #result;
+  #lastSeen = '';
+
+  /** What the page shows; a change of it is a sign of life. */
+  watch(seen) {
+    if (seen !== this.#lastSeen) this.lastChange = Date.now();
+    this.#lastSeen = seen;
+  }
 
   get storedPages() {
     return [...this.stored].filter(isPage).length;

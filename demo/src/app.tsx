@@ -1,5 +1,5 @@
 import { TaskManager } from 'holdfast/react';
-import { useEffect } from 'react';
+import { useEffect, useRef } from 'react';
 import { JsonPage } from './pages/json-page.tsx';
 import { PdfPage } from './pages/pdf-page.tsx';
 import { LanguageContext, useLanguageChoice, useTheme, useWords } from './shell/choices.ts';
@@ -9,17 +9,24 @@ import { StorageBadge } from './shell/storage-badge.tsx';
 import { TryIt } from './shell/try-it.tsx';
 import type { Language } from './words.ts';
 
-function HowItHolds() {
+function HowItHolds({ route, onTry }: { route: Route; onTry(): void }) {
   const say = useWords();
-  const steps = [[say.step1, say.step1Text], [say.step2, say.step2Text], [say.step3, say.step3Text]] as const;
+  const isPdf = route === 'pdf';
   return (
     <ol className="steps">
-      {steps.map(([title, text]) => (
-        <li key={title}>
-          <strong>{title}</strong>
-          <span>{text}</span>
-        </li>
-      ))}
+      <li>
+        <strong>{say.step1}</strong>
+        <span>{say.step1Text}</span>
+      </li>
+      <li>
+        <strong>{say.step2}</strong>
+        <span>{isPdf ? say.step2Pdf : say.step2Json} </span>
+        <button type="button" className="plain inline" onClick={onTry}>{say.tryIt}</button>
+      </li>
+      <li>
+        <strong>{say.step3}</strong>
+        <span>{isPdf ? say.step3Pdf : say.step3Json}</span>
+      </li>
     </ol>
   );
 }
@@ -30,15 +37,22 @@ function Body({ route, language }: { route: Route; language: Language }) {
   useEffect(() => {
     document.title = `${title} · holdfast`;
   }, [title]);
+  const tryIt = useRef<HTMLDetailsElement>(null);
+  const showTryIt = () => {
+    if (!tryIt.current) return;
+    tryIt.current.open = true;
+    tryIt.current.scrollIntoView({ behavior: 'smooth' });
+    tryIt.current.querySelector('summary')?.focus({ preventScroll: true });
+  };
   return (
     <main>
       {route === 'pdf' ? <PdfPage /> : <JsonPage />}
-      <HowItHolds />
+      <HowItHolds route={route} onTry={showTryIt} />
       <section className="tasks" aria-label={say.tasks}>
         <StorageBadge />
         <TaskManager locale={language} />
       </section>
-      <TryIt />
+      <TryIt ref={tryIt} />
     </main>
   );
 }

@@ -1,5 +1,5 @@
 /** How to kill this tab for real. Browsers let no page link to chrome://crash, so it says what to type. */
-import { useState } from 'react';
+import { type Ref, useState } from 'react';
 import { useWords } from './choices.ts';
 
 const crashes = [
@@ -23,10 +23,10 @@ function Copyable({ text }: { text: string }) {
   );
 }
 
-export function TryIt() {
+export function TryIt({ ref }: { ref?: Ref<HTMLDetailsElement> }) {
   const say = useWords();
   return (
-    <details className="try">
+    <details className="try" ref={ref}>
       <summary>{say.tryTitle}</summary>
       <p>{say.tryIntro}</p>
       <ul>

@@ -1,6 +1,6 @@
 /**
  * The two tasks, defined at module level: after a reload a stored run finds its code by the id here.
- * Each file has a worker of its own; how many work at a time is the queue's business.
+ * Each file being processed has a worker of its own; the queue says how many there are at a time.
  */
 import { defineTask, workerHandler } from 'holdfast';
 import type { JsonInput } from './json.ts';
@@ -18,12 +18,12 @@ export const pdfTask = defineTask({
   id: 'pdf',
   description: 'Text of every page and pictures of the first, as a zip',
   queue: 'pdf',
-  run: workerHandler<PdfInput, File>(() => new Worker(new URL('./pdf.worker.ts', import.meta.url), { type: 'module' })),
+  run: workerHandler<PdfInput, File>(() => new Worker(new URL('./pdf.worker.ts', import.meta.url), { type: 'module' }), { size: queues.pdf.concurrency, name: 'pdf' }),
 });
 
 export const jsonTask = defineTask({
   id: 'json',
   description: 'Checks, cleans and splits a JSON file, as a zip',
   queue: 'json',
-  run: workerHandler<JsonInput, File>(() => new Worker(new URL('./json.worker.ts', import.meta.url), { type: 'module' })),
+  run: workerHandler<JsonInput, File>(() => new Worker(new URL('./json.worker.ts', import.meta.url), { type: 'module' }), { size: queues.json.concurrency, name: 'json' }),
 });
