@@ -16,12 +16,13 @@
  * Invariants: a value is refused as a whole or stored as a whole; decoding believes nothing and
  * throws nothing but SerializationError (and PayloadLostError for blobs that are gone).
  */
-import { PayloadLostError, SerializationError } from './errors.ts';
+
 import { GraphReader, type ResolveBlob } from './codec/graph-reader.ts';
 import { type BlobReference, type GraphOptions, GraphWriter } from './codec/graph-writer.ts';
 import { pack, unpack } from './codec/message-pack.ts';
 import { isPlain } from './codec/plain.ts';
 import { notReadable, tooLarge } from './codec/refuse.ts';
+import { PayloadLostError, SerializationError } from './errors.ts';
 
 export { clone } from './codec/clone.ts';
 export { type CustomCodec, registerCodec } from './codec/kinds.ts';
@@ -216,7 +217,8 @@ export function blobIds(bytes: Uint8Array): string[] {
 
 function blobList(bytes: Uint8Array): { id: string; kind: BlobReference['kind'] }[] {
   const count = bytes.length >= 5 ? new DataView(bytes.buffer, bytes.byteOffset).getUint32(1, true) : -1;
-  if (count < 0 || count > (bytes.length - 5) / 9) throw new SerializationError("Stored bytes can't be read: a damaged list of blobs.");
+  if (count < 0 || count > (bytes.length - 5) / 9)
+    throw new SerializationError("Stored bytes can't be read: a damaged list of blobs.");
   return Array.from({ length: count }, (_, i) => {
     const at = 5 + i * 9;
     let id = '';

@@ -8,15 +8,20 @@
  */
 import { clone } from './codec/clone.ts';
 import type { GraphOptions } from './codec/graph-writer.ts';
-import * as errors from './errors.ts';
 import type { SerializedError } from './errors.ts';
+import * as errors from './errors.ts';
 
 const MAX_CAUSES = 5;
 const MAX_TEXT = 16 * 1024;
 const MAX_PROPERTIES = 50;
 const MAX_AGGREGATED = 20;
 /** Characters and bytes one property may take. */
-const PROPERTY_LIMITS: GraphOptions = { limit: 16 * 1024, blobThreshold: 16 * 1024, blobs: 'refuse', randomId: () => '' };
+const PROPERTY_LIMITS: GraphOptions = {
+  limit: 16 * 1024,
+  blobThreshold: 16 * 1024,
+  blobs: 'refuse',
+  randomId: () => '',
+};
 /** Fields of SerializedError, or handled by themselves. */
 const OWN_FIELDS = new Set(['name', 'message', 'stack', 'code', 'retryable', 'cause', 'errors', '__proto__']);
 
@@ -68,7 +73,8 @@ function describe(error: object, depth: number, above: Set<unknown>): Serialized
   const retryable = read(error, 'retryable', 'boolean');
   if (retryable !== undefined) serialized.retryable = retryable;
   const cause = read(error, 'cause');
-  if (cause !== undefined && depth < MAX_CAUSES && !above.has(cause)) serialized.cause = serialize(cause, depth + 1, above);
+  if (cause !== undefined && depth < MAX_CAUSES && !above.has(cause))
+    serialized.cause = serialize(cause, depth + 1, above);
   const data = properties(error, depth, above);
   const aggregated = depth < 2 ? aggregatedErrors(error, depth, above) : undefined;
   if (aggregated) data.errors = aggregated;
@@ -145,7 +151,8 @@ export function deserializeError(serialized: SerializedError): Error {
 }
 
 function revive(serialized: SerializedError, depth: number): Error {
-  const fields = typeof serialized === 'object' && serialized !== null ? serialized : { name: 'Error', message: String(serialized) };
+  const fields =
+    typeof serialized === 'object' && serialized !== null ? serialized : { name: 'Error', message: String(serialized) };
   const { stack, code, retryable, cause, data } = fields;
   const name = String(fields.name ?? 'Error');
   const details = cause && depth <= MAX_CAUSES ? { cause: revive(cause, depth + 1) } : undefined;
@@ -158,7 +165,14 @@ function revive(serialized: SerializedError, depth: number): Error {
   return error;
 }
 
-function construct(name: string, code: unknown, message: string, data: any, details: { cause: Error } | undefined, depth: number): Error {
+function construct(
+  name: string,
+  code: unknown,
+  message: string,
+  data: any,
+  details: { cause: Error } | undefined,
+  depth: number,
+): Error {
   if (Array.isArray(data?.errors) && depth <= 2) {
     const inner = data.errors.map((item: SerializedError) => revive(item, depth + 1));
     return new AggregateError(inner, message, details);

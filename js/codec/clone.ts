@@ -11,7 +11,12 @@ import { notReadable } from './refuse.ts';
 /** Beyond any value a page can work with; a bound against arrays of four billion holes. */
 const CLONE_LIMIT = 2 ** 31;
 
-export const IN_MEMORY: GraphOptions = { limit: CLONE_LIMIT, blobThreshold: CLONE_LIMIT, blobs: 'keep', randomId: () => '' };
+export const IN_MEMORY: GraphOptions = {
+  limit: CLONE_LIMIT,
+  blobThreshold: CLONE_LIMIT,
+  blobs: 'keep',
+  randomId: () => '',
+};
 
 /** A copy by value; primitives are given as they are. @throws NotCloneableError TooDeepError PayloadTooLargeError */
 export function clone<Value>(value: Value, rootName: string, options = IN_MEMORY): Value {

@@ -3,7 +3,7 @@
  * every index, kind and type is checked, keys are defined and never assigned, depth is bounded.
  */
 import { PayloadLostError, SerializationError } from '../errors.ts';
-import { BINARY_NAMES, codecNamed, ERROR_NAMES, MAX_DEPTH, Node, Slot } from './kinds.ts';
+import { BINARY_NAMES, codecNamed, ERROR_NAMES, MAX_DEPTH, NodeKind, SlotKind } from './kinds.ts';
 
 /** Gives a stored blob; for one of kind `bytes` its bytes. */
 export type ResolveBlob = (id: string) => Blob | ArrayBuffer | undefined;
@@ -48,9 +48,9 @@ export class GraphReader {
     if (typeof slot !== 'object' || slot === null) return slot;
     if (!Array.isArray(slot) || slot.length === 0) return damaged('a slot expected');
     if (slot.length === 1) return this.#node(slot[0]);
-    if (slot[0] === Slot.negativeZero) return -0;
-    if (slot[0] === Slot.bigint) return bigintFrom(text(slot[1]));
-    return slot[0] === Slot.utf16 ? utf16From(slot[1]) : damaged('an unknown slot');
+    if (slot[0] === SlotKind.negativeZero) return -0;
+    if (slot[0] === SlotKind.bigint) return bigintFrom(text(slot[1]));
+    return slot[0] === SlotKind.utf16 ? utf16From(slot[1]) : damaged('an unknown slot');
   }
 
   #text(slot: unknown): string {
@@ -76,19 +76,19 @@ export class GraphReader {
 
   #build(node: unknown[], at: number): unknown {
     switch (node[0]) {
-      case Node.object:
+      case NodeKind.object:
         return this.#record(node, this.#know(at, {}));
-      case Node.nullObject:
+      case NodeKind.nullObject:
         return this.#record(node, this.#know(at, Object.create(null)));
-      case Node.array:
+      case NodeKind.array:
         return this.#array(node, this.#know(at, []));
-      case Node.map:
+      case NodeKind.map:
         return this.#map(node, this.#know(at, new Map()));
-      case Node.set:
+      case NodeKind.set:
         return this.#set(node, this.#know(at, new Set()));
-      case Node.error:
+      case NodeKind.error:
         return this.#error(node, at);
-      case Node.custom:
+      case NodeKind.custom:
         return this.#custom(node, at);
       default:
         return this.#know(at, this.#leaf(node));
@@ -97,22 +97,22 @@ export class GraphReader {
 
   #leaf(node: unknown[]): unknown {
     switch (node[0]) {
-      case Node.date:
+      case NodeKind.date:
         return typeof node[1] === 'number' ? new Date(node[1]) : damaged('a date expected');
-      case Node.regExp:
+      case NodeKind.regExp:
         return new RegExp(this.#text(node[1]), text(node[2]));
-      case Node.url:
+      case NodeKind.url:
         return new URL(this.#text(node[1]));
-      case Node.binary:
+      case NodeKind.binary:
         return this.#binary(node);
-      case Node.storedBinary:
+      case NodeKind.storedBinary:
         return this.#storedBinary(node);
-      case Node.blob:
-      case Node.file:
+      case NodeKind.blob:
+      case NodeKind.file:
         return this.#blob(node);
-      case Node.domException:
+      case NodeKind.domException:
         return new DOMException(this.#text(node[1]), this.#text(node[2]));
-      case Node.kept:
+      case NodeKind.kept:
         return this.#memory ? node[1] : damaged('an unknown node');
       default:
         return damaged('an unknown node');
@@ -158,7 +158,9 @@ export class GraphReader {
     const name = text(node[1]);
     const codec = codecNamed(name);
     if (!codec) {
-      throw new SerializationError(`A stored value needs the codec '${name}'; call registerCodec('${name}', …) before the orchestrator is created.`);
+      throw new SerializationError(
+        `A stored value needs the codec '${name}'; call registerCodec('${name}', …) before the orchestrator is created.`,
+      );
     }
     this.#know(at, undefined); // hostile: refers to itself
     return this.#know(at, codec.decode(this.#slot(node[3]), count(node[2])));
@@ -191,7 +193,7 @@ export class GraphReader {
       throw new PayloadLostError(`A stored blob has ${blob.size} of ${String(node[2])} bytes.`);
     }
     const type = this.#text(node[3]);
-    if (node[0] === Node.blob) return blob.type === type ? blob : blob.slice(0, blob.size, type);
+    if (node[0] === NodeKind.blob) return blob.type === type ? blob : blob.slice(0, blob.size, type);
     return new File([blob], this.#text(node[4]), { type, lastModified: Number(node[5]) });
   }
 }

@@ -6,21 +6,33 @@
  *   graph := [ root slot, node … ]           a node's index counts from 1
  *   slot  := null | undefined | boolean | number but -0 | well-formed string     itself
  *          | [ index ]                                                          that node
- *          | [ Slot.bigint, hexadecimal text ] | [ Slot.utf16, code units as bytes ] | [ Slot.negativeZero, 0 ]
- *   node  := [ Node.object | Node.nullObject, (key slot, slot) … ]
- *          | [ Node.array, slot … ]             holes become undefined, other properties are left out
- *          | [ Node.map, (slot, slot) … ] | [ Node.set, slot … ]
- *          | [ Node.date, milliseconds ] | [ Node.regExp, source slot, flags ] | [ Node.url, href ]
- *          | [ Node.binary, position in BINARY_NAMES, bytes ]        a view's own bytes, little-endian
- *          | [ Node.storedBinary, position in BINARY_NAMES, blob index, bytes ]
- *          | [ Node.blob, blob index, size, type ]
- *          | [ Node.file, blob index, size, type, name slot, lastModified ]
- *          | [ Node.error, position in ERROR_NAMES, (key slot, enumerable, slot) … ]
- *          | [ Node.domException, message slot, name slot ]
- *          | [ Node.custom, codec name, version, slot ]
+ *          | [ SlotKind.bigint, hexadecimal text ] | [ SlotKind.utf16, code units as bytes ] | [ SlotKind.negativeZero, 0 ]
+ *   node  := [ NodeKind.object | NodeKind.nullObject, (key slot, slot) … ]
+ *          | [ NodeKind.array, slot … ]             holes become undefined, other properties are left out
+ *          | [ NodeKind.map, (slot, slot) … ] | [ NodeKind.set, slot … ]
+ *          | [ NodeKind.date, milliseconds ] | [ NodeKind.regExp, source slot, flags ] | [ NodeKind.url, href ]
+ *          | [ NodeKind.binary, position in BINARY_NAMES, bytes ]        a view's own bytes, little-endian
+ *          | [ NodeKind.storedBinary, position in BINARY_NAMES, blob index, bytes ]
+ *          | [ NodeKind.blob, blob index, size, type ]
+ *          | [ NodeKind.file, blob index, size, type, name slot, lastModified ]
+ *          | [ NodeKind.error, position in ERROR_NAMES, (key slot, enumerable, slot) … ]
+ *          | [ NodeKind.domException, message slot, name slot ]
+ *          | [ NodeKind.custom, codec name, version, slot ]
  */
 import { NotCloneableError, SerializationError } from '../errors.ts';
-import { BINARY_NAMES, binaryKind, codecFor, ERROR_NAMES, errorKind, isExactly, isRecord, MAX_DEPTH, Node, Slot, tagOf } from './kinds.ts';
+import {
+  BINARY_NAMES,
+  binaryKind,
+  codecFor,
+  ERROR_NAMES,
+  errorKind,
+  isExactly,
+  isRecord,
+  MAX_DEPTH,
+  NodeKind,
+  SlotKind,
+  tagOf,
+} from './kinds.ts';
 import { isExactInUtf8 } from './plain.ts';
 import { notCloneable, notReadable, segment, tooDeep, tooLarge } from './refuse.ts';
 
@@ -89,9 +101,9 @@ export class GraphWriter {
       case 'string':
         return this.#text(value);
       case 'number':
-        return Object.is(value, -0) ? [Slot.negativeZero, 0] : value;
+        return Object.is(value, -0) ? [SlotKind.negativeZero, 0] : value;
       case 'bigint':
-        return [Slot.bigint, this.#text(value.toString(16))];
+        return [SlotKind.bigint, this.#text(value.toString(16))];
       case 'boolean':
       case 'undefined':
         return value;
@@ -111,7 +123,7 @@ export class GraphWriter {
       units[2 * i] = unit & 255;
       units[2 * i + 1] = unit >> 8;
     }
-    return [Slot.utf16, units];
+    return [SlotKind.utf16, units];
   }
 
   #reference(value: object, depth: number): number {
@@ -129,26 +141,25 @@ export class GraphWriter {
     return index;
   }
 
-  #fill(node: GraphNode, index: number, value: object, depth: number): void {
+  #fill(node: GraphNode, index: number, value: object, depth: number): unknown {
     if (Array.isArray(value)) return this.#array(node, value, depth);
     if (isRecord(value)) return this.#record(node, value as Record<string, unknown>, depth);
     const custom = codecFor(value);
     if (custom) {
       this.#openCustom.add(index);
       const [name, { version = 0 }] = custom;
-      node.push(Node.custom, name, version, this.#slot(custom[1].encode(value), depth));
-      this.#openCustom.delete(index);
-      return;
+      node.push(NodeKind.custom, name, version, this.#slot(custom[1].encode(value), depth));
+      return this.#openCustom.delete(index);
     }
     const tag = tagOf(value);
     const binary = binaryKind(value, tag);
     if (binary >= 0) return this.#binary(node, binary, value as ArrayBuffer | ArrayBufferView);
     const error = errorKind(value, tag);
     if (error >= 0 && tag !== 'DOMException') return this.#error(node, error, value as Error, depth);
-    this.#builtIn(node, value as any, tag, depth);
+    return this.#builtIn(node, value as any, tag, depth);
   }
 
-  #builtIn(node: GraphNode, value: any, tag: string, depth: number): void {
+  #builtIn(node: GraphNode, value: any, tag: string, depth: number): unknown {
     if (tag === 'Blob' || tag === 'File') return this.#blob(node, value);
     if (!isExactly(value, tag)) throw notCloneable(this.#where(), value, tag);
     switch (tag) {
@@ -157,17 +168,13 @@ export class GraphWriter {
       case 'Set':
         return this.#set(node, value, depth);
       case 'Date':
-        node.push(Node.date, Date.prototype.getTime.call(value));
-        return;
+        return node.push(NodeKind.date, Date.prototype.getTime.call(value));
       case 'RegExp':
-        node.push(Node.regExp, this.#text(value.source), value.flags);
-        return;
+        return node.push(NodeKind.regExp, this.#text(value.source), value.flags);
       case 'URL':
-        node.push(Node.url, this.#text(value.href));
-        return;
+        return node.push(NodeKind.url, this.#text(value.href));
       case 'DOMException':
-        node.push(Node.domException, this.#text(value.message), this.#text(value.name));
-        return;
+        return node.push(NodeKind.domException, this.#text(value.message), this.#text(value.name));
       default:
         throw notCloneable(this.#where(), value, tag);
     }
@@ -182,7 +189,7 @@ export class GraphWriter {
   }
 
   #record(node: GraphNode, value: Record<string, unknown>, depth: number): void {
-    node.push(Object.getPrototypeOf(value) === null ? Node.nullObject : Node.object);
+    node.push(Object.getPrototypeOf(value) === null ? NodeKind.nullObject : NodeKind.object);
     for (const key of Object.keys(value)) {
       this.#path.push(segment(key));
       node.push(this.#text(key), this.#slot(value[key], depth));
@@ -192,12 +199,12 @@ export class GraphWriter {
 
   #array(node: GraphNode, value: unknown[], depth: number): void {
     this.#take(value.length);
-    node.push(Node.array);
+    node.push(NodeKind.array);
     for (let i = 0; i < value.length; i++) node.push(this.#below(`[${i}]`, value[i], depth));
   }
 
   #map(node: GraphNode, value: Map<unknown, unknown>, depth: number): void {
-    node.push(Node.map);
+    node.push(NodeKind.map);
     let i = 0;
     for (const [key, item] of Map.prototype.entries.call(value)) {
       const shown = typeof key === 'string' || typeof key === 'number' ? JSON.stringify(key) : `key ${i}`;
@@ -207,13 +214,13 @@ export class GraphWriter {
   }
 
   #set(node: GraphNode, value: Set<unknown>, depth: number): void {
-    node.push(Node.set);
+    node.push(NodeKind.set);
     let i = 0;
     for (const item of Set.prototype.values.call(value)) node.push(this.#below(`.item(${i++})`, item, depth));
   }
 
   #error(node: GraphNode, kind: number, error: Error, depth: number): void {
-    node.push(Node.error, kind);
+    node.push(NodeKind.error, kind);
     const keys = new Set(Object.getOwnPropertyNames(error));
     if (typeof error.stack === 'string') keys.add('stack'); // an accessor of the prototype in Firefox
     if (error.name !== ERROR_NAMES[kind]) keys.add('name');
@@ -227,11 +234,16 @@ export class GraphWriter {
     const bytes = bytesOf(value) ?? this.#transferred(kind);
     if (bytes.length <= this.#options.blobThreshold) {
       this.#take(bytes.length);
-      node.push(Node.binary, kind, bytes);
+      node.push(NodeKind.binary, kind, bytes);
       return;
     }
     const blob = new Blob([bytes as Uint8Array<ArrayBuffer>]);
-    node.push(Node.storedBinary, kind, this.#store({ kind: 'bytes', size: bytes.length, type: '', blob }), bytes.length);
+    node.push(
+      NodeKind.storedBinary,
+      kind,
+      this.#store({ kind: 'bytes', size: bytes.length, type: '', blob }),
+      bytes.length,
+    );
   }
 
   #transferred(kind: number): never {
@@ -245,16 +257,16 @@ export class GraphWriter {
     const tag = tagOf(blob);
     if (this.#options.blobs === 'refuse') throw notCloneable(this.#where(), blob, tag);
     if (this.#options.blobs === 'keep') {
-      node.push(Node.kept, blob);
+      node.push(NodeKind.kept, blob);
       return;
     }
     if (tag === 'Blob') {
-      node.push(Node.blob, this.#store({ kind: 'blob', size, type, blob }), size, this.#text(type));
+      node.push(NodeKind.blob, this.#store({ kind: 'blob', size, type, blob }), size, this.#text(type));
       return;
     }
     const { name, lastModified } = blob as File;
     const index = this.#store({ kind: 'blob', size, type, name, lastModified, blob });
-    node.push(Node.file, index, size, this.#text(type), this.#text(name), lastModified);
+    node.push(NodeKind.file, index, size, this.#text(type), this.#text(name), lastModified);
   }
 
   #store(reference: Omit<BlobReference, 'id'>): number {

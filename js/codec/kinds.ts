@@ -8,7 +8,7 @@ import { ConfigurationError } from '../errors.ts';
 export const MAX_DEPTH = 128;
 
 /** First item of a node. */
-export const Node = {
+export const NodeKind = {
   object: 0,
   nullObject: 1,
   array: 2,
@@ -29,7 +29,7 @@ export const Node = {
 } as const;
 
 /** First item of a slot of two. */
-export const Slot = { bigint: 0, utf16: 1, negativeZero: 2 } as const;
+export const SlotKind = { bigint: 0, utf16: 1, negativeZero: 2 } as const;
 
 /** Stored by position. */
 export const BINARY_NAMES = [
@@ -68,8 +68,8 @@ export function tagOf(value: object): string {
 
 /** Also true for another realm's type of this name; false for its subclasses. */
 export function isExactly(value: object, name: string): boolean {
-  const constructor = Object.getPrototypeOf(value)?.constructor;
-  return typeof constructor === 'function' && constructor.name === name;
+  const type = Object.getPrototypeOf(value)?.constructor;
+  return typeof type === 'function' && type.name === name;
 }
 
 /** An object literal's or `Object.create(null)`'s, of any realm. */

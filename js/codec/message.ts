@@ -7,7 +7,7 @@ import { SerializationError } from '../errors.ts';
 import { IN_MEMORY } from './clone.ts';
 import { GraphReader } from './graph-reader.ts';
 import { GraphWriter } from './graph-writer.ts';
-import { Node } from './kinds.ts';
+import { NodeKind } from './kinds.ts';
 import { isPlain } from './plain.ts';
 
 export type ValueMessage = { plain: unknown } | { graph: unknown[] };
@@ -18,7 +18,7 @@ export function toMessage(value: unknown, rootName: string): { value: ValueMessa
   if (isPlain(value, IN_MEMORY.limit)) return { value: { plain: value }, transfer };
   const graph = new GraphWriter(rootName, IN_MEMORY).write(value);
   for (const node of graph) {
-    if (!Array.isArray(node) || node[0] !== Node.binary) continue;
+    if (!Array.isArray(node) || node[0] !== NodeKind.binary) continue;
     const bytes = (node[2] as Uint8Array).slice() as Uint8Array<ArrayBuffer>;
     node[2] = bytes;
     transfer.push(bytes.buffer);

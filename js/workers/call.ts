@@ -70,12 +70,12 @@ export class WorkerCall {
     return signal.aborted ? signal.reason : new AbortedError('The attempt was given up.');
   }
 
-  #handle(message: ToPage): void {
+  #handle(message: ToPage): unknown {
     switch (message.holdfast) {
       case 'progress':
         return this.#context.progress(message.report);
       case 'step':
-        return void this.#step(message.step, message.name);
+        return this.#step(message.step, message.name);
       case 'computed':
         return this.#computation(message.step)?.resolve(fromMessage(message.value));
       case 'stepThrew':

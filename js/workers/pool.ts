@@ -33,7 +33,8 @@ export function workerHandler<Input = any, Output = any>(
   create: () => Worker,
   options: WorkerHandlerOptions = {},
 ): WorkerHandler<Input, Output> & TaskHandler<Input, Output> {
-  if (typeof create !== 'function') throw new ConfigurationError('workerHandler needs a function that makes the Worker.');
+  if (typeof create !== 'function')
+    throw new ConfigurationError('workerHandler needs a function that makes the Worker.');
   const { size = defaultSize(), name = 'worker' } = options;
   if (!Number.isInteger(size) || size < 1) {
     throw new ConfigurationError(`workerHandler's size must be a whole number from 1; it is ${String(size)}.`);
@@ -69,7 +70,9 @@ class Seat {
   }
 
   async run(input: unknown, context: TaskContext): Promise<unknown> {
-    const call = new WorkerCall(++this.#calls, context, (message, transfer) => this.#worker.postMessage(message, transfer));
+    const call = new WorkerCall(++this.#calls, context, (message, transfer) =>
+      this.#worker.postMessage(message, transfer),
+    );
     context.onAbandon(() => {
       if (this.#call === call) this.kill(call.stopReason);
     });

@@ -64,7 +64,9 @@ class Server {
   }
 
   async #run({ call, input, context }: ToWorker & { holdfast: 'run' }): Promise<void> {
-    const ctx = new WorkerContext(call, context, (message, transfer = []) => this.#scope.postMessage(message, transfer));
+    const ctx = new WorkerContext(call, context, (message, transfer = []) =>
+      this.#scope.postMessage(message, transfer),
+    );
     this.#contexts.set(call, ctx);
     try {
       const result = await this.#handler(context.task.id)(fromMessage(input), ctx);
@@ -124,8 +126,12 @@ class WorkerContext implements TaskContext {
 
   step<Value>(name: string, run: () => Value | Promise<Value>): Promise<Value> {
     return new Promise((resolve, reject) => {
-      if (this.#closed) throw new ContextClosedError(`ctx.step("${name}") was used after its attempt had ended. Await everything before the handler returns.`);
-      if (typeof run !== 'function') throw new ConfigurationError(`ctx.step("${name}") needs a function that computes the step.`);
+      if (this.#closed)
+        throw new ContextClosedError(
+          `ctx.step("${name}") was used after its attempt had ended. Await everything before the handler returns.`,
+        );
+      if (typeof run !== 'function')
+        throw new ConfigurationError(`ctx.step("${name}") needs a function that computes the step.`);
       const step = ++this.#stepCount;
       this.#steps.set(step, { run, resolve, reject });
       this.#post({ holdfast: 'step', call: this.#call, step, name });
@@ -135,22 +141,27 @@ class WorkerContext implements TaskContext {
   /** Only what a bar can show is sent: a loop may report a million times. */
   progress(report: number | ProgressReport): void {
     if (this.#closed) return;
-    const { value, message, phase, step } = typeof report === 'number' ? { value: report } as ProgressReport : (report ?? {});
+    const { value, message, phase, step } =
+      typeof report === 'number' ? ({ value: report } as ProgressReport) : (report ?? {});
     const shown = JSON.stringify([typeof value === 'number' ? Math.round(value * 10) : value, message, phase, step]);
     if (shown === this.#lastReport) return;
     this.#lastReport = shown;
-    this.#post({ holdfast: 'progress', call: this.#call, report: typeof report === 'number' ? report : { value, message, phase, step } as ProgressReport });
+    this.#post({
+      holdfast: 'progress',
+      call: this.#call,
+      report: typeof report === 'number' ? report : ({ value, message, phase, step } as ProgressReport),
+    });
   }
 
   onAbandon(_listener: () => void): void {}
 
   /** @internal */
-  receive(message: ToWorker): void {
+  receive(message: ToWorker): unknown {
     switch (message.holdfast) {
       case 'abort':
         return this.#controller.abort(deserializeError(message.reason));
       case 'compute':
-        return void this.#compute(message.step);
+        return this.#compute(message.step);
       case 'recorded':
         return this.#take(message.step)?.resolve(fromMessage(message.value));
       case 'failed':

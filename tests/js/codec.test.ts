@@ -12,7 +12,13 @@ import {
   PayloadWriter,
   registerCodec,
 } from '../../js/codec.ts';
-import { NotCloneableError, PayloadLostError, PayloadTooLargeError, SerializationError, TooDeepError } from '../../js/errors.ts';
+import {
+  NotCloneableError,
+  PayloadLostError,
+  PayloadTooLargeError,
+  SerializationError,
+  TooDeepError,
+} from '../../js/errors.ts';
 
 const prototypeKeys = Object.getOwnPropertyNames(Object.prototype).sort();
 afterEach(() => {
@@ -55,7 +61,10 @@ describe('what survives exactly', () => {
       withTypedArray: true,
       withSparseArray: false,
       withUnicodeString: true,
-      key: fc.oneof(fc.string({ unit: 'binary' }), fc.constantFrom('__proto__', 'constructor', 'toString', 'hasOwnProperty', '')),
+      key: fc.oneof(
+        fc.string({ unit: 'binary' }),
+        fc.constantFrom('__proto__', 'constructor', 'toString', 'hasOwnProperty', ''),
+      ),
       values: [
         fc.string({ unit: 'binary' }),
         fc.double(),
@@ -68,7 +77,10 @@ describe('what survives exactly', () => {
     });
 
   it('H9: any value of any shape comes back equal', () => {
-    fc.assert(fc.property(anything(), (value) => expectExact(value)), { numRuns: 1000 });
+    fc.assert(
+      fc.property(anything(), (value) => expectExact(value)),
+      { numRuns: 1000 },
+    );
   });
 
   it('H8: any string comes back exactly, lone surrogates, NUL and byte order marks included', () => {
@@ -80,22 +92,54 @@ describe('what survives exactly', () => {
         expectExact({ [text]: [text] });
       }),
     );
-    for (const text of ['', '\0', '\ud800', '\udc00\ud800', '\u202eabc', '\ufeff', `\ufeff${'x'.repeat(200)}`, '👍🏽', 'ä'.repeat(70)]) {
+    for (const text of [
+      '',
+      '\0',
+      '\ud800',
+      '\udc00\ud800',
+      '\u202eabc',
+      '\ufeff',
+      `\ufeff${'x'.repeat(200)}`,
+      '👍🏽',
+      'ä'.repeat(70),
+    ]) {
       expectExact(text);
       expectExact([text]);
     }
   });
 
   it('H9: numbers are exact', () => {
-    const special = [0, -0, 1, 127, 128, -1, -32, -33, 2 ** 31, 2 ** 32, 2 ** 53, -(2 ** 53), 0.1, 5e-324, 1.8e308, NaN, Infinity, -Infinity];
+    const special = [
+      0,
+      -0,
+      1,
+      127,
+      128,
+      -1,
+      -32,
+      -33,
+      2 ** 31,
+      2 ** 32,
+      2 ** 53,
+      -(2 ** 53),
+      0.1,
+      5e-324,
+      1.7976931348623157e308,
+      NaN,
+      Infinity,
+      -Infinity,
+    ];
     for (const number of special) expect(Object.is(roundTrip(number), number), String(number)).toBe(true);
     for (const number of special) expect(Object.is(roundTrip([number])[0], number), String(number)).toBe(true);
     fc.assert(fc.property(fc.double(), (number) => Object.is(roundTrip({ number }).number, number)));
   });
 
   it('H9: bigints of any size are exact', () => {
-    fc.assert(fc.property(fc.bigInt({ min: -(2n ** 300n), max: 2n ** 300n }), (value) => roundTrip([value])[0] === value));
-    for (const value of [0n, 2n ** 63n - 1n, 2n ** 63n, -(2n ** 63n), -(2n ** 63n) - 1n, 2n ** 64n]) expect(roundTrip(value)).toBe(value);
+    fc.assert(
+      fc.property(fc.bigInt({ min: -(2n ** 300n), max: 2n ** 300n }), (value) => roundTrip([value])[0] === value),
+    );
+    for (const value of [0n, 2n ** 63n - 1n, 2n ** 63n, -(2n ** 63n), -(2n ** 63n) - 1n, 2n ** 64n])
+      expect(roundTrip(value)).toBe(value);
   });
 
   it('undefined is kept in objects and arrays, holes become undefined', () => {
@@ -125,7 +169,8 @@ describe('what survives exactly', () => {
 
   it('typed arrays of every kind', () => {
     const buffer = Uint8Array.from({ length: 64 }, (_, i) => i * 3).buffer;
-    for (const Type of [Int8Array, Uint8Array, Uint8ClampedArray, Int16Array, Uint16Array, Int32Array, Uint32Array]) expectExact(new Type(buffer));
+    for (const Type of [Int8Array, Uint8Array, Uint8ClampedArray, Int16Array, Uint16Array, Int32Array, Uint32Array])
+      expectExact(new Type(buffer));
     for (const Type of [Float32Array, Float64Array, BigInt64Array, BigUint64Array]) expectExact(new Type(buffer));
     expectExact(buffer);
     expectExact(new Uint16Array(buffer, 2, 3));
@@ -161,7 +206,9 @@ describe('what survives exactly', () => {
       override name = 'HttpError';
       status = 503;
     }
-    const error: any = Object.assign(new HttpError('busy', { cause: new RangeError('inner') }), { data: new Map([[1, 2]]) });
+    const error: any = Object.assign(new HttpError('busy', { cause: new RangeError('inner') }), {
+      data: new Map([[1, 2]]),
+    });
     error.self = error;
     const copy = roundTrip(new AggregateError([error, 'text'], 'many'));
     expect(copy).toBeInstanceOf(AggregateError);
@@ -176,7 +223,9 @@ describe('what survives exactly', () => {
   });
 
   it('H7, S4: __proto__, constructor and toString as own keys stay own keys', () => {
-    const value = JSON.parse('{"__proto__":{"polluted":1},"constructor":{"prototype":{"polluted":1}},"toString":"x","hasOwnProperty":1}');
+    const value = JSON.parse(
+      '{"__proto__":{"polluted":1},"constructor":{"prototype":{"polluted":1}},"toString":"x","hasOwnProperty":1}',
+    );
     for (const copy of [roundTrip(value), clone(value, 'input')]) {
       expect(Object.keys(copy)).toEqual(['__proto__', 'constructor', 'toString', 'hasOwnProperty']);
       expect(Object.getPrototypeOf(copy)).toBe(Object.prototype);
@@ -245,14 +294,31 @@ describe('Blobs and Files', () => {
     const blob = new Blob([new Uint8Array(100)], { type: 'image/png' });
     const { bytes, blobs } = encode({ file, deep: [{ blob }], again: file }, 'input', options);
     expect(blobs).toHaveLength(2);
-    expect(blobs?.[0]).toMatchObject({ size: 5, name: 'ä.pdf', type: 'application/pdf', lastModified: 123, kind: 'blob' });
+    expect(blobs?.[0]).toMatchObject({
+      size: 5,
+      name: 'ä.pdf',
+      type: 'application/pdf',
+      lastModified: 123,
+      kind: 'blob',
+    });
     expect(blobIds(bytes)).toEqual(blobs?.map(({ id }) => id));
-    const stored = new Map(await Promise.all(blobs!.map(async (b) => [b.id, new Blob([await b.blob.arrayBuffer()])] as const)));
+    const stored = new Map(
+      await Promise.all(blobs!.map(async (b) => [b.id, new Blob([await b.blob.arrayBuffer()])] as const)),
+    );
     const copy = decode(bytes, (id) => stored.get(id));
     expect(copy.file).toBeInstanceOf(File);
-    expect([copy.file.name, copy.file.type, copy.file.lastModified, await copy.file.text()]).toEqual(['ä.pdf', 'application/pdf', 123, 'hello']);
+    expect([copy.file.name, copy.file.type, copy.file.lastModified, await copy.file.text()]).toEqual([
+      'ä.pdf',
+      'application/pdf',
+      123,
+      'hello',
+    ]);
     expect(copy.again).toBe(copy.file);
-    expect([copy.deep[0].blob.type, copy.deep[0].blob.size, copy.deep[0].blob instanceof File]).toEqual(['image/png', 100, false]);
+    expect([copy.deep[0].blob.type, copy.deep[0].blob.size, copy.deep[0].blob instanceof File]).toEqual([
+      'image/png',
+      100,
+      false,
+    ]);
   });
 
   it('H3: binary values above the threshold are stored as blobs and come back as what they were', async () => {
@@ -312,7 +378,11 @@ describe('what is refused', () => {
     ['URLSearchParams', new URLSearchParams(), /toString\(\)/],
     ['AbortSignal', new AbortController().signal, /ctx\.signal/],
     ['MessagePort', new MessageChannel().port1, /MessagePort/],
-    ['WebAssembly.Module', new WebAssembly.Module(new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0])), /WebAssembly\.Module/],
+    [
+      'WebAssembly.Module',
+      new WebAssembly.Module(new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0])),
+      /WebAssembly\.Module/,
+    ],
     ['WebAssembly.Memory', new WebAssembly.Memory({ initial: 1 }), /WebAssembly\.Memory/],
     ['SharedArrayBuffer', new SharedArrayBuffer(8), /SharedArrayBuffer/],
     ['class instance', new Point(), /instance of Point; .*registerCodec\('Point'/],
@@ -322,7 +392,18 @@ describe('what is refused', () => {
     ['Event', new Event('x'), /DOM object/],
     ['getter that throws', throwing, /input\.callback\.?.* threw while it was read/],
     ['revoked Proxy', revoked.proxy, /threw while it was read/],
-    ['Proxy that throws', new Proxy({}, { ownKeys() { throw new Error('no'); } }), /threw while it was read/],
+    [
+      'Proxy that throws',
+      new Proxy(
+        {},
+        {
+          ownKeys() {
+            throw new Error('no');
+          },
+        },
+      ),
+      /threw while it was read/,
+    ],
     ['detached buffer', detached(), /transferred/],
   ];
 
@@ -369,7 +450,12 @@ describe('what is refused', () => {
   });
 
   it('H3: more than 1 MiB inline is refused with sizes and a fix, 100 MB as quickly', () => {
-    for (const value of ['x'.repeat(INLINE_LIMIT + 1), { a: 'ä'.repeat(INLINE_LIMIT * 0.6) }, new Array(INLINE_LIMIT + 1).fill(0), 'x'.repeat(1e8)]) {
+    for (const value of [
+      'x'.repeat(INLINE_LIMIT + 1),
+      { a: 'ä'.repeat(INLINE_LIMIT * 0.6) },
+      new Array(INLINE_LIMIT + 1).fill(0),
+      'x'.repeat(1e8),
+    ]) {
       const error = refusal(value);
       expect(error).toBeInstanceOf(PayloadTooLargeError);
       expect(error.message).toMatch(/^input.* 1024 KiB; put the large part into a Blob/);
@@ -425,7 +511,10 @@ describe('hostile bytes', () => {
 
   it('S3: random bytes give a value or a SerializationError', () => {
     const bytes = fc.uint8Array({ maxLength: 300 });
-    fc.assert(fc.property(fc.constantFrom(0, 1, 2, 3), bytes, (kind, rest) => safely(Uint8Array.of(kind, ...rest))), { numRuns: 5000 });
+    fc.assert(
+      fc.property(fc.constantFrom(0, 1, 2, 3), bytes, (kind, rest) => safely(Uint8Array.of(kind, ...rest))),
+      { numRuns: 5000 },
+    );
   });
 
   it('S3: mutated and truncated encodings give a value or a SerializationError', () => {
@@ -470,7 +559,8 @@ describe('hostile bytes', () => {
       'node that is its own codec value': [1, 0x92, 0x91, 1, 0x94, 14, 0xa5, 109, 111, 110, 101, 121, 0, 0x91, 9],
       'kept node': [1, 0x92, 0x91, 1, 0x92, 15, 1],
     };
-    for (const [name, bytes] of Object.entries(hostile)) expect(() => decode(Uint8Array.from(bytes)), name).toThrow(SerializationError);
+    for (const [name, bytes] of Object.entries(hostile))
+      expect(() => decode(Uint8Array.from(bytes)), name).toThrow(SerializationError);
   });
 
   it('S3: 128 levels of nesting in bytes are read', () => {
@@ -478,7 +568,16 @@ describe('hostile bytes', () => {
   });
 
   it('S4: a map with the key __proto__ in the plain form pollutes nothing', () => {
-    const bytes = Uint8Array.from([0, 0x81, 0xa9, ...new TextEncoder().encode('__proto__'), 0x81, 0xa8, ...new TextEncoder().encode('polluted'), 1]);
+    const bytes = Uint8Array.from([
+      0,
+      0x81,
+      0xa9,
+      ...new TextEncoder().encode('__proto__'),
+      0x81,
+      0xa8,
+      ...new TextEncoder().encode('polluted'),
+      1,
+    ]);
     const value = decode(bytes);
     expect(value.polluted).toBeUndefined();
     expect(Object.getPrototypeOf(value)).toBe(Object.prototype);

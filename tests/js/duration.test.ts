@@ -30,12 +30,43 @@ describe('toMilliseconds', () => {
     });
   }
 
-  const wrong: any[] = [-1, NaN, Infinity, -Infinity, '', '5', 'soon', '-5m', '5 minutes', '1x', 'P', 'PT', 'P1Y', 'P1M', 'PT.S', {}];
-  wrong.push({ minutes: -1 }, { months: 1 }, { minutes: '5' }, { minutes: NaN }, null, undefined, true, [], () => 1, 5n, new Date());
+  const wrong: any[] = [
+    -1,
+    NaN,
+    Infinity,
+    -Infinity,
+    '',
+    '5',
+    'soon',
+    '-5m',
+    '5 minutes',
+    '1x',
+    'P',
+    'PT',
+    'P1Y',
+    'P1M',
+    'PT.S',
+    {},
+  ];
+  wrong.push(
+    { minutes: -1 },
+    { months: 1 },
+    { minutes: '5' },
+    { minutes: NaN },
+    null,
+    undefined,
+    true,
+    [],
+    () => 1,
+    5n,
+    new Date(),
+  );
   for (const duration of wrong) {
     it(`refuses ${typeof duration === 'bigint' ? '5n' : (JSON.stringify(duration) ?? String(duration))}, naming option and value`, () => {
       expect(() => toMilliseconds(duration, 'retry.minDelay')).toThrow(ConfigurationError);
-      expect(() => toMilliseconds(duration, 'retry.minDelay')).toThrow(/^retry\.minDelay must be a duration.*; it is ./);
+      expect(() => toMilliseconds(duration, 'retry.minDelay')).toThrow(
+        /^retry\.minDelay must be a duration.*; it is ./,
+      );
     });
   }
 

@@ -10,7 +10,8 @@ function withThrowingGetters(): object {
     throw new Error('getter');
   };
   const error = Object.create(Error.prototype, { message: { value: 'kept' } });
-  for (const key of ['name', 'stack', 'cause', 'code', 'extra']) Object.defineProperty(error, key, { get: fail, enumerable: true });
+  for (const key of ['name', 'stack', 'cause', 'code', 'extra'])
+    Object.defineProperty(error, key, { get: fail, enumerable: true });
   return error;
 }
 function cyclic(): Error {
@@ -56,8 +57,16 @@ const table: [name: string, thrown: unknown, expected: object][] = [
   ['a bigint', 5n, { message: expect.stringContaining('5'), data: { thrown: 5n } }],
   ['a symbol', Symbol('s'), { message: expect.stringContaining('Symbol(s)') }],
   ['a function', () => 1, { message: expect.stringContaining('a function') }],
-  ['a plain object', { status: 500 }, { message: expect.stringContaining('{"status":500}'), data: { thrown: { status: 500 } } }],
-  ['an object with a message', { message: 'm', code: 'E_X', detail: 1 }, { name: 'Error', message: 'm', code: 'E_X', data: { detail: 1 } }],
+  [
+    'a plain object',
+    { status: 500 },
+    { message: expect.stringContaining('{"status":500}'), data: { thrown: { status: 500 } } },
+  ],
+  [
+    'an object with a message',
+    { message: 'm', code: 'E_X', detail: 1 },
+    { name: 'Error', message: 'm', code: 'E_X', data: { detail: 1 } },
+  ],
   ['an array', [1, 2], { message: expect.stringContaining('[1,2]') }],
   ['a cyclic object', cyclicObject(), { name: 'Error' }],
   ['a null-prototype object', Object.create(null), { name: 'Error' }],
@@ -65,20 +74,39 @@ const table: [name: string, thrown: unknown, expected: object][] = [
   ['a frozen object', Object.freeze({}), { name: 'Error' }],
   ['throwing getters', withThrowingGetters(), { name: 'Error', message: 'kept' }],
   ['a message that throws', Object.defineProperty(new Error(), 'message', { get: explode }), { name: 'Error' }],
-  ['a Proxy that throws', new Proxy({}, { get: explode, ownKeys: explode, getPrototypeOf: explode }), { name: 'Error' }],
+  [
+    'a Proxy that throws',
+    new Proxy({}, { get: explode, ownKeys: explode, getPrototypeOf: explode }),
+    { name: 'Error' },
+  ],
   ['a revoked Proxy', revoked.proxy, { name: 'Error' }],
   ["another realm's Error", runInNewContext('new RangeError("far")'), { name: 'RangeError', message: 'far' }],
   ['a cause cycle', cyclic(), { message: 'outer', cause: { message: 'inner' } }],
   ['a chain of 100 causes', chain(100), { message: '99' }],
   ['a cause that is a string', new Error('a', { cause: 'why' }), { cause: { message: 'why' } }],
-  ['an AggregateError', new AggregateError([new TypeError('x'), 1], 'all'), { name: 'AggregateError', data: { errors: [{ name: 'TypeError', message: 'x' }, {}] } }],
+  [
+    'an AggregateError',
+    new AggregateError([new TypeError('x'), 1], 'all'),
+    { name: 'AggregateError', data: { errors: [{ name: 'TypeError', message: 'x' }, {}] } },
+  ],
   ['a DOMException', new DOMException('stop', 'AbortError'), { name: 'AbortError', message: 'stop' }],
   ['a numeric code', Object.assign(new Error('a'), { code: 7 }), { data: { code: 7 } }],
   ['10 MB of message', new Error('x'.repeat(1e7)), { name: 'Error' }],
-  ['10,000 properties', Object.assign(new Error('a'), Object.fromEntries(Array.from({ length: 10_000 }, (_, i) => [`k${i}`, 'x'.repeat(1000)]))), { message: 'a' }],
+  [
+    '10,000 properties',
+    Object.assign(
+      new Error('a'),
+      Object.fromEntries(Array.from({ length: 10_000 }, (_, i) => [`k${i}`, 'x'.repeat(1000)])),
+    ),
+    { message: 'a' },
+  ],
   ['a Promise', Promise.resolve(), { name: 'Error' }],
   ['a Response', new Response('x'), { name: 'Error' }],
-  ['a name that is no string', Object.assign(new Error('a'), { name: { toString: explode } }), { name: 'Error', message: 'a' }],
+  [
+    'a name that is no string',
+    Object.assign(new Error('a'), { name: { toString: explode } }),
+    { name: 'Error', message: 'a' },
+  ],
   ['toJSON that throws', { toJSON: explode }, { name: 'Error' }],
 ];
 
@@ -104,14 +132,21 @@ describe('serializeError', () => {
 
   it('G3: never throws, whatever is thrown', () => {
     fc.assert(
-      fc.property(fc.anything({ withBigInt: true, withNullPrototype: true, withMap: true, withDate: true }), (thrown) => {
-        expect(deserializeError(serializeError(thrown))).toBeInstanceOf(Error);
-      }),
+      fc.property(
+        fc.anything({ withBigInt: true, withNullPrototype: true, withMap: true, withDate: true }),
+        (thrown) => {
+          expect(deserializeError(serializeError(thrown))).toBeInstanceOf(Error);
+        },
+      ),
     );
   });
 
   it('S4: own properties named __proto__ or constructor pollute nothing', () => {
-    const error = deserializeError({ name: 'Error', message: '', data: JSON.parse('{"__proto__":{"polluted":1},"constructor":{"x":1}}') });
+    const error = deserializeError({
+      name: 'Error',
+      message: '',
+      data: JSON.parse('{"__proto__":{"polluted":1},"constructor":{"x":1}}'),
+    });
     expect(({} as any).polluted).toBeUndefined();
     expect((error as any).polluted).toBeUndefined();
   });
@@ -131,7 +166,12 @@ describe('deserializeError', () => {
       const error: any = deserializeError(structuredClone(serializeError(original)));
       expect(error).toBeInstanceOf(type);
       expect(error.constructor).toBe(original.constructor);
-      expect([error.name, error.code, error.retryable, error.message]).toEqual([original.name, original.code, original.retryable, 'why']);
+      expect([error.name, error.code, error.retryable, error.message]).toEqual([
+        original.name,
+        original.code,
+        original.retryable,
+        'why',
+      ]);
       expect(error.data).toEqual({ a: 1 });
       expect(error.stack).toBe(original.stack);
       expect(error.cause).toBeInstanceOf(TypeError);

@@ -92,11 +92,14 @@ class TestContext implements TaskContext {
 
 function setup(handlers: Handlers, size = 1) {
   const workers: FakeWorker[] = [];
-  const run = workerHandler(() => {
-    const worker = new FakeWorker((scope) => serve(handlers, scope));
-    workers.push(worker);
-    return worker as unknown as Worker;
-  }, { size, name: 'pdf' });
+  const run = workerHandler(
+    () => {
+      const worker = new FakeWorker((scope) => serve(handlers, scope));
+      workers.push(worker);
+      return worker as unknown as Worker;
+    },
+    { size, name: 'pdf' },
+  );
   return { run, workers };
 }
 
@@ -116,7 +119,11 @@ describe('a handler in a worker', () => {
   it('gets its input and gives its output exactly, also what postMessage would lose', async () => {
     const { run } = setup((input) => ({ input, now: -0 }));
     const error = Object.assign(new TypeError('kept'), { code: 'E' });
-    const input = { map: new Map([[1, new URL('https://example.com')]]), error, big: new Uint8Array([1, 2]).subarray(1) };
+    const input = {
+      map: new Map([[1, new URL('https://example.com')]]),
+      error,
+      big: new Uint8Array([1, 2]).subarray(1),
+    };
     const output: any = await run(input, new TestContext());
     expect(output.input.map.get(1).href).toBe('https://example.com/');
     expect(output.input.error).toMatchObject({ message: 'kept', code: 'E' });
@@ -125,7 +132,14 @@ describe('a handler in a worker', () => {
   });
 
   it('sees attempt, run, task and metadata, frozen', async () => {
-    const { run } = setup((_, ctx) => [ctx.attempt, ctx.run, ctx.task, ctx.metadata, Object.isFrozen(ctx), Object.isFrozen(ctx.run)]);
+    const { run } = setup((_, ctx) => [
+      ctx.attempt,
+      ctx.run,
+      ctx.task,
+      ctx.metadata,
+      Object.isFrozen(ctx),
+      Object.isFrozen(ctx.run),
+    ]);
     const ctx = new TestContext();
     expect(await run(1, ctx)).toEqual([ctx.attempt, ctx.run, ctx.task, ctx.metadata, true, true]);
   });
@@ -285,10 +299,18 @@ describe('stopping', () => {
 
 describe('a worker that dies', () => {
   const deaths: [name: string, die: (worker: FakeWorker) => void, words: RegExp][] = [
-    ['with an error event', (w) => w.fail('error', { message: 'boom', filename: 'w.js', lineno: 3 }), /boom \(w\.js:3\)/],
+    [
+      'with an error event',
+      (w) => w.fail('error', { message: 'boom', filename: 'w.js', lineno: 3 }),
+      /boom \(w\.js:3\)/,
+    ],
     ['because its script cannot be loaded', (w) => w.fail('error'), /404, wrong type, syntax or CSP/],
     ['with a message that cannot be read', (w) => w.fail('messageerror'), /can't read/],
-    ['by an unhandled rejection', (w) => w.scope.dispatchEvent(Object.assign(new Event('unhandledrejection'), { reason: new Error('stray') })), /stray/],
+    [
+      'by an unhandled rejection',
+      (w) => w.scope.dispatchEvent(Object.assign(new Event('unhandledrejection'), { reason: new Error('stray') })),
+      /stray/,
+    ],
     ['by self.close()', (w) => w.scope.close(), /closed itself/],
     ['by a message it cannot read', (w) => w.scope.dispatchEvent(new Event('messageerror')), /couldn't be read/],
   ];
@@ -355,7 +377,8 @@ describe('the pool', () => {
 
   it('refuses wrong options, naming them', () => {
     expect(() => workerHandler(null as any)).toThrow(/workerHandler needs a function/);
-    for (const size of [0, -1, 1.5, NaN]) expect(() => workerHandler(() => null as any, { size })).toThrow(/size must be a whole number/);
+    for (const size of [0, -1, 1.5, NaN])
+      expect(() => workerHandler(() => null as any, { size })).toThrow(/size must be a whole number/);
     expect(() => serve(5 as any, {} as any)).toThrow(/serve needs a handler/);
   });
 
@@ -364,7 +387,16 @@ describe('the pool', () => {
     const outcome = failure(run('long', new TestContext()));
     await Promise.resolve();
     const scope = workers[0]!.scope;
-    for (const message of [null, 5, 'x', {}, { holdfast: 'returned' }, { holdfast: 5, call: 1 }, { holdfast: 'returned', call: 99 }]) scope.postMessage(message, []);
+    for (const message of [
+      null,
+      5,
+      'x',
+      {},
+      { holdfast: 'returned' },
+      { holdfast: 5, call: 1 },
+      { holdfast: 'returned', call: 99 },
+    ])
+      scope.postMessage(message, []);
     scope.postMessage({ holdfast: 'returned', call: 1, value: { graph: [[1], [99, 1]] } }, []);
     expect(await outcome).toBeInstanceOf(WorkerCrashedError);
   });

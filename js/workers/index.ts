@@ -1,0 +1,9 @@
+/**
+ * `holdfast/worker`: handlers in Web Workers. The page uses `workerHandler`, the worker's file `serve`;
+ * what a file does not use is left out of it, so neither the core nor msgpackr comes along.
+ */
+export { type CustomCodec, registerCodec } from '../codec/kinds.ts';
+export { AbortTaskRunError, FatalError, NonRetryableError, RetryableError } from '../errors.ts';
+export type { TaskContext, TaskHandler } from '../types.ts';
+export { type WorkerHandler, type WorkerHandlerOptions, workerHandler } from './pool.ts';
+export { serve } from './serve.ts';
