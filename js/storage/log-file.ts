@@ -296,7 +296,7 @@ function verify(file: SyncFile, bytes: Uint8Array): void {
   }
 }
 
-function same(left: Uint8Array, right: Uint8Array): boolean {
+export function same(left: Uint8Array, right: Uint8Array): boolean {
   for (let at = 0; at < right.length; at++) if (left[at] !== right[at]) return false;
   return true;
 }

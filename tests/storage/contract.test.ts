@@ -1,6 +1,11 @@
+import 'fake-indexeddb/auto';
+import { IDBFactory } from 'fake-indexeddb';
+import { indexedDB as indexedDBStorage } from '../../js/storage/indexeddb.ts';
+import { local } from '../../js/storage/local.ts';
 import { memory } from '../../js/storage/memory.ts';
 import { opfs } from '../../js/storage/opfs.ts';
 import { storageContract } from './contract.ts';
+import { FakeLocalStorage } from './fake-local.ts';
 import { FakeDisk, threadlessWorker } from './fake-opfs.ts';
 import { HandTimers } from './scenario.ts';
 
@@ -14,4 +19,22 @@ storageContract(
     return { store: () => opfs({ worker: () => threadlessWorker(disk, timers), timers }) };
   },
   { persistent: true, blobBytes: 9_000_000 },
+);
+
+storageContract(
+  'indexedDB()',
+  () => {
+    globalThis.indexedDB = new IDBFactory();
+    return { store: () => indexedDBStorage({ timers: new HandTimers() }) };
+  },
+  { persistent: true, blobBytes: 1_000_000 },
+);
+
+storageContract(
+  'local()',
+  () => {
+    const values = new FakeLocalStorage();
+    return { store: () => local(values) };
+  },
+  { persistent: true, blobBytes: 900_000 },
 );
