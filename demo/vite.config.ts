@@ -1,6 +1,5 @@
 import react from '@vitejs/plugin-react';
 import { defineConfig, type Plugin } from 'vite';
-// @ts-expect-error a plain script, shared with the server of `npm start -- --check`
 import { contentSecurityPolicy } from './policy.mjs';
 import { pdfjsAssets } from './vite-pdfjs-assets.ts';
 

@@ -54,7 +54,7 @@ export class Browser {
 
   /** Opens the address, in the profile as the last life left it. */
   async open(url) {
-    this.#context = await chromium.launchPersistentContext(this.profile, { executablePath: findChromium(), args: flags, timeout: 60_000 });
+    this.#context = await chromium.launchPersistentContext(this.profile, { executablePath: findChromium(), args: flags, locale: 'en-US', timeout: 60_000 });
     this.page = this.#context.pages()[0] ?? (await this.#context.newPage());
     this.page.setDefaultTimeout(120_000);
     await this.page.goto(url);

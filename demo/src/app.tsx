@@ -2,7 +2,7 @@ import { TaskManager } from 'holdfast/react';
 import { useEffect, useRef } from 'react';
 import { JsonPage } from './pages/json-page.tsx';
 import { PdfPage } from './pages/pdf-page.tsx';
-import { LanguageContext, useLanguageChoice, useTheme, useWords } from './shell/choices.ts';
+import { LanguageContext, type Theme, useLanguageChoice, useTheme, useWords } from './shell/choices.ts';
 import { Header } from './shell/header.tsx';
 import { type Route, useRoute } from './shell/route.ts';
 import { StorageBadge } from './shell/storage-badge.tsx';
@@ -31,7 +31,7 @@ function HowItHolds({ route, onTry }: { route: Route; onTry(): void }) {
   );
 }
 
-function Body({ route, language }: { route: Route; language: Language }) {
+function Body({ route, language, theme }: { route: Route; language: Language; theme: Theme }) {
   const say = useWords();
   const title = route === 'pdf' ? say.pdfTitle : say.jsonTitle;
   useEffect(() => {
@@ -50,7 +50,7 @@ function Body({ route, language }: { route: Route; language: Language }) {
       <HowItHolds route={route} onTry={showTryIt} />
       <section className="tasks" aria-label={say.tasks}>
         <StorageBadge />
-        <TaskManager locale={language} />
+        <TaskManager locale={language} theme={theme} />
       </section>
       <TryIt ref={tryIt} />
     </main>
@@ -64,7 +64,7 @@ export function App() {
   return (
     <LanguageContext value={language}>
       <Header route={route} language={language} onLanguage={setLanguage} theme={theme} onTheme={setTheme} />
-      <Body route={route} language={language} />
+      <Body route={route} language={language} theme={theme} />
     </LanguageContext>
   );
 }

@@ -7,8 +7,8 @@
  */
 import { Tokenizer, TokenParser, TokenType } from '@streamparser/json';
 import { FatalError } from 'holdfast';
+import { faultOf, type Subject, unreadable } from './faults.ts';
 import { exactNumber, parseExactly } from './json-clean.ts';
-import { shownName } from './names.ts';
 
 export type JsonKind = 'array' | 'object' | 'lines';
 
@@ -28,6 +28,7 @@ export interface Element {
 
 export interface Reading {
   file: File;
+  subject: Subject;
   kind: JsonKind;
   from: Cursor;
   signal: AbortSignal;
@@ -43,23 +44,19 @@ export type Stopped = Cursor | undefined;
 const kMaxElementBytes = 64 * 1024 * 1024;
 const kNewline = 10;
 
-export function fault(file: File, what: string, cause?: unknown): FatalError {
-  return new FatalError(`"${shownName(file.name)}" ${what}.`, { cause });
-}
-
 /** What kind of file it is and where its first element may begin. */
-export async function inspect(file: File): Promise<{ kind: JsonKind; from: Cursor }> {
-  if (file.size === 0) throw fault(file, 'is empty (0 bytes)');
+export async function inspect(file: File, subject: Subject): Promise<{ kind: JsonKind; from: Cursor }> {
+  if (file.size === 0) throw faultOf(subject, 'empty');
   const head = new Uint8Array(await file.slice(0, 64 * 1024).arrayBuffer());
   if ((head[0] === 0xff && head[1] === 0xfe) || (head[0] === 0xfe && head[1] === 0xff)) {
-    throw fault(file, 'is UTF-16 text; save it as UTF-8');
+    throw faultOf(subject, 'utf16');
   }
   let at = head[0] === 0xef && head[1] === 0xbb && head[2] === 0xbf ? 3 : 0;
   if (/\.(ndjson|jsonl|jsonlines)$/i.test(file.name)) return { kind: 'lines', from: { offset: at, line: 1 } };
   let line = 1;
   for (; at < head.length && [32, 9, 13, kNewline].includes(head[at] as number); at++) if (head[at] === kNewline) line++;
   const first = String.fromCharCode(head[at] ?? 0);
-  if (first !== '[' && first !== '{') throw fault(file, 'holds neither a JSON array nor a JSON object');
+  if (first !== '[' && first !== '{') throw faultOf(subject, 'notJson');
   return { kind: first === '[' ? 'array' : 'object', from: { offset: at + 1, line } };
 }
 
@@ -74,7 +71,7 @@ async function eachChunk(reading: Reading, take: (chunk: Uint8Array, base: numbe
   try {
     for (;;) {
       reading.signal.throwIfAborted();
-      const { value, done } = await reader.read();
+      const { value, done } = await reader.read().catch((error) => { throw unreadable(error, reading.subject) ?? error; });
       if (done || take(value, base)) return;
       base += value.length;
       reading.onBytes(base);
@@ -84,9 +81,17 @@ async function eachChunk(reading: Reading, take: (chunk: Uint8Array, base: numbe
   }
 }
 
+/** Keeps numbers that JavaScript can't hold. */
+class ExactTokenizer extends Tokenizer {
+  onInexact: (text: string) => void = () => {};
+  override parseNumber(text: string): number {
+    return exactNumber(text, () => this.onInexact(text)) as number;
+  }
+}
+
 class ElementReader {
   readonly #reading: Reading;
-  readonly #tokenizer = new Tokenizer();
+  readonly #tokenizer = new ExactTokenizer();
   readonly #parser = new TokenParser({ paths: ['$.*'], keepStack: false });
   #chunk: Uint8Array = new Uint8Array(0);
   #base = 0;
@@ -103,8 +108,7 @@ class ElementReader {
     this.#reading = reading;
     const { from } = reading;
     [this.#line, this.#countedTo, this.#boundary] = [from.line, from.offset, from];
-    this.#tokenizer.parseNumber = (text) =>
-      exactNumber(text, () => reading.onProblem(`the number ${text} was rounded`, this.#here())) as number;
+    this.#tokenizer.onInexact = (text) => reading.onProblem(`the number ${text} was rounded`, this.#here());
     this.#tokenizer.onToken = (token) => this.#onToken(token);
     this.#parser.onValue = ({ key, value }) => this.#onValue(key, value);
     // Both the tokenizer and the parser would otherwise swallow what their callbacks throw.
@@ -115,7 +119,7 @@ class ElementReader {
     this.#tokenizer.write(this.#reading.kind === 'array' ? '[' : '{');
     await eachChunk(this.#reading, (chunk, base) => this.#take(chunk, base));
     if (this.#stopped) return this.#boundary;
-    if (!this.#parser.isEnded) throw fault(this.#reading.file, 'is incomplete: it ends in the middle of its JSON');
+    if (!this.#parser.isEnded) throw faultOf(this.#reading.subject, 'cutShort');
     return undefined;
   }
 
@@ -129,7 +133,7 @@ class ElementReader {
     if (this.#stopped) return true;
     this.#countLines(base + chunk.length);
     if (base + chunk.length - this.#here().offset > kMaxElementBytes && !this.#parser.isEnded) {
-      throw fault(this.#reading.file, `has an element of more than 64 MB at byte ${this.#here().offset} (line ${this.#here().line})`);
+      throw faultOf(this.#reading.subject, 'largeElement', this.#here());
     }
     return false;
   }
@@ -174,11 +178,11 @@ class ElementReader {
     const message = error instanceof Error ? error.message : String(error);
     const position = /position "(\d+)"/.exec(message);
     const offset = position ? this.#base + Number(position[1]) : this.#tokenAt;
-    const place = `at byte ${offset} (line ${this.#countLines(Math.min(offset, this.#base + this.#chunk.length))})`;
-    if (this.#parser.isEnded) return fault(this.#reading.file, `has something after the end of its JSON ${place}`, error);
-    const found = this.#chunk[offset - this.#base];
-    const shown = found !== undefined && found > 32 && found < 127 ? `unexpected ${JSON.stringify(String.fromCharCode(found))}` : 'unexpected content';
-    return fault(this.#reading.file, `is not valid JSON: ${shown} ${place}`, error);
+    const place = { offset, line: this.#countLines(Math.min(offset, this.#base + this.#chunk.length)) };
+    if (this.#parser.isEnded) return faultOf(this.#reading.subject, 'trailing', place, error);
+    const byte = this.#chunk[offset - this.#base];
+    const found = byte !== undefined && byte > 32 && byte < 127 ? String.fromCharCode(byte) : '';
+    return faultOf(this.#reading.subject, 'syntax', { ...place, found }, error);
   }
 }
 
@@ -210,7 +214,7 @@ class LineReader {
     if (this.#stopped) return true;
     this.#rest.push(chunk.slice(from));
     this.#restBytes += chunk.length - from;
-    if (this.#restBytes > kMaxElementBytes) throw fault(this.#reading.file, `has a line of more than 64 MB (line ${this.#at.line})`);
+    if (this.#restBytes > kMaxElementBytes) throw faultOf(this.#reading.subject, 'longLine', this.#at);
     return false;
   }
 

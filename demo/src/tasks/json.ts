@@ -4,7 +4,8 @@
  */
 import { FatalError, type TaskContext } from 'holdfast';
 import { Cleaner, type CleanCounts, type CleanOptions } from './json-clean.ts';
-import { type Cursor, type Element, fault, inspect, type JsonKind, read } from './json-read.ts';
+import { type Cursor, type Element, inspect, type JsonKind, read } from './json-read.ts';
+import { faultOf, type Subject, subjectOf } from './faults.ts';
 import { baseName, numbered, shownName } from './names.ts';
 import { announcedStep } from './progress.ts';
 import { type Compressed, compress, Compressor, ZipWriter } from './zip.ts';
@@ -44,12 +45,13 @@ const kBatchBytes = 64 * 1024;
 export async function processJson(input: JsonInput, ctx: TaskContext): Promise<File> {
   const { file } = checkInput(input);
   const step = announcedStep(ctx);
-  const { kind, from } = await step('open', () => inspect(file));
-  const builder = new ResultBuilder(input, kind);
+  const subject = subjectOf(file, ctx.metadata);
+  const { kind, from } = await step('open', () => inspect(file, subject));
+  const builder = new ResultBuilder(input, kind, subject);
   let cursor: Cursor | undefined = from;
   for (let number = 1; cursor; number++) {
     const at: Cursor = cursor;
-    const part: Part = await step(`part-${number}`, () => cutPart(input, kind, at, ctx));
+    const part: Part = await step(`part-${number}`, () => cutPart(input, subject, kind, at, ctx));
     builder.add(part);
     cursor = part.next;
     report(ctx, cursor?.offset ?? file.size, file.size, number);
@@ -72,7 +74,7 @@ function report(ctx: TaskContext, offset: number, size: number, part: number): v
   ctx.progress({ value: (99 * offset) / size, phase: 'parts', step: `part-${part}`, message: `${megabytes(offset)} / ${megabytes(size)} MB` });
 }
 
-async function cutPart(input: JsonInput, kind: JsonKind, from: Cursor, ctx: TaskContext): Promise<Part> {
+async function cutPart(input: JsonInput, subject: Subject, kind: JsonKind, from: Cursor, ctx: TaskContext): Promise<Part> {
   const problems = new ProblemList();
   let [elements, here] = [0, from];
   const onProblem = (message: string, at: Cursor) => problems.add(message, at);
@@ -91,7 +93,7 @@ async function cutPart(input: JsonInput, kind: JsonKind, from: Cursor, ctx: Task
     return true;
   };
   const next = await read({
-    file: input.file, kind, from, signal: ctx.signal, onElement, onProblem,
+    file: input.file, subject, kind, from, signal: ctx.signal, onElement, onProblem,
     onBytes: throttled((offset) => report(ctx, offset, input.file.size, 0), input.file.size / 200),
   });
   if (next) problems.dropFrom(next.offset);
@@ -197,14 +199,16 @@ function byteLength(text: string): number {
 class ResultBuilder {
   readonly #input: JsonInput;
   readonly #kind: JsonKind;
+  readonly #subject: Subject;
   readonly #zip = new ZipWriter();
   readonly #parts: object[] = [];
   readonly #problems: Problem[] = [];
   readonly #sums = { elementsRead: 0, elementsWritten: 0, trimmed: 0, dropped: 0, renamed: 0, problems: 0 };
 
-  constructor(input: JsonInput, kind: JsonKind) {
+  constructor(input: JsonInput, kind: JsonKind, subject: Subject) {
     this.#input = input;
     this.#kind = kind;
+    this.#subject = subject;
   }
 
   add({ from, read: elements, written, counts, problems, problemCount, content }: Part): void {
@@ -221,7 +225,7 @@ class ResultBuilder {
   finish(): File {
     const { file, partBytes, trim, dropEmpty, keys, format } = this.#input;
     if (this.#kind === 'lines' && this.#sums.elementsRead === 0 && this.#sums.problems > 0) {
-      throw fault(file, `is not JSON: none of its lines is valid (${this.#sums.problems} problems)`);
+      throw faultOf(this.#subject, 'noValidLine', { count: this.#sums.problems });
     }
     const text = JSON.stringify({
       file: shownName(file.name), fileSize: file.size, kind: this.#kind, options: { partBytes, trim, dropEmpty, keys, format },

@@ -5,6 +5,11 @@ const kMaxBytes = 120;
 const kForbidden = /[\u0000-\u001f\u007f-\u009f"*:<>?|\\/\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
 const kReserved = /^(con|prn|aux|nul|com\d|lpt\d)$/i;
 
+/** Half an emoji can't be written as UTF-8. */
+function wellFormed(text: string): string {
+  return new TextDecoder().decode(new TextEncoder().encode(text));
+}
+
 /** Cuts at whole characters, so that no emoji is torn apart. */
 function shorten(text: string, maxBytes: number): string {
   const encoder = new TextEncoder();
@@ -22,7 +27,7 @@ function shorten(text: string, maxBytes: number): string {
 export function baseName(fileName: string): string {
   const last = fileName.split(/[\\/]/).at(-1) ?? '';
   const stem = last.replace(/\.[a-z0-9]{1,8}$/i, '').replace(kForbidden, '_');
-  const tidy = shorten(stem.toWellFormed?.() ?? stem, kMaxBytes).replace(/^[.\s]+|[.\s]+$/g, '');
+  const tidy = shorten(wellFormed(stem), kMaxBytes).replace(/^[.\s]+|[.\s]+$/g, '');
   if (tidy === '' || /^_+$/.test(tidy)) return 'document';
   return kReserved.test(tidy) ? `${tidy}_` : tidy;
 }

@@ -3,10 +3,10 @@
  * whole, and of its pages only those being worked on. Everything that could make two runs differ is
  * switched off: glyphs are drawn as paths from our own fonts, on a canvas of the CPU.
  */
-import {
-  type DocumentInitParameters, getDocument, type PDFDocumentProxy, PDFDataRangeTransport, type PDFPageProxy, PDFWorker,
-} from 'pdfjs-dist/legacy/build/pdf.mjs';
-import { checkPdf, sentenceOf } from './pdf-faults.ts';
+import { getDocument, type PDFDocumentProxy, PDFDataRangeTransport, type PDFPageProxy, PDFWorker } from 'pdfjs-dist/legacy/build/pdf.mjs';
+import type { DocumentInitParameters } from 'pdfjs-dist/types/src/display/api';
+import type { Subject } from './faults.ts';
+import { checkPdf, pdfFaultOf } from './pdf-faults.ts';
 
 const kChunkBytes = 512 * 1024;
 const kMaxThumbnailHeight = 1600;
@@ -82,17 +82,17 @@ function parameters(worker: PDFWorker, range: FileTransport, assets: string): Do
 export class PdfDocument {
   readonly #document: PDFDocumentProxy;
   readonly #release: () => Promise<void>;
-  readonly #fileName: string;
+  readonly #subject: Subject;
 
-  private constructor(document: PDFDocumentProxy, fileName: string, release: () => Promise<void>) {
+  private constructor(document: PDFDocumentProxy, subject: Subject, release: () => Promise<void>) {
     this.#document = document;
-    this.#fileName = fileName;
+    this.#subject = subject;
     this.#release = release;
   }
 
   /** @throws FatalError one sentence that names the file, for every file that can't be opened */
-  static async open(file: File, assets: string): Promise<PdfDocument> {
-    await checkPdf(file);
+  static async open(file: File, assets: string, subject: Subject): Promise<PdfDocument> {
+    await checkPdf(file, subject).catch((error) => { throw pdfFaultOf(error, subject); });
     const port = new Worker(new URL('./pdfjs.worker.ts', import.meta.url), { type: 'module' });
     const worker = PDFWorker.create({ port } as unknown as Parameters<typeof PDFWorker.create>[0]);
     let unreadable: (error: unknown) => void = () => {};
@@ -106,10 +106,10 @@ export class PdfDocument {
       port.terminate();
     };
     try {
-      return new PdfDocument(await Promise.race([task.promise, trouble]), file.name, release);
+      return new PdfDocument(await Promise.race([task.promise, trouble]), subject, release);
     } catch (error) {
       await release();
-      throw sentenceOf(error, file.name);
+      throw pdfFaultOf(error, subject);
     }
   }
 
@@ -139,7 +139,7 @@ export class PdfDocument {
       page.cleanup();
       return read;
     } catch (error) {
-      throw sentenceOf(error, this.#fileName, number);
+      throw pdfFaultOf(error, this.#subject, number);
     }
   }
 

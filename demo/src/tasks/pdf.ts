@@ -5,6 +5,7 @@
  * steps' values alone, so it does not matter which of them were computed now and which before a crash.
  */
 import { FatalError, type TaskContext } from 'holdfast';
+import { type Subject, subjectOf } from './faults.ts';
 import { baseName, numbered, shownName } from './names.ts';
 import { PdfDocument, type PdfFacts, type PdfPage } from './pdf-document.ts';
 import { announcedStep, inOrder } from './progress.ts';
@@ -24,7 +25,7 @@ const kPagesAtOnce = 3;
 
 export async function processPdf(input: PdfInput, ctx: TaskContext, assets: string): Promise<File> {
   const { file, maxImages } = checkInput(input);
-  const source = openedOnce(file, assets);
+  const source = openedOnce(file, assets, subjectOf(file, ctx.metadata));
   const step = announcedStep(ctx);
   try {
     const facts = await step('open', async () => (await source.get()).facts());
@@ -53,10 +54,10 @@ function checkInput(input: PdfInput): PdfInput {
 }
 
 /** After a crash all pages may be stored already; then the file is not even opened. */
-function openedOnce(file: File, assets: string) {
+function openedOnce(file: File, assets: string, subject: Subject) {
   let opened: Promise<PdfDocument> | undefined;
   return {
-    get: () => (opened ??= PdfDocument.open(file, assets)),
+    get: () => (opened ??= PdfDocument.open(file, assets, subject)),
     close: async () => {
       await (await opened?.catch(() => undefined))?.close();
     },
