@@ -1,0 +1,52 @@
+'use client';
+import type { TaskState } from '../types.ts';
+import { Icon, type IconName } from './Icon.tsx';
+import { type ActionName, type TaskRowApi, usePanel } from './panel.ts';
+import { clip } from './text.ts';
+
+const icons: Record<ActionName, IconName> = {
+  pause: 'pause', resume: 'play', cancel: 'cross', retry: 'retry', download: 'download', remove: 'trash',
+};
+/** Pause and Resume are one button that changes its word, so the focus stays on it. */
+const keys: Partial<Record<ActionName, string>> = { pause: 'toggle', resume: 'toggle' };
+const withWord = new Set<ActionName>(['retry', 'download', 'resume']);
+
+interface ActionButtonProps {
+  action: ActionName;
+  state: TaskState;
+  onClick(): void;
+}
+
+function ActionButton({ action, state, onClick }: ActionButtonProps) {
+  const { format, part } = usePanel();
+  const word = format.label(action);
+  return (
+    <button
+      type="button"
+      className={part('button', 'hf-button')}
+      data-action={action}
+      data-worded={withWord.has(action)}
+      aria-label={format.label('actionOn', { action: word, name: clip(state.name, 120) })}
+      title={word}
+      onClick={onClick}
+    >
+      <Icon name={icons[action]} />
+      {withWord.has(action) && <span className="hf-button-word">{word}</span>}
+    </button>
+  );
+}
+
+/** The buttons that make sense for this run now. */
+export function TaskActions({ state, row }: { state: TaskState; row: TaskRowApi }) {
+  const { part, renderActions } = usePanel();
+  const own = renderActions?.(state, row);
+  if (row.actions.length === 0 && !own) return null;
+  return (
+    <div className={part('actions', 'hf-actions')}>
+      {own}
+      {row.actions.map((action) => (
+        <ActionButton key={keys[action] ?? action} action={action} state={state} onClick={() => void row.perform(action)} />
+      ))}
+    </div>
+  );
+}

@@ -1,0 +1,91 @@
+'use client';
+import type { ReactNode } from 'react';
+import type { TaskState } from '../types.ts';
+import { isEnding } from './appearance.ts';
+import type { Format } from './format.ts';
+import { usePanel } from './panel.ts';
+import { RelativeTime } from './RelativeTime.tsx';
+import { isGuess } from './TaskProgressBar.tsx';
+import { clip } from './text.ts';
+import { progressOf } from './useTaskProgress.ts';
+
+const theirs = (text: string) => <bdi>{clip(text, 300)}</bdi>;
+
+function runningWords(state: TaskState, format: Format): ReactNode {
+  if (isEnding(state)) return format.label('cancellingMessage');
+  const { isFinalizing } = progressOf(state);
+  const own = state.progressMessage ?? state.progressStep ?? state.progressPhase;
+  if (own) return theirs(own);
+  if (state.phase === 'waiting') return format.label('waitingMessage');
+  return format.label(isFinalizing ? 'finalizingMessage' : 'working');
+}
+
+function pendingWords(state: TaskState, format: Format): ReactNode {
+  if (state.phase === 'blocked') return format.label(`blocked.${state.reason ?? 'dependencies'}`);
+  if (state.retryAt === undefined) return format.label('queuedMessage');
+  if (state.phase === 'delayed') return <RelativeTime atMs={state.retryAt} label="startsIn" overdue="starting" />;
+  const values = { attempt: state.attempt, max: state.maxRetries + 1 };
+  return <RelativeTime atMs={state.retryAt} label="nextAttempt" values={values} overdue="nextAttemptNow" />;
+}
+
+function pausedWords(state: TaskState, format: Format): ReactNode {
+  if (state.phase === 'blocked') return pendingWords(state, format);
+  if (state.progress <= 0) return format.label('pausedMessage');
+  return format.label('pausedAt', { progress: format.percent(state.progress) });
+}
+
+function failedWords(state: TaskState, format: Format): ReactNode {
+  if (state.phase === 'quarantined') return format.label('quarantinedMessage');
+  return state.error?.message ? theirs(state.error.message) : format.label('failed');
+}
+
+function completedWords(state: TaskState, format: Format): ReactNode {
+  const endedAt = state.endedAt ?? state.lastUpdated;
+  return (
+    <>
+      <RelativeTime atMs={endedAt} label="finished" />
+      <span className="hf-part">{format.label('took', { duration: format.duration(Math.max(0, endedAt - state.startTime)) })}</span>
+    </>
+  );
+}
+
+function words(state: TaskState, format: Format): ReactNode {
+  switch (state.status) {
+    case 'running': return runningWords(state, format);
+    case 'paused': return pausedWords(state, format);
+    case 'completed': return completedWords(state, format);
+    case 'failed': return failedWords(state, format);
+    case 'cancelled': return <RelativeTime atMs={state.endedAt ?? state.lastUpdated} label="cancelledAt" />;
+    default: return pendingWords(state, format);
+  }
+}
+
+/** How far, how long still. */
+function Numbers({ state }: { state: TaskState }) {
+  const { format } = usePanel();
+  const progress = progressOf(state);
+  if (state.status !== 'running' || isEnding(state)) return null;
+  const percent = format.percent(progress.progress);
+  return (
+    <>
+      {!progress.indeterminate && (
+        <span className="hf-part hf-number">{isGuess(progress) ? format.label('approximately', { progress: percent }) : percent}</span>
+      )}
+      {progress.remainingMs !== undefined && (
+        <span className="hf-part">{format.label('remaining', { duration: format.duration(progress.remainingMs) })}</span>
+      )}
+    </>
+  );
+}
+
+/** The second line of a row: what happens now, in the words of the task where it gave some. */
+export function TaskSummary({ state }: { state: TaskState }) {
+  const { format } = usePanel();
+  return (
+    <div className="hf-summary">
+      <span className="hf-summary-words">{words(state, format)}</span>
+      <Numbers state={state} />
+      {!state.local && <span className="hf-part">{format.label('otherTab')}</span>}
+    </div>
+  );
+}

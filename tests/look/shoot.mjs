@@ -1,0 +1,56 @@
+// Saves the panel in its states as pictures: node tests/look/shoot.mjs → build/look/*.png
+import { openLook, outDirectory } from './browser.mjs';
+
+const phone = { viewport: { width: 360, height: 740 }, deviceScaleFactor: 2, hasTouch: true, isMobile: true };
+const dark = { colorScheme: 'dark' };
+const openAll = async (page) => {
+  for (const button of await page.locator('.hf-toggle').all()) await button.click();
+};
+const openSome = (...indexes) => async (page) => {
+  for (const index of indexes) await page.locator('.hf-toggle').nth(index).click();
+};
+
+/** name, query, context, what to do before */
+const pictures = [
+  ['light-phases', { scene: 'phases' }],
+  ['dark-phases', { scene: 'phases' }, dark],
+  ['light-theme-on-dark-page', { scene: 'one', theme: 'light' }, dark],
+  ['details', { scene: 'phases' }, {}, openSome(0, 5, 13, 14, 15)],
+  ['details-dark', { scene: 'phases' }, dark, openSome(0, 15)],
+  ['compact', { scene: 'phases', density: 'compact' }],
+  ['french', { scene: 'phases', locale: 'fr' }, {}, openSome(0)],
+  ['rtl', { scene: 'phases', dir: 'rtl' }, {}, openSome(0)],
+  ['phone', { scene: 'phases' }, phone],
+  ['phone-dark-awkward', { scene: 'awkward' }, { ...phone, ...dark }],
+  ['phone-french-details', { scene: 'one', locale: 'fr' }, phone, openSome(0)],
+  ['awkward', { scene: 'awkward' }],
+  ['awkward-details', { scene: 'awkward' }, {}, openAll],
+  ['empty', { scene: 'empty' }],
+  ['empty-phone-dark', { scene: 'empty' }, { ...phone, ...dark }],
+  ['empty-group', { scene: 'one' }, {}, (page) => page.locator('[data-group=failed]').click()],
+  ['opening', { scene: 'opening' }],
+  ['one', { scene: 'one' }],
+  ['thousand', { scene: 'thousand' }],
+  ['clear-all', { scene: 'phases' }, {}, (page) => page.locator('.hf-clear').click()],
+  ['focus', { scene: 'phases' }, {}, async (page) => { for (let n = 0; n < 6; n++) await page.keyboard.press('Tab'); }],
+  ['storage-full', { scene: 'full' }],
+  ['storage-degraded', { scene: 'degraded' }],
+  ['storage-failing-dark', { scene: 'failing' }, dark],
+  ['storage-memory-french', { scene: 'memory', locale: 'fr' }],
+  ['forced-colors', { scene: 'phases' }, { forcedColors: 'active' }],
+  ['reduced-motion', { scene: 'phases' }, { reducedMotion: 'reduce' }],
+];
+
+const wanted = process.argv.slice(2);
+const look = await openLook();
+for (const [name, query, context = {}, before] of pictures) {
+  if (wanted.length > 0 && !wanted.includes(name)) continue;
+  const page = await look.page(query, context);
+  await before?.(page);
+  await page.waitForTimeout(350);
+  await page.screenshot({ path: `${outDirectory}${name}.png`, fullPage: query.scene !== 'thousand' });
+  const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+  console.log(`${name}.png${overflow > 0 ? `  OVERFLOWS by ${overflow} px` : ''}${page.problems.map((problem) => `\n  ${problem}`).join('')}`);
+  await page.context().close();
+}
+await look.close();
