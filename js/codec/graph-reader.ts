@@ -122,7 +122,7 @@ export class GraphReader {
   #record(node: unknown[], target: object): object {
     for (let i = 1; i < node.length; i += 2) {
       const key = this.#text(node[i]);
-      if (key === '__proto__') define(target, key, this.#slot(node[i + 1]));
+      if (key in target) define(target, key, this.#slot(node[i + 1]));
       else (target as Record<string, unknown>)[key] = this.#slot(node[i + 1]);
     }
     return target;

@@ -12,12 +12,19 @@ import { Packr, RESET_BUFFER_MODE, REUSE_BUFFER_MODE, Unpackr } from 'msgpackr/i
 import { SerializationError } from '../errors.ts';
 import { MAX_DEPTH } from './kinds.ts';
 
+/** msgpackr's own buffer: a Buffer where there are any, it relies on that. */
+const KEPT_BYTES = 256 * 1024;
+
 const packr = new Packr({ useRecords: false, structuredClone: false, moreTypes: false });
 const unpackr = new Unpackr({ useRecords: false, structuredClone: false, mapsAsObjects: true });
 
 /** Bytes `start` to `end` of the result; they are overwritten by the next call. */
 export function pack(value: unknown): Uint8Array & { start: number; end: number } {
-  return packr.pack(value, REUSE_BUFFER_MODE | RESET_BUFFER_MODE);
+  const packed = packr.pack(value, REUSE_BUFFER_MODE | RESET_BUFFER_MODE);
+  // It grows to many times a large value and would keep that for good.
+  if (packed.length > KEPT_BYTES)
+    packr.useBuffer(typeof Buffer === 'undefined' ? new Uint8Array(8192) : Buffer.alloc(8192));
+  return packed;
 }
 
 export function unpack(bytes: Uint8Array, start: number, end: number): unknown {

@@ -3,6 +3,8 @@ declare module 'msgpackr/index-no-eval' {
   export class Packr {
     constructor(options: { useRecords?: boolean; structuredClone?: boolean; moreTypes?: boolean });
     pack(value: unknown, mode: number): Uint8Array & { start: number; end: number };
+    /** Writes into this one from now on. */
+    useBuffer(buffer: Uint8Array): void;
   }
   export class Unpackr {
     constructor(options: { useRecords?: boolean; structuredClone?: boolean; mapsAsObjects?: boolean });

@@ -90,7 +90,8 @@ function isPlainArray(value: unknown[], depth: number, walk: Walk): boolean {
 function hasPlainFields(value: object, depth: number, walk: Walk): boolean {
   if (Symbol.toStringTag in value) return false;
   for (const key in value) {
-    if (key === '__proto__' || key === 'constructor' || !isExactInUtf8(key)) return false;
+    // What the prototype has too needs to be defined, not assigned: `__proto__`, `constructor`, `toString` …
+    if (key in objectPrototype || !isExactInUtf8(key)) return false;
     walk.budget -= key.length;
     if (!isPlainChild((value as Record<string, unknown>)[key], depth, walk)) return false;
   }

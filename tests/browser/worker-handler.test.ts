@@ -194,6 +194,24 @@ describe('the codec in a real browser', () => {
     expect(figures['write {url,n}']).toBeLessThan(5000);
   });
 
+  it('S4: works with frozen prototypes, also for keys they have', async () => {
+    const result = await served.page.evaluate(async () => {
+      for (const type of [Object, Array, Map, Set, Date, Error, Uint8Array]) Object.freeze(type.prototype);
+      const value = {
+        toString: 'x',
+        list: [{ valueOf: 1 }],
+        map: new Map([[1, new Date(5)]]),
+        error: new TypeError('y'),
+      };
+      const plain = { a: [1, { b: 'c' }] };
+      const copy = codec.decode(codec.encode(value, 'input').bytes);
+      const clone = codec.clone(value, 'input');
+      const same = JSON.stringify(codec.decode(codec.encode(plain, 'input').bytes)) === JSON.stringify(plain);
+      return [copy.toString, clone.list[0].valueOf, copy.map.get(1).getTime(), copy.error.message, same];
+    });
+    expect(result).toEqual(['x', 1, 5, 'y', true]);
+  });
+
   it('S12: nothing asked for eval or for anything inline', () => {
     expect(served.complaints).toEqual([]);
   });
