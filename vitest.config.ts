@@ -24,7 +24,8 @@ export default defineConfig({
           name: 'js',
           // A test of components starts with: // @vitest-environment happy-dom
           environment: 'node',
-          include: ['tests/{js,storage,react}/**/*.test.{ts,tsx}'],
+          include: ['tests/{js,storage,react,demo}/**/*.test.{ts,tsx}'],
+          exclude: ['**/*.browser.test.*'],
           typecheck: { enabled: true, include: ['tests/{js,react}/**/*.test-d.ts'], tsconfig: './tsconfig.json' },
         },
       },
@@ -33,7 +34,7 @@ export default defineConfig({
         test: {
           name: 'browser',
           environment: 'node', // each test drives a real Chromium with playwright-core
-          include: ['tests/browser/**/*.test.{ts,tsx}', 'tests/demo/**/*.test.{ts,tsx}'],
+          include: ['tests/browser/**/*.test.{ts,tsx}', 'tests/demo/**/*.browser.test.{ts,tsx}'],
           fileParallelism: false, // one browser at a time: they measure time and kill processes
           testTimeout: 60_000,
           hookTimeout: 60_000,

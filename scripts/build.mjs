@@ -5,13 +5,26 @@ import { dirname, join } from 'node:path';
 import { toolchainEnvironment } from './env.mjs';
 import { hashText, root } from './setup/common.mjs';
 
-/** Runs a tool of the toolchain in the project's directory; a failure ends the process with its exit code. */
+/** A tool ended with an error it has explained itself. */
+export class ToolFailed extends Error {
+  constructor(command, args, status) {
+    super(`failed (${status}): ${command} ${args.join(' ')}`);
+    this.status = status;
+  }
+}
+
+/** For entry scripts: a failed tool ends the process with its exit code, without a stack. */
+export function endOnFailure() {
+  process.on('uncaughtException', (error) => {
+    process.stderr.write(`\n${error instanceof ToolFailed ? error.message : error.stack}\n`);
+    process.exit(error.status ?? 1);
+  });
+}
+
+/** Runs a tool of the toolchain in the project's directory. @throws ToolFailed */
 export function must(command, args, options = {}) {
   const status = attempt(command, args, options);
-  if (status !== 0) {
-    process.stderr.write(`\nfailed (${status}): ${command} ${args.join(' ')}\n`);
-    process.exit(status);
-  }
+  if (status !== 0) throw new ToolFailed(command, args, status);
 }
 
 /** The same, but answers with the exit code. */
@@ -30,14 +43,12 @@ export function attempt(command, args, { env = {}, ...options } = {}) {
 function quietly(command, args) {
   const result = spawnSync(command, args, { cwd: root, encoding: 'utf8', env: toolchainEnvironment() });
   if (result.status === 0) return;
-  process.stderr.write(
-    `${result.stdout ?? ''}${result.stderr ?? result.error?.message}\nfailed: ${command} ${args.join(' ')}\n`,
-  );
-  process.exit(1);
+  process.stderr.write(`${result.stdout ?? ''}${result.stderr ?? result.error?.message}`);
+  throw new ToolFailed(command, args, result.status ?? 1);
 }
 
 /** Configures a preset when it is new or the toolchain changed, and builds it. Ninja does the rest of the bookkeeping. */
-export function buildPreset(preset, targets = []) {
+export function buildPreset(preset, targets = [], options = {}) {
   const directory = join(root, 'build', preset);
   const env = toolchainEnvironment();
   const fingerprint = hashText(
@@ -46,11 +57,15 @@ export function buildPreset(preset, targets = []) {
   );
   const mark = join(directory, '.toolchain');
   if (!existsSync(mark) || readFileSync(mark, 'utf8') !== fingerprint) {
-    process.stdout.write(`configuring build/${preset}\n`);
+    process.stderr.write(`configuring build/${preset}\n`);
     quietly('cmake', ['--preset', preset, '--fresh', '--log-level=WARNING']);
     writeFileSync(mark, fingerprint);
   }
-  must('cmake', ['--build', '--preset', preset, ...targets.flatMap((name) => ['--target', name]), '--', '--quiet']);
+  must(
+    'cmake',
+    ['--build', '--preset', preset, ...targets.flatMap((name) => ['--target', name]), '--', '--quiet'],
+    options,
+  );
   return directory;
 }
 
@@ -60,8 +75,8 @@ function copyIfChanged(from, to) {
 }
 
 /** The module as js/core.js, core.wasm and core.d.ts, where load.ts, the tests and tsc find it; and its bytes as text for ./inline. */
-export function buildWasm(preset = 'wasm') {
-  const directory = buildPreset(preset);
+export function buildWasm({ preset = 'wasm', ...options } = {}) {
+  const directory = buildPreset(preset, [], options);
   for (const name of ['core', 'json']) {
     if (!existsSync(join(directory, `${name}.wasm`))) continue;
     for (const extension of ['js', 'wasm', 'd.ts']) {
@@ -80,10 +95,10 @@ export function buildWasm(preset = 'wasm') {
 const isGenerated = (name) => /^(core|json|core-bytes)\.(js|wasm|d\.ts)$/.test(name);
 
 /** dist/: plain tsc, so that the new URL literals and 'use client' survive, and what tsc does not copy. */
-export function buildJs() {
+export function buildJs(options = {}) {
   const dist = join(root, 'dist');
   rmSync(dist, { recursive: true, force: true });
-  must('tsc', ['-p', 'tsconfig.build.json']);
+  must('tsc', ['-p', 'tsconfig.build.json'], options);
   for (const file of readdirSync(join(root, 'js'), { recursive: true })) {
     if (!isGenerated(file) && !file.endsWith('.css')) continue;
     mkdirSync(dirname(join(dist, file)), { recursive: true });

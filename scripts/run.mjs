@@ -3,7 +3,7 @@
 import { spawn } from 'node:child_process';
 import { existsSync, watch } from 'node:fs';
 import { join } from 'node:path';
-import { attempt, buildJs, buildWasm, must } from './build.mjs';
+import { attempt, buildJs, buildWasm, endOnFailure, must } from './build.mjs';
 import { toolchainEnvironment } from './env.mjs';
 import { rooms } from './rooms.mjs';
 import { root } from './setup/common.mjs';
@@ -57,7 +57,7 @@ function fix() {
 const commands = {
   build,
   'build:wasm': () => buildWasm(),
-  'build:js': buildJs,
+  'build:js': () => buildJs(),
   'refresh:wasm': () => {
     buildWasm();
     must('bash', ['-c', 'cp js/core.js js/core.wasm js/core.d.ts dist/']);
@@ -76,6 +76,7 @@ if (!commands[name] && !room) {
   );
   process.exit(2);
 }
+endOnFailure();
 await setup();
 if (commands[name]) commands[name](args);
 else {

@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { environmentFor } from './env.mjs';
-import { cache, run, SetupError, say, seconds, sweep, takeLock } from './setup/common.mjs';
+import { cache, run, SetupError, say, sayOnStderr, seconds, sweep, takeLock } from './setup/common.mjs';
 import { forgetDownloads } from './setup/debian.mjs';
 import { fetchEmscripten, findEmscripten } from './setup/emscripten.mjs';
 import { findCatch2, findChromium, findHeaders } from './setup/extras.mjs';
@@ -84,7 +84,8 @@ async function setUpEverything() {
 }
 
 /** Sets up what is missing; nothing to do takes milliseconds. Ends the process with advice when it cannot. */
-export async function setup() {
+export async function setup({ quiet = false } = {}) {
+  if (quiet) sayOnStderr();
   try {
     if (!(readStamp() && npmPackagesAreInstalled())) await setUpEverything();
   } catch (error) {

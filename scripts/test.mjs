@@ -5,21 +5,40 @@ import { setup } from './setup.mjs';
 
 await setup();
 const begin = Date.now();
-buildWasm();
-buildJs();
 const rows = [];
-for (const room of rooms) {
-  process.stdout.write(`\n── ${room.name} · ${room.what}\n`);
+
+/** A room that cannot even be built has failed once; the others go on. */
+async function enter(name, what, work) {
+  process.stdout.write(`\n── ${name} · ${what}\n`);
   const start = Date.now();
-  const { passed, failed } = await room.run(room.args ?? []);
-  rows.push({ name: room.name, passed, failed, took: `${((Date.now() - start) / 1000).toFixed(1)} s` });
+  let result;
+  try {
+    result = await work();
+  } catch (error) {
+    process.stdout.write(`${error.status === undefined ? error.stack : error.message}\n`);
+    result = { passed: 0, failed: 1 };
+  }
+  rows.push({ name, ...result, took: `${((Date.now() - start) / 1000).toFixed(1)} s` });
+  return result.failed === 0;
 }
+
+const isBuilt = await enter('build', 'WASM module and package', () => {
+  buildWasm();
+  buildJs();
+  return { passed: 1, failed: 0 };
+});
+for (const room of rooms) {
+  await enter(room.name, room.what, () => {
+    if (!isBuilt && room.needs.length) throw Object.assign(new Error('not run: the build failed'), { status: 1 });
+    return room.run(room.args ?? []);
+  });
+}
+
 const total = (key) => rows.reduce((sum, row) => sum + row[key], 0);
 process.stdout.write(`\n── summary · ${((Date.now() - begin) / 1000).toFixed(0)} s\n`);
 for (const { name, passed, failed, took } of rows) {
-  process.stdout.write(
-    `${failed ? '✗' : '✓'} ${name.padEnd(15)} ${`${passed} passed`.padStart(13)}${failed ? `, ${failed} failed` : ''}  (${took})\n`,
-  );
+  const counts = `${passed} passed`.padStart(13) + (failed ? `, ${failed} failed` : '');
+  process.stdout.write(`${failed ? '✗' : '✓'} ${name.padEnd(15)} ${counts}  (${took})\n`);
 }
 process.stdout.write(`\n${total('passed')} passed, ${total('failed')} failed\n`);
 process.exit(total('failed') ? 1 : 0);

@@ -55,17 +55,19 @@ export const rules = [
     pattern: /(from\s*|import\s*\(?\s*)['"]react(-dom)?(\/[^'"]*)?['"]/,
   },
   {
-    says: 'a concrete storage is chosen in index.ts, by nobody else',
+    says: 'a concrete storage is chosen by the default wiring in define.ts, by nobody else',
     where: [/^js\/[^/]+\.ts$/],
-    not: ['js/index.ts'],
-    pattern: /(from\s*|import\s*\(\s*)['"]\.\/storage\/[^'"]+['"]/,
+    not: ['js/define.ts', 'js/index.ts'],
+    pattern: /(from\s*|import\s*\(\s*)['"]\.\/storage\/(memory|opfs|indexeddb|local|mirror)(\.[jt]s)?['"]/,
   },
 ];
 
 /** Lines of a file, lines of a function; a longer one that is meant is listed below with its present size. */
 export const walls = [
   { where: [/^wasm\/.*bindings\.cpp$/], file: 150, function: 70 },
-  { where: [/\.(h|cpp|ts|tsx|mjs|css)$/], file: 500, function: 70 },
+  // A stylesheet is published as one file, so it may be one.
+  { where: [/\.css$/], file: 1000, function: 70 },
+  { where: [/\.(h|cpp|ts|tsx|mjs)$/], file: 500, function: 70 },
 ];
 
 /** The ratchet: 'path' or 'path#function' → lines. It may shrink and go away; it may not grow. */

@@ -115,9 +115,11 @@ function scriptFunctions(name, text) {
   return found;
 }
 
-/** The body of describe(…) is a chapter, not a function. */
+/** The body of describe(…), and a shared suite that is a list of it(…), is a chapter, not a function. */
 function isSuite(ts, node) {
-  return ts.isCallExpression(node.parent) && /^(describe|suite)\b/.test(node.parent.expression.getText());
+  if (ts.isCallExpression(node.parent) && /^(describe|suite)\b/.test(node.parent.expression.getText())) return true;
+  if (!ts.isBlock(node.body)) return false;
+  return node.body.statements.some((one) => /^(describe|it|test)\b[.(]/.test(one.getText()));
 }
 
 function tooLong({ name, text }) {

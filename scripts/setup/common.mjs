@@ -35,8 +35,15 @@ export class SetupError extends Error {
   }
 }
 
+let stream = process.stdout;
+
+/** For commands whose output is read by programs. */
+export function sayOnStderr() {
+  stream = process.stderr;
+}
+
 export function say(line) {
-  process.stdout.write(`setup: ${line}\n`);
+  stream.write(`setup: ${line}\n`);
 }
 
 export function seconds(sinceMs) {
