@@ -64,7 +64,7 @@ enum class Command : std::uint32_t {
   // task · a: low, b: high half of the id of a blob that the task's payloads refer to · at: its size.
   // (b is not a payload length here.)
   AttachBlob = 18,
-  // task · a: kind of note, chosen by the host · b: payload; the last note of a kind is kept
+  // task · a: kind of note, chosen by the host, 0-255 · b: payload; the last note of a kind is kept
   Note = 19,
   // task: a queue · a: QueueField · at: value
   SetQueue = 32,
@@ -72,10 +72,10 @@ enum class Command : std::uint32_t {
   SetPolicy = 33,
   // task: a group · a: GroupField · at: value
   SetGroup = 34,
-  // After load: every task that was running, waiting or stopping when the log ended lost its host.
+  // After load or import: every task that was running, waiting or stopping when the log ended lost its host.
   // a: 1 when the last session ended in order (page closed or reloaded): its interruptions are not
   // counted and nobody is quarantined. Yields nothing where there is nothing to recover. Tasks started
-  // since the load are left alone; imported tasks were recovered by the import.
+  // since the load are left alone.
   Recover = 48,
 };
 
@@ -117,7 +117,7 @@ enum class Event : std::uint32_t {
   SnapshotEnded = 113,    // snapshot only: everything before it is the compacted state · at: its time
   // Not journalled:
   Rejected = 120,         // task · a: Rejection · b: kind of the command (no payload)
-  // after load and import: task · a: PayloadKind (bits 0-7), the host's kind of a note (bits 8-31)
+  // after load and import: task · a: PayloadKind (bits 0-7), the host's kind of a note (bits 8-15)
   // b: length · at: offset in the log. Each task's Input is listed, even an empty one.
   Located = 121,
   ImportedTask = 122,     // after import: task: new number · a: old number
@@ -212,5 +212,6 @@ inline constexpr std::uint32_t kHoldStorage = 8;
 
 inline constexpr std::uint32_t kAttemptMask = 0x00ffffff;
 inline constexpr std::uint32_t kMaxRecoveries = 3;
+inline constexpr std::uint32_t kMaxNoteKind = 255;
 
 }  // namespace holdfast

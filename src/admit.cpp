@@ -1,0 +1,188 @@
+// What values make sense, and whether an event of a journal can be true. A journal is hostile input:
+// nothing of it is applied that could break an invariant.
+#include <cmath>
+
+#include "core.h"
+
+namespace holdfast {
+
+namespace {
+
+bool time_valid(double at) { return at >= 0 && at <= kMaxTimeMs; }
+bool whole(double value) { return value == std::floor(value); }
+bool is_limit(double value) { return whole(value) && value >= 0 && value <= 0xfffffffe; }
+
+constexpr std::uint32_t high_byte(std::uint32_t value) { return value >> 24; }
+
+}  // namespace
+
+bool Core::task_value_valid(TaskField field, double value) const {
+  switch (field) {
+    case TaskField::Priority:
+      return whole(value) && value >= -2147483648.0 && value <= 2147483647.0;
+    case TaskField::NotBeforeMs:
+    case TaskField::DeadlineAtMs:
+    case TaskField::TimeToLiveMs:
+    case TaskField::AttemptTimeoutMs:
+    case TaskField::GraceMs:
+      return time_valid(value);
+    case TaskField::Queue:
+      return is_limit(value) && limits_.has_queue(static_cast<std::uint32_t>(value));
+    case TaskField::Policy:
+      return is_limit(value) && has_policy(static_cast<std::uint32_t>(value));
+  }
+  return false;
+}
+
+bool Core::group_value_valid(GroupField field, double value) {
+  switch (field) {
+    case GroupField::Concurrency:
+    case GroupField::FailureThreshold:
+      return is_limit(value);
+    case GroupField::Closed:
+      return value == 1;
+  }
+  return false;
+}
+
+bool Core::queue_value_valid(QueueField field, double value) {
+  switch (field) {
+    case QueueField::Concurrency:
+      return is_limit(value);
+    case QueueField::Paused:
+      return value == 0 || value == 1;
+  }
+  return false;
+}
+
+bool Core::admissible(const Record& event) const {
+  const auto kind = static_cast<Event>(event.kind);
+  if (tells_time(kind) && !time_valid(event.at)) return false;
+  switch (kind) {
+    case Event::QueueSet:
+      return event.task < kMaxQueues && queue_value_valid(static_cast<QueueField>(event.a), event.at);
+    case Event::PolicySet:
+      return event.task <= 0x7fff &&
+             policy_value_valid(static_cast<PolicyField>(event.a), event.b, event.at);
+    case Event::GroupSet:
+      return event.task <= kMaxNumber &&
+             group_value_valid(static_cast<GroupField>(event.a), event.at);
+    case Event::GroupSettled:
+      return groups_.table().find(event.task) != kNone;
+    case Event::SnapshotEnded:
+      return true;
+    case Event::Created:
+      return event.task <= kMaxNumber && tasks_.find(event.task) == kNone &&
+             limits_.has_queue(event.a & 0xffff) && has_policy((event.a >> 16) & 0x7fff);
+    case Event::Restored:
+      return admissible_restored(event);
+    default: {
+      const std::uint32_t slot = tasks_.find(event.task);
+      return slot != kNone && admissible_task_event(event, &tasks_[slot]);
+    }
+  }
+}
+
+bool Core::admissible_task_event(const Record& event, const Task* task) const {
+  const auto kind = static_cast<Event>(event.kind);
+  if ((states_before(kind) & bit(task->state)) == 0) return false;
+  const std::uint32_t slot = tasks_.find(event.task);
+  const bool draft = !task->has(kSubmitted);
+  switch (kind) {
+    case Event::TaskSet:
+      return task_value_valid(static_cast<TaskField>(event.a), event.at) &&
+             !(event.a == static_cast<std::uint32_t>(TaskField::Queue) &&
+               task->state == State::Running);
+    case Event::Depended: {
+      const std::uint32_t prerequisite = tasks_.find(event.a);
+      return draft && event.b <= static_cast<std::uint32_t>(EdgeKind::OnSettled) &&
+             prerequisite != kNone && prerequisite != slot &&
+             !graph_.reaches(slot, prerequisite);
+    }
+    case Event::Joined:
+      return draft && groups_.table().find(event.a) != kNone && groups_.of(slot) == kNone;
+    case Event::Submitted:
+      return draft;
+    case Event::Started:
+      return event.a <= kAttemptMask && !task->live() && task->startable();
+    case Event::Resumed:
+      return task->has(kWoken);
+    case Event::StepRecorded:
+      return task->live() || draft;
+    case Event::Succeeded:
+      return task->live() || draft;
+    case Event::AttemptFailed:
+      return (task->live() || draft) &&
+             high_byte(event.a) <= static_cast<std::uint32_t>(Outcome::Crashed);
+    case Event::Progressed:
+      return task->live() && event.at >= 0 && event.at <= 100;
+    case Event::Stopping:
+      return task->live() && time_valid(event.at) && high_byte(event.a) >= 1 &&
+             high_byte(event.a) <= static_cast<std::uint32_t>(StopReason::Cascade) &&
+             high_byte(event.b) <= static_cast<std::uint32_t>(CancelCause::Group);
+    case Event::Interrupted:
+      return task->live() && event.a <= 255;
+    case Event::Abandoned:
+      return task->live();
+    case Event::RetryScheduled:
+      return time_valid(event.at);
+    case Event::Paused:
+      return event.a <= static_cast<std::uint32_t>(PauseKind::Interrupt);
+    case Event::Unpaused:
+      return event.a <= static_cast<std::uint32_t>(ResumePolicy::Restart);
+    case Event::Failed:
+      return event.a <= static_cast<std::uint32_t>(FailReason::Quarantined);
+    case Event::Cancelled:
+      return high_byte(event.a) <= static_cast<std::uint32_t>(CancelCause::Group);
+    case Event::Noted:
+      return event.a <= kMaxNoteKind;
+    default:
+      return true;
+  }
+}
+
+bool Core::admissible_restored(const Record& event) const {
+  const auto field = static_cast<RestoredField>(event.a);
+  if (field >= RestoredField::GroupSucceeded) {
+    return field <= RestoredField::GroupFailures && groups_.table().find(event.task) != kNone;
+  }
+  const std::uint32_t slot = tasks_.find(event.task);
+  if (slot == kNone) return false;
+  const Task& task = tasks_[slot];
+  if (task.state != State::Blocked || task.has(kSubmitted)) return false;
+  switch (field) {
+    case RestoredField::State:
+      return admissible_restored_state(event.b);
+    case RestoredField::Attempt:
+      return event.b <= kAttemptMask;
+    case RestoredField::Recoveries:
+      return event.b <= 255;
+    case RestoredField::Failures:
+    case RestoredField::End:
+      return true;
+    case RestoredField::StopNote:
+      return high_byte(event.b) <= static_cast<std::uint32_t>(CancelCause::Group);
+    case RestoredField::Progress:
+      return event.at >= 0 && event.at <= 100;
+    default:
+      return event.a >= 1 && field <= RestoredField::AttemptAt && time_valid(event.at);
+  }
+}
+
+bool Core::admissible_restored_state(std::uint32_t packed) const {
+  const auto state = static_cast<State>(packed & 15);
+  const std::uint32_t stop = (packed >> 4) & 15, outcome = (packed >> 8) & 15;
+  const std::uint32_t flags = packed >> 16;
+  if (state < State::Blocked || state > State::Cancelled) return false;
+  if (stop > static_cast<std::uint32_t>(StopReason::Cascade)) return false;
+  if (outcome > static_cast<std::uint32_t>(Outcome::Crashed)) return false;
+  if ((flags & ~std::uint32_t{kTaskFlags}) != 0 || (packed & 0xf000) != 0) return false;
+  const bool ended = state >= State::Succeeded;
+  const bool live = state == State::Running || state == State::Waiting;
+  if (stop != 0 && !live) return false;
+  if ((flags & (kWoken | kAhead)) != 0 && state != State::Ready) return false;
+  // Only drafts, and drafts that were cancelled, are not submitted.
+  return (flags & kSubmitted) != 0 || state == State::Blocked || ended;
+}
+
+}  // namespace holdfast

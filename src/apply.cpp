@@ -1,0 +1,371 @@
+// What an event changes. Nothing here decides, asks the time or draws a number: live running and
+// replay come through the same lines.
+#include <algorithm>
+
+#include "core.h"
+
+namespace holdfast {
+
+void Core::apply(const Record& event) {
+  const auto kind = static_cast<Event>(event.kind);
+  if (tells_time(kind)) time_ = std::max(time_, event.at);
+  switch (kind) {
+    case Event::Created:
+      return apply_created(event);
+    case Event::QueueSet:
+      return apply_queue_set(event);
+    case Event::PolicySet:
+      return apply_policy_set(event);
+    case Event::GroupSet:
+      return apply_group_set(event);
+    case Event::GroupSettled:
+      groups_.table()[groups_.table().find(event.task)].settled = true;
+      return;
+    case Event::Restored:
+      return apply_restored(event);
+    case Event::SnapshotEnded:
+      return;
+    default:
+      break;
+  }
+  const std::uint32_t slot = tasks_.find(event.task);
+  HOLDFAST_CHECK(slot != kNone && (states_before(kind) & bit(tasks_[slot].state)) != 0);
+  if (tells_time(kind)) tasks_[slot].updated_at = event.at;
+  apply_to_task(kind, event, slot);
+}
+
+void Core::apply_to_task(Event kind, const Record& event, std::uint32_t slot) {
+  Task& task = tasks_[slot];
+  switch (kind) {
+    case Event::TaskSet: return apply_task_set(slot, static_cast<TaskField>(event.a), event.at);
+    case Event::Depended: return apply_depended(slot, event);
+    case Event::Joined: return groups_.join(slot, groups_.table().find(event.a));
+    case Event::Submitted:
+      task.flags |= kSubmitted;
+      return unblock(slot);
+    case Event::Started: return apply_started(slot, event);
+    case Event::StepRecorded:
+      task.steps++;
+      task.recoveries = 0;
+      return;
+    case Event::Progressed:
+      task.progress = event.at;
+      return;
+    case Event::Stopping: return apply_stopping(slot, event);
+    case Event::AttemptFailed: return apply_attempt_failed(slot, event);
+    case Event::RetryScheduled: return apply_retry_scheduled(slot, event);
+    case Event::Interrupted: return apply_interrupted(slot, event);
+    case Event::Waited:
+      if (event.b == 1) task.flags |= kParked;
+      return move(slot, State::Waiting);
+    case Event::Woken:
+      task.flags = static_cast<std::uint16_t>((task.flags & ~kParked) | kWoken | kAhead);
+      return move(slot, State::Ready);
+    case Event::Resumed: return move(slot, State::Running);
+    case Event::Paused: return apply_paused(slot, event);
+    case Event::Unpaused: return apply_unpaused(slot, event);
+    case Event::Succeeded:
+      // In a snapshot it only brings the result; the state is restored afterwards.
+      if (task.has(kSubmitted)) end_task(slot, State::Succeeded, 0, false);
+      return;
+    case Event::Failed: return end_task(slot, State::Failed, event.a, false);
+    case Event::Cancelled:
+      return end_task(slot, State::Cancelled, event.a, (event.a >> 24) == 0);
+    case Event::Retried: return apply_retried(slot);
+    case Event::Forgotten: return apply_forgotten(slot);
+    case Event::Held:
+      task.holds |= event.a;
+      return place(slot);
+    case Event::Released:
+      task.holds &= ~event.a;
+      return place(slot);
+    case Event::TimeReached: return move(slot, State::Ready);
+    default:  // BlobAttached, Noted, Abandoned: for the host and the log alone
+      return;
+  }
+}
+
+void Core::apply_created(const Record& event) {
+  const std::uint32_t slot = tasks_.add(event.task);
+  Task& task = tasks_[slot];
+  task.number = event.task;
+  task.queue = static_cast<std::uint16_t>(event.a & 0xffff);
+  task.policy = static_cast<std::uint16_t>((event.a >> 16) & 0x7fff);
+  task.created_at = task.updated_at = event.at;
+  task.state = State::Blocked;
+  if ((event.a >> 31) == 0) return;
+  task.flags = kSubmitted;
+  move(slot, State::Ready);
+}
+
+void Core::apply_task_set(std::uint32_t slot, TaskField field, double value) {
+  Task& task = tasks_[slot];
+  const bool queued = limits_.queued(slot);
+  if (queued) limits_.dequeue(slot);
+  switch (field) {
+    case TaskField::Priority: task.priority = static_cast<std::int32_t>(value); break;
+    case TaskField::Queue: task.queue = static_cast<std::uint16_t>(value); break;
+    case TaskField::Policy: task.policy = static_cast<std::uint16_t>(value); break;
+    case TaskField::NotBeforeMs: own_extra(task).not_before = value; break;
+    case TaskField::TimeToLiveMs: own_extra(task).time_to_live_ms = value; break;
+    case TaskField::AttemptTimeoutMs: own_extra(task).attempt_timeout_ms = value; break;
+    case TaskField::DeadlineAtMs: own_extra(task).deadline_at = value; break;
+    case TaskField::GraceMs: own_extra(task).grace_ms = value; break;
+  }
+  place(slot);
+}
+
+void Core::apply_depended(std::uint32_t slot, const Record& event) {
+  const std::uint32_t prerequisite = tasks_.find(event.a);
+  const auto kind = static_cast<EdgeKind>(event.b);
+  switch (edge_fate(kind, tasks_[prerequisite].state)) {
+    case EdgeFate::Open: return graph_.add(prerequisite, slot, kind);
+    case EdgeFate::Met: return;
+    case EdgeFate::Unmeetable: return doom(slot);
+  }
+}
+
+void Core::apply_started(std::uint32_t slot, const Record& event) {
+  Task& task = tasks_[slot];
+  task.attempt = event.a;
+  if (task.started_at == 0) task.started_at = event.at;
+  task.flags |= kTried;
+  task.progress = std::numeric_limits<double>::quiet_NaN();
+  if (extra(task).attempt_timeout_ms > 0) own_extra(task).attempt_at = event.at;
+  move(slot, State::Running);
+}
+
+void Core::apply_stopping(std::uint32_t slot, const Record& event) {
+  Task& task = tasks_[slot];
+  task.stop = static_cast<StopReason>(event.a >> 24);
+  TaskExtra& more = own_extra(task);
+  more.grace_ends_at = event.at;
+  more.stop_note = event.b;
+  // A woken task gives up its place: its parked handler has to go first.
+  if (task.state == State::Ready) return move(slot, State::Waiting);
+  arm(slot);
+}
+
+void Core::apply_attempt_failed(std::uint32_t slot, const Record& event) {
+  Task& task = tasks_[slot];
+  if (!task.has(kSubmitted)) return;  // a snapshot: it only brings the error
+  task.failures += task.failures < 0xffffffff;
+  task.last_outcome = static_cast<Outcome>(event.a >> 24);
+  task.stop = StopReason::None;
+  task.flags &= static_cast<std::uint16_t>(~kParked);
+  task.due_at = 0;
+  move(slot, State::Delayed);  // RetryScheduled says until when, or Failed follows
+}
+
+void Core::apply_retry_scheduled(std::uint32_t slot, const Record& event) {
+  Task& task = tasks_[slot];
+  task.due_at = event.at;
+  task.delay_ms = std::max(0.0, event.at - task.updated_at);
+  arm(slot);
+}
+
+void Core::apply_interrupted(std::uint32_t slot, const Record& event) {
+  Task& task = tasks_[slot];
+  task.recoveries = static_cast<std::uint8_t>(event.a);
+  task.stop = StopReason::None;
+  // It had its turn already: it goes on before new ones.
+  task.flags = static_cast<std::uint16_t>((task.flags & ~(kParked | kWoken | kOrphan)) | kAhead);
+  if (limits_.queued(slot)) limits_.dequeue(slot);
+  move(slot, State::Ready);
+}
+
+void Core::apply_paused(std::uint32_t slot, const Record& event) {
+  Task& task = tasks_[slot];
+  if (!task.has(kPaused)) own_extra(task).paused_at = event.at;
+  task.flags |= kPaused;
+  if (event.a == static_cast<std::uint32_t>(PauseKind::Interrupt)) task.flags |= kInterruptPause;
+  place(slot);
+}
+
+void Core::apply_unpaused(std::uint32_t slot, const Record& event) {
+  Task& task = tasks_[slot];
+  const auto policy = static_cast<ResumePolicy>(event.a);
+  task.flags &= static_cast<std::uint16_t>(~(kPaused | kInterruptPause));
+  if (task.extra != kNone) {
+    TaskExtra& more = extras_[task.extra];
+    const double passed = std::max(0.0, event.at - more.paused_at);
+    const auto moved = [&](double at, double whole) {
+      if (at == 0 || policy == ResumePolicy::KeepDeadline) return at;
+      return std::min(policy == ResumePolicy::Remaining ? at + passed : event.at + whole, kMaxTimeMs);
+    };
+    if (task.state == State::Delayed) task.due_at = moved(task.due_at, task.delay_ms);
+    more.expires_at = moved(more.expires_at, more.time_to_live_ms);
+    more.paused_at = 0;
+  }
+  place(slot);
+}
+
+void Core::apply_retried(std::uint32_t slot) {
+  Task& task = tasks_[slot];
+  groups_.reopened(slot, task.state, task.has(kAsked));
+  task.flags = kSubmitted;
+  task.failures = 0;
+  task.recoveries = 0;
+  task.end = 0;
+  task.progress = std::numeric_limits<double>::quiet_NaN();
+  task.started_at = task.due_at = task.delay_ms = 0;
+  if (task.extra != kNone) {
+    TaskExtra& more = extras_[task.extra];
+    more.deadline_at = more.expires_at = more.not_before = 0;
+    more.grace_ends_at = 0;
+    more.stop_note = 0;
+  }
+  move(slot, State::Ready);
+}
+
+void Core::apply_forgotten(std::uint32_t slot) {
+  Task& task = tasks_[slot];
+  HOLDFAST_CHECK(!limits_.queued(slot) && graph_.unmet(slot) == 0);
+  free_extra(task);
+  groups_.forget(slot);
+  const std::uint32_t number = task.number;
+  task = Task{};
+  tasks_.remove(number);
+}
+
+void Core::apply_queue_set(const Record& event) {
+  if (static_cast<QueueField>(event.a) == QueueField::Paused) {
+    return limits_.set_paused(event.task, event.at == 1);
+  }
+  limits_.set_concurrency(event.task, static_cast<std::uint32_t>(event.at));
+}
+
+void Core::apply_policy_set(const Record& event) {
+  if (event.task >= policies_.size()) policies_.resize(event.task + 1);
+  KnownPolicy& known = policies_[event.task];
+  known.known = true;
+  set_policy_value(known.policy, static_cast<PolicyField>(event.a), event.b, event.at);
+}
+
+void Core::apply_group_set(const Record& event) {
+  const std::uint32_t slot = groups_.know(event.task);
+  Groups::Group& group = groups_.table()[slot];
+  const auto value = static_cast<std::uint32_t>(event.at);
+  switch (static_cast<GroupField>(event.a)) {
+    case GroupField::Concurrency: return limits_.set_group_concurrency(slot, value);
+    case GroupField::FailureThreshold:
+      group.threshold = value;
+      group.swept = false;
+      break;
+    case GroupField::Closed: group.closed = true; break;
+  }
+  groups_.mark(slot);
+}
+
+void Core::end_task(std::uint32_t slot, State state, std::uint32_t end, bool asked) {
+  Task& task = tasks_[slot];
+  constexpr auto kGone = kWoken | kAhead | kParked | kPaused | kInterruptPause | kDoomed | kOrphan;
+  task.flags = static_cast<std::uint16_t>((task.flags & ~kGone) | (asked ? kAsked : 0));
+  task.stop = StopReason::None;
+  task.end = end;
+  move(slot, state);
+  graph_.drop_incoming(slot);
+  groups_.ended(slot, state, asked);
+  settle_edges(slot, state);
+}
+
+void Core::settle_edges(std::uint32_t slot, State state) {
+  graph_.settle(slot, state, [&](std::uint32_t dependent, EdgeFate fate) {
+    if (fate == EdgeFate::Unmeetable) return doom(dependent);
+    if (tasks_[dependent].has(kSubmitted)) unblock(dependent);
+  });
+}
+
+void Core::doom(std::uint32_t slot) {
+  Task& task = tasks_[slot];
+  if (task.has(kDoomed)) return;
+  task.flags |= kDoomed;
+  if (task.has(kSubmitted)) doomed_.push_back(slot);
+}
+
+// A submitted task that waits for nothing more leaves Blocked.
+void Core::unblock(std::uint32_t slot) {
+  Task& task = tasks_[slot];
+  if (task.state != State::Blocked) return;
+  if (task.has(kDoomed)) return doomed_.push_back(slot);
+  if (graph_.unmet(slot) > 0) return arm(slot);
+  const double not_before = extra(task).not_before;
+  if (not_before <= time_) return move(slot, State::Ready);
+  task.due_at = not_before;
+  task.delay_ms = not_before - time_;
+  move(slot, State::Delayed);
+}
+
+void Core::move(std::uint32_t slot, State state) {
+  Task& task = tasks_[slot];
+  const std::uint32_t group = groups_.of(slot);
+  const bool ran = task.state == State::Running;
+  if (state == State::Running) limits_.acquire(task.queue, group);
+  if (limits_.queued(slot)) limits_.dequeue(slot);
+  if (ran) limits_.release(task.queue, group);
+  task.state = state;
+  if (state != State::Ready) task.flags &= static_cast<std::uint16_t>(~(kWoken | kAhead));
+  place(slot);
+}
+
+// Puts the task where its state and holds say: into its lane or out of it, and its timer right.
+void Core::place(std::uint32_t slot) {
+  Task& task = tasks_[slot];
+  const bool wanted = task.state == State::Ready && task.startable();
+  if (wanted && !limits_.queued(slot)) {
+    const double time_to_live = extra(task).time_to_live_ms;
+    if (time_to_live > 0 && !task.has(kTried) && extra(task).expires_at == 0) {
+      own_extra(task).expires_at = std::min(time_ + time_to_live, kMaxTimeMs);
+    }
+    limits_.enqueue({slot, groups_.of(slot), task.priority, task.queue}, task.has(kAhead));
+  } else if (!wanted && limits_.queued(slot)) {
+    limits_.dequeue(slot);
+  }
+  arm(slot);
+}
+
+void Core::arm(std::uint32_t slot) {
+  const Task& task = tasks_[slot];
+  timers_.set(slot, task.number, next_due(task));
+}
+
+// The earliest moment at which `fire` has something to do for the task.
+double Core::next_due(const Task& task) const {
+  if (task.ended() || !task.has(kSubmitted)) return kNever;
+  double due = kNever;
+  if (task.state == State::Delayed && task.due_at > 0 && !task.has(kPaused)) due = task.due_at;
+  if (task.extra == kNone) return due;
+  const TaskExtra& more = extras_[task.extra];
+  const bool may_overrun = task.stop == StopReason::None || task.stop == StopReason::Timeout ||
+                           task.stop == StopReason::Interrupt;
+  if (more.deadline_at > 0 && may_overrun) due = std::min(due, more.deadline_at);
+  if (task.stop != StopReason::None) return std::min(due, more.grace_ends_at);
+  if (task.live()) {
+    const double end = more.attempt_at + more.attempt_timeout_ms;
+    return more.attempt_timeout_ms > 0 ? std::min(due, end) : due;
+  }
+  const bool may_expire = task.state == State::Ready && task.startable() && !task.has(kTried);
+  if (may_expire && more.expires_at > 0) due = std::min(due, more.expires_at);
+  return due;
+}
+
+TaskExtra& Core::own_extra(Task& task) {
+  if (task.extra != kNone) return extras_[task.extra];
+  if (free_extras_.empty()) {
+    task.extra = static_cast<std::uint32_t>(extras_.size());
+    extras_.emplace_back();
+  } else {
+    task.extra = free_extras_.back();
+    free_extras_.pop_back();
+    extras_[task.extra] = TaskExtra{};
+  }
+  return extras_[task.extra];
+}
+
+void Core::free_extra(Task& task) {
+  if (task.extra == kNone) return;
+  free_extras_.push_back(task.extra);
+  task.extra = kNone;
+}
+
+}  // namespace holdfast

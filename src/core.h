@@ -1,0 +1,196 @@
+// Core: commands and a time go in, events come out. Events are the only thing that changes state.
+//
+// One step: each command is decided (`decide` reads state and may not write it), what it yields is
+// emitted and applied (`apply` writes state and may not decide); then what time has brought; then
+// whatever may start does. Replaying a journal is `apply` alone, so recovery is not a second program.
+//
+// Time. The core's time never goes back. While the host's clock stands before it (it was set back),
+// the core's time moves on by what passes on the host's; when the host's clock has caught up, it is
+// followed again. So a timer is early or late by no more than the jump, and backoffs go on.
+//
+//     time = now >= time ? now : time + max(0, now - previous now)
+//
+// Invariants: deterministic but for the seed, and what chance decides is in the events; after a step
+// nothing is due; no command is silent (Recover with nothing to recover, and Wake of a task parked by a
+// pause that is over, say so by their events or not at all).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "graph.h"
+#include "groups.h"
+#include "limits.h"
+#include "record.h"
+#include "retry.h"
+#include "task.h"
+#include "timers.h"
+
+namespace holdfast {
+
+using Bytes = std::span<const std::byte>;
+
+// What was emitted and not yet sealed into a frame.
+struct Unsealed {
+  std::vector<Record> events;
+  std::vector<std::byte> payloads;
+};
+
+class Core {
+ public:
+  explicit Core(std::uint64_t seed);
+
+  // Carries out the commands, then timers, then starts. The payloads of the commands that carry one
+  // lie one after the other in `payloads`.
+  void step(std::span<const Record> commands, Bytes payloads, double now);
+  // What the last step said, refusals included.
+  const std::vector<Record>& outbox() const { return outbox_; }
+  Unsealed& unsealed() { return unsealed_; }
+  // When the host should step again, in the host's time; never in the past; kNever: not at all.
+  double deadline() const;
+  // The core's time.
+  double time() const { return time_; }
+
+  // Applies an event of a journal. False, and nothing changed, where it cannot be true.
+  bool replay(const Record& event);
+  // The live tasks with these numbers have lost their host: Recover is about them.
+  void mark_orphans(std::uint32_t first, std::uint32_t last);
+  // Adds an event that was made elsewhere (an import). False where it cannot be true.
+  bool adopt(const Record& event, Bytes payload);
+  void clear_outbox() { outbox_.clear(); }
+  void say(const Record& record) { outbox_.push_back(record); }
+
+  const Table<Task>& tasks() const { return tasks_; }
+  const Groups& groups() const { return groups_; }
+  const Graph& graph() const { return graph_; }
+  const Limits& limits() const { return limits_; }
+  const TaskExtra& extra(const Task& task) const;
+  struct KnownPolicy {
+    bool known = false;
+    RetryPolicy policy;
+  };
+  const std::vector<KnownPolicy>& policies() const { return policies_; }
+  bool has_policy(std::uint32_t policy) const {
+    return policy < policies_.size() && policies_[policy].known;
+  }
+
+  // The door's accessors; see record.h.
+  std::uint32_t state(std::uint32_t number) const;
+  double value(std::uint32_t number, Field field) const;
+  double queue_value(std::uint32_t queue, QueueValue field) const;
+  std::size_t bytes() const;
+
+ private:
+  // What a command has to go on: itself, its payload, and its task's slot (kNone: no such task).
+  struct Ask {
+    Record command;
+    Bytes payload;
+    std::uint32_t slot = kNone;
+  };
+
+  // decide.cpp: what a command yields.
+  void decide(const Record& command, Bytes& payloads);
+  void decide_task(const CommandRule& rule, const Ask& ask);
+  void create(const Ask& ask);
+  void set_task(const Ask& ask);
+  void depend_on(const Ask& ask);
+  void join_group(const Ask& ask);
+  void submit(const Ask& ask);
+  void settle(const Ask& ask);
+  void record_step(const Ask& ask);
+  void report_progress(const Ask& ask);
+  void wait(const Ask& ask);
+  void wake(const Ask& ask);
+  void cancel(const Ask& ask);
+  void pause(const Ask& ask);
+  void resume(const Ask& ask);
+  void hold(const Ask& ask);
+  void note(const Ask& ask);
+  void set_queue(const Record& command);
+  void set_policy(const Record& command);
+  void set_group(const Record& command);
+  void reject(const Record& command, Rejection why);
+  bool attempt_matches(const Ask& ask) const;
+
+  // core.cpp: what time, limits and consequences yield.
+  void advance_time(double now);
+  void fire_timers();
+  void fire(std::uint32_t slot);
+  void start_ready();
+  void start(std::uint32_t slot);
+  void fail_attempt(std::uint32_t slot, Outcome outcome, Bytes payload, double retry_at);
+  double next_attempt_at(const Task& task, double asked_at);
+  void fail(std::uint32_t slot, FailReason reason);
+  void stop(std::uint32_t slot, StopReason reason, std::uint32_t note);
+  void conclude_stop(std::uint32_t slot);
+  void cancel_task(std::uint32_t slot, CancelCause cause, std::uint32_t reason);
+  void interrupt(std::uint32_t slot, std::uint32_t recoveries);
+  void recover(bool orderly);
+  void recover_task(std::uint32_t slot, bool orderly);
+  void draw_consequences();
+  void cancel_doomed();
+  void look_at_group(std::uint32_t group);
+  // Emits an event about a task: outbox, journal, state.
+  void emit(Event event, std::uint32_t slot, std::uint32_t a = 0, std::uint32_t b = 0);
+  void emit_at(Event event, std::uint32_t slot, std::uint32_t a, std::uint32_t b, double at);
+  void emit_record(const Record& event, Bytes payload = {});
+
+  // admit.cpp: can this event of a journal be true?
+  bool admissible(const Record& event) const;
+  bool admissible_task_event(const Record& event, const Task* task) const;
+  bool admissible_restored(const Record& event) const;
+  bool admissible_restored_state(std::uint32_t packed) const;
+  bool task_value_valid(TaskField field, double value) const;
+  static bool group_value_valid(GroupField field, double value);
+  static bool queue_value_valid(QueueField field, double value);
+
+  // apply.cpp: what an event changes.
+  void apply(const Record& event);
+  void apply_to_task(Event kind, const Record& event, std::uint32_t slot);
+  void apply_created(const Record& event);
+  void apply_task_set(std::uint32_t slot, TaskField field, double value);
+  void apply_depended(std::uint32_t slot, const Record& event);
+  void apply_started(std::uint32_t slot, const Record& event);
+  void apply_stopping(std::uint32_t slot, const Record& event);
+  void apply_attempt_failed(std::uint32_t slot, const Record& event);
+  void apply_retry_scheduled(std::uint32_t slot, const Record& event);
+  void apply_interrupted(std::uint32_t slot, const Record& event);
+  void apply_paused(std::uint32_t slot, const Record& event);
+  void apply_unpaused(std::uint32_t slot, const Record& event);
+  void apply_retried(std::uint32_t slot);
+  void apply_forgotten(std::uint32_t slot);
+  void apply_queue_set(const Record& event);
+  void apply_policy_set(const Record& event);
+  void apply_group_set(const Record& event);
+  void apply_restored(const Record& event);
+  void apply_restored_state(std::uint32_t slot, std::uint32_t packed);
+  void end_task(std::uint32_t slot, State state, std::uint32_t end, bool asked);
+  void settle_edges(std::uint32_t slot, State state);
+  void doom(std::uint32_t slot);
+  void unblock(std::uint32_t slot);
+  void move(std::uint32_t slot, State state);
+  void place(std::uint32_t slot);
+  void arm(std::uint32_t slot);
+  double next_due(const Task& task) const;
+  TaskExtra& own_extra(Task& task);
+  void free_extra(Task& task);
+
+  Table<Task> tasks_;
+  std::vector<TaskExtra> extras_;
+  std::vector<std::uint32_t> free_extras_;
+  std::vector<KnownPolicy> policies_;
+  Graph graph_;
+  Groups groups_;
+  Limits limits_;
+  Timers timers_;
+  Random random_;
+  std::vector<std::uint32_t> doomed_;  // slots of tasks to cancel because of an edge
+  double time_ = 0;
+  double host_time_;  // as of the last step; NaN before the first
+  std::vector<Record> outbox_;
+  Unsealed unsealed_;
+};
+
+}  // namespace holdfast

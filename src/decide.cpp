@@ -1,0 +1,267 @@
+// What a command yields. Nothing here writes state: what is emitted does, by apply.
+#include <algorithm>
+#include <cmath>
+
+#include "core.h"
+
+namespace holdfast {
+
+namespace {
+
+// The part of the payloads that belongs to the command; taken off the front even when it is refused.
+// False where the host gave fewer bytes than it announced.
+bool take_payload(const Record& command, Bytes& payloads, Bytes& own) {
+  if (!carries_payload(static_cast<Command>(command.kind))) return true;
+  const std::size_t length = std::min<std::size_t>(command.b, payloads.size());
+  own = payloads.first(length);
+  payloads = payloads.subspan(length);
+  return length == command.b;
+}
+
+bool stopping_for_good(const Task& task) {
+  return task.stop == StopReason::Cancel || task.stop == StopReason::Cascade ||
+         task.stop == StopReason::Deadline;
+}
+
+std::uint32_t size_of(Bytes payload) { return static_cast<std::uint32_t>(payload.size()); }
+
+}  // namespace
+
+void Core::reject(const Record& command, Rejection why) {
+  outbox_.push_back({static_cast<std::uint32_t>(Event::Rejected), command.task,
+                     static_cast<std::uint32_t>(why), command.kind, time_});
+}
+
+void Core::decide(const Record& command, Bytes& payloads) {
+  Ask ask{command, {}, kNone};
+  if (!take_payload(command, payloads, ask.payload)) {
+    return reject(command, Rejection::PayloadMismatch);
+  }
+  if (const CommandRule* rule = rule_of(command.kind)) return decide_task(*rule, ask);
+  switch (static_cast<Command>(command.kind)) {
+    case Command::SetQueue:
+      return set_queue(command);
+    case Command::SetPolicy:
+      return set_policy(command);
+    case Command::SetGroup:
+      return set_group(command);
+    case Command::Recover:
+      return recover(command.a == 1);
+    default:
+      return reject(command, Rejection::UnknownCommand);
+  }
+}
+
+void Core::decide_task(const CommandRule& rule, const Ask& found) {
+  Ask ask = found;
+  ask.slot = tasks_.find(ask.command.task);
+  const State state = ask.slot == kNone ? State::None : tasks_[ask.slot].state;
+  if ((rule.states & bit(state)) == 0) {
+    if (state == State::None) return reject(ask.command, Rejection::UnknownTask);
+    const bool late = rule.refusal == Rejection::AlreadySubmitted && tasks_[ask.slot].ended();
+    return reject(ask.command, late ? Rejection::WrongState : rule.refusal);
+  }
+  switch (rule.command) {
+    case Command::Create: return create(ask);
+    case Command::SetTask: return set_task(ask);
+    case Command::DependOn: return depend_on(ask);
+    case Command::JoinGroup: return join_group(ask);
+    case Command::Submit: return submit(ask);
+    case Command::Settle: return settle(ask);
+    case Command::RecordStep: return record_step(ask);
+    case Command::ReportProgress: return report_progress(ask);
+    case Command::Wait: return wait(ask);
+    case Command::Wake: return wake(ask);
+    case Command::Cancel: return cancel(ask);
+    case Command::Pause: return pause(ask);
+    case Command::Resume: return resume(ask);
+    case Command::Hold:
+    case Command::Release: return hold(ask);
+    case Command::Note: return note(ask);
+    case Command::AttachBlob:
+      return emit_at(rule.event, ask.slot, ask.command.a, ask.command.b, ask.command.at);
+    default:  // Retry, Forget
+      return emit(rule.event, ask.slot);
+  }
+}
+
+void Core::create(const Ask& ask) {
+  const Record& command = ask.command;
+  if (command.task > kMaxNumber) return reject(command, Rejection::TooMany);
+  if (!limits_.has_queue(command.a & 0xffff)) return reject(command, Rejection::UnknownQueue);
+  if (!has_policy((command.a >> 16) & 0x7fff)) return reject(command, Rejection::UnknownPolicy);
+  emit_record({static_cast<std::uint32_t>(Event::Created), command.task, command.a,
+               size_of(ask.payload), time_},
+              ask.payload);
+}
+
+void Core::set_task(const Ask& ask) {
+  const Task& task = tasks_[ask.slot];
+  const auto field = static_cast<TaskField>(ask.command.a);
+  const bool any_time = field == TaskField::Priority || field == TaskField::Queue || field == TaskField::Policy;
+  if (!any_time && task.has(kSubmitted)) return reject(ask.command, Rejection::AlreadySubmitted);
+  if (field == TaskField::Queue && task.state == State::Running) {
+    return reject(ask.command, Rejection::WrongState);
+  }
+  if (!task_value_valid(field, ask.command.at)) return reject(ask.command, Rejection::InvalidValue);
+  emit_at(Event::TaskSet, ask.slot, ask.command.a, 0, ask.command.at);
+}
+
+void Core::depend_on(const Ask& ask) {
+  const Record& command = ask.command;
+  if (tasks_[ask.slot].has(kSubmitted)) return reject(command, Rejection::AlreadySubmitted);
+  if (command.b > static_cast<std::uint32_t>(EdgeKind::OnSettled)) {
+    return reject(command, Rejection::InvalidValue);
+  }
+  const std::uint32_t prerequisite = tasks_.find(command.a);
+  if (prerequisite == kNone) return reject(command, Rejection::UnknownTask);
+  if (graph_.reaches(ask.slot, prerequisite)) return reject(command, Rejection::Cycle);
+  emit(Event::Depended, ask.slot, command.a, command.b);
+}
+
+void Core::join_group(const Ask& ask) {
+  const Record& command = ask.command;
+  if (tasks_[ask.slot].has(kSubmitted)) return reject(command, Rejection::AlreadySubmitted);
+  const std::uint32_t group = groups_.table().find(command.a);
+  if (group == kNone) return reject(command, Rejection::UnknownGroup);
+  if (!groups_.table()[group].takes_members()) return reject(command, Rejection::GroupClosed);
+  if (groups_.of(ask.slot) != kNone) return reject(command, Rejection::WrongState);
+  emit(Event::Joined, ask.slot, command.a);
+}
+
+void Core::submit(const Ask& ask) {
+  if (tasks_[ask.slot].has(kSubmitted)) return reject(ask.command, Rejection::AlreadySubmitted);
+  emit(Event::Submitted, ask.slot);
+}
+
+bool Core::attempt_matches(const Ask& ask) const {
+  const Task& task = tasks_[ask.slot];
+  return task.live() && task.attempt == (ask.command.a & kAttemptMask);
+}
+
+void Core::settle(const Ask& ask) {
+  const Record& command = ask.command;
+  if (!attempt_matches(ask)) return reject(command, Rejection::StaleAttempt);
+  if (!(command.at >= 0) || command.at > kMaxTimeMs) return reject(command, Rejection::InvalidValue);
+  const Task& task = tasks_[ask.slot];
+  if (task.stop != StopReason::None) return conclude_stop(ask.slot);
+  switch (static_cast<Outcome>(command.a >> 24)) {
+    case Outcome::Success:
+      return emit_record({static_cast<std::uint32_t>(Event::Succeeded), task.number, task.attempt,
+                          size_of(ask.payload), time_},
+                         ask.payload);
+    case Outcome::Failure:
+    case Outcome::Fatal:
+    case Outcome::Timeout:
+    case Outcome::Crashed:
+      return fail_attempt(ask.slot, static_cast<Outcome>(command.a >> 24), ask.payload, command.at);
+    case Outcome::Interrupted:
+      return interrupt(ask.slot, task.recoveries);
+  }
+  reject(command, Rejection::InvalidValue);
+}
+
+void Core::record_step(const Ask& ask) {
+  const Record& command = ask.command;
+  if (!attempt_matches(ask)) return reject(command, Rejection::StaleAttempt);
+  emit_record({static_cast<std::uint32_t>(Event::StepRecorded), command.task, command.a,
+               size_of(ask.payload), time_},
+              ask.payload);
+}
+
+void Core::report_progress(const Ask& ask) {
+  if (!attempt_matches(ask)) return reject(ask.command, Rejection::StaleAttempt);
+  if (std::isnan(ask.command.at)) return reject(ask.command, Rejection::InvalidValue);
+  const double value = std::clamp(ask.command.at, 0.0, 100.0);
+  if (value <= tasks_[ask.slot].progress) return reject(ask.command, Rejection::InvalidValue);
+  emit_at(Event::Progressed, ask.slot, tasks_[ask.slot].attempt, 0, value);
+}
+
+void Core::wait(const Ask& ask) {
+  if (!attempt_matches(ask)) return reject(ask.command, Rejection::StaleAttempt);
+  const Task& task = tasks_[ask.slot];
+  if (task.stop != StopReason::None) return reject(ask.command, Rejection::WrongState);
+  emit(Event::Waited, ask.slot, task.attempt, ask.command.b == 1);
+  // Parked for a pause that is over by now.
+  if (ask.command.b == 1 && !task.has(kPaused)) emit(Event::Woken, ask.slot);
+}
+
+void Core::wake(const Ask& ask) {
+  if (tasks_[ask.slot].stop != StopReason::None) return reject(ask.command, Rejection::WrongState);
+  emit(Event::Woken, ask.slot);
+}
+
+void Core::cancel(const Ask& ask) {
+  if (stopping_for_good(tasks_[ask.slot])) return reject(ask.command, Rejection::WrongState);
+  cancel_task(ask.slot, CancelCause::Asked, ask.command.a);
+}
+
+void Core::pause(const Ask& ask) {
+  const Task& task = tasks_[ask.slot];
+  if (ask.command.a > static_cast<std::uint32_t>(PauseKind::Interrupt)) {
+    return reject(ask.command, Rejection::InvalidValue);
+  }
+  const bool hard = static_cast<PauseKind>(ask.command.a) == PauseKind::Interrupt;
+  const bool already = task.has(kPaused) && (!hard || task.has(kInterruptPause));
+  if (already || stopping_for_good(task)) return reject(ask.command, Rejection::WrongState);
+  emit(Event::Paused, ask.slot, ask.command.a);
+  if (hard && task.live() && task.stop == StopReason::None) {
+    stop(ask.slot, StopReason::Interrupt, 0);
+  }
+}
+
+void Core::resume(const Ask& ask) {
+  const Task& task = tasks_[ask.slot];
+  if (ask.command.a > static_cast<std::uint32_t>(ResumePolicy::Restart)) {
+    return reject(ask.command, Rejection::InvalidValue);
+  }
+  if (!task.has(kPaused)) return reject(ask.command, Rejection::WrongState);
+  emit(Event::Unpaused, ask.slot, ask.command.a);
+  const bool parked = task.state == State::Waiting && task.has(kParked);
+  if (parked && task.stop == StopReason::None) emit(Event::Woken, ask.slot);
+}
+
+void Core::hold(const Ask& ask) {
+  const std::uint32_t holds = tasks_[ask.slot].holds;
+  const bool adds = static_cast<Command>(ask.command.kind) == Command::Hold;
+  const std::uint32_t bits = adds ? ask.command.a & ~holds : ask.command.a & holds;
+  if (bits == 0) return reject(ask.command, Rejection::WrongState);
+  emit(adds ? Event::Held : Event::Released, ask.slot, bits);
+}
+
+void Core::note(const Ask& ask) {
+  if (ask.command.a > kMaxNoteKind) return reject(ask.command, Rejection::InvalidValue);
+  emit_record({static_cast<std::uint32_t>(Event::Noted), ask.command.task, ask.command.a,
+               size_of(ask.payload), time_},
+              ask.payload);
+}
+
+void Core::set_queue(const Record& command) {
+  if (command.task >= kMaxQueues) return reject(command, Rejection::TooMany);
+  if (!queue_value_valid(static_cast<QueueField>(command.a), command.at)) {
+    return reject(command, Rejection::InvalidValue);
+  }
+  emit_record({static_cast<std::uint32_t>(Event::QueueSet), command.task, command.a, 0, command.at});
+}
+
+void Core::set_policy(const Record& command) {
+  if (command.task > 0x7fff) return reject(command, Rejection::TooMany);
+  if (!policy_value_valid(static_cast<PolicyField>(command.a), command.b, command.at)) {
+    return reject(command, Rejection::InvalidValue);
+  }
+  emit_record({static_cast<std::uint32_t>(Event::PolicySet), command.task, command.a, command.b,
+               command.at});
+}
+
+void Core::set_group(const Record& command) {
+  if (command.task > kMaxNumber) return reject(command, Rejection::TooMany);
+  const auto field = static_cast<GroupField>(command.a);
+  if (!group_value_valid(field, command.at)) return reject(command, Rejection::InvalidValue);
+  const std::uint32_t group = groups_.table().find(command.task);
+  if (field == GroupField::Closed && group != kNone && groups_.table()[group].closed) {
+    return reject(command, Rejection::GroupClosed);
+  }
+  emit_record({static_cast<std::uint32_t>(Event::GroupSet), command.task, command.a, 0, command.at});
+}
+
+}  // namespace holdfast

@@ -1,0 +1,89 @@
+// Graph: which task waits for which. An edge leads from a prerequisite to its dependent and lies in
+// two lists, so that either end can leave at once. Met edges are removed; an edge that can no longer
+// be met is removed too and its dependent reported as doomed.
+//
+// Invariants: no cycle (`reaches` is asked before `add`); unmet(slot) is the number of edges into
+// slot; nothing recurses, however deep the graph.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "record.h"
+#include "table.h"
+
+namespace holdfast {
+
+enum class EdgeFate { Open, Met, Unmeetable };
+
+// What an edge of `kind` becomes when its prerequisite is in `state`.
+constexpr EdgeFate edge_fate(EdgeKind kind, State state) {
+  if (state < State::Succeeded) return EdgeFate::Open;
+  if (kind == EdgeKind::OnSettled) return EdgeFate::Met;
+  const State wanted = kind == EdgeKind::OnSuccess ? State::Succeeded : State::Failed;
+  return state == wanted ? EdgeFate::Met : EdgeFate::Unmeetable;
+}
+
+class Graph {
+ public:
+  struct Edge {
+    std::uint32_t from = kNone, to = kNone;
+    std::uint32_t next_out = kNone, previous_out = kNone;
+    std::uint32_t next_in = kNone, previous_in = kNone;
+    EdgeKind kind = EdgeKind::OnSuccess;
+    std::uint32_t order = 0;  // in which the edges were made
+  };
+
+  // REQUIRES: from != to and !reaches(to, from).
+  void add(std::uint32_t from, std::uint32_t to, EdgeKind kind);
+  // Is there a path from → to? Searches from both ends, so that chains may be told in any order.
+  bool reaches(std::uint32_t from, std::uint32_t to) const;
+  std::uint32_t unmet(std::uint32_t slot) const {
+    return slot < nodes_.size() ? nodes_[slot].unmet : 0;
+  }
+  // Removes the edges into slot: it waits for nothing any more.
+  void drop_incoming(std::uint32_t slot);
+  // slot ended in `state`: removes the edges out of it and calls visit(dependent, EdgeFate) for each.
+  template <class Visit>
+  void settle(std::uint32_t slot, State state, Visit visit) {
+    while (slot < nodes_.size() && nodes_[slot].first_out != kNone) {
+      const std::uint32_t edge = nodes_[slot].first_out;
+      const std::uint32_t dependent = edges_[edge].to;
+      const EdgeFate fate = edge_fate(edges_[edge].kind, state);
+      remove(edge);
+      visit(dependent, fate);
+    }
+  }
+  // Calls visit(edge) for the edges into slot, oldest first.
+  template <class Visit>
+  void each_incoming(std::uint32_t slot, Visit visit) const {
+    if (slot >= nodes_.size()) return;
+    for (std::uint32_t edge = nodes_[slot].first_in; edge != kNone; edge = edges_[edge].next_in) {
+      visit(edges_[edge]);
+    }
+  }
+  std::size_t bytes() const {
+    return nodes_.capacity() * sizeof(Node) + edges_.capacity() * sizeof(Edge);
+  }
+
+ private:
+  struct Node {
+    std::uint32_t first_out = kNone, last_out = kNone;
+    std::uint32_t first_in = kNone, last_in = kNone;
+    std::uint32_t unmet = 0;
+    mutable std::uint32_t seen = 0;  // by which search
+  };
+
+  template <bool Forward>
+  bool advance(std::vector<std::uint32_t>& edges, std::uint32_t own, std::uint32_t other) const;
+  void remove(std::uint32_t edge);
+  void link(std::uint32_t edge);
+
+  std::vector<Node> nodes_;  // by slot, only as far as tasks with edges go
+  std::vector<Edge> edges_;
+  std::uint32_t free_edge_ = kNone;
+  std::uint32_t order_ = 0;
+  mutable std::uint32_t search_ = 0;
+};
+
+}  // namespace holdfast

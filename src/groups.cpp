@@ -1,0 +1,92 @@
+#include "groups.h"
+
+namespace holdfast {
+
+std::uint32_t Groups::know(std::uint32_t number) {
+  std::uint32_t slot = groups_.find(number);
+  if (slot == kNone) {
+    slot = groups_.add(number);
+    groups_[slot].number = number;
+  }
+  return slot;
+}
+
+void Groups::join(std::uint32_t task, std::uint32_t group) {
+  if (task >= members_.size()) members_.resize(task + 1);
+  HOLDFAST_CHECK(members_[task].group == kNone);
+  members_[task].group = group;
+  link(task);
+}
+
+void Groups::link(std::uint32_t task) {
+  Member& member = members_[task];
+  Group& group = groups_[member.group];
+  member.open = true;
+  member.next = kNone;
+  member.previous = group.last;
+  (group.last == kNone ? group.first : members_[group.last].next) = task;
+  group.last = task;
+  group.open++;
+}
+
+void Groups::unlink(std::uint32_t task) {
+  Member& member = members_[task];
+  Group& group = groups_[member.group];
+  (member.previous == kNone ? group.first : members_[member.previous].next) = member.next;
+  (member.next == kNone ? group.last : members_[member.next].previous) = member.previous;
+  member.open = false;
+  group.open--;
+}
+
+void Groups::ended(std::uint32_t task, State state, bool asked) {
+  if (of(task) == kNone || !members_[task].open) return;
+  Group& group = groups_[members_[task].group];
+  unlink(task);
+  group.succeeded += state == State::Succeeded;
+  group.ended_badly += state != State::Succeeded;
+  group.failures += state != State::Succeeded && !asked;
+  mark(members_[task].group);
+}
+
+void Groups::reopened(std::uint32_t task, State state, bool asked) {
+  if (of(task) == kNone) return;
+  Group& group = groups_[members_[task].group];
+  if (group.settled || group.tripped() || group.ended_badly == 0) {
+    members_[task].group = kNone;
+    return;
+  }
+  group.ended_badly--;
+  if (state != State::Succeeded && !asked && group.failures > 0) group.failures--;
+  link(task);
+}
+
+void Groups::forget(std::uint32_t task) {
+  if (of(task) == kNone) return;
+  if (members_[task].open) unlink(task);
+  members_[task].group = kNone;
+}
+
+void Groups::mark(std::uint32_t group) {
+  if (groups_[group].marked) return;
+  groups_[group].marked = true;
+  changed_.push_back(group);
+}
+
+std::uint32_t Groups::take_changed() {
+  if (changed_.empty()) return kNone;
+  const std::uint32_t group = changed_.back();
+  changed_.pop_back();
+  groups_[group].marked = false;
+  return group;
+}
+
+std::vector<std::uint32_t> Groups::members(std::uint32_t group) const {
+  std::vector<std::uint32_t> found;
+  found.reserve(groups_[group].open);
+  for (std::uint32_t task = groups_[group].first; task != kNone; task = members_[task].next) {
+    found.push_back(task);
+  }
+  return found;
+}
+
+}  // namespace holdfast

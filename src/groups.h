@@ -1,0 +1,73 @@
+// Groups: tasks settled together (a batch, a swarm, a chain, the children of a task).
+//
+// A group counts its members' ends; it is settled once, when it is closed and no member is open.
+// When as many members have failed as its threshold says, the open ones are to be stopped: the core
+// does so and announces both, this class only keeps the counts and tells that something is due.
+//
+// Invariant: open == length of the member list; settled never goes back.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "record.h"
+#include "table.h"
+
+namespace holdfast {
+
+class Groups {
+ public:
+  struct Group {
+    std::uint32_t number = 0;
+    std::uint32_t first = kNone, last = kNone;
+    std::uint32_t open = 0, succeeded = 0;
+    std::uint32_t ended_badly = 0;  // failed and cancelled
+    std::uint32_t failures = 0;     // of these, what counts for the threshold: not what was asked for
+    std::uint32_t threshold = 0;    // 0: none
+    bool closed = false, settled = false;
+    bool swept = false;   // its members were told to stop; only saves looking again
+    bool marked = false;  // in changed()
+    bool tripped() const { return threshold > 0 && failures >= threshold; }
+    bool takes_members() const { return !closed && !tripped(); }
+    bool to_sweep() const { return tripped() && !swept && open > 0; }
+    bool to_settle() const { return closed && open == 0 && !settled; }
+  };
+
+  Table<Group>& table() { return groups_; }
+  const Table<Group>& table() const { return groups_; }
+  // The slot of a known group, made known here if need be.
+  std::uint32_t know(std::uint32_t number);
+
+  // The group of a task (its slot), or kNone; kept after its end, for a retry.
+  std::uint32_t of(std::uint32_t task) const {
+    return task < members_.size() ? members_[task].group : kNone;
+  }
+  // REQUIRES: of(task) == kNone.
+  void join(std::uint32_t task, std::uint32_t group);
+  // The task ended in `state`; `asked`: somebody cancelled it. Nothing happens if it is in no group.
+  void ended(std::uint32_t task, State state, bool asked);
+  // An ended task goes on: it is open again, or leaves the group where that is over.
+  void reopened(std::uint32_t task, State state, bool asked);
+  // The task's slot is to be used for another.
+  void forget(std::uint32_t task);
+  // Something may be due: to_sweep or to_settle.
+  void mark(std::uint32_t group);
+  // Takes a marked group, or kNone.
+  std::uint32_t take_changed();
+  std::vector<std::uint32_t> members(std::uint32_t group) const;
+
+ private:
+  struct Member {
+    std::uint32_t group = kNone;
+    std::uint32_t next = kNone, previous = kNone;
+    bool open = false;
+  };
+  void link(std::uint32_t task);
+  void unlink(std::uint32_t task);
+
+  Table<Group> groups_;
+  std::vector<Member> members_;  // by the task's slot, only as far as members go
+  std::vector<std::uint32_t> changed_;
+};
+
+}  // namespace holdfast

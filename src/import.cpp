@@ -1,0 +1,145 @@
+#include "import.h"
+
+#include <algorithm>
+#include <unordered_map>
+
+#include "snapshot.h"
+
+namespace holdfast {
+
+namespace {
+
+class Import {
+ public:
+  Import(const Log& from, Bytes bytes, std::uint32_t first_task, Core& core)
+      : from_(from), bytes_(bytes), next_task_(first_task), core_(core) {
+    next_group_ = first_free_group(core);
+    // A clock that was ahead of ours must not put off what waits.
+    if (core.time() > 0) shift_ = std::min(0.0, core.time() - from.core.time());
+  }
+
+  static std::uint32_t first_free_group(const Core& core) {
+    const auto& groups = core.groups().table();
+    std::uint32_t free = 1;
+    for (std::uint32_t slot = 0; slot < groups.slot_end(); slot++) {
+      free = std::max(free, groups[slot].number + 1);
+    }
+    return free;
+  }
+
+  void take(const SnapshotRecord& record) {
+    Record event = record.event;
+    switch (static_cast<Event>(event.kind)) {
+      case Event::QueueSet:
+      case Event::PolicySet:
+      case Event::SnapshotEnded: return;
+      case Event::GroupSet:
+        event.task = group(event.task);
+        return adopt(event);
+      case Event::Created: return take_created(record);
+      case Event::Restored: return take_restored(event);
+      case Event::Joined:
+        event.a = group(event.a);
+        break;
+      case Event::Depended:
+        event.a = tasks_.at(event.a);
+        break;
+      // Held comes below, for every task.
+      case Event::Held: return;
+      default: break;
+    }
+    event.task = tasks_.at(event.task);
+    if (tells_time(static_cast<Event>(event.kind))) event.at = core_.time();
+    adopt(event, record.offset);
+  }
+
+  void list_payloads() {
+    for (std::uint32_t old : order_) {
+      from_.payloads.each(old, [&](Record record) {
+        record.task = tasks_.at(old);
+        core_.say(record);
+      });
+    }
+  }
+
+ private:
+  void adopt(const Record& event, double offset = 0) {
+    const bool carries = carries_payload(static_cast<Event>(event.kind));
+    const Bytes payload =
+        carries ? bytes_.subspan(static_cast<std::size_t>(offset), event.b) : Bytes{};
+    HOLDFAST_CHECK(core_.adopt(event, payload));
+  }
+
+  std::uint32_t group(std::uint32_t old) {
+    const auto [found, fresh] = groups_.try_emplace(old, next_group_);
+    if (fresh) {
+      core_.say({static_cast<std::uint32_t>(Event::ImportedGroup), next_group_, old, 0, 0});
+      next_group_++;
+    }
+    return found->second;
+  }
+
+  void take_created(const SnapshotRecord& record) {
+    Record event = record.event;
+    const std::uint32_t old = event.task;
+    event.task = tasks_[old] = next_task_++;
+    order_.push_back(old);
+    core_.say({static_cast<std::uint32_t>(Event::ImportedTask), event.task, old, 0, 0});
+    std::uint32_t queue = event.a & 0xffff, policy = (event.a >> 16) & 0x7fff;
+    if (!core_.limits().has_queue(queue)) queue = 0;
+    if (!core_.has_policy(policy)) policy = 0;
+    event.a = queue | (policy << 16);
+    event.at = core_.time();
+    adopt(event, record.offset);
+    const Task& task = from_.core.tasks()[from_.core.tasks().find(old)];
+    const std::uint32_t unconfirmed = task.ended() ? 0 : kHoldImportUnconfirmed;
+    if ((task.holds | unconfirmed) != 0) {
+      adopt({static_cast<std::uint32_t>(Event::Held), event.task, task.holds | unconfirmed, 0,
+             core_.time()});
+    }
+    adopt({static_cast<std::uint32_t>(Event::Restored), event.task,
+           static_cast<std::uint32_t>(RestoredField::CreatedAt), 0, record.event.at});
+  }
+
+  void take_restored(Record event) {
+    const auto field = static_cast<RestoredField>(event.a);
+    if (field >= RestoredField::GroupSucceeded) {
+      event.task = group(event.task);
+      return adopt(event);
+    }
+    event.task = tasks_.at(event.task);
+    if (field == RestoredField::DueAt || field == RestoredField::ExpiresAt ||
+        field == RestoredField::GraceEndsAt || field == RestoredField::AttemptAt) {
+      event.at = std::max(1.0, event.at + shift_);
+    }
+    adopt(event);
+  }
+
+  const Log& from_;
+  Bytes bytes_;
+  std::uint32_t next_task_;
+  Core& core_;
+  std::uint32_t next_group_ = 1;
+  double shift_ = 0;
+  std::unordered_map<std::uint32_t, std::uint32_t> tasks_, groups_;  // old → new
+  std::vector<std::uint32_t> order_;                                 // old numbers as they came
+};
+
+}  // namespace
+
+double take_over(const Log& from, Bytes bytes, std::uint32_t first_task, Core& core) {
+  const std::uint32_t count = from.core.tasks().size();
+  if (std::uint64_t{first_task} + count > std::uint64_t{kMaxNumber} + 1) return -2;
+  for (std::uint32_t i = 0; i < count; i++) {
+    if (core.tasks().find(first_task + i) != kNone) return -2;
+  }
+  const std::uint32_t groups = from.core.groups().table().size();
+  if (Import::first_free_group(core) + std::uint64_t{groups} > kMaxNumber) return -2;
+  Import import(from, bytes, first_task, core);
+  for (const SnapshotRecord& record : make_snapshot(from.core, &from.payloads)) import.take(record);
+  import.list_payloads();
+  if (count > 0) core.mark_orphans(first_task, first_task + count - 1);
+  return count;
+}
+
+}  // namespace holdfast

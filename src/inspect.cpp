@@ -1,0 +1,56 @@
+// The core's accessors: what the door answers about a task or a queue.
+#include "core.h"
+
+namespace holdfast {
+
+std::uint32_t Core::state(std::uint32_t number) const {
+  const std::uint32_t slot = tasks_.find(number);
+  if (slot == kNone) return 0;
+  const Task& task = tasks_[slot];
+  return static_cast<std::uint32_t>(task.state) | (task.has(kPaused) ? 1u << 4 : 0) |
+         (task.has(kInterruptPause) ? 1u << 5 : 0) | (static_cast<std::uint32_t>(task.stop) << 8) |
+         ((task.holds & 0xffff) << 16);
+}
+
+double Core::value(std::uint32_t number, Field field) const {
+  const std::uint32_t slot = tasks_.find(number);
+  if (slot == kNone) return 0;
+  const Task& task = tasks_[slot];
+  switch (field) {
+    case Field::Attempt: return task.attempt;
+    case Field::Failures: return task.failures;
+    case Field::Recoveries: return task.recoveries;
+    case Field::Progress: return task.progress;
+    case Field::CreatedAt: return task.created_at;
+    case Field::StartedAt: return task.started_at;
+    case Field::UpdatedAt: return task.updated_at;
+    case Field::DueAt: return task.state == State::Delayed ? task.due_at : 0;
+    case Field::Priority: return task.priority;
+    case Field::FailReason: return task.state == State::Failed ? task.end : 0;
+    case Field::Queue: return task.queue;
+    case Field::Policy: return task.policy;
+    case Field::UnmetEdges: return graph_.unmet(slot);
+    case Field::CancelReason: return task.state == State::Cancelled ? task.end : 0;
+    case Field::Steps: return task.steps;
+    case Field::MaxAttempts: return policies_[task.policy].policy.max_attempts;
+  }
+  return 0;
+}
+
+double Core::queue_value(std::uint32_t queue, QueueValue field) const {
+  if (!limits_.has_queue(queue)) return 0;
+  switch (field) {
+    case QueueValue::Running: return limits_.running(queue);
+    case QueueValue::Ready: return limits_.ready(queue);
+    case QueueValue::Concurrency: return limits_.concurrency(queue);
+    case QueueValue::Paused: return limits_.paused(queue);
+  }
+  return 0;
+}
+
+std::size_t Core::bytes() const {
+  return tasks_.bytes() + extras_.capacity() * sizeof(TaskExtra) + graph_.bytes() +
+         limits_.bytes() + timers_.bytes();
+}
+
+}  // namespace holdfast

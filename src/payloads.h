@@ -1,0 +1,64 @@
+// PayloadIndex: where in a log the payloads lie that are still needed. The core knows of no payload;
+// whoever reads a log for the host (load), for another session (import) or to shorten it (compact)
+// lets this watch the events.
+//
+// Invariant: of each task the input, the steps in their order, the last error or the result, the last
+// note of each kind, and the blobs. Everything of a forgotten task is dropped.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "record.h"
+#include "table.h"
+
+namespace holdfast {
+
+class PayloadIndex {
+ public:
+  // The event has been applied; its payload, if it carries one, lies at `offset` of the log.
+  void watch(const Record& event, double offset);
+
+  // Calls visit(record) for all that is kept of a task: Located and BlobAttached records, input
+  // first, then steps, error or result, blobs, notes.
+  template <class Visit>
+  void each(std::uint32_t task, Visit visit) const {
+    const std::uint32_t slot = tasks_.find(task);
+    if (slot == kNone) return;
+    const Kept& kept = tasks_[slot];
+    for (const std::uint32_t head : {kept.input, kept.steps.first, kept.outcome, kept.blobs.first,
+                                     kept.notes.first}) {
+      for (std::uint32_t entry = head; entry != kNone; entry = entries_[entry].next) {
+        visit(entries_[entry].record);
+      }
+    }
+  }
+  std::uint32_t input_bytes(std::uint32_t task) const {
+    const std::uint32_t slot = tasks_.find(task);
+    return slot == kNone ? 0 : entries_[tasks_[slot].input].record.b;
+  }
+
+ private:
+  struct Entry {
+    Record record;
+    std::uint32_t next = kNone;
+  };
+  struct List {
+    std::uint32_t first = kNone, last = kNone;
+  };
+  struct Kept {
+    std::uint32_t input = kNone, outcome = kNone;  // outcome: the error or the result
+    List steps, blobs, notes;
+  };
+
+  std::uint32_t take(const Record& record);
+  void append(List& list, const Record& record);
+  void free(std::uint32_t& head);
+  void note(Kept& kept, const Record& located);
+
+  Table<Kept> tasks_;
+  std::vector<Entry> entries_;
+  std::uint32_t free_ = kNone;
+};
+
+}  // namespace holdfast

@@ -1,0 +1,75 @@
+// Session: what stands behind the door: one core, its journal's chain, and the memory the host writes
+// to and reads from. Native tests use the same calls as JavaScript.
+//
+// Invariants: a frame holds everything emitted since the last; a log is replaced only when the host
+// says that the new one stands (commit_compaction).
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "core.h"
+#include "journal.h"
+#include "log.h"
+
+namespace holdfast {
+
+inline constexpr std::uint32_t kInboxCapacity = 1024;
+
+class Session {
+ public:
+  // `session`: a random token, the same for all frames of a log.
+  Session(std::uint32_t session, std::uint32_t seed);
+
+  Record* inbox() { return inbox_.data(); }
+  // An area of at least `bytes` for the host to write to; what it held before is gone.
+  std::byte* reserve(std::size_t bytes);
+  // Carries out `count` commands of the inbox with payloads from the reserved area. Returns how many
+  // events the outbox holds then. REQUIRES: count <= kInboxCapacity, and that much was reserved.
+  std::size_t step(std::size_t count, std::size_t payload_bytes, double now);
+  const std::vector<Record>& outbox() const { return core_.outbox(); }
+
+  // Puts everything emitted since the last seal into frame(); its length, 0 if there was nothing.
+  std::size_t seal();
+  const std::vector<std::byte>& frame() const { return frame_; }
+
+  // The calls below read a log of that length from the reserved area.
+
+  // Takes the log over as this session's own. Returns the length of its longest valid prefix; -1 if
+  // a later version wrote it, and then nothing is taken over. The outbox lists the payloads.
+  // REQUIRES: a fresh session.
+  double load(std::size_t bytes);
+  // Takes the tasks of another session's log over, under the numbers from first_task on, each with
+  // kHoldImportUnconfirmed. Those it left running wait for Recover, in the next step. The outbox lists
+  // them and their payloads. Returns how many; -1: written by a later version, -2: the numbers are not free.
+  double import_log(std::size_t bytes, std::uint32_t first_task);
+  // Folds this session's log into a shorter one in frame(), verified. 0, and nothing happened, if the
+  // log is not the one this session last wrote to. The next frame still continues the old log.
+  std::size_t compact(std::size_t bytes);
+  // From now on frames continue the compacted log. REQUIRES: compact(), and nothing sealed since.
+  void commit_compaction();
+  // Length of the longest valid prefix; changes nothing. -1 if a later version wrote it.
+  double inspect(std::size_t bytes) const;
+
+  Core& core() { return core_; }
+  const Core& core() const { return core_; }
+
+ private:
+  Bytes area(std::size_t bytes) const;
+  void release_area();
+  void list_payloads(const Log& log);
+
+  Core core_;
+  Chain chain_;
+  Chain compacted_;  // of the compacted log; next_sequence 0: there is none
+  std::vector<Record> inbox_;
+  std::unique_ptr<std::byte[]> area_;
+  std::size_t area_bytes_ = 0;
+  std::vector<std::byte> frame_;
+  std::uint64_t seed_;
+};
+
+}  // namespace holdfast

@@ -1,0 +1,77 @@
+// The door: the only place that knows Emscripten. One class, numbers only.
+//
+// Invariant: nothing here decides anything; what the calls mean stands in src/session.h, what the
+// numbers mean in src/record.h, and who owns which memory in wasm/README.md.
+#include <emscripten/bind.h>
+
+#include <cstdint>
+
+#include "session.h"
+
+namespace {
+
+using holdfast::Session;
+
+// Numbers as JavaScript has them: every pointer and length fits one.
+double address(const void* pointer) { return static_cast<double>(reinterpret_cast<std::uintptr_t>(pointer)); }
+
+std::size_t size(double bytes) { return static_cast<std::size_t>(bytes); }
+
+class Door {
+ public:
+  Door(std::uint32_t session, std::uint32_t seed) : session_(session, seed) {}
+
+  double inbox() { return address(session_.inbox()); }
+  double reserve(double bytes) { return address(session_.reserve(size(bytes))); }
+  std::uint32_t step(std::uint32_t count, std::uint32_t payload_bytes, double now) {
+    return static_cast<std::uint32_t>(session_.step(count, payload_bytes, now));
+  }
+  double outbox() const { return address(session_.outbox().data()); }
+  std::uint32_t outbox_count() const { return static_cast<std::uint32_t>(session_.outbox().size()); }
+  double deadline() const { return session_.core().deadline(); }
+  std::uint32_t seal() { return static_cast<std::uint32_t>(session_.seal()); }
+  double frame() const { return address(session_.frame().data()); }
+  double load(double bytes) { return session_.load(size(bytes)); }
+  double import_log(double bytes, std::uint32_t first_task) {
+    return session_.import_log(size(bytes), first_task);
+  }
+  double compact(double bytes) { return static_cast<double>(session_.compact(size(bytes))); }
+  void commit_compaction() { session_.commit_compaction(); }
+  double inspect(double bytes) const { return session_.inspect(size(bytes)); }
+  std::uint32_t state(std::uint32_t task) const { return session_.core().state(task); }
+  double value(std::uint32_t task, std::uint32_t field) const {
+    return session_.core().value(task, static_cast<holdfast::Field>(field));
+  }
+  double queue_value(std::uint32_t queue, std::uint32_t field) const {
+    return session_.core().queue_value(queue, static_cast<holdfast::QueueValue>(field));
+  }
+  double bytes() const { return static_cast<double>(session_.core().bytes()); }
+
+ private:
+  Session session_;
+};
+
+}  // namespace
+
+EMSCRIPTEN_BINDINGS(holdfast) {
+  emscripten::constant("InboxCapacity", holdfast::kInboxCapacity);
+  emscripten::class_<Door>("Core")
+      .constructor<std::uint32_t, std::uint32_t>()
+      .function("inbox", &Door::inbox)
+      .function("reserve(bytes)", &Door::reserve)
+      .function("step(count, payloadBytes, nowMs)", &Door::step)
+      .function("outbox", &Door::outbox)
+      .function("outboxCount", &Door::outbox_count)
+      .function("deadline", &Door::deadline)
+      .function("seal", &Door::seal)
+      .function("frame", &Door::frame)
+      .function("load(bytes)", &Door::load)
+      .function("importLog(bytes, firstTask)", &Door::import_log)
+      .function("compact(bytes)", &Door::compact)
+      .function("commitCompaction", &Door::commit_compaction)
+      .function("inspect(bytes)", &Door::inspect)
+      .function("state(task)", &Door::state)
+      .function("value(task, field)", &Door::value)
+      .function("queueValue(queue, field)", &Door::queue_value)
+      .function("bytes", &Door::bytes);
+}
