@@ -43,7 +43,7 @@ export async function servePage(directory: URL): Promise<ServedPage> {
   });
   const server = await listen(outDir);
   const browser = await chromium.launch({
-    executablePath: process.env.HOLDFAST_CHROMIUM ?? '/usr/bin/chromium',
+    executablePath: process.env.HOLDFAST_CHROMIUM,
     args: ['--no-sandbox'],
   });
   const complaints: string[] = [];
