@@ -41,12 +41,22 @@ const pictures = [
   ['reduced-motion', { scene: 'phases' }, { reducedMotion: 'reduce' }],
 ];
 
+// A picture of a whole page shows no row that is out of the window: make the window as high as the page.
+async function fit(page) {
+  for (let round = 0; round < 3; round++) {
+    const height = await page.evaluate(() => document.documentElement.scrollHeight);
+    await page.setViewportSize({ width: page.viewportSize().width, height: Math.min(height, 6000) });
+    await page.waitForTimeout(60);
+  }
+}
+
 const wanted = process.argv.slice(2);
 const look = await openLook();
 for (const [name, query, context = {}, before] of pictures) {
   if (wanted.length > 0 && !wanted.includes(name)) continue;
   const page = await look.page(query, context);
   await before?.(page);
+  if (query.scene !== 'thousand') await fit(page);
   await page.waitForTimeout(350);
   await page.screenshot({ path: `${outDirectory}${name}.png`, fullPage: query.scene !== 'thousand' });
   const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);

@@ -1,0 +1,104 @@
+import AxeBuilder from '@axe-core/playwright';
+import { type Browser, chromium, type Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { findChromium } from '../../demo/check/browser.mjs';
+import { serve } from '../../demo/server.mjs';
+import { makePdf } from '../fixtures/pdfs.mjs';
+import { buildDemo } from './built-demo.ts';
+
+let browser: Browser;
+let server: Awaited<ReturnType<typeof serve>>;
+beforeAll(async () => {
+  await buildDemo();
+  server = await serve();
+  browser = await chromium.launch({ executablePath: findChromium(), args: ['--no-sandbox', '--disable-gpu', '--disable-quic'] });
+}, 120_000);
+afterAll(async () => {
+  await browser?.close();
+  await server?.close();
+});
+
+interface Opened {
+  page: Page;
+  /** Policy violations, errors nobody caught, failed loads. */
+  complaints: string[];
+  /** Requests to anywhere but the demo's own origin. */
+  foreign: string[];
+}
+
+async function opened(options: Parameters<Browser['newContext']>[0] = {}, path = '#/pdf'): Promise<Opened> {
+  const context = await browser.newContext({ locale: 'en-US', ...options });
+  const page = await context.newPage();
+  const [complaints, foreign]: [string[], string[]] = [[], []];
+  page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()));
+  page.on('pageerror', (error) => complaints.push(error.message));
+  page.on('request', (request) => !request.url().startsWith(server.url) && !request.url().startsWith('blob:') && foreign.push(request.url()));
+  await page.goto(server.url + path);
+  await page.getByRole('heading', { level: 1 }).waitFor();
+  return { page, complaints, foreign };
+}
+
+const pdf = async (name: string, pages = 2) => ({ name, mimeType: 'application/pdf', buffer: Buffer.from(await makePdf({ pages, lines: 5 })) });
+const badge = (page: Page, words: string | RegExp) => page.locator('.tasks').getByText(words).first();
+
+describe('The shell', () => {
+  it('works under its policy, without a complaint and without a foreign request', async () => {
+    const { page, complaints, foreign } = await opened();
+    await page.locator('input[type=file]').setInputFiles([await pdf('one.pdf'), await pdf('two.pdf')]);
+    await expect.poll(() => page.evaluate(() => globalThis.holdfast.counts().completed), { timeout: 30_000 }).toBe(2);
+    expect({ complaints, foreign }).toEqual({ complaints: [], foreign: [] });
+    await page.context().close();
+  });
+
+  it('offers the zip for download', async () => {
+    const { page } = await opened();
+    await page.locator('input[type=file]').setInputFiles(await pdf('../../été 😀.pdf'));
+    const download = page.waitForEvent('download');
+    await page.locator('.tasks').getByRole('button', { name: /download/i }).click();
+    expect((await download).suggestedFilename()).toBe('été 😀.zip');
+    await page.context().close();
+  });
+
+  it('says what is wrong with a file, in the language of the page', async () => {
+    for (const [locale, sentence] of [['en-US', '"no.pdf" is not a PDF file.'], ['fr-FR', '« no.pdf » n’est pas un fichier PDF.']] as const) {
+      const { page } = await opened({ locale });
+      await page.locator('input[type=file]').setInputFiles({ name: 'no.pdf', mimeType: 'application/pdf', buffer: Buffer.from('hello') });
+      await badge(page, sentence).waitFor();
+      await page.context().close();
+    }
+  });
+
+  it('takes a drop anywhere, and shows names as text only', async () => {
+    const { page, complaints } = await opened({}, '#/json');
+    await page.evaluate(() => {
+      const transfer = new DataTransfer();
+      transfer.items.add(new File(['[1, 2, 3]'], '<img src=x onerror=alert(1)>.json'));
+      document.body.dispatchEvent(new DragEvent('drop', { bubbles: true, cancelable: true, dataTransfer: transfer }));
+    });
+    await expect.poll(() => page.evaluate(() => globalThis.holdfast.counts().completed), { timeout: 30_000 }).toBe(1);
+    expect(await page.locator('.tasks img').count()).toBe(0);
+    expect(complaints).toEqual([]);
+    await page.context().close();
+  });
+
+  it('is used with the keyboard alone', async () => {
+    const { page } = await opened();
+    const names: string[] = [];
+    for (let presses = 0; presses < 7; presses++) {
+      await page.keyboard.press('Tab');
+      names.push(await page.evaluate(() => document.activeElement?.tagName ?? ''));
+    }
+    expect(names).toEqual(['A', 'A', 'A', 'SELECT', 'SELECT', 'INPUT', 'BUTTON']);
+    await page.context().close();
+  });
+
+  it.each(['#/pdf', '#/json'])('fits 360 pixels and has no accessibility findings on %s, light and dark', async (path) => {
+    for (const colorScheme of ['light', 'dark'] as const) {
+      const { page } = await opened({ colorScheme, viewport: { width: 360, height: 740 } }, path);
+      expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(360);
+      const { violations } = await new AxeBuilder({ page }).analyze();
+      expect(violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html}`)).toEqual([]);
+      await page.context().close();
+    }
+  });
+});
