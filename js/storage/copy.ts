@@ -30,7 +30,7 @@ export interface CopyStorage extends Storage {
    * installed. `alone`: no second copy stands behind this store.
    */
   connect(options: StorageOpenOptions, alone: boolean): Promise<string | undefined>;
-  /** Makes what is missing of the store; keeps what is there. */
+  /** Makes what is missing of the store; keeps what is there, unless it is of another generation. */
   install(generation: string): Promise<void>;
   openSlot(slot: number): Promise<CopySlot>;
   /** Is what was installed still there? Emits `storage-lost` if not. */

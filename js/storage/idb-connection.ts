@@ -40,8 +40,10 @@ const TELL_EVERY_MS = 60_000;
 export interface ConnectionListener {
   /** Another tab keeps the database from opening. */
   blocked(cause: StorageError): void;
-  /** Wiped (`gone`), or it can't be reached any more. */
-  lost(cause: StorageError, gone: boolean): void;
+  /** It can't be reached any more; further work will try again. */
+  unreachable(cause: StorageError): void;
+  /** Wiped. */
+  lost(cause: StorageError): void;
 }
 
 export class Connection {
@@ -81,7 +83,7 @@ export class Connection {
     this.#gone = undefined;
     this.#expected = undefined;
     await this.run('installing the store', async (db) => {
-      if ((await this.#generation(db)) !== generation) await db.put('meta', generation, 'generation');
+      if ((await this.#generation(db)) !== generation) await beginAnew(db, generation);
     });
     this.#expected = generation;
   }
@@ -113,7 +115,7 @@ export class Connection {
     const nowMs = this.#timers.nowMs();
     if (!this.#closed && nowMs - this.#toldAtMs >= TELL_EVERY_MS) {
       this.#toldAtMs = nowMs;
-      this.#listener.lost(lost, false);
+      this.#listener.unreachable(lost);
     }
     return lost;
   }
@@ -153,7 +155,7 @@ export class Connection {
   async #verify(db: Database): Promise<void> {
     if (this.#expected === undefined || (await this.#generation(db)) === this.#expected) return;
     this.#gone = new StorageLostError('The IndexedDB database was wiped. replace() writes it anew.');
-    this.#listener.lost(this.#gone, true);
+    this.#listener.lost(this.#gone);
     throw this.#gone;
   }
 
@@ -171,6 +173,13 @@ export class Connection {
 
 /** What a dead connection says. A full disk or a value that can't be stored would fail the same way again. */
 const deathCries = new Set(['InvalidStateError', 'UnknownError', 'AbortError', 'TransactionInactiveError', 'TimeoutError', 'NotFoundError']);
+
+async function beginAnew(db: Database, generation: string): Promise<void> {
+  const writing = db.transaction(['meta', 'slots', 'log', 'blobs'], 'readwrite');
+  for (const name of ['slots', 'log', 'blobs'] as const) writing.objectStore(name).clear().catch(() => undefined);
+  writing.objectStore('meta').put(generation, 'generation').catch(() => undefined);
+  await writing.done;
+}
 
 const FILLER_BYTES = 29_000;
 const FILLERS = 160;

@@ -264,6 +264,7 @@ export class IndexedDBStorage implements CopyStorage {
     this.#full = false;
     this.#connection = new Connection(options.namespace, this.#timers, {
       blocked: (cause) => options.onEvent({ type: 'storage-blocked', store: this.name, cause }),
+      unreachable: (cause) => options.onEvent({ type: 'storage-degraded', store: this.name, cause }),
       lost: (cause) => options.onEvent({ type: 'storage-lost', store: this.name, recoveredBytes: 0, cause }),
     });
     const generation = await this.#connection.begin();

@@ -203,6 +203,10 @@ export class LocalStorage implements CopyStorage {
 
   async install(generation: string): Promise<void> {
     this.#generation = generation;
+    const found = this.values.getItem(`${this.prefix}generation`);
+    if (found !== null && found !== generation) {
+      for (const key of this.keys()) if (key.startsWith(this.prefix)) this.values.removeItem(key);
+    }
     this.attempt('setting up', () => this.values.setItem(`${this.prefix}generation`, generation));
   }
 

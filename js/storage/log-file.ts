@@ -111,13 +111,14 @@ export class LogFile {
 
   /** Chooses the half that counts. */
   static open(a: SyncFile, b: SyncFile, generation: string, power: boolean): LogFile {
-    const [blockA, blockB] = [a, b].map((file) => {
-      const block = readSuperblock(file);
-      return block?.generation === generation ? block : undefined;
-    });
+    const found = [a, b].map(readSuperblock);
+    const [blockA, blockB] = found.map((block) => (block?.generation === generation ? block : undefined));
     if (blockB && !(blockA && blockA.epoch >= blockB.epoch)) return new LogFile(b, a, blockB, power);
     if (blockA) return new LogFile(a, b, blockA, power);
-    return LogFile.#salvage(a, b, generation, power);
+    if (!found[0] && !found[1]) return LogFile.#salvage(a, b, generation, power);
+    // Whole, but of a store that isn't this one.
+    reset(b);
+    return new LogFile(a, b, format(a, generation), power);
   }
 
   /**
@@ -168,6 +169,7 @@ export class LogFile {
   }
 
   truncate(length: number): void {
+    if (length === this.#tail) return;
     const end = SUPERBLOCK + length;
     this.#tail = length;
     if (this.#size > end + STEP_MAX || length === 0) this.#cut(end);

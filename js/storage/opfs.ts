@@ -68,7 +68,8 @@ class OpfsSlot implements CopySlot {
     this.#settled = true;
   }
 
-  putBlob(blobId: string, blob: Blob): Promise<void> {
+  async putBlob(blobId: string, blob: Blob): Promise<void> {
+    if (this.#lost) throw lostError(this.slot);
     return this.#call('putBlob', { blobId, blob });
   }
   getBlob(blobId: string): Promise<Blob> {

@@ -3,6 +3,7 @@ import { IDBFactory } from 'fake-indexeddb';
 import { indexedDB as indexedDBStorage } from '../../js/storage/indexeddb.ts';
 import { local } from '../../js/storage/local.ts';
 import { memory } from '../../js/storage/memory.ts';
+import { mirror } from '../../js/storage/mirror.ts';
 import { opfs } from '../../js/storage/opfs.ts';
 import { storageContract } from './contract.ts';
 import { FakeLocalStorage } from './fake-local.ts';
@@ -38,3 +39,32 @@ storageContract(
   },
   { persistent: true, blobBytes: 900_000 },
 );
+
+storageContract(
+  'mirror(opfs(), indexedDB())',
+  () => {
+    globalThis.indexedDB = new IDBFactory();
+    const disk = new FakeDisk();
+    const timers = new HandTimers();
+    const first = () => opfs({ worker: () => threadlessWorker(disk, timers), timers });
+    return { store: () => mirror(first(), indexedDBStorage({ timers }), { timers }) };
+  },
+  { persistent: true, blobBytes: 1_000_000 },
+);
+
+storageContract(
+  'mirror(indexedDB(), opfs())',
+  () => {
+    globalThis.indexedDB = new IDBFactory();
+    const disk = new FakeDisk();
+    const timers = new HandTimers();
+    const second = () => opfs({ worker: () => threadlessWorker(disk, timers), timers });
+    return { store: () => mirror(indexedDBStorage({ timers }), second(), { timers }) };
+  },
+  { persistent: true, blobBytes: 1_000_000 },
+);
+
+storageContract('mirror(memory(), memory())', () => ({ store: () => mirror(memory(), memory()) }), {
+  persistent: false,
+  blobBytes: 100_000,
+});

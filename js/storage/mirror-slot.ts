@@ -1,0 +1,397 @@
+/**
+ * One slot in two stores. The first acknowledges, the second follows; each repairs the other.
+ *
+ * Invariants: log operations happen one after the other, in call order; appends that wait are one. What
+ * is in the second copy is in the first, unless the first can't be written: then the second
+ * acknowledges alone and is ahead, which its length tells at the next opening. With both copies
+ * gone nothing is written until `replace` begins anew.
+ */
+import { PayloadLostError, StorageFullError, StorageLostError } from '../errors.ts';
+import type { AppendReceipt, StorageEvent } from '../storage.ts';
+import { concatenate, type CopySlot, type CopyStorage, owned, type Stamp } from './copy.ts';
+import { Follower } from './follower.ts';
+import type { Timers } from './wait.ts';
+
+export type Side = 'first' | 'second';
+
+export interface MirrorHost {
+  readonly name: string;
+  readonly timers: Timers;
+  readonly first: CopyStorage;
+  readonly second: CopyStorage;
+  emit(event: StorageEvent): void;
+  inspect(bytes: Uint8Array): number;
+  closed(slot: MirrorSlot): void;
+}
+
+interface Batch {
+  parts: Uint8Array<ArrayBuffer>[];
+  length: number;
+  written: Promise<AppendReceipt>;
+}
+
+const RETRY_FIRST_MS = 5_000;
+const lostError = () => new StorageLostError('Both copies of the log are gone. replace() writes it anew.');
+
+export class MirrorSlot implements CopySlot {
+  readonly slot: number;
+  readonly #host: MirrorHost;
+  readonly #first: CopySlot | undefined;
+  readonly #second: CopySlot | undefined;
+  readonly #follower: Follower | undefined;
+  /** What `reconcile` has read, for the first `read`. */
+  #kept: Uint8Array<ArrayBuffer> | undefined;
+  /** Nothing lies behind this length: `reconcile` has dropped what was torn. */
+  #settledLength: number | undefined;
+  #gathering: Batch | undefined;
+  #turn: Promise<unknown> = Promise.resolve();
+  #blobTurn: Promise<unknown> = Promise.resolve();
+  #firstIsDown = false;
+  #lost = false;
+  #closed = false;
+  #cancelRetry: (() => void) | undefined;
+
+  constructor(host: MirrorHost, slot: number, first: CopySlot | undefined, second: CopySlot | undefined) {
+    this.#host = host;
+    this.slot = slot;
+    this.#first = first;
+    this.#second = second;
+    if (second) this.#follower = new Follower(second, this.#followerHost());
+    this.#firstIsDown = first === undefined;
+  }
+
+  stamp(): Stamp {
+    return (this.#firstIsDown ? this.#second! : this.#first!).stamp();
+  }
+
+  /** Chooses the better copy and makes the other one like it. `missing`: this store had been lost as a whole. */
+  async reconcile(missing: Side | undefined): Promise<void> {
+    const [first, second] = [this.#first, this.#second];
+    if (!first || !second) return;
+    const bytes = await first.read().catch((error: unknown) => this.#giveUpUnread(error));
+    if (!bytes) return;
+    const a = await this.#judge(first, bytes);
+    const known = await this.#measure(second);
+    if (leads(a, known)) {
+      await first.truncate(a.valid);
+      this.#follow(a, known, missing === 'second');
+    } else {
+      const b = await this.#judge(second, await second.read());
+      await (isBetter(b, a) ? this.#takeSecond(a, b, missing) : this.#takeFirst(a, b));
+    }
+    this.#settledLength = this.#kept?.length;
+    this.#copyBlobs();
+  }
+
+  read(): Promise<Uint8Array<ArrayBuffer>> {
+    return this.#exclusive(async () => {
+      const kept = this.#kept;
+      this.#kept = undefined;
+      return kept ?? this.#current().read();
+    });
+  }
+
+  truncate(length: number): Promise<void> {
+    return this.#exclusive(async () => {
+      if (length === this.#settledLength) return;
+      this.#settledLength = undefined;
+      this.#kept = undefined;
+      await this.#follower?.flush();
+      await this.#current().truncate(length);
+      if (!this.#firstIsDown) await this.#second?.truncate(length).catch(() => this.#resync(true));
+    });
+  }
+
+  append(bytes: Uint8Array<ArrayBuffer>): Promise<AppendReceipt> {
+    const batch = (this.#gathering ??= this.#newBatch());
+    batch.parts.push(bytes);
+    batch.length += bytes.length;
+    return batch.written;
+  }
+
+  replace(bytes: Uint8Array<ArrayBuffer>, epoch?: number): Promise<void> {
+    this.#gathering = undefined;
+    return this.#exclusive(async () => {
+      const next = epoch ?? this.#nextEpoch();
+      if (this.#firstIsDown) await this.#second!.replace(bytes, next);
+      else await this.#first!.replace(bytes, next);
+      this.#kept = this.#settledLength = undefined;
+      this.#lost = false;
+      if (!this.#firstIsDown) this.#follower?.restart(bytes.slice(), next, true);
+    });
+  }
+
+  async putBlob(id: string, blob: Blob): Promise<void> {
+    if (this.#lost) throw lostError();
+    try {
+      await this.#current().putBlob(id, blob);
+    } catch (error) {
+      if (error instanceof StorageFullError || this.#current() === this.#second || !this.#second) throw error;
+      await this.#second.putBlob(id, blob);
+      return;
+    }
+    if (this.#current() === this.#first) this.#later(() => this.#second?.putBlob(id, blob));
+  }
+
+  async getBlob(id: string): Promise<Blob> {
+    try {
+      return await this.#current().getBlob(id);
+    } catch (error) {
+      const [first, second] = [this.#first, this.#second];
+      if (!second || this.#current() === second) throw error;
+      const blob = await second.getBlob(id).catch(() => undefined);
+      if (!blob) throw error instanceof PayloadLostError ? error : new PayloadLostError(`Blob ${id} can't be read.`, { cause: error });
+      this.#later(async () => {
+        await first!.putBlob(id, blob);
+        this.#emitRepaired(this.#host.first, this.#host.second, blob.size);
+      });
+      return blob;
+    }
+  }
+
+  async deleteBlobs(ids: readonly string[]): Promise<void> {
+    const current = this.#current();
+    await current.deleteBlobs(ids);
+    if (current === this.#first) this.#later(() => this.#second?.deleteBlobs(ids));
+  }
+
+  async blobIds(): Promise<string[]> {
+    await this.#blobTurn;
+    const lists = await Promise.allSettled([this.#first?.blobIds(), this.#second?.blobIds()]);
+    if (lists.every((list) => list.status === 'rejected')) throw (lists[0] as PromiseRejectedResult).reason;
+    return [...new Set(lists.flatMap((list) => (list.status === 'fulfilled' ? (list.value ?? []) : [])))];
+  }
+
+  async flush(): Promise<void> {
+    await Promise.allSettled([this.#firstIsDown ? undefined : this.#first?.flush(), this.#follower?.flush(), this.#blobTurn]);
+  }
+
+  async close(): Promise<void> {
+    this.#host.closed(this);
+    this.#cancelRetry?.();
+    await this.#turn;
+    await this.flush();
+    this.#closed = true;
+    this.#follower?.close();
+    await Promise.allSettled([this.#first?.close(), this.#second?.close()]);
+  }
+
+  /** One store says that its data was taken away. */
+  onLoss(side: Side): Promise<void> {
+    return this.#exclusive(async () => {
+      if (this.#lost || this.#closed) return;
+      const [gone, other] = side === 'first' ? [this.#host.first, this.#host.second] : [this.#host.second, this.#host.first];
+      const otherSlot = side === 'first' ? this.#second : this.#first;
+      if (!otherSlot || !(await other.check())) return this.#loseBoth();
+      if (side === 'first') {
+        this.#firstIsDown = true;
+        await this.#restoreFirst(() => this.#emitLost(gone.name, this.#length()));
+      } else {
+        this.#emitLost(gone.name, await this.#resync(true));
+      }
+    });
+  }
+
+  #current(): CopySlot {
+    return this.#firstIsDown ? this.#second! : this.#first!;
+  }
+
+  #nextEpoch(): number {
+    return 1 + Math.max(this.#first?.stamp().epoch ?? 0, this.#second?.stamp().epoch ?? 0);
+  }
+
+  #length(): number {
+    return this.#second?.stamp().length ?? 0;
+  }
+
+  #exclusive<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#turn.then(work);
+    this.#turn = result.catch(() => undefined);
+    return result;
+  }
+
+  #newBatch(): Batch {
+    const batch = { parts: [], length: 0 } as unknown as Batch;
+    batch.written = this.#exclusive(() => {
+      if (this.#gathering === batch) this.#gathering = undefined;
+      return this.#write(batch.parts.length === 1 ? owned(batch.parts[0]!) : concatenate(batch.parts, batch.length));
+    });
+    return batch;
+  }
+
+  async #write(bytes: Uint8Array<ArrayBuffer>): Promise<AppendReceipt> {
+    if (this.#lost) throw lostError();
+    this.#kept = this.#settledLength = undefined;
+    const copy = this.#follower ? bytes.slice() : undefined;
+    if (!this.#firstIsDown) {
+      try {
+        const receipt = await this.#first!.append(bytes);
+        if (copy) this.#follower!.push(copy);
+        return receipt;
+      } catch (error) {
+        if (error instanceof StorageFullError || !this.#follower || this.#follower.isBehind) throw error;
+        await this.#giveUpFirst(error);
+      }
+    }
+    return this.#second!.append(copy!);
+  }
+
+  /** The second copy must have everything acknowledged so far before it can stand in. */
+  async #giveUpFirst(error: unknown): Promise<void> {
+    if (!(await this.#follower!.flush())) throw error;
+    this.#firstIsDown = true;
+    this.#host.emit({ type: 'storage-degraded', store: this.#host.first.name, cause: error });
+    this.#retryFirstLater();
+  }
+
+  #giveUpUnread(cause: unknown): undefined {
+    this.#firstIsDown = true;
+    this.#host.emit({ type: 'storage-degraded', store: this.#host.first.name, cause });
+    this.#retryFirstLater();
+  }
+
+  #retryFirstLater(): void {
+    if (this.#closed || !this.#first) return;
+    this.#cancelRetry?.();
+    this.#cancelRetry = this.#host.timers.after(RETRY_FIRST_MS, () => {
+      void this.#exclusive(() => this.#restoreFirst(() => undefined));
+    });
+  }
+
+  async #restoreFirst(tell: () => void): Promise<void> {
+    if (this.#closed || !this.#firstIsDown || this.#lost) return;
+    try {
+      await this.#follower!.flush();
+      const bytes = await this.#second!.read();
+      const epoch = this.#nextEpoch();
+      await this.#first!.replace(bytes, epoch);
+      this.#firstIsDown = false;
+      tell();
+      this.#emitRepaired(this.#host.first, this.#host.second, bytes.length);
+      this.#follower!.restart(bytes, epoch, true);
+    } catch {
+      this.#retryFirstLater();
+    }
+  }
+
+  #loseBoth(): void {
+    this.#lost = true;
+    this.#emitLost(this.#host.name, 0);
+  }
+
+  #emitLost(store: string, recoveredBytes: number, lostBytes?: number): void {
+    const lost = lostBytes === undefined ? {} : { lostBytes };
+    this.#host.emit({ type: 'storage-lost', store, slot: this.slot, recoveredBytes, ...lost });
+  }
+
+  #emitRepaired(repaired: CopyStorage, from: CopyStorage, bytes: number): void {
+    this.#host.emit({ type: 'storage-repaired', store: repaired.name, slot: this.slot, from: from.name, bytes });
+  }
+
+  #followerHost() {
+    const { second, timers } = this.#host;
+    return {
+      timers,
+      degraded: (cause: unknown) => {
+        if (!this.#lost) this.#host.emit({ type: 'storage-degraded', store: second.name, cause });
+      },
+      recovered: (bytes: number) => this.#emitRepaired(second, this.#host.first, bytes),
+      resync: () => void this.#exclusive(() => this.#resync(false)).catch(() => undefined),
+    };
+  }
+
+  /** Hands the first copy's bytes to the follower; what is appended from now on follows them. */
+  async #resync(wholly: boolean): Promise<number> {
+    if (this.#firstIsDown || this.#lost || this.#closed) return 0;
+    const bytes = await this.#first!.read();
+    const valid = this.#host.inspect(bytes);
+    this.#follower!.restart(bytes.slice(0, valid), this.#first!.stamp().epoch, wholly);
+    return valid;
+  }
+
+  /** The second's stamp; a store that doesn't know its length is read for it. */
+  async #measure(second: CopySlot): Promise<Stamp> {
+    const stamp = second.stamp();
+    if (stamp.length !== undefined) return stamp;
+    const { valid, sound } = await this.#judge(second, await second.read());
+    if (!sound) return stamp;
+    await second.truncate(valid);
+    return { ...stamp, length: valid };
+  }
+
+  async #judge(slot: CopySlot, bytes: Uint8Array<ArrayBuffer>): Promise<Judged> {
+    const { epoch, base, length } = slot.stamp();
+    const valid = this.#host.inspect(bytes);
+    return { epoch, valid, sound: valid >= base, expected: length ?? base, bytes };
+  }
+
+  /** The usual opening: the second copy misses at most what was gathered when the page ended. */
+  #follow(a: Judged, b: Stamp, secondWasMissing: boolean): void {
+    this.#kept = a.bytes.subarray(0, a.valid);
+    if (a.epoch !== b.epoch) this.#follower!.restart(a.bytes.slice(0, a.valid), a.epoch, false);
+    else if (a.valid > b.length!) this.#follower!.push(a.bytes.slice(b.length, a.valid));
+    if (secondWasMissing && a.valid > 0) this.#emitLost(this.#host.second.name, a.valid);
+  }
+
+  async #takeFirst(a: Judged, b: Judged): Promise<void> {
+    await this.#first!.truncate(a.valid);
+    this.#kept = a.bytes.slice(0, a.valid);
+    this.#follower!.restart(a.bytes.slice(0, a.valid), a.epoch, true);
+    this.#emitRepaired(this.#host.second, this.#host.first, a.valid);
+    this.#tellShortfall(a.valid, a, b);
+  }
+
+  async #takeSecond(a: Judged, b: Judged, missing: Side | undefined): Promise<void> {
+    const bytes = b.bytes.slice(0, b.valid);
+    const epoch = Math.max(a.epoch, b.epoch) + 1;
+    await this.#first!.replace(bytes, epoch);
+    this.#kept = bytes;
+    this.#follower!.restart(bytes.slice(), epoch, true);
+    if (missing === 'first') this.#emitLost(this.#host.first.name, b.valid);
+    this.#emitRepaired(this.#host.first, this.#host.second, b.valid);
+    this.#tellShortfall(b.valid, a, b);
+  }
+
+  /** Neither copy had all that is known to have been there. */
+  #tellShortfall(valid: number, a: Judged, b: Judged): void {
+    const best = a.epoch > b.epoch ? a.expected : b.epoch > a.epoch ? b.expected : Math.max(a.expected, b.expected);
+    if (valid < best) this.#emitLost(this.#host.name, valid, best - valid);
+  }
+
+  /** Blobs the second copy missed when the page was killed. It keeps what the first has not: that may have lost it. */
+  #copyBlobs(): void {
+    this.#later(async () => {
+      const there = new Set(await this.#second!.blobIds());
+      for (const id of await this.#first!.blobIds()) {
+        if (!there.has(id)) await this.#second!.putBlob(id, await this.#first!.getBlob(id));
+      }
+    });
+  }
+
+  /** Off the critical path; a failure shows when the blob is wanted, or is made good at the next opening. */
+  #later(work: () => Promise<void> | undefined): void {
+    this.#blobTurn = this.#blobTurn.then(work).catch(() => undefined);
+  }
+}
+
+interface Judged {
+  epoch: number;
+  valid: number;
+  /** At least what the last replace wrote is good. */
+  sound: boolean;
+  expected: number;
+  bytes: Uint8Array<ArrayBuffer>;
+}
+
+/** Is the first copy surely the better one, without reading the second? */
+function leads(a: Judged, b: Stamp): boolean {
+  if (!a.sound) return false;
+  if (a.epoch !== b.epoch) return a.epoch > b.epoch;
+  return b.length !== undefined && a.valid >= b.length;
+}
+
+function isBetter(b: Judged, a: Judged): boolean {
+  if (b.sound !== a.sound) return b.sound;
+  if (b.sound && b.epoch !== a.epoch) return b.epoch > a.epoch;
+  return b.valid > a.valid;
+}
