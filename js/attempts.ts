@@ -49,7 +49,7 @@ export class Attempts implements ContextHost {
     run.handler = handler;
     this.#host.progress.attemptStarted(run, attempt);
     if (run.envelope) this.#startStored(run, attempt, handler);
-    else this.#call(run, attempt, handler, run.input);
+    else this.#call(run, attempt, handler, clone(run.input, 'input'));
   }
 
   /** By value: what the handler does to its input reaches nobody, and a retry gets it whole. */
@@ -181,6 +181,19 @@ export class Attempts implements ContextHost {
     if (attempt === 0) return;
     run.context?.stop(reason);
     this.#settle(run, attempt, P.OutcomeInterrupted, 0);
+  }
+
+  /** The page lets go of everything that runs; the next one goes on from the last steps. */
+  close(reason: Error): void {
+    const { pump } = this.#host;
+    for (const run of pump.runs) {
+      if (!run || run.attempt === 0) continue;
+      run.context?.stop(reason);
+      run.context?.abandon();
+      run.context = undefined;
+      run.attempt = 0;
+    }
+    pump.commands.push(P.CommandClose, 0);
   }
 
   stopping(run: Run, reason: number): void {

@@ -7,15 +7,15 @@ import type { OrchestratorOptions, Task, TaskExecutor, TaskSpec, TaskState, Trig
 
 // What the browser has decides: two copies, one copy, none.
 setDefaultStorages([
-  async () => {
+  async (client) => {
     const [{ mirror }, { opfs }, { indexedDB }] = await Promise.all([
       import('./storage/mirror.ts'),
       import('./storage/opfs.ts'),
       import('./storage/indexeddb.ts'),
     ]);
-    return mirror(opfs(), indexedDB());
+    return mirror(opfs({ client }), indexedDB());
   },
-  async () => (await import('./storage/opfs.ts')).opfs(),
+  async (client) => (await import('./storage/opfs.ts')).opfs({ client }),
   async () => (await import('./storage/indexeddb.ts')).indexedDB(),
   async () => (await import('./storage/memory.ts')).memory(),
 ]);

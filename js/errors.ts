@@ -33,10 +33,11 @@ export class OrchestratorError extends Error {
   }
 }
 
-function family(name: string, code: string, retryable = false) {
-  const type = class extends OrchestratorError {
-    override readonly code = code;
-    override readonly retryable = retryable;
+/** A class with a name that survives minifiers, and a code. */
+function family(name: string, code: string, retryable = false, Base: typeof OrchestratorError = OrchestratorError) {
+  const type = class extends Base {
+    override readonly code: string = code;
+    override readonly retryable: boolean = retryable;
     constructor(message: string, details: ErrorDetails = {}) {
       super(message, details);
       this.name = name;
@@ -55,39 +56,22 @@ export class UnrecognizedTaskError extends family('UnrecognizedTaskError', 'UNRE
 /** A value can't be stored; the message names its path (`input.callback`). */
 export class SerializationError extends family('SerializationError', 'SERIALIZATION') {}
 /** As SerializationError, for values no codec can take (functions, DOM nodes, streams …). */
-export class NotCloneableError extends SerializationError {
-  override readonly code: string = 'NOT_CLONEABLE';
-}
+export class NotCloneableError extends family('NotCloneableError', 'NOT_CLONEABLE', false, SerializationError) {}
 /** A value is larger than its limit. */
-export class PayloadTooLargeError extends SerializationError {
-  override readonly code: string = 'PAYLOAD_TOO_LARGE';
-}
+export class PayloadTooLargeError extends family('PayloadTooLargeError', 'PAYLOAD_TOO_LARGE', false, SerializationError) {}
 /** A value is nested deeper than its limit. */
-export class TooDeepError extends SerializationError {
-  override readonly code: string = 'TOO_DEEP';
-}
+export class TooDeepError extends family('TooDeepError', 'TOO_DEEP', false, SerializationError) {}
 /** Base of everything that stopped a run from outside. */
 export class AbortedError extends family('AbortedError', 'ABORTED') {}
-export class CanceledError extends AbortedError {
-  override readonly code: string = 'CANCELED';
-}
+export class CanceledError extends family('CanceledError', 'CANCELED', false, AbortedError) {}
 /** An attempt took longer than its `timeout`. Retried. */
-export class TaskTimeoutError extends AbortedError {
-  override readonly code: string = 'TASK_TIMEOUT';
-  override readonly retryable: boolean = true;
-}
+export class TaskTimeoutError extends family('TaskTimeoutError', 'TASK_TIMEOUT', true, AbortedError) {}
 /** The total `deadline` has passed. Not retried. */
-export class DeadlineError extends AbortedError {
-  override readonly code: string = 'DEADLINE';
-}
+export class DeadlineError extends family('DeadlineError', 'DEADLINE', false, AbortedError) {}
 /** Not started within its `ttl`. */
-export class ExpiredError extends AbortedError {
-  override readonly code: string = 'EXPIRED';
-}
+export class ExpiredError extends family('ExpiredError', 'EXPIRED', false, AbortedError) {}
 /** The attempt was stopped by a hard pause; it starts again on resume. */
-export class InterruptedError extends AbortedError {
-  override readonly code: string = 'INTERRUPTED';
-}
+export class InterruptedError extends family('InterruptedError', 'INTERRUPTED', false, AbortedError) {}
 /** The tab died three times while this run was running; it is kept out of recovery. Retry by hand. */
 export class QuarantinedError extends family('QuarantinedError', 'QUARANTINED') {}
 /** Thrown by a handler: fail at once, no retry. Alias of NonRetryableError and AbortTaskRunError. */
@@ -108,26 +92,14 @@ export class ContextClosedError extends family('ContextClosedError', 'CONTEXT_CL
 export class WorkerCrashedError extends family('WorkerCrashedError', 'WORKER_CRASHED', true) {}
 /** Base of storage trouble. */
 export class StorageError extends family('StorageError', 'STORAGE') {}
-export class StorageUnavailableError extends StorageError {
-  override readonly code: string = 'STORAGE_UNAVAILABLE';
-}
-export class StorageFullError extends StorageError {
-  override readonly code: string = 'STORAGE_FULL';
-}
-export class StorageLostError extends StorageError {
-  override readonly code: string = 'STORAGE_LOST';
-}
-export class StorageBlockedError extends StorageError {
-  override readonly code: string = 'STORAGE_BLOCKED';
-}
+export class StorageUnavailableError extends family('StorageUnavailableError', 'STORAGE_UNAVAILABLE', false, StorageError) {}
+export class StorageFullError extends family('StorageFullError', 'STORAGE_FULL', false, StorageError) {}
+export class StorageLostError extends family('StorageLostError', 'STORAGE_LOST', false, StorageError) {}
+export class StorageBlockedError extends family('StorageBlockedError', 'STORAGE_BLOCKED', false, StorageError) {}
 /** The store was written by a newer holdfast; it is left untouched. */
-export class StoreTooNewError extends StorageError {
-  override readonly code: string = 'STORE_TOO_NEW';
-}
+export class StoreTooNewError extends family('StoreTooNewError', 'STORE_TOO_NEW', false, StorageError) {}
 /** The bytes of an input, result or blob are gone. */
-export class PayloadLostError extends StorageError {
-  override readonly code: string = 'PAYLOAD_LOST';
-}
+export class PayloadLostError extends family('PayloadLostError', 'PAYLOAD_LOST', false, StorageError) {}
 /** The WebAssembly core could not be loaded; data is untouched. */
 export class CoreLoadError extends family('CoreLoadError', 'CORE_LOAD') {}
 /** The core hit a broken invariant and is being rebuilt from the journal. */

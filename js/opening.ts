@@ -23,10 +23,11 @@ import { remoteVerbs } from './remote.ts';
 import { End, Run, settlement } from './run.ts';
 import type { Storage, StorageEvent, StorageSlot } from './storage.ts';
 import { Tabs, type TabsHost } from './tabs.ts';
+import type { WorkerClient } from './worker-client.ts';
 import type { RecoveryReport, ResumePolicy, StorageState, TaskState } from './types.ts';
 
 /** From the strongest to memory; each says why the one before it could not be had. */
-export type StorageCandidates = readonly (() => Promise<Storage>)[];
+export type StorageCandidates = readonly ((worker: () => WorkerClient) => Promise<Storage>)[];
 
 let candidates: StorageCandidates = [];
 
@@ -108,7 +109,7 @@ export class Opening implements TabsHost {
     const choices = storage && storage !== 'memory' ? [async () => storage] : candidates;
     let refusal: unknown;
     for (const choice of choices) {
-      const candidate = await choice();
+      const candidate = await choice(() => this.#house.worker.get());
       try {
         await this.#openOne(candidate);
         if (refusal) this.#warnFallback(candidate, refusal);
@@ -306,6 +307,8 @@ export class Opening implements TabsHost {
       else for (const id of run.blobIds ?? []) await journal!.slot.putBlob(id, await dead.getBlob(id)).catch(() => {});
       this.#house.changed(run);
     }
+    pump.commands.push(P.CommandRecover, 0, this.#endedInOrder(dead.slot) ? 1 : 0);
+    this.#markEnd(dead.slot);
     pump.wake();
     return runs;
   }

@@ -33,8 +33,11 @@ import type {
   RunHandle, StorageState, Task, TaskCounts, TaskExecutor, TaskHandler, TaskPage, TaskState, TriggerOptions,
 } from './types.ts';
 import { explain } from './view.ts';
+import { SharedWorkerClient, WorkerAlarm } from './worker-alarm.ts';
 
 export class Orchestrator implements OrchestratorApi {
+  /** The page's small worker: timer and OPFS files. */
+  readonly worker: SharedWorkerClient;
   readonly clock: Clock;
   readonly pump: Pump;
   readonly payloads = new PayloadArea();
@@ -61,7 +64,8 @@ export class Orchestrator implements OrchestratorApi {
   constructor(options: OrchestratorOptions = {}) {
     checkNames(options, orchestratorOptionNames, 'createOrchestrator');
     this.#options = options;
-    this.clock = options.clock ?? new SystemClock();
+    this.worker = new SharedWorkerClient(options.worker);
+    this.clock = options.clock ?? new SystemClock(typeof Worker === 'function' ? new WorkerAlarm(this.worker) : undefined);
     this.#random = options.seed ?? randomSeed();
     const session = options.seed ?? randomSeed();
     this.intake = new Intake(this, session);
@@ -440,12 +444,14 @@ export class Orchestrator implements OrchestratorApi {
     this.#disposed = true;
     this.#stopWatching();
     await this.ready.catch(() => {});
-    for (const run of this.pump.runs) if (run) this.attempts.interrupt(run, new InterruptedError('The orchestrator was disposed.'));
+    this.attempts.close(new InterruptedError('The orchestrator was disposed.'));
+    this.pump.drain();
     this.progress.dispose();
     await this.opening.close();
     this.pump.stop();
     this.store.dispose();
     if (!this.#options.clock) this.clock.dispose();
+    this.worker.terminate();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

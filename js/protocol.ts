@@ -25,6 +25,7 @@ export const CommandSetQueue = 32;
 export const CommandSetPolicy = 33;
 export const CommandSetGroup = 34;
 export const CommandRecover = 48;
+export const CommandClose = 49;
 
 export const EventCreated = 64;
 export const EventTaskSet = 65;
@@ -63,6 +64,7 @@ export const EventSnapshotEnded = 113;
 export const EventRejected = 120;
 export const EventLocated = 121;
 export const EventImportedTask = 122;
+export const EventImportedGroup = 123;
 
 export const StateNone = 0;
 export const StateBlocked = 1;
@@ -80,6 +82,8 @@ export const TaskFieldTimeToLiveMs = 3;
 export const TaskFieldAttemptTimeoutMs = 4;
 export const TaskFieldDeadlineAtMs = 5;
 export const TaskFieldGraceMs = 6;
+export const TaskFieldQueue = 7;
+export const TaskFieldPolicy = 8;
 
 export const QueueFieldConcurrency = 1;
 export const QueueFieldPaused = 2;
@@ -165,6 +169,26 @@ export const RejectionInvalidValue = 12;
 export const RejectionTooMany = 13;
 export const RejectionPayloadMismatch = 14;
 
+export const RestoredFieldState = 1;
+export const RestoredFieldAttempt = 2;
+export const RestoredFieldFailures = 3;
+export const RestoredFieldRecoveries = 4;
+export const RestoredFieldEnd = 5;
+export const RestoredFieldStopNote = 6;
+export const RestoredFieldProgress = 7;
+export const RestoredFieldCreatedAt = 8;
+export const RestoredFieldStartedAt = 9;
+export const RestoredFieldUpdatedAt = 10;
+export const RestoredFieldDueAt = 11;
+export const RestoredFieldDelayMs = 12;
+export const RestoredFieldExpiresAt = 13;
+export const RestoredFieldPausedAt = 14;
+export const RestoredFieldGraceEndsAt = 15;
+export const RestoredFieldAttemptAt = 16;
+export const RestoredFieldGroupSucceeded = 32;
+export const RestoredFieldGroupEndedBadly = 33;
+export const RestoredFieldGroupFailures = 34;
+
 export const FieldAttempt = 1;
 export const FieldFailures = 2;
 export const FieldRecoveries = 3;
@@ -194,4 +218,5 @@ export const HoldPayloadMissing = 4;
 export const HoldStorage = 8;
 export const AttemptMask = 16777215;
 export const MaxRecoveries = 3;
+export const MaxNoteKind = 255;
 export const RecordBytes = 24;

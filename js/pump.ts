@@ -107,6 +107,12 @@ export class Pump {
     return this.#creations.length - this.#nextCreation;
   }
 
+  /** Carries out now what has been asked for; for closing. */
+  drain(): void {
+    if (!this.#engine || this.#pumping) return;
+    while (!this.#step(this.#host.clock.now())) this.#host.journal?.handOver();
+  }
+
   /** Pumps once what is under way on this stack is done. */
   wake(): void {
     if (this.#scheduled || this.#pumping || !this.#engine || this.#stopped) return;

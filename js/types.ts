@@ -72,7 +72,7 @@ export interface TaskState<Result = any> {
   readonly maxRetries: number;
   /** When the next attempt or the first start is due. */
   readonly retryAt?: number;
-  /** How often it lost its tab. */
+  /** How often it lost its tab in a row, without a step recorded in between. */
   readonly recoveries: number;
   readonly steps: number;
   readonly metadata: Readonly<Record<string, any>>;

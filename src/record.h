@@ -76,7 +76,10 @@ enum class Command : std::uint32_t {
   // a: 1 when the last session ended in order (page closed or reloaded): its interruptions are not
   // counted and nobody is quarantined. Yields nothing where there is nothing to recover. Tasks started
   // since the load are left alone.
+  // (a = 1: it ended in order; nothing is counted against what ran.)
   Recover = 48,
+  // The host goes: every live task is interrupted, nothing is counted, and nothing starts any more.
+  Close = 49,
 };
 
 enum class Event : std::uint32_t {

@@ -57,7 +57,9 @@ export function Announcer({ orchestrator, format, voice }: AnnouncerProps) {
   const latestFormat = useLatest(format);
   const slot = useRef(voice);
   useEffect(() => {
-    const telling = startTelling(orchestrator, latestFormat, (told) => setMessage(({ odd }) => ({ ...told, odd: !odd })));
+    const telling = startTelling(orchestrator, latestFormat, (told) =>
+      setMessage(({ odd }) => ({ ...told, odd: !odd })),
+    );
     const target = slot.current;
     target.current = telling;
     return () => {
@@ -69,8 +71,12 @@ export function Announcer({ orchestrator, format, voice }: AnnouncerProps) {
   const text = message.odd ? message.text : `${message.text}\u00a0`;
   return (
     <div className="hf-hidden">
-      <div role="status" aria-live="polite">{message.urgent ? '' : text}</div>
-      <div role="alert" aria-live="assertive">{message.urgent ? text : ''}</div>
+      <div role="status" aria-live="polite">
+        {message.urgent ? '' : text}
+      </div>
+      <div role="alert" aria-live="assertive">
+        {message.urgent ? text : ''}
+      </div>
     </div>
   );
 }

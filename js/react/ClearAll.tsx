@@ -18,7 +18,12 @@ function Question({ total, active, onAnswer }: QuestionProps) {
   if (active > 0) words.push(format.label('clearAllRunning', { count: active }));
   return (
     // biome-ignore lint/a11y/useSemanticElements: a fieldset would be styled by the host page
-    <div className="hf-question" role="group" aria-label={words.join(' ')} onKeyDown={(event) => event.key === 'Escape' && onAnswer(false)}>
+    <div
+      className="hf-question"
+      role="group"
+      aria-label={words.join(' ')}
+      onKeyDown={(event) => event.key === 'Escape' && onAnswer(false)}
+    >
       <p>{words.join(' ')}</p>
       <button ref={keep} type="button" className="hf-button" data-worded="true" onClick={() => onAnswer(false)}>
         {format.label('clearAllKeep')}
@@ -54,7 +59,14 @@ export function ClearAll({ total, active, fallback }: ClearAllProps) {
   };
   return (
     <>
-      <button ref={opener} type="button" className="hf-button hf-clear" data-worded="true" aria-expanded={isAsking} onClick={() => setAsking(!isAsking)}>
+      <button
+        ref={opener}
+        type="button"
+        className="hf-button hf-clear"
+        data-worded="true"
+        aria-expanded={isAsking}
+        onClick={() => setAsking(!isAsking)}
+      >
         {format.label('clearAll')}
       </button>
       {isAsking && <Question total={total} active={active} onAnswer={(clear) => void answer(clear)} />}

@@ -7,7 +7,11 @@ import { usePanel } from './panel.ts';
 export function EmptyState({ reason }: { reason: 'none' | 'group' | 'opening' }) {
   const { format, part } = usePanel();
   const [title, hint]: [LabelKey, LabelKey?] =
-    reason === 'opening' ? ['opening'] : reason === 'group' ? ['emptyGroup', 'emptyGroupHint'] : ['emptyTitle', 'emptyHint'];
+    reason === 'opening'
+      ? ['opening']
+      : reason === 'group'
+        ? ['emptyGroup', 'emptyGroupHint']
+        : ['emptyTitle', 'emptyHint'];
   return (
     <div className={part('empty', 'hf-empty')}>
       <Icon name={reason === 'opening' ? 'spinner' : 'stack'} />

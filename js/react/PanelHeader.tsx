@@ -6,7 +6,11 @@ import { usePanel } from './panel.ts';
 import { type GroupCounts, groups, type TaskGroup } from './selection.ts';
 
 const names: Record<TaskGroup, LabelKey> = {
-  all: 'all', active: 'active', completed: 'completedGroup', failed: 'failedGroup', cancelled: 'cancelledGroup',
+  all: 'all',
+  active: 'active',
+  completed: 'completedGroup',
+  failed: 'failedGroup',
+  cancelled: 'cancelledGroup',
 };
 
 interface ChipsProps {
@@ -53,7 +57,9 @@ export function PanelHeader({ titleId, title, showClearAll, ...chips }: PanelHea
   const { counts } = chips;
   return (
     <header className={part('header', 'hf-header')}>
-      <h2 id={titleId} ref={title} tabIndex={-1} className="hf-title">{format.label('title')}</h2>
+      <h2 id={titleId} ref={title} tabIndex={-1} className="hf-title">
+        {format.label('title')}
+      </h2>
       {showClearAll && counts.all > 0 && <ClearAll total={counts.all} active={counts.active} fallback={title} />}
       {counts.all > 0 && <Chips {...chips} />}
     </header>

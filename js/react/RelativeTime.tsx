@@ -1,6 +1,6 @@
 'use client';
-import { usePanel } from './panel.ts';
 import type { LabelKey } from './labels.ts';
+import { usePanel } from './panel.ts';
 import { useNow } from './useNow.ts';
 
 interface RelativeTimeProps {

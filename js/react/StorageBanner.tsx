@@ -1,8 +1,8 @@
 'use client';
 import { useEffect } from 'react';
 import type { StorageState } from '../types.ts';
-import type { LabelKey } from './labels.ts';
 import { Icon } from './Icon.tsx';
+import type { LabelKey } from './labels.ts';
 import { usePanel } from './panel.ts';
 import { useStorageState } from './useStorageState.ts';
 
@@ -31,7 +31,8 @@ export function StorageBanner() {
   const state = useStorageState();
   const trouble = troubleOf(state);
   useEffect(() => {
-    if (trouble) voice.current?.say(`${format.label(trouble.title)}. ${format.label(trouble.hint)}`, trouble.tone === 'bad');
+    if (trouble)
+      voice.current?.say(`${format.label(trouble.title)}. ${format.label(trouble.hint)}`, trouble.tone === 'bad');
   }, [trouble, format, voice]);
   if (!trouble) return null;
   return (

@@ -5,7 +5,12 @@ import { type ActionName, type TaskRowApi, usePanel } from './panel.ts';
 import { clip } from './text.ts';
 
 const icons: Record<ActionName, IconName> = {
-  pause: 'pause', resume: 'play', cancel: 'cross', retry: 'retry', download: 'download', remove: 'trash',
+  pause: 'pause',
+  resume: 'play',
+  cancel: 'cross',
+  retry: 'retry',
+  download: 'download',
+  remove: 'trash',
 };
 /** Pause and Resume are one button that changes its word, so the focus stays on it. */
 const keys: Partial<Record<ActionName, string>> = { pause: 'toggle', resume: 'toggle' };
@@ -45,7 +50,12 @@ export function TaskActions({ state, row }: { state: TaskState; row: TaskRowApi 
     <div className={part('actions', 'hf-actions')}>
       {own}
       {row.actions.map((action) => (
-        <ActionButton key={keys[action] ?? action} action={action} state={state} onClick={() => void row.perform(action)} />
+        <ActionButton
+          key={keys[action] ?? action}
+          action={action}
+          state={state}
+          onClick={() => void row.perform(action)}
+        />
       ))}
     </div>
   );

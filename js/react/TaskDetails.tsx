@@ -25,7 +25,10 @@ function At({ atMs }: { atMs: number }) {
   const { format } = usePanel();
   return (
     <>
-      {format.time(atMs)} <span className="hf-quiet">(<RelativeTime atMs={atMs} />)</span>
+      {format.time(atMs)}{' '}
+      <span className="hf-quiet">
+        (<RelativeTime atMs={atMs} />)
+      </span>
     </>
   );
 }
@@ -49,8 +52,12 @@ function Times({ state }: { state: TaskState }) {
   const ahead = state.phase === 'retrying' || state.phase === 'delayed';
   return (
     <>
-      <Entry label={state.attempt > 0 ? 'started' : 'created'}><At atMs={state.startTime} /></Entry>
-      <Entry label="lastUpdated"><At atMs={state.lastUpdated} /></Entry>
+      <Entry label={state.attempt > 0 ? 'started' : 'created'}>
+        <At atMs={state.startTime} />
+      </Entry>
+      <Entry label="lastUpdated">
+        <At atMs={state.lastUpdated} />
+      </Entry>
       <Entry label="nextTry">
         {ahead && state.retryAt !== undefined && <RelativeTime atMs={state.retryAt} overdue="starting" />}
       </Entry>
@@ -61,11 +68,12 @@ function Times({ state }: { state: TaskState }) {
 /** Where it is in its work, and what it went through. */
 function Course({ state }: { state: TaskState }) {
   const { format } = usePanel();
-  const { attempt, maxRetries, retryCount, recoveries, steps } = state;
+  const { attempt, maxRetries, recoveries, steps } = state;
   return (
     <>
-      <Entry label="attempts">{attempt > 0 && `${format.number(attempt)} / ${format.number(maxRetries + 1)}`}</Entry>
-      <Entry label="retries">{retryCount > 0 && `${format.number(retryCount)} / ${format.number(maxRetries)}`}</Entry>
+      <Entry label="attempts">
+        {attempt > 0 && <bdi>{`${format.number(attempt)} / ${format.number(maxRetries + 1)}`}</bdi>}
+      </Entry>
       <Entry label="phase">{theirs(state.progressPhase ?? asText(state.metadata.phase))}</Entry>
       <Entry label="step">{theirs(state.progressStep ?? asText(state.metadata.step))}</Entry>
       <Entry label="steps">{steps > 0 && format.number(steps)}</Entry>
@@ -84,12 +92,16 @@ export function TaskDetails({ state, id }: { state: TaskState; id: string }) {
     <dl id={id} className={part('details', 'hf-details')}>
       <Entry label="name">{theirs(state.name)}</Entry>
       <Entry label="why">{asksWhy && <bdi lang="en">{clip(orchestrator.why(state.id), 500)}</bdi>}</Entry>
-      <Entry label="error">{state.error && <span className="hf-error">{theirs(state.error.message || state.error.name)}</span>}</Entry>
+      <Entry label="error">
+        {state.error && <span className="hf-error">{theirs(state.error.message || state.error.name)}</span>}
+      </Entry>
       <Times state={state} />
       <Course state={state} />
       <Entry label="result">{state.status === 'completed' && <TaskResult result={state.result} />}</Entry>
       <Entry label="metadata">{Object.keys(state.metadata).length > 0 && <Metadata metadata={state.metadata} />}</Entry>
-      <Entry label="runId"><code className="hf-code">{clip(state.id, 128)}</code></Entry>
+      <Entry label="runId">
+        <code className="hf-code">{clip(state.id, 128)}</code>
+      </Entry>
       <Entry label="kept">{!state.durable && format.label('notDurable')}</Entry>
     </dl>
   );

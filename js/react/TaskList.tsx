@@ -43,7 +43,9 @@ export function TaskList({ ids, limit, labelledBy, empty, fallback }: TaskListPr
     <>
       {/* biome-ignore lint/a11y/noRedundantRoles: Safari forgets that a list without bullets is one */}
       <ul ref={list} role="list" className={part('list', 'hf-list')} aria-labelledby={labelledBy}>
-        {shown.map((id) => <TaskRow key={id} id={id} />)}
+        {shown.map((id) => (
+          <TaskRow key={id} id={id} />
+        ))}
       </ul>
       {rest > 0 && (
         <button type="button" className="hf-more" onClick={() => setPages((shownPages) => shownPages + 1)}>

@@ -6,11 +6,18 @@ import { EmptyState } from './EmptyState.tsx';
 import { FocusKeeper } from './focus.ts';
 import { createFormat } from './format.ts';
 import type { Labels, Locale } from './labels.ts';
-import { type Panel, PanelContext, type PanelPart, type RenderTask } from './panel.ts';
 import { PanelHeader } from './PanelHeader.tsx';
+import { type Panel, PanelContext, type PanelPart, type RenderTask } from './panel.ts';
 import { useOrchestrator } from './provider.tsx';
-import { nothingSelected, sameSelection, selectTasks, type TaskFilter, type TaskGroup, type TaskSort } from './selection.ts';
 import { StorageBanner } from './StorageBanner.tsx';
+import {
+  nothingSelected,
+  sameSelection,
+  selectTasks,
+  type TaskFilter,
+  type TaskGroup,
+  type TaskSort,
+} from './selection.ts';
 import { TaskList } from './TaskList.tsx';
 import { every } from './useNow.ts';
 import { useSelected } from './useSelected.ts';
@@ -59,7 +66,10 @@ function useCleanup(orchestrator: OrchestratorApi, autoCleanup: boolean, interva
   useEffect(() => {
     if (!autoCleanup || !(intervalMs > 0)) return;
     // A clean-up that fails (storage away) is tried again at the next turn.
-    return every(Math.min(intervalMs, hourMs), () => void orchestrator.cleanupCompletedTasks(intervalMs).catch(() => {}));
+    return every(
+      Math.min(intervalMs, hourMs),
+      () => void orchestrator.cleanupCompletedTasks(intervalMs).catch(() => {}),
+    );
   }, [orchestrator, autoCleanup, intervalMs]);
 }
 
@@ -91,7 +101,12 @@ function usePanelOf(orchestrator: OrchestratorApi, props: TaskManagerProps): Pan
   // biome-ignore lint/correctness/useExhaustiveDependencies: compared by what they say
   return useMemo(
     () => ({
-      ...kept, orchestrator, format, allow, renderTask, renderActions,
+      ...kept,
+      orchestrator,
+      format,
+      allow,
+      renderTask,
+      renderActions,
       clicked: (state) => onTaskClick.current?.(state),
       part: (name, base) => (classNames?.[name] ? `${base} ${classNames[name]}` : base),
     }),
@@ -131,12 +146,21 @@ export function TaskManager(props: TaskManagerProps) {
       >
         <Announcer orchestrator={orchestrator} format={panel.format} voice={panel.voice} />
         <PanelHeader
-          titleId={titleId} title={title} counts={counts} group={group} onGroup={setGroup}
-          hideCompleted={props.hideCompleted ?? false} showClearAll={props.showClearAll ?? true}
+          titleId={titleId}
+          title={title}
+          counts={counts}
+          group={group}
+          onGroup={setGroup}
+          hideCompleted={props.hideCompleted ?? false}
+          showClearAll={props.showClearAll ?? true}
         />
         <StorageBanner />
         <TaskList
-          key={group} ids={ids} limit={limit} labelledBy={titleId} fallback={title}
+          key={group}
+          ids={ids}
+          limit={limit}
+          labelledBy={titleId}
+          fallback={title}
           empty={<Empty group={counts.all > 0 ? group : 'all'} emptyState={props.emptyState} />}
         />
       </section>

@@ -1,5 +1,15 @@
 'use client';
-import { type KeyboardEvent, memo, useCallback, useEffect, useId, useLayoutEffect, useMemo, useRef, useState } from 'react';
+import {
+  type KeyboardEvent,
+  memo,
+  useCallback,
+  useEffect,
+  useId,
+  useLayoutEffect,
+  useMemo,
+  useRef,
+  useState,
+} from 'react';
 import type { TaskState } from '../types.ts';
 import { appearanceOf } from './appearance.ts';
 import { Icon } from './Icon.tsx';
@@ -40,12 +50,19 @@ function Toggle({ state, row, nameId, detailsId }: RowPartProps) {
         aria-expanded={row.isOpen}
         aria-controls={row.isOpen ? detailsId : undefined}
         aria-describedby={badgeId}
-        onClick={() => { row.toggle(); clicked(state); }}
+        onClick={() => {
+          row.toggle();
+          clicked(state);
+        }}
       >
-        <bdi id={nameId} className="hf-name">{clip(state.name, 300) || state.id}</bdi>
+        <bdi id={nameId} className="hf-name">
+          {clip(state.name, 300) || state.id}
+        </bdi>
         <Icon name="chevron" />
       </button>
-      <span id={badgeId} className="hf-badge">{format.label(label)}</span>
+      <span id={badgeId} className="hf-badge">
+        {format.label(label)}
+      </span>
     </>
   );
 }
@@ -55,9 +72,13 @@ function StandardRow(props: RowPartProps & { problem: string | undefined }) {
   return (
     <>
       <div className="hf-main">
-        <span className="hf-state"><Icon name={appearanceOf(state).icon} /></span>
+        <span className="hf-state">
+          <Icon name={appearanceOf(state).icon} />
+        </span>
         <div className="hf-text">
-          <div className="hf-heading"><Toggle {...props} /></div>
+          <div className="hf-heading">
+            <Toggle {...props} />
+          </div>
           <TaskSummary state={state} />
         </div>
         <TaskActions state={state} row={row} />
@@ -109,7 +130,11 @@ function Row({ state }: { state: TaskState }) {
       data-tone={tone}
       onKeyDown={(event) => cancelOnDelete(event, row)}
     >
-      {renderTask ? renderTask(state, row) : <StandardRow state={state} row={row} problem={problem} nameId={nameId} detailsId={`${nameId}-details`} />}
+      {renderTask ? (
+        renderTask(state, row)
+      ) : (
+        <StandardRow state={state} row={row} problem={problem} nameId={nameId} detailsId={`${nameId}-details`} />
+      )}
     </li>
   );
 }

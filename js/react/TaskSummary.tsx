@@ -44,19 +44,27 @@ function completedWords(state: TaskState, format: Format): ReactNode {
   return (
     <>
       <RelativeTime atMs={endedAt} label="finished" />
-      <span className="hf-part">{format.label('took', { duration: format.duration(Math.max(0, endedAt - state.startTime)) })}</span>
+      <span className="hf-part">
+        {format.label('took', { duration: format.duration(Math.max(0, endedAt - state.startTime)) })}
+      </span>
     </>
   );
 }
 
 function words(state: TaskState, format: Format): ReactNode {
   switch (state.status) {
-    case 'running': return runningWords(state, format);
-    case 'paused': return pausedWords(state, format);
-    case 'completed': return completedWords(state, format);
-    case 'failed': return failedWords(state, format);
-    case 'cancelled': return <RelativeTime atMs={state.endedAt ?? state.lastUpdated} label="cancelledAt" />;
-    default: return pendingWords(state, format);
+    case 'running':
+      return runningWords(state, format);
+    case 'paused':
+      return pausedWords(state, format);
+    case 'completed':
+      return completedWords(state, format);
+    case 'failed':
+      return failedWords(state, format);
+    case 'cancelled':
+      return <RelativeTime atMs={state.endedAt ?? state.lastUpdated} label="cancelledAt" />;
+    default:
+      return pendingWords(state, format);
   }
 }
 
@@ -69,10 +77,14 @@ function Numbers({ state }: { state: TaskState }) {
   return (
     <>
       {!progress.indeterminate && (
-        <span className="hf-part hf-number">{isGuess(progress) ? format.label('approximately', { progress: percent }) : percent}</span>
+        <span className="hf-part hf-number">
+          {isGuess(progress) ? format.label('approximately', { progress: percent }) : percent}
+        </span>
       )}
       {progress.remainingMs !== undefined && (
-        <span className="hf-part">{format.label('remaining', { duration: format.duration(progress.remainingMs) })}</span>
+        <span className="hf-part">
+          {format.label('remaining', { duration: format.duration(progress.remainingMs) })}
+        </span>
       )}
     </>
   );

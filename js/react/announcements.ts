@@ -5,8 +5,9 @@
  * Invariants: failures come first and are urgent; a run says only its latest news; what has ended
  * before the panel was there is never told.
  */
-import { isEnded } from './appearance.ts';
+
 import type { TaskState } from '../types.ts';
+import { isEnded } from './appearance.ts';
 import type { Format } from './format.ts';
 import type { LabelKey } from './labels.ts';
 import { clip, isolate } from './text.ts';

@@ -37,5 +37,6 @@ export function appearanceOf(state: TaskState): Appearance {
   return appearances[finalizing ? 'finalizing' : state.phase];
 }
 
-export const isEnded = ({ status }: TaskState) => status === 'completed' || status === 'failed' || status === 'cancelled';
+export const isEnded = ({ status }: TaskState) =>
+  status === 'completed' || status === 'failed' || status === 'cancelled';
 export const isEnding = ({ phase }: TaskState) => phase === 'cancelling' || phase === 'stopping';

@@ -29,7 +29,12 @@ export class FocusKeeper {
   }
 
   /** After the list was rendered: the same element if only moved, else the row now at the old place. */
-  restoreInList(list: HTMLElement | null, before: readonly string[], after: readonly string[], fallback: HTMLElement | null): void {
+  restoreInList(
+    list: HTMLElement | null,
+    before: readonly string[],
+    after: readonly string[],
+    fallback: HTMLElement | null,
+  ): void {
     const last = this.#last;
     if (!this.#isLost() || !last) return;
     if (last.element.isConnected) return last.element.focus({ preventScroll: true });

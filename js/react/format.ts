@@ -3,7 +3,12 @@ import { type LabelKey, type Labels, type Locale, languages, type PluralLabel } 
 
 type Values = Readonly<Record<string, string | number>>;
 type Unit = 'second' | 'minute' | 'hour' | 'day';
-const units: readonly [Unit, number][] = [['day', 86_400_000], ['hour', 3_600_000], ['minute', 60_000], ['second', 1000]];
+const units: readonly [Unit, number][] = [
+  ['day', 86_400_000],
+  ['hour', 3_600_000],
+  ['minute', 60_000],
+  ['second', 1000],
+];
 /** Two of a unit before it is used: 90 s reads better than 1 min. */
 const unitOf = (ms: number) => units.find(([, size]) => Math.abs(ms) >= size * (size === 1000 ? 0 : 1.5)) ?? units[3]!;
 
@@ -23,7 +28,9 @@ export interface Format {
 }
 
 function fill(template: string, values: Values): string {
-  return template.replace(/\{(\w+)\}/g, (hole, name: string) => (Object.hasOwn(values, name) ? String(values[name]) : hole));
+  return template.replace(/\{(\w+)\}/g, (hole, name: string) =>
+    Object.hasOwn(values, name) ? String(values[name]) : hole,
+  );
 }
 
 function byteFormat(locale: Locale) {
@@ -35,6 +42,22 @@ function byteFormat(locale: Locale) {
   };
 }
 
+/** `0.4 sec`, `12 sec`, `1 min 35 sec`, `2 hr`: a second unit while the first is below ten. */
+function durationFormat(locale: Locale) {
+  const options = { style: 'unit', unitDisplay: 'short', maximumFractionDigits: 0 } as const;
+  const formats = units.map(([unit]) => new Intl.NumberFormat(locale, { ...options, unit }));
+  const tenths = new Intl.NumberFormat(locale, { ...options, unit: 'second', maximumFractionDigits: 1 });
+  return (ms: number) => {
+    if (ms < 9950) return tenths.format(ms < 1000 ? Math.max(0.1, ms / 1000) : Math.round(ms / 100) / 10);
+    const whole = Math.round(ms / 1000) * 1000;
+    const index = units.findIndex(([, size]) => whole >= size);
+    const count = Math.floor(whole / units[index]![1]);
+    const rest = Math.round((whole % units[index]![1]) / (units[index + 1]?.[1] ?? whole + 1));
+    const words = formats[index]!.format(count);
+    return rest > 0 && count < 10 && index < 3 ? `${words} ${formats[index + 1]!.format(rest)}` : words;
+  };
+}
+
 export function createFormat(locale: Locale, overrides: Partial<Labels> = {}): Format {
   const labels: Labels = { ...(languages[locale] ?? languages.en), ...overrides };
   const plural = new Intl.PluralRules(locale);
@@ -42,7 +65,6 @@ export function createFormat(locale: Locale, overrides: Partial<Labels> = {}): F
   const percent = new Intl.NumberFormat(locale, { style: 'percent', maximumFractionDigits: 0 });
   const relative = new Intl.RelativeTimeFormat(locale, { numeric: 'auto' });
   const time = new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeStyle: 'medium' });
-  const duration = new Map(units.map(([unit]) => [unit, new Intl.NumberFormat(locale, { style: 'unit', unit, unitDisplay: 'short' })]));
   const choose = (label: string | PluralLabel, count: unknown) =>
     typeof label === 'string' ? label : (label[plural.select(Number(count))] ?? label.other);
   return {
@@ -54,10 +76,7 @@ export function createFormat(locale: Locale, overrides: Partial<Labels> = {}): F
     number: (value) => number.format(value),
     // Never 100 % before the end.
     percent: (value) => percent.format((value >= 100 ? 100 : Math.min(99, Math.round(value))) / 100),
-    duration: (ms) => {
-      const [unit, size] = unitOf(ms);
-      return duration.get(unit)!.format(Math.max(ms > 0 ? 1 : 0, Math.round(ms / size)));
-    },
+    duration: durationFormat(locale),
     relative: (ms) => {
       const [unit, size] = unitOf(ms);
       return relative.format(Math.round(ms / size), unit);

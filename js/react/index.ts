@@ -1,10 +1,10 @@
 'use client';
 /** React for holdfast: hooks over the orchestrator's store, and the panel that shows it. */
-export { type Format } from './format.ts';
-export { type LabelKey, type Labels, type Locale, en, fr } from './labels.ts';
-export { type ActionName, type PanelPart, type RenderTask, type TaskRowApi } from './panel.ts';
+export type { Format } from './format.ts';
+export { en, fr, type LabelKey, type Labels, type Locale } from './labels.ts';
+export type { ActionName, PanelPart, RenderTask, TaskRowApi } from './panel.ts';
 export { OrchestratorProvider, type OrchestratorProviderProps, useOrchestrator } from './provider.tsx';
-export { type TaskFilter, type TaskSort } from './selection.ts';
+export type { TaskFilter, TaskSort } from './selection.ts';
 export { TaskManager, type TaskManagerProps } from './TaskManager.tsx';
 export { useStorageState } from './useStorageState.ts';
 export { useTask } from './useTask.ts';

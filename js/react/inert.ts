@@ -9,13 +9,21 @@ export const noTasks: readonly TaskState[] = Object.freeze([]);
 export const openingStorage: StorageState = Object.freeze({ name: '', durability: 'memory', status: 'opening' });
 
 const counts: TaskCounts = Object.freeze({
-  pending: 0, running: 0, paused: 0, completed: 0, failed: 0, cancelled: 0, total: 0,
+  pending: 0,
+  running: 0,
+  paused: 0,
+  completed: 0,
+  failed: 0,
+  cancelled: 0,
+  total: 0,
 });
 const nothing = () => undefined;
 const unsubscribe = () => nothing;
 
 function refuse(): never {
-  throw new DisposedError('No task can be started while rendering on a server. Call this in an effect or an event handler.');
+  throw new DisposedError(
+    'No task can be started while rendering on a server. Call this in an effect or an event handler.',
+  );
 }
 const refuseLater = async () => refuse();
 

@@ -18,7 +18,18 @@ export interface TaskRowApi {
 export type RenderTask = (state: TaskState, row: TaskRowApi) => ReactNode;
 
 export type PanelPart =
-  | 'root' | 'header' | 'chip' | 'banner' | 'list' | 'row' | 'badge' | 'progress' | 'actions' | 'button' | 'details' | 'empty';
+  | 'root'
+  | 'header'
+  | 'chip'
+  | 'banner'
+  | 'list'
+  | 'row'
+  | 'badge'
+  | 'progress'
+  | 'actions'
+  | 'button'
+  | 'details'
+  | 'empty';
 
 /** What every part of one panel shares. */
 export interface Panel {

@@ -29,7 +29,8 @@ export function groupOf(status: TaskStatus): Exclude<TaskGroup, 'all'> {
 export function matches(state: TaskState, filter: TaskFilter): boolean {
   if (typeof filter === 'function') return filter(state);
   const { status, taskIdentifier, text } = filter;
-  if (status !== undefined && !(typeof status === 'string' ? status === state.status : status.includes(state.status))) return false;
+  if (status !== undefined && !(typeof status === 'string' ? status === state.status : status.includes(state.status)))
+    return false;
   if (taskIdentifier !== undefined && taskIdentifier !== state.taskIdentifier) return false;
   if (!text) return true;
   const wanted = text.toLowerCase();
@@ -50,7 +51,10 @@ export interface SelectionOptions {
 }
 
 /** All ids of one group in order, and how many each group has. Linear, but for a sort. */
-export function selectTasks(all: readonly TaskState[], { filter, hideCompleted, sort, group }: SelectionOptions): Selection {
+export function selectTasks(
+  all: readonly TaskState[],
+  { filter, hideCompleted, sort, group }: SelectionOptions,
+): Selection {
   const counts: Record<TaskGroup, number> = { all: 0, active: 0, completed: 0, failed: 0, cancelled: 0 };
   const shown: TaskState[] = [];
   for (const state of all) {
@@ -66,9 +70,9 @@ export function selectTasks(all: readonly TaskState[], { filter, hideCompleted, 
 
 export function sameSelection(a: Selection, b: Selection): boolean {
   return (
-    a.ids.length === b.ids.length
-    && groups.every((group) => a.counts[group] === b.counts[group])
-    && a.ids.every((id, index) => id === b.ids[index])
+    a.ids.length === b.ids.length &&
+    groups.every((group) => a.counts[group] === b.counts[group]) &&
+    a.ids.every((id, index) => id === b.ids[index])
   );
 }
 

@@ -24,7 +24,8 @@ export function safeUrl(value: unknown): string | undefined {
   } catch {
     return undefined;
   }
-  if (url.protocol === 'blob:') return url.origin !== 'null' && url.origin === globalThis.location?.origin ? url.href : undefined;
+  if (url.protocol === 'blob:')
+    return url.origin !== 'null' && url.origin === globalThis.location?.origin ? url.href : undefined;
   return url.protocol === 'https:' || url.protocol === 'http:' ? url.href : undefined;
 }
 
@@ -38,7 +39,10 @@ function describe(value: object, depth: number, budget: { left: number }): strin
   if (depth >= 3) return isArray ? '[…]' : '{…}';
   const parts: string[] = [];
   for (const key of Object.keys(value)) {
-    if (budget.left <= 0 || parts.length >= 20) { parts.push('…'); break; }
+    if (budget.left <= 0 || parts.length >= 20) {
+      parts.push('…');
+      break;
+    }
     const shown = write((value as Record<string, unknown>)[key], depth + 1, budget);
     parts.push(isArray ? shown : `${clip(key, 40)}: ${shown}`);
   }
@@ -46,9 +50,14 @@ function describe(value: object, depth: number, budget: { left: number }): strin
 }
 
 function write(value: unknown, depth: number, budget: { left: number }): string {
-  const text = typeof value === 'object' && value !== null
-    ? describe(value, depth, budget)
-    : typeof value === 'string' ? clip(value, budget.left + 1) : typeof value === 'bigint' ? `${value}n` : String(value);
+  const text =
+    typeof value === 'object' && value !== null
+      ? describe(value, depth, budget)
+      : typeof value === 'string'
+        ? clip(value, budget.left + 1)
+        : typeof value === 'bigint'
+          ? `${value}n`
+          : String(value);
   budget.left -= text.length;
   return text;
 }

@@ -20,7 +20,9 @@ export function every(periodMs: number, call: () => void): () => void {
 
 function subscribe(listener: () => void): () => void {
   listeners.add(listener);
-  stopTicking ??= every(tickMs, () => { for (const each of listeners) each(); });
+  stopTicking ??= every(tickMs, () => {
+    for (const each of listeners) each();
+  });
   return () => {
     listeners.delete(listener);
     if (listeners.size > 0) return;

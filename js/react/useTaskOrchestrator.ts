@@ -4,11 +4,21 @@ import type { OrchestratorApi, OrchestratorOptions } from '../types.ts';
 import { useOrchestrator } from './provider.tsx';
 
 const bound = [
-  'executeTask', 'getTaskState', 'getAllTasks', 'retryTask', 'pauseTask', 'resumeTask', 'cancelTask', 'removeTask', 'clearAllTasks',
+  'executeTask',
+  'getTaskState',
+  'getAllTasks',
+  'retryTask',
+  'pauseTask',
+  'resumeTask',
+  'cancelTask',
+  'removeTask',
+  'clearAllTasks',
 ] as const;
 
 /** The orchestrator and its verbs, free to be passed around. */
-export type TaskOrchestrator = Pick<OrchestratorApi, (typeof bound)[number]> & { readonly orchestrator: OrchestratorApi };
+export type TaskOrchestrator = Pick<OrchestratorApi, (typeof bound)[number]> & {
+  readonly orchestrator: OrchestratorApi;
+};
 
 const made = new WeakMap<OrchestratorApi, TaskOrchestrator>();
 

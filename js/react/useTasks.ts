@@ -3,7 +3,7 @@ import { useCallback, useMemo } from 'react';
 import type { TaskState } from '../types.ts';
 import { noTasks } from './inert.ts';
 import { useOrchestrator } from './provider.tsx';
-import { type TaskFilter, matches } from './selection.ts';
+import { matches, type TaskFilter } from './selection.ts';
 import { useSelected } from './useSelected.ts';
 
 /** A filter keeps its identity while it says the same, so it may be written inline. */

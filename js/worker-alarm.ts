@@ -1,0 +1,61 @@
+/**
+ * The clock's timer in the page's small worker, which the storage shares. Started when first needed.
+ * Invariant: where no worker can be had, or it dies, the page's own timer takes over; time never stops.
+ */
+import { type Alarm, PageAlarm } from './clock.ts';
+import { connectWorker, type WorkerClient } from './worker-client.ts';
+
+/** One worker, made when the first of its users needs it. */
+export class SharedWorkerClient {
+  readonly #create: (() => Worker) | undefined;
+  #client: WorkerClient | undefined;
+
+  constructor(create?: () => Worker) {
+    this.#create = create;
+  }
+
+  /** @throws StorageUnavailableError where workers are forbidden or missing */
+  get(): WorkerClient {
+    this.#client ??= connectWorker(this.#create);
+    return this.#client;
+  }
+
+  terminate(): void {
+    this.#client?.terminate();
+    this.#client = undefined;
+  }
+}
+
+export class WorkerAlarm implements Alarm {
+  readonly #shared: SharedWorkerClient;
+  readonly #page = new PageAlarm();
+  onDue: (() => void) | undefined;
+  #client: WorkerClient | undefined;
+
+  constructor(shared: SharedWorkerClient) {
+    this.#shared = shared;
+    this.#page.onDue = () => this.onDue?.();
+  }
+
+  arm(atMs: number): void {
+    // The page's timer is armed too, a second later: a worker that died must not stop time.
+    this.#page.arm(atMs + 1000);
+    try {
+      this.#client ??= this.#connect();
+      this.#client.armTimer(atMs === Number.POSITIVE_INFINITY ? null : atMs, Date.now());
+    } catch {
+      this.#page.arm(atMs);
+    }
+  }
+
+  #connect(): WorkerClient {
+    const client = this.#shared.get();
+    client.onTimer = () => this.onDue?.();
+    return client;
+  }
+
+  dispose(): void {
+    this.#page.dispose();
+    if (this.#client) this.#client.onTimer = undefined;
+  }
+}

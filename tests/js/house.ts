@@ -1,0 +1,61 @@
+/**
+ * A house for tests: an orchestrator on a standing clock and a storage that survives it, so that a
+ * test can close, kill and reopen in a few lines.
+ */
+import { createOrchestrator, type Orchestrator, type OrchestratorOptions, type Storage, TestClock } from 'holdfast';
+import { Orchestrator as OrchestratorClass } from '../../js/orchestrator.ts';
+import { memory } from '../../js/storage/memory.ts';
+
+export interface House {
+  clock: TestClock;
+  storage: Storage;
+  orchestrator: Orchestrator;
+  /** The tab dies: nothing more is written, nothing more runs; another one opens on what was stored. */
+  crash(options?: OrchestratorOptions): Promise<House>;
+  /** The tab closes in order. */
+  reload(options?: OrchestratorOptions): Promise<House>;
+}
+
+export { createOrchestrator };
+
+let opened = 0;
+
+/** Everything acknowledged lives in `storage`; a dead orchestrator's writes no longer arrive. */
+export async function openHouse(options: OrchestratorOptions = {}, clock = new TestClock(), storage: Storage = memory()): Promise<House> {
+  const gate = guard(storage);
+  const orchestrator = new OrchestratorClass({ seed: ++opened, clock, storage: gate.storage, tabs: false, ...options });
+  await orchestrator.ready;
+  const again = (next?: OrchestratorOptions) => openHouse({ ...options, ...next }, clock, storage);
+  return {
+    clock,
+    storage,
+    orchestrator,
+    crash: async (next) => {
+      gate.cut();
+      return again(next);
+    },
+    reload: async (next) => {
+      await orchestrator.dispose();
+      return again(next);
+    },
+  };
+}
+
+/** After `cut` every call waits for ever, as in a process that is gone. */
+function guard(storage: Storage): { storage: Storage; cut: () => void } {
+  let dead = false;
+  const wrap = <Target extends object>(target: Target): Target =>
+    new Proxy(target, {
+      get(_, key) {
+        const value = Reflect.get(target, key, target);
+        if (typeof value !== 'function') return value;
+        return async (...args: unknown[]) => {
+          if (dead) return new Promise(() => {});
+          const result = await value.apply(target, args);
+          if (dead) return new Promise(() => {});
+          return key === 'openSlot' ? wrap(result) : result;
+        };
+      },
+    });
+  return { storage: wrap(storage), cut: () => (dead = true) as unknown as void };
+}

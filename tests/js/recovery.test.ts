@@ -1,0 +1,263 @@
+import { defineTask, getTaskState, type TaskContext, TestClock } from 'holdfast';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { type House, openHouse } from './house.ts';
+
+const houses: House[] = [];
+async function open(...args: Parameters<typeof openHouse>): Promise<House> {
+  const house = await openHouse(...args);
+  houses.push(house);
+  return house;
+}
+afterEach(async () => {
+  for (const { orchestrator } of houses.splice(0)) await Promise.race([orchestrator.dispose(), new TestClock().settle()]);
+  vi.unstubAllGlobals();
+});
+
+/** Three steps; the second waits until it is let go. */
+function stepper() {
+  const computed: string[] = [];
+  let go: () => void = () => {};
+  let blocked = true;
+  const task = defineTask({ id: 'stepper', run: async (input: { name: string }, ctx: TaskContext) => {
+    const one = await ctx.step('one', () => {
+      computed.push('one');
+      return { at: new Date(5), big: 12n };
+    });
+    const two = await ctx.step('two', async () => {
+      computed.push('two');
+      if (blocked) await new Promise<void>((resolve) => (go = resolve));
+      return 2;
+    });
+    const again = await ctx.step('two', () => 'second of that name');
+    return { name: input.name, at: one.at.getTime(), big: one.big, two, again };
+  } });
+  return { task, computed, go: () => go(), unblock: () => (blocked = false) };
+}
+
+describe('after a crash', () => {
+  it('a run goes on from its last recorded step, with its input', async () => {
+    const { task, computed, unblock } = stepper();
+    const house = await open();
+    const run = house.orchestrator.trigger(task, { name: 'a' }, { metadata: { fileName: 'a.pdf' } });
+    await run.accepted;
+    await house.clock.settle();
+    expect(computed).toEqual(['one', 'two']);
+    unblock();
+    const next = await house.crash();
+    houses.push(next);
+    expect((await next.orchestrator.ready).resumed).toEqual([run.id]);
+    const handle = next.orchestrator.attach(run.id)!;
+    expect(await handle.result()).toEqual({ name: 'a', at: 5, big: 12n, two: 2, again: 'second of that name' });
+    expect(computed).toEqual(['one', 'two', 'two']);
+    expect(handle.state).toMatchObject({ attempt: 2, retryCount: 0, metadata: { fileName: 'a.pdf' }, durable: true });
+  });
+
+  it('what was not acknowledged was never announced', async () => {
+    const house = await open();
+    const task = defineTask({ id: 'instant', run: async () => 'result' });
+    const events: string[] = [];
+    house.orchestrator.on('complete', (id) => events.push(id));
+    const run = house.orchestrator.trigger(task, null);
+    const next = await house.crash();
+    houses.push(next);
+    await house.clock.settle();
+    expect(events).toEqual([]);
+    expect(next.orchestrator.getTaskState(run.id)).toBeUndefined();
+  });
+
+  it('ended runs keep result and error, delayed ones their time, paused ones stay paused', async () => {
+    const house = await open();
+    const { orchestrator, clock } = house;
+    const good = defineTask({ id: 'good', run: async () => new Map([['a', 1]]) });
+    const bad = defineTask({ id: 'bad', retry: { maxAttempts: 1 }, run: async () => Promise.reject(Object.assign(new Error('bad'), { code: 'E7' })) });
+    const ended = orchestrator.trigger(good, null);
+    const failed = orchestrator.trigger(bad, null);
+    const delayed = orchestrator.trigger(good, null, { delay: '1h' });
+    const paused = orchestrator.trigger(good, null, { delay: '1s' });
+    await paused.pause();
+    await Promise.all([ended.result(), failed.wait(), delayed.accepted]);
+    const dueMs = clock.now() + 3_600_000;
+    await clock.advance(5000);
+    const next = await house.crash();
+    houses.push(next);
+    const state = (id: string) => next.orchestrator.getTaskState(id)!;
+    expect(state(ended.id)).toMatchObject({ status: 'completed', result: new Map([['a', 1]]) });
+    expect(state(failed.id)).toMatchObject({ status: 'failed', error: { message: 'bad', code: 'E7' } });
+    expect(state(delayed.id)).toMatchObject({ phase: 'delayed', retryAt: dueMs });
+    expect(state(paused.id)).toMatchObject({ status: 'paused', phase: 'suspended' });
+    await clock.advance(3_600_000);
+    expect(state(delayed.id).status).toBe('completed');
+  });
+
+  it('a File comes back with its name, type, time and bytes', async () => {
+    const file = new File(['%PDF-fake', new Uint8Array(200_000)], 'träger.pdf', { type: 'application/pdf', lastModified: 77 });
+    const seen: File[] = [];
+    let hold = true;
+    const task = defineTask({ id: 'file', run: async (input: { file: File }) => {
+      seen.push(input.file);
+      if (hold) await new Promise(() => {});
+      return new Blob([await input.file.arrayBuffer()], { type: 'application/zip' });
+    } });
+    const house = await open();
+    const run = house.orchestrator.trigger(task, { file });
+    await run.accepted;
+    await house.clock.settle();
+    hold = false;
+    const next = await house.crash();
+    houses.push(next);
+    const result = await next.orchestrator.attach<Blob>(run.id)!.result();
+    expect(seen[1]).toMatchObject({ name: 'träger.pdf', type: 'application/pdf', lastModified: 77, size: file.size });
+    expect(new Uint8Array(await seen[1]!.arrayBuffer())).toEqual(new Uint8Array(await file.arrayBuffer()));
+    expect(result).toMatchObject({ size: file.size, type: 'application/zip' });
+  });
+
+  it('removing a run frees its blobs, not before', async () => {
+    const house = await open();
+    const task = defineTask({ id: 'keep blob', run: async () => 1 });
+    const run = house.orchestrator.trigger(task, new Blob(['x'.repeat(10)]));
+    await run.result();
+    const { slot } = house.orchestrator.journal!;
+    expect(await slot.blobIds()).toHaveLength(1);
+    expect(await house.orchestrator.removeTask(run.id)).toBe(true);
+    await house.clock.settle();
+    expect(await slot.blobIds()).toEqual([]);
+    expect(house.orchestrator.getTaskState(run.id)).toBeUndefined();
+  });
+
+  it('F8: a run without a definition waits, says so, and starts when it is registered', async () => {
+    const house = await open();
+    const { PdfTask } = { PdfTask: class PdfTask { execute = async (n: number) => new Promise<number>(() => n); } };
+    const id = await house.orchestrator.executeTask('Processing: a.pdf', new PdfTask(), 5, { fileName: 'a.pdf' });
+    const next = await house.crash();
+    houses.push(next);
+    await next.clock.settle();
+    expect((await next.orchestrator.ready).missingDefinition).toEqual([id]);
+    expect(next.orchestrator.getTaskState(id)).toMatchObject({ name: 'Processing: a.pdf', status: 'paused', phase: 'blocked', reason: 'missing-definition' });
+    expect(next.orchestrator.why(id)).toMatch(/No task "PdfTask" is registered/);
+    next.orchestrator.registerExecutor('PdfTask', () => ({ execute: async (n: number) => n * 3 }));
+    expect(await next.orchestrator.attach(id)!.result()).toBe(15);
+  });
+
+  it('a run that was running in three crashes is quarantined, others go on; orderly reloads do not count', async () => {
+    const poison = defineTask({ id: 'poison', run: () => new Promise(() => {}) });
+    const fine = defineTask({ id: 'fine', run: async () => 'ok' });
+    let house = await open();
+    const run = house.orchestrator.trigger(poison, null);
+    const other = house.orchestrator.trigger(fine, null, { delay: '1h' });
+    await Promise.all([run.accepted, other.accepted]);
+    for (let reload = 0; reload < 4; reload++) {
+      await house.clock.settle();
+      house = await house.reload();
+    }
+    for (let crash = 0; crash < 3; crash++) {
+      await house.clock.settle();
+      expect(house.orchestrator.getTaskState(run.id)!.status).toBe('running');
+      house = await house.crash();
+    }
+    houses.push(house);
+    expect(house.orchestrator.getTaskState(run.id)).toMatchObject({ status: 'failed', phase: 'quarantined', error: { code: 'QUARANTINED' } });
+    await house.clock.advance(3_600_000);
+    expect(house.orchestrator.getTaskState(other.id)!.status).toBe('completed');
+  });
+
+  it('queues keep their runs and limits, also when the code declares them in another order', async () => {
+    const task = defineTask({ id: 'queued', run: () => new Promise(() => {}) });
+    const house = await open({ queues: { a: { concurrency: 1 }, b: { concurrency: 2 } } });
+    const runs = [1, 2, 3].map((n) => house.orchestrator.trigger(task, n, { queue: 'b' }));
+    await Promise.all(runs.map((run) => run.accepted));
+    const next = await house.crash({ queues: { c: { concurrency: 9 }, b: { concurrency: 1 } } });
+    houses.push(next);
+    const more = next.orchestrator.trigger(task, 4, { queue: 'c' });
+    await next.clock.settle();
+    expect(next.orchestrator.counts()).toMatchObject({ running: 2, pending: 2 });
+    expect(more.status).toBe('running');
+  });
+});
+
+describe('the journal', () => {
+  it('is compacted when it outgrows what lives, and nothing of the living is lost', async () => {
+    const house = await open();
+    const { orchestrator } = house;
+    const bulky = defineTask({ id: 'bulky', run: async (text: string) => text.length });
+    const keep = orchestrator.trigger(bulky, 'kept', { delay: '1h', metadata: { keep: true } });
+    const done = orchestrator.trigger(bulky, 'done');
+    await done.result();
+    for (let round = 0; round < 30; round++) {
+      const runs = Array.from({ length: 50 }, () => orchestrator.trigger(bulky, 'x'.repeat(4000)));
+      await Promise.all(runs.map((run) => run.result()));
+      await Promise.all(runs.map((run) => orchestrator.removeTask(run.id)));
+    }
+    await house.clock.settle();
+    const log = await orchestrator.journal!.slot.read();
+    expect(log.length).toBeLessThan(5_000_000);
+    const next = await house.crash();
+    houses.push(next);
+    expect(next.orchestrator.getAllTasks()).toHaveLength(2);
+    expect(next.orchestrator.getTaskState(done.id)).toMatchObject({ status: 'completed', result: 4 });
+    await next.clock.advance(3_600_000);
+    expect(next.orchestrator.getTaskState(keep.id)).toMatchObject({ status: 'completed', result: 4, metadata: { keep: true } });
+  });
+
+  it('B1: a torn tail is dropped and reported, and work goes on behind it', async () => {
+    const house = await open();
+    const task = defineTask({ id: 'tail', run: async (n: number) => n });
+    const run = house.orchestrator.trigger(task, 1);
+    await run.result();
+    const { slot } = house.orchestrator.journal!;
+    const length = (await slot.read()).length;
+    await slot.append(new Uint8Array([72, 70, 74, 49, 1, 2, 3]));
+    const next = await house.crash();
+    expect((await next.orchestrator.ready).tailBytesDropped).toBe(7);
+    expect((await next.orchestrator.journal!.slot.read()).length).toBeGreaterThanOrEqual(length);
+    await next.orchestrator.trigger(task, 2).result();
+    const third = await next.crash();
+    houses.push(third);
+    expect(third.orchestrator.counts()).toMatchObject({ completed: 2, total: 2 });
+    expect((await third.orchestrator.ready).tailBytesDropped).toBe(0);
+  });
+
+  it('H12: a trapped core is thrown away and rebuilt; what was accepted goes on', async () => {
+    const house = await open();
+    const { orchestrator, clock } = house;
+    const warnings: string[] = [];
+    orchestrator.on('warning', (message) => warnings.push(message));
+    const { task, computed, go, unblock } = stepper();
+    const run = orchestrator.trigger(task, { name: 'trap' });
+    await clock.settle();
+    expect(computed).toEqual(['one', 'two']);
+    unblock();
+    const { engine } = orchestrator.pump;
+    vi.spyOn(engine, 'step').mockImplementation(() => {
+      throw new WebAssembly.RuntimeError('unreachable');
+    });
+    const early = orchestrator.trigger(defineTask({ id: 'early', run: async () => 'never sealed' }), null);
+    await clock.settle();
+    go();
+    expect(await run.result()).toMatchObject({ name: 'trap' });
+    expect(await early.result()).toBe('never sealed');
+    expect(computed).toEqual(['one', 'two', 'two']);
+    expect(warnings[0]).toMatch(/rebuilt from the journal/);
+  });
+});
+
+describe('the predecessor’s localStorage', () => {
+  it('H2: is read once on first boot: runs are shown as waiting for their file, ended ones are left', async () => {
+    const entries = new Map<string, string>([['mine', JSON.stringify([
+      { id: 'task_1', name: 'Processing: a.pdf', status: 'running', progress: 40, startTime: 1, lastUpdated: 2, error: null, retryCount: 0, maxRetries: 3, metadata: { fileName: 'a.pdf' } },
+      { id: 'task_2', name: 'x', status: 'completed' },
+      'rubbish',
+    ])]]);
+    vi.stubGlobal('localStorage', {
+      getItem: (key: string) => entries.get(key) ?? null,
+      setItem: (key: string, value: string) => void entries.set(key, value),
+      removeItem: (key: string) => void entries.delete(key),
+    });
+    const house = await open({ persistenceKey: 'mine' });
+    expect(house.orchestrator.getAllTasks()).toHaveLength(1);
+    expect(house.orchestrator.getTaskState('task_1')).toMatchObject({
+      name: 'Processing: a.pdf', phase: 'blocked', reason: 'missing-payload', metadata: { fileName: 'a.pdf' },
+    });
+    expect(entries.has('mine')).toBe(false);
+    expect(getTaskState).toBeTypeOf('function');
+  });
+});
