@@ -63,7 +63,12 @@ export function serve({ directory = built, port = 0, intercept = () => false } =
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
-  const port = Number(process.env.PORT ?? 4173);
-  const { url } = await serve({ port }).catch(() => serve());
+  // A port that was asked for is the port or nothing; the usual one may give way.
+  const asked = process.env.PORT;
+  const { url } = await serve({ port: Number(asked ?? 4173) }).catch((error) => {
+    if (asked === undefined) return serve();
+    process.stderr.write(`The demo can't be served on port ${asked}: ${error.message}\n`);
+    process.exit(1);
+  });
   process.stdout.write(`The demo is at ${url}\n`);
 }

@@ -60,7 +60,7 @@ function stateOf(page) {
   return page.evaluate(async () => {
     await globalThis.holdfast.ready;
     const [task] = globalThis.holdfast.getAllTasks();
-    return task && { id: task.id, status: task.status, phase: task.phase, progress: task.progress, error: task.error?.message };
+    return task && { id: task.id, status: task.status, phase: task.phase, progress: task.progress, message: task.progressMessage, error: task.error?.message };
   });
 }
 
@@ -78,28 +78,30 @@ async function until(page, ledger, condition) {
   }
 }
 
-/** Random moments, spread over the way: each kill waits for a page drawn at random, then a few milliseconds more. */
+/**
+ * Random moments, spread over the way: each kill waits for a step drawn at random, then a few milliseconds
+ * more. Between two kills at least one step is stored: what dies three times without getting any further
+ * is quarantined, and rightly so. What is left of N when the work is done kills the browser at rest.
+ */
 async function killOnTheWay(browser, url, ledger, kills) {
   for (let done = 0; done < kills; done++) {
-    const pages = await pageCount(browser.page, ledger);
-    const left = pages - ledger.storedPages;
-    const target = ledger.storedPages + Math.floor((Math.random() * left) / (kills - done));
-    await until(browser.page, ledger, () => ledger.storedPages >= target);
-    await pause(Math.random() * 40);
+    const begun = ledger.stored.size;
+    let target = begun + 1;
+    const drawn = Math.random();
+    const state = await until(browser.page, ledger, (seen) => {
+      const share = (totalOf(seen) - begun) / (kills - done);
+      if (Number.isFinite(share)) target = begun + Math.max(1, Math.ceil(drawn * share));
+      return ledger.stored.size >= target;
+    });
+    if (!isOver(state)) await pause(Math.random() * 40);
+    if (state.status === 'failed') return;
     await browser.kill();
     await browser.open(url);
   }
 }
 
-/** Told by the progress message `3 / 300`; before the first page nothing is known and 1 is as good as any. */
-async function pageCount(page, ledger) {
-  const message = await page.evaluate(async () => {
-    await globalThis.holdfast.ready;
-    return globalThis.holdfast.getAllTasks()[0]?.progressMessage;
-  });
-  const total = Number(/\/ (\d+)$/.exec(message ?? '')?.[1] ?? 0);
-  return Math.max(total, ledger.storedPages + 1);
-}
+/** How many steps there are, from the message `3 / 300`. NaN: not known before the first page. */
+const totalOf = (state) => Number(/\/ (\d+)$/.exec(state?.message ?? '')?.[1] ?? Number.NaN) + 1;
 
 async function fetchResult(page, ledger, id) {
   await page.evaluate(async ([runId, path]) => {

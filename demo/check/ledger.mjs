@@ -20,10 +20,6 @@ export class Ledger {
     this.#lastSeen = seen;
   }
 
-  get storedPages() {
-    return [...this.stored].filter(isPage).length;
-  }
-
   /** For the demo's server. true: this request was the ledger's. */
   intercept = (request, response) => {
     if (request.method !== 'POST' || (request.url !== acknowledgePath && request.url !== resultPath)) return false;
