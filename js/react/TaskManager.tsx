@@ -118,7 +118,7 @@ function Empty({ group, emptyState }: { group: TaskGroup; emptyState: ReactNode 
   const isOpening = useStorageState().status === 'opening';
   if (isOpening) return <EmptyState reason="opening" />;
   if (group !== 'all') return <EmptyState reason="group" />;
-  return emptyState === undefined ? <EmptyState reason="none" /> : <>{emptyState}</>;
+  return emptyState === undefined ? <EmptyState reason="none" /> : emptyState;
 }
 
 /** The panel of all tasks: shows, and lets people pause, cancel, retry and fetch results. */

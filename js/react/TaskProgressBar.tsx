@@ -28,7 +28,6 @@ export function TaskProgressBar({ state, labelledBy }: { state: TaskState; label
     ? {}
     : { 'aria-valuenow': Math.round(Math.min(progress.progress, 99)), 'aria-valuetext': valueText(progress, format) };
   return (
-    // biome-ignore lint/a11y/useFocusableInteractive: a progress bar only shows
     <div
       role="progressbar"
       className={part('progress', 'hf-bar')}

@@ -119,7 +119,6 @@ function Row({ state }: { state: TaskState }) {
   useIsomorphicLayoutEffect(() => focus.restoreInRow(state.id, element.current?.querySelector('button') ?? null));
   const { label, tone } = appearanceOf(state);
   return (
-    // biome-ignore lint/a11y/noNoninteractiveElementInteractions: a shortcut for the buttons inside, not the only way
     <li
       ref={element}
       className={part('row', 'hf-row')}

@@ -37,7 +37,10 @@ export class FocusKeeper {
   ): void {
     const last = this.#last;
     if (!this.#isLost() || !last) return;
-    if (last.element.isConnected) return last.element.focus({ preventScroll: true });
+    if (last.element.isConnected) {
+      last.element.focus({ preventScroll: true });
+      return;
+    }
     if (after.includes(last.id)) return;
     const index = Math.min(before.indexOf(last.id), after.length - 1);
     const next = list?.children[index]?.querySelector<HTMLElement>('button, a[href]') ?? fallback;

@@ -57,7 +57,9 @@ export function useTaskOrchestrator(options?: OrchestratorOptions): TaskOrchestr
       orchestrator.on('error', (id, error) => latest.current.onError?.(id, error)),
       orchestrator.on('progress', (id, progress) => latest.current.onProgress?.(id, progress)),
     ];
-    return () => stops.forEach((stop) => stop());
+    return () => {
+      for (const stop of stops) stop();
+    };
   }, [orchestrator, latest]);
   return verbsOf(orchestrator);
 }

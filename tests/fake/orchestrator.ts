@@ -3,20 +3,46 @@
  * promises React relies on: immutable states, the same array until something changes, one notice per frame.
  */
 import type {
-  ListFilter, OrchestratorApi, OrchestratorEvents, RecoveryReport, RunHandle, StorageState, TaskCounts, TaskState, TaskStatus,
+  ListFilter,
+  OrchestratorApi,
+  OrchestratorEvents,
+  RecoveryReport,
+  RunHandle,
+  StorageState,
+  TaskCounts,
+  TaskState,
+  TaskStatus,
 } from '../../js/types.ts';
 
 type Listener = (...args: any[]) => void;
 export type Patch = Partial<TaskState>;
 
 const statusOf: Partial<Record<TaskState['phase'], TaskStatus>> = {
-  delayed: 'pending', blocked: 'pending', queued: 'pending', retrying: 'pending', waiting: 'running', running: 'running',
-  cancelling: 'running', stopping: 'running', suspended: 'paused', interrupted: 'paused', completed: 'completed', cancelled: 'cancelled',
+  delayed: 'pending',
+  blocked: 'pending',
+  queued: 'pending',
+  retrying: 'pending',
+  waiting: 'running',
+  running: 'running',
+  cancelling: 'running',
+  stopping: 'running',
+  suspended: 'paused',
+  interrupted: 'paused',
+  completed: 'completed',
+  cancelled: 'cancelled',
 };
 
 export class FakeOrchestrator implements OrchestratorApi {
   ready: Promise<RecoveryReport> = Promise.resolve({
-    resumed: [], kept: [], failed: [], missingDefinition: [], ended: [], tailBytesDropped: 0, storage: 'fake', durability: 'process', warnings: [],
+    resumed: [],
+    kept: [],
+    failed: [],
+    missingDefinition: [],
+    ended: [],
+    tailBytesDropped: 0,
+    storage: 'fake',
+    durability: 'process',
+    warnings: [],
   });
   storageState: StorageState = { name: 'fake', durability: 'process', status: 'ok' };
   /** Every call that changes something: `pauseTask a`. */
@@ -43,9 +69,25 @@ export class FakeOrchestrator implements OrchestratorApi {
     const atMs = patch.createdAt ?? Date.now();
     const phase = patch.phase ?? 'running';
     const state: TaskState = Object.freeze({
-      id, name: `Task ${id}`, taskIdentifier: 'fake', phase, status: statusOf[phase] ?? 'failed',
-      progress: 0, createdAt: atMs, startTime: atMs, lastUpdated: atMs, error: null, attempt: 1, retryCount: 0, maxRetries: 2,
-      recoveries: 0, steps: 0, metadata: {}, durable: true, local: true, ...patch,
+      id,
+      name: `Task ${id}`,
+      taskIdentifier: 'fake',
+      phase,
+      status: statusOf[phase] ?? 'failed',
+      progress: 0,
+      createdAt: atMs,
+      startTime: atMs,
+      lastUpdated: atMs,
+      error: null,
+      attempt: 1,
+      retryCount: 0,
+      maxRetries: 2,
+      recoveries: 0,
+      steps: 0,
+      metadata: {},
+      durable: true,
+      local: true,
+      ...patch,
     });
     this.#tasks.set(id, state);
     this.#changed(id);
@@ -142,7 +184,15 @@ export class FakeOrchestrator implements OrchestratorApi {
     return { items: [...this.getAllTasks()] };
   }
   counts(): TaskCounts {
-    const counts = { pending: 0, running: 0, paused: 0, completed: 0, failed: 0, cancelled: 0, total: this.#tasks.size };
+    const counts = {
+      pending: 0,
+      running: 0,
+      paused: 0,
+      completed: 0,
+      failed: 0,
+      cancelled: 0,
+      total: this.#tasks.size,
+    };
     for (const { status } of this.#tasks.values()) counts[status]++;
     return counts;
   }
@@ -171,7 +221,10 @@ export class FakeOrchestrator implements OrchestratorApi {
     for (const id of ids) this.drop(id);
     return ids.length;
   }
-  on<Name extends keyof OrchestratorEvents>(name: Name, listener: (...args: OrchestratorEvents[Name]) => void): () => void {
+  on<Name extends keyof OrchestratorEvents>(
+    name: Name,
+    listener: (...args: OrchestratorEvents[Name]) => void,
+  ): () => void {
     return subscribeTo(this.#named, name, listener as Listener);
   }
   subscribe(listener: () => void): () => void {

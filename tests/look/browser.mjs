@@ -6,7 +6,15 @@ import { build, preview } from 'vite';
 
 const here = fileURLToPath(new URL('.', import.meta.url));
 export const outDirectory = fileURLToPath(new URL('../../build/look/', import.meta.url));
-const flags = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
+const flags = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
 
 const withoutEngine = {
   name: 'without-engine',
@@ -20,14 +28,21 @@ const withoutEngine = {
 export async function openLook() {
   mkdirSync(outDirectory, { recursive: true });
   const config = {
-    root: here, base: './', configFile: false, logLevel: 'error', plugins: [withoutEngine],
+    root: here,
+    base: './',
+    configFile: false,
+    logLevel: 'error',
+    plugins: [withoutEngine],
     build: { outDir: `${outDirectory}page`, emptyOutDir: true, target: 'es2022' },
     preview: { host: '127.0.0.1', port: 0 },
   };
   await build(config);
   const server = await preview(config);
   const address = server.resolvedUrls.local[0];
-  const browser = await chromium.launch({ executablePath: process.env.HOLDFAST_CHROMIUM ?? '/usr/bin/chromium', args: flags });
+  const browser = await chromium.launch({
+    executablePath: process.env.HOLDFAST_CHROMIUM ?? '/usr/bin/chromium',
+    args: flags,
+  });
   return {
     browser,
     /** A page with the panel: `{ scene, locale, … }` go to page.tsx, the rest to the browser's context. */

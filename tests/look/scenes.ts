@@ -1,21 +1,39 @@
 /** What the panel is looked at with: every phase, hostile and long texts, many rows. */
 import type { TaskState } from '../../js/types.ts';
-import { FakeOrchestrator, type Patch } from '../fake/orchestrator.ts';
+import type { FakeOrchestrator, Patch } from '../fake/orchestrator.ts';
 
 const minute = 60_000;
-const longName = 'Quarterly_consolidated_financial_statements_2026_including_all_subsidiaries_and_the_appendix_with_scanned_signatures_final_v7_really_final.pdf';
+const longName =
+  'Quarterly_consolidated_financial_statements_2026_including_all_subsidiaries_and_the_appendix_with_scanned_signatures_final_v7_really_final.pdf';
 
 export type Scene = (fake: FakeOrchestrator) => void;
 
 const ago = (ms: number) => Date.now() - ms;
 
 const everyPhase: Patch[] = [
-  { name: 'Extract text from annual-report.pdf', phase: 'running', progress: 42, progressSource: 'reported', progressMessage: 'Page 21 of 50', remainingMs: 95_000, metadata: { fileName: 'annual-report.pdf', fileSize: 18_400_000 }, steps: 21, progressStep: 'page-21' },
+  {
+    name: 'Extract text from annual-report.pdf',
+    phase: 'running',
+    progress: 42,
+    progressSource: 'reported',
+    progressMessage: 'Page 21 of 50',
+    remainingMs: 95_000,
+    metadata: { fileName: 'annual-report.pdf', fileSize: 18_400_000 },
+    steps: 21,
+    progressStep: 'page-21',
+  },
   { name: 'Rasterize floor-plan.pdf', phase: 'running', progress: 63, progressSource: 'simulated' },
   { name: 'Zip 240 images', phase: 'running', progress: 97, progressSource: 'reported' },
   { name: 'Ask the language model', phase: 'running' },
   { name: 'Wait for approval of contract.docx', phase: 'waiting', progress: 50, progressSource: 'reported' },
-  { name: 'Upload to the archive', phase: 'retrying', attempt: 2, retryCount: 2, retryAt: Date.now() + 12_000, error: new Error('503 Service Unavailable') },
+  {
+    name: 'Upload to the archive',
+    phase: 'retrying',
+    attempt: 2,
+    retryCount: 2,
+    retryAt: Date.now() + 12_000,
+    error: new Error('503 Service Unavailable'),
+  },
   { name: 'Clean customers.json', phase: 'queued', attempt: 0 },
   { name: 'Merge all parts', phase: 'blocked', reason: 'dependencies', attempt: 0 },
   { name: 'Old import', phase: 'blocked', status: 'paused', reason: 'missing-definition', attempt: 1 },
@@ -23,22 +41,80 @@ const everyPhase: Patch[] = [
   { name: 'Index the photo library', phase: 'suspended', progress: 38, progressSource: 'reported' },
   { name: 'Transcode holiday.mov', phase: 'interrupted', progress: 71, progressSource: 'estimated', recoveries: 1 },
   { name: 'Compress logs', phase: 'cancelling', progress: 55, progressSource: 'reported' },
-  { name: 'Split dataset', phase: 'completed', result: new Blob(['x'.repeat(120_000)], { type: 'application/zip' }), startTime: ago(3 * minute), endedAt: ago(2 * minute), progress: 100 },
-  { name: 'Translate readme', phase: 'completed', result: 'https://example.org/readme.fr', startTime: ago(21 * minute), endedAt: ago(20 * minute), progress: 100, recoveries: 2 },
-  { name: 'OCR of receipt-0042.jpg', phase: 'failed', attempt: 3, retryCount: 3, error: new Error('The image is too dark to be read: mean luminance 4 of 255'), endedAt: ago(minute) },
-  { name: 'Fetch exchange rates', phase: 'timedOut', error: new Error('The deadline of 5 minutes has passed'), endedAt: ago(5 * minute) },
-  { name: 'Send the reminder', phase: 'expired', attempt: 0, error: new Error('Not started within 1 hour'), endedAt: ago(40 * minute) },
-  { name: 'Render 3D preview', phase: 'quarantined', recoveries: 3, error: new Error('The tab died three times while this was running'), endedAt: ago(9 * minute) },
+  {
+    name: 'Split dataset',
+    phase: 'completed',
+    result: new Blob(['x'.repeat(120_000)], { type: 'application/zip' }),
+    startTime: ago(3 * minute),
+    endedAt: ago(2 * minute),
+    progress: 100,
+  },
+  {
+    name: 'Translate readme',
+    phase: 'completed',
+    result: 'https://example.org/readme.fr',
+    startTime: ago(21 * minute),
+    endedAt: ago(20 * minute),
+    progress: 100,
+    recoveries: 2,
+  },
+  {
+    name: 'OCR of receipt-0042.jpg',
+    phase: 'failed',
+    attempt: 3,
+    retryCount: 3,
+    error: new Error('The image is too dark to be read: mean luminance 4 of 255'),
+    endedAt: ago(minute),
+  },
+  {
+    name: 'Fetch exchange rates',
+    phase: 'timedOut',
+    error: new Error('The deadline of 5 minutes has passed'),
+    endedAt: ago(5 * minute),
+  },
+  {
+    name: 'Send the reminder',
+    phase: 'expired',
+    attempt: 0,
+    error: new Error('Not started within 1 hour'),
+    endedAt: ago(40 * minute),
+  },
+  {
+    name: 'Render 3D preview',
+    phase: 'quarantined',
+    recoveries: 3,
+    error: new Error('The tab died three times while this was running'),
+    endedAt: ago(9 * minute),
+  },
   { name: 'Export to CSV', phase: 'cancelled', endedAt: ago(50 * minute) },
   { name: 'Sync with the other window', phase: 'running', progress: 20, progressSource: 'reported', local: false },
 ];
 
 const awkward: Patch[] = [
-  { name: longName, phase: 'running', progress: 12, progressSource: 'reported', progressMessage: `Reading ${longName}`, metadata: { fileName: longName } },
+  {
+    name: longName,
+    phase: 'running',
+    progress: 12,
+    progressSource: 'reported',
+    progressMessage: `Reading ${longName}`,
+    metadata: { fileName: longName },
+  },
   { name: 'a'.repeat(400), phase: 'failed', error: new Error('x'.repeat(900)), endedAt: ago(minute) },
-  { name: '<img src=x onerror=alert(1)> & <b>bold</b>', phase: 'failed', error: new Error('<script>alert(1)</script>'), endedAt: ago(minute), metadata: { '<i>key</i>': '"><svg onload=alert(1)>' } },
+  {
+    name: '<img src=x onerror=alert(1)> & <b>bold</b>',
+    phase: 'failed',
+    error: new Error('<script>alert(1)</script>'),
+    endedAt: ago(minute),
+    metadata: { '<i>key</i>': '"><svg onload=alert(1)>' },
+  },
   { name: 'invoice\u202Efdp.exe', phase: 'running', progress: 80, progressSource: 'reported' },
-  { name: 'تحويل التقرير السنوي.pdf', phase: 'completed', endedAt: ago(minute), progress: 100, result: new Blob(['x'], { type: 'application/pdf' }) },
+  {
+    name: 'تحويل التقرير السنوي.pdf',
+    phase: 'completed',
+    endedAt: ago(minute),
+    progress: 100,
+    result: new Blob(['x'], { type: 'application/pdf' }),
+  },
   { name: '年次報告書の抽出 📄', phase: 'queued', attempt: 0 },
   { name: '', phase: 'queued', attempt: 0 },
 ];
@@ -46,22 +122,32 @@ const awkward: Patch[] = [
 function put(states: readonly Patch[]): Scene {
   return (fake) => {
     // Newest first: what stands first above is made last.
-    [...states].reverse().forEach((patch, index) => fake.add({ id: `run-${states.length - index}`, createdAt: ago((index + 1) * minute), ...patch }));
+    for (const [index, patch] of [...states.entries()].reverse()) {
+      fake.add({ id: `run-${index + 1}`, createdAt: ago((states.length - index) * minute), ...patch });
+    }
   };
 }
 
 export function many(count: number): Scene {
   return (fake) => {
     for (let index = 0; index < count; index++) {
-      fake.add({ id: `r${index}`, name: `Process document ${index}.pdf`, progress: index % 100, progressSource: 'reported', phase: index % 7 === 0 ? 'queued' : 'running' });
+      fake.add({
+        id: `r${index}`,
+        name: `Process document ${index}.pdf`,
+        progress: index % 100,
+        progressSource: 'reported',
+        phase: index % 7 === 0 ? 'queued' : 'running',
+      });
     }
   };
 }
 
-const storage = (patch: Partial<FakeOrchestrator['storageState']>): Scene => (fake) => {
-  put(everyPhase.slice(0, 2))(fake);
-  fake.setStorage(patch);
-};
+const storage =
+  (patch: Partial<FakeOrchestrator['storageState']>): Scene =>
+  (fake) => {
+    put(everyPhase.slice(0, 2))(fake);
+    fake.setStorage(patch);
+  };
 
 export const scenes: Record<string, Scene> = {
   empty: () => {},
@@ -85,7 +171,11 @@ export function stir(fake: FakeOrchestrator, count: number, perSecond: number): 
     for (let n = 0; n < perSecond / 50; n++) {
       const index = (turn++ * 7919) % count;
       if (turn % 40 === 0) fake.update(`r${index}`, { phase: 'completed', endedAt: Date.now(), progress: 100 });
-      else fake.update(`r${index}`, { phase: 'running', progress: (progress(index) + 1) % 100 } satisfies Partial<TaskState>);
+      else
+        fake.update(`r${index}`, {
+          phase: 'running',
+          progress: (progress(index) + 1) % 100,
+        } satisfies Partial<TaskState>);
     }
   }, 20);
   return () => clearInterval(timer);

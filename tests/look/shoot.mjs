@@ -6,9 +6,11 @@ const dark = { colorScheme: 'dark' };
 const openAll = async (page) => {
   for (const button of await page.locator('.hf-toggle').all()) await button.click();
 };
-const openSome = (...indexes) => async (page) => {
-  for (const index of indexes) await page.locator('.hf-toggle').nth(index).click();
-};
+const openSome =
+  (...indexes) =>
+  async (page) => {
+    for (const index of indexes) await page.locator('.hf-toggle').nth(index).click();
+  };
 
 /** name, query, context, what to do before */
 const pictures = [
@@ -32,7 +34,14 @@ const pictures = [
   ['one', { scene: 'one' }],
   ['thousand', { scene: 'thousand' }],
   ['clear-all', { scene: 'phases' }, {}, (page) => page.locator('.hf-clear').click()],
-  ['focus', { scene: 'phases' }, {}, async (page) => { for (let n = 0; n < 6; n++) await page.keyboard.press('Tab'); }],
+  [
+    'focus',
+    { scene: 'phases' },
+    {},
+    async (page) => {
+      for (let n = 0; n < 6; n++) await page.keyboard.press('Tab');
+    },
+  ],
   ['storage-full', { scene: 'full' }],
   ['storage-degraded', { scene: 'degraded' }],
   ['storage-failing-dark', { scene: 'failing' }, dark],
@@ -42,7 +51,7 @@ const pictures = [
 ];
 
 // A picture of a whole page shows no row that is out of the window: make the window as high as the page.
-async function fit(page) {
+async function heighten(page) {
   for (let round = 0; round < 3; round++) {
     const height = await page.evaluate(() => document.documentElement.scrollHeight);
     await page.setViewportSize({ width: page.viewportSize().width, height: Math.min(height, 6000) });
@@ -56,11 +65,13 @@ for (const [name, query, context = {}, before] of pictures) {
   if (wanted.length > 0 && !wanted.includes(name)) continue;
   const page = await look.page(query, context);
   await before?.(page);
-  if (query.scene !== 'thousand') await fit(page);
+  if (query.scene !== 'thousand') await heighten(page);
   await page.waitForTimeout(350);
   await page.screenshot({ path: `${outDirectory}${name}.png`, fullPage: query.scene !== 'thousand' });
   const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-  console.log(`${name}.png${overflow > 0 ? `  OVERFLOWS by ${overflow} px` : ''}${page.problems.map((problem) => `\n  ${problem}`).join('')}`);
+  console.log(
+    `${name}.png${overflow > 0 ? `  OVERFLOWS by ${overflow} px` : ''}${page.problems.map((problem) => `\n  ${problem}`).join('')}`,
+  );
   await page.context().close();
 }
 await look.close();
