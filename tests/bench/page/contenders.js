@@ -1,0 +1,135 @@
+// Who is measured. Each makes itself ready for `count` tasks and gives { run, close }: `run` hands over
+// trivial async tasks (n → n + 1, ten at once) and resolves with every result.
+import fastq from 'fastq';
+import { createOrchestrator, defineTask } from 'holdfast';
+import { openDB } from 'idb';
+import PQueue from 'p-queue';
+import pRetry from 'p-retry';
+import { SeedTasks } from './seed-tasks.js';
+
+const concurrency = 10;
+const work = async (n) => n + 1;
+
+const task = defineTask({ id: 'bench', queue: { name: 'bench', concurrency }, run: work });
+
+let made = 0;
+
+/** Retry policy and state are its defaults; a listener hears of every end. */
+export async function openOurs(options) {
+  const id = `bench-${Date.now()}-${made++}`;
+  const orchestrator = createOrchestrator({ id, ...options });
+  let completed = 0;
+  orchestrator.on('complete', () => completed++);
+  await orchestrator.ready;
+  return { orchestrator, id, completed: () => completed };
+}
+
+async function ours(count, options) {
+  const { orchestrator, id, completed } = await openOurs(options);
+  return {
+    run: () => {
+      const results = new Array(count);
+      for (let n = 0; n < count; n++) results[n] = orchestrator.trigger(task, n).result();
+      return Promise.all(results);
+    },
+    close: async () => {
+      await new Promise((resolve) => setTimeout(resolve));
+      if (completed() !== count) throw new Error(`${completed()} of ${count} ends were told`);
+      const { name } = orchestrator.storageState;
+      if (!options && name !== 'mirror(opfs, indexedDB)') throw new Error(`the default storage came out as ${name}`);
+      await orchestrator.dispose();
+      await removeStores(id);
+    },
+  };
+}
+
+/** What a namespace left in OPFS, IndexedDB and localStorage. */
+export async function removeStores(namespace) {
+  const root = await navigator.storage.getDirectory();
+  const holdfast = await root.getDirectoryHandle('holdfast', { create: true });
+  await holdfast.removeEntry(namespace, { recursive: true }).catch(() => {});
+  for (const { name } of await indexedDB.databases()) {
+    if (!name.includes(namespace)) continue;
+    await new Promise((resolve) => {
+      const request = indexedDB.deleteDatabase(name);
+      request.onsuccess = request.onerror = request.onblocked = resolve;
+    });
+  }
+  for (const key of Object.keys(localStorage)) if (key.includes(namespace)) localStorage.removeItem(key);
+}
+
+async function pQueueWithRetry(count) {
+  const queue = new PQueue({ concurrency });
+  let completed = 0;
+  queue.addEventListener('completed', () => completed++);
+  return {
+    run: () => {
+      const results = new Array(count);
+      for (let n = 0; n < count; n++) results[n] = queue.add(() => pRetry(() => work(n), { retries: 2 }));
+      return Promise.all(results);
+    },
+    close: async () => {
+      if (completed !== count) throw new Error(`p-queue: ${completed} of ${count} ends were told`);
+    },
+  };
+}
+
+async function fastqPromise(count) {
+  const queue = fastq.promise(work, concurrency);
+  return {
+    run: () => {
+      const results = new Array(count);
+      for (let n = 0; n < count; n++) results[n] = queue.push(n);
+      return Promise.all(results);
+    },
+    close: async () => {},
+  };
+}
+
+/** Each of the three changes of a task is put and its transaction awaited. */
+async function idbAtEachChange(count) {
+  const name = `peer-${Date.now()}-${made++}`;
+  const db = await openDB(name, 1, { upgrade: (opened) => opened.createObjectStore('tasks', { keyPath: 'id' }) });
+  const put = async (state) => {
+    const transaction = db.transaction('tasks', 'readwrite');
+    transaction.store.put(state);
+    await transaction.done;
+  };
+  const queue = new PQueue({ concurrency });
+  const submit = async (n) => {
+    const state = { id: n, status: 'pending', input: n, createdAt: Date.now() };
+    await put(state);
+    return queue.add(async () => {
+      await put({ ...state, status: 'running' });
+      const result = await work(n);
+      await put({ ...state, status: 'completed', result });
+      return result;
+    });
+  };
+  return {
+    run: () => Promise.all(Array.from({ length: count }, (_, n) => submit(n))),
+    close: async () => {
+      db.close();
+      await removeStores(name);
+    },
+  };
+}
+
+async function localStorageList(count) {
+  localStorage.clear();
+  const tasks = new SeedTasks('bench-seed-tasks');
+  const queue = new PQueue({ concurrency });
+  return {
+    run: () => Promise.all(Array.from({ length: count }, (_, n) => tasks.execute(queue, `Task ${n}`, work, n))),
+    close: async () => localStorage.clear(),
+  };
+}
+
+export const contenders = {
+  memory: (count) => ours(count, { storage: 'memory' }),
+  durable: (count) => ours(count),
+  fastq: fastqPromise,
+  pQueue: pQueueWithRetry,
+  idb: idbAtEachChange,
+  localStorage: localStorageList,
+};

@@ -1,0 +1,67 @@
+// Figures without a peer: how long the page is held up, and what a waiting task costs in wasm memory.
+import { defineTask } from 'holdfast';
+import { openOurs, removeStores } from './contenders.js';
+
+const task = defineTask({ id: 'figure', queue: { name: 'bench', concurrency: 10 }, run: async (n) => n + 1 });
+const stuck = defineTask({ id: 'stuck', queue: { name: 'stuck', concurrency: 1 }, run: () => new Promise(() => {}) });
+
+const nextMacrotask = () =>
+  new Promise((resolve) => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => resolve(port1.close());
+    port2.postMessage(0);
+  });
+
+/**
+ * The longest main-thread task, in ms, while `count` tasks are submitted and run. `sliced`: the page
+ * submits for 5 ms at a time, so that what is long is ours; otherwise in one loop of its own.
+ * Browsers tell of tasks from 50 ms on; 0: there was none.
+ */
+export async function longestTask(kind, count, sliced) {
+  const { orchestrator, id } = await openOurs(kind === 'memory' ? { storage: 'memory' } : undefined);
+  let longest = 0;
+  const observer = new PerformanceObserver((list) => {
+    for (const { duration } of list.getEntries()) longest = Math.max(longest, duration);
+  });
+  await nextMacrotask();
+  observer.observe({ type: 'longtask' });
+  await submitAll(orchestrator, count, sliced);
+  await new Promise((resolve) => setTimeout(resolve, 100)); // entries come later
+  observer.disconnect();
+  await orchestrator.dispose();
+  await removeStores(id);
+  return longest;
+}
+
+/** Awaits every result without one promise of them all: a hundred thousand continuations are not ours. */
+function submitAll(orchestrator, count, sliced) {
+  return new Promise((resolve, reject) => {
+    let left = count;
+    const done = () => {
+      if (--left === 0) resolve();
+    };
+    const submit = async () => {
+      let sliceEnds = performance.now() + 5;
+      for (let n = 0; n < count; n++) {
+        orchestrator.trigger(task, n).result().then(done, reject);
+        if (!sliced || n % 16 !== 0 || performance.now() < sliceEnds) continue;
+        await nextMacrotask();
+        sliceEnds = performance.now() + 5;
+      }
+    };
+    submit().catch(reject);
+  });
+}
+
+/** As the core counts it, over `count` tasks that wait for a slot. */
+export async function bytesPerWaitingTask(count) {
+  const { orchestrator, id } = await openOurs({ storage: 'memory' });
+  const before = orchestrator.pump.engine.taskBytes;
+  let last;
+  for (let n = 0; n < count; n++) last = orchestrator.trigger(stuck, n);
+  await last.accepted;
+  const after = orchestrator.pump.engine.taskBytes;
+  await orchestrator.dispose();
+  await removeStores(id);
+  return (after - before) / count;
+}
