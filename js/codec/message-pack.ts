@@ -14,6 +14,8 @@ import { MAX_DEPTH } from './kinds.ts';
 
 /** msgpackr's own buffer: a Buffer where there are any, it relies on that. */
 const KEPT_BYTES = 256 * 1024;
+/** The package is compiled without Node's types. */
+const NodeBuffer = (globalThis as { Buffer?: { alloc(length: number): Uint8Array } }).Buffer;
 
 const packr = new Packr({ useRecords: false, structuredClone: false, moreTypes: false });
 const unpackr = new Unpackr({ useRecords: false, structuredClone: false, mapsAsObjects: true });
@@ -23,7 +25,7 @@ export function pack(value: unknown): Uint8Array & { start: number; end: number 
   const packed = packr.pack(value, REUSE_BUFFER_MODE | RESET_BUFFER_MODE);
   // It grows to many times a large value and would keep that for good.
   if (packed.length > KEPT_BYTES)
-    packr.useBuffer(typeof Buffer === 'undefined' ? new Uint8Array(8192) : Buffer.alloc(8192));
+    packr.useBuffer(NodeBuffer ? NodeBuffer.alloc(8192) : new Uint8Array(8192));
   return packed;
 }
 
