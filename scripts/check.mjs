@@ -100,8 +100,8 @@ async function killOnTheWay(browser, url, ledger, kills) {
   }
 }
 
-/** How many steps there are, from the message `3 / 300`. NaN: not known before the first page. */
-const totalOf = (state) => Number(/\/ (\d+)$/.exec(state?.message ?? '')?.[1] ?? Number.NaN) + 1;
+/** How many steps there are, from the message `3 / 300 pages`. NaN: not known before the first page. */
+const totalOf = (state) => Number(/\/ (\d+) /.exec(state?.message ?? '')?.[1] ?? Number.NaN) + 1;
 
 async function fetchResult(page, ledger, id) {
   await page.evaluate(async ([runId, path]) => {

@@ -40,6 +40,8 @@ const en = {
   themeLight: 'Light',
   themeDark: 'Dark',
   language: 'Language',
+  storing: (name: string, more: number) =>
+    `Storing ${name} on this device${more > 0 ? ` (${more} more to follow)` : ''}. Keep this tab open until that is done.`,
   refused: (name: string, why: string) => `${name} was not accepted. ${why}`,
   folder: (name: string) => `${name} is a folder; drop its files.`,
   dismiss: 'Dismiss',
@@ -98,6 +100,8 @@ const fr: typeof en = {
   themeLight: 'Clair',
   themeDark: 'Sombre',
   language: 'Langue',
+  storing: (name, more) =>
+    `Enregistrement de ${name} sur cet appareil${more > 0 ? ` (encore ${more} à suivre)` : ''}. Gardez cet onglet ouvert jusque-là.`,
   refused: (name, why) => `${name} n’a pas été accepté. ${why}`,
   folder: (name) => `${name} est un dossier ; déposez ses fichiers.`,
   dismiss: 'Fermer',

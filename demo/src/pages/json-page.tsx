@@ -1,7 +1,7 @@
 import { useState } from 'react';
 import { useWords } from '../shell/choices.ts';
 import { Dropzone } from '../shell/dropzone.tsx';
-import { Notices, useNotices } from '../shell/notices.tsx';
+import { Notices, Storing, useNotices } from '../shell/notices.tsx';
 import { useSubmit } from '../shell/use-submit.ts';
 import { jsonTask } from '../tasks/definitions.ts';
 import type { KeyStyle } from '../tasks/json-clean.ts';
@@ -67,7 +67,7 @@ export function JsonPage() {
   const say = useWords();
   const { notices, tell, dismiss } = useNotices();
   const [options, setOptions] = useState(kDefault);
-  const submit = useSubmit(jsonTask, tell);
+  const { submit, storing } = useSubmit(jsonTask, tell);
   const { megabytes, ...cleaning } = options;
   return (
     <section className="page" aria-labelledby="title">
@@ -81,6 +81,7 @@ export function JsonPage() {
         onFiles={(files) => submit(files.map((file) => ({ file, partBytes: partBytesOf(megabytes), ...cleaning, format: 'zip' })))}
         onFolder={(name) => tell(say.folder(name))}
       />
+      <Storing names={storing} />
       <Notices notices={notices} onDismiss={dismiss} />
     </section>
   );

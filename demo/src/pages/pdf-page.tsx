@@ -1,13 +1,13 @@
 import { useWords } from '../shell/choices.ts';
 import { Dropzone } from '../shell/dropzone.tsx';
-import { Notices, useNotices } from '../shell/notices.tsx';
+import { Notices, Storing, useNotices } from '../shell/notices.tsx';
 import { useSubmit } from '../shell/use-submit.ts';
 import { pdfTask } from '../tasks/definitions.ts';
 
 export function PdfPage() {
   const say = useWords();
   const { notices, tell, dismiss } = useNotices();
-  const submit = useSubmit(pdfTask, tell);
+  const { submit, storing } = useSubmit(pdfTask, tell);
   return (
     <section className="page" aria-labelledby="title">
       <h1 id="title">{say.pdfTitle}</h1>
@@ -19,6 +19,7 @@ export function PdfPage() {
         onFiles={(files) => submit(files.map((file) => ({ file, mode: 'complete', maxImages: 10, format: 'zip' })))}
         onFolder={(name) => tell(say.folder(name))}
       />
+      <Storing names={storing} />
       <Notices notices={notices} onDismiss={dismiss} />
     </section>
   );

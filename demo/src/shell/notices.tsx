@@ -1,5 +1,6 @@
 /** What was refused at the door; everything later is told by the panel. */
 import { useCallback, useState } from 'react';
+import { shownName } from '../tasks/names.ts';
 import { useWords } from './choices.ts';
 
 export interface Notice {
@@ -25,5 +26,16 @@ export function Notices({ notices, onDismiss }: { notices: Notice[]; onDismiss(i
         </p>
       ))}
     </div>
+  );
+}
+
+/** A large file takes seconds to be copied to where it survives; until then closing the tab would lose it. */
+export function Storing({ names }: { names: readonly string[] }) {
+  const say = useWords();
+  const [first] = names;
+  return (
+    <p role="status" className="storing">
+      {first === undefined ? null : <bdi>{say.storing(shownName(first), names.length - 1)}</bdi>}
+    </p>
   );
 }

@@ -36,7 +36,7 @@ export async function processPdf(input: PdfInput, ctx: TaskContext, assets: stri
         (await source.get()).page(number, number <= maxImages ? kThumbnailWidth : 0));
       done += 1;
       // 99: the last hundredth is the zip.
-      ctx.progress({ value: (99 * done) / facts.pages, phase: 'pages', step: `page-${number}`, message: `${done} / ${facts.pages}` });
+      ctx.progress({ value: (99 * done) / facts.pages, phase: 'pages', step: `page-${number}`, message: `${done} / ${facts.pages} pages` });
       return page;
     });
     return zipOf(input, facts, pages);
