@@ -67,7 +67,23 @@ function install() {
   const app = join(directory, 'app');
   mkdirSync(app);
   const tarball = readdirSync(directory).find((name) => name.endsWith('.tgz'));
-  writeFileSync(join(app, 'package.json'), JSON.stringify({ name: 'stranger', private: true, type: 'module' }));
+  const dependencies = { holdfast: `file:../${tarball}` };
+  writeFileSync(
+    join(app, 'package.json'),
+    JSON.stringify({ name: 'stranger', private: true, type: 'module', dependencies }),
+  );
+  // With the project's locked versions of its few dependencies npm needs no registry: all of it is in the cache.
+  const packages = { '': { name: 'stranger', dependencies } };
+  const locked = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')).packages;
+  for (const [path, entry] of Object.entries(locked)) {
+    if (path && !entry.dev && !entry.devOptional && !entry.peer) packages[path] = entry;
+  }
+  const { version, dependencies: needs } = manifest();
+  packages['node_modules/holdfast'] = { version, resolved: dependencies.holdfast, dependencies: needs };
+  writeFileSync(
+    join(app, 'package-lock.json'),
+    JSON.stringify({ name: 'stranger', lockfileVersion: 3, requires: true, packages }),
+  );
   const flags = [
     '--ignore-scripts',
     '--prefer-offline',
@@ -77,7 +93,7 @@ function install() {
     '--cache',
     join(cache, 'npm'),
   ];
-  run('npm', ['install', ...flags, `../${tarball}`], app);
+  run('npm', ['install', ...flags], app);
   // React and the tools come from the project, as they would from the stranger's own devDependencies.
   mkdirSync(join(app, 'node_modules/@types'), { recursive: true });
   for (const name of ['react', 'react-dom', '@types/react', '@types/react-dom', 'scheduler', 'csstype']) {

@@ -5,6 +5,7 @@
 const clockExceptions = [
   'js/clock.ts', // the Clock port's own implementation
   'js/testing/', // public test helpers: a fake clock wraps the real one
+  'js/worker-alarm.ts', // the clock's own alarm: tells the small worker what time it is here
   'js/storage/wait.ts', // the storages' own port for time: how long a browser may take to answer, not a task's time
   'js/react/useNow.ts', // time for the eye: the panel's "3 s ago", which decides nothing
   /^js\/.*worker\.ts$/, // a worker has no Clock: timer worker, OPFS worker, handler worker
