@@ -1,0 +1,254 @@
+/** OPFS where the disk is full, damaged, held by another tab, cleared or silent. */
+import { describe, expect, it } from 'vitest';
+import { PayloadLostError, StorageBlockedError, StorageFullError, StorageLostError, StorageUnavailableError } from '../../js/errors.ts';
+import { PRESET, RESERVE } from '../../js/storage/log-file.ts';
+import { opfs } from '../../js/storage/opfs.ts';
+import { FakeDisk, threadlessWorker } from './fake-opfs.ts';
+import { frame, HandTimers, log, openSession, recover, textsIn, turn } from './scenario.ts';
+
+const MB = 1024 * 1024;
+
+async function begin(disk = new FakeDisk()) {
+  const timers = new HandTimers();
+  const store = () => opfs({ worker: () => threadlessWorker(disk, timers), timers });
+  const session = await openSession(store());
+  const again = async () => {
+    await session.storage.close();
+    disk.open.clear();
+    const next = await openSession(store());
+    return { ...next, ...(await recover(next.storage)) };
+  };
+  return { disk, timers, store, session, again, slot: (await recover(session.storage)).slot };
+}
+const half = (name: string) => `holdfast/test/slot-${name}`;
+
+describe('OPFS, full', () => {
+  it('presets at most 4 MiB, in fixed names', async () => {
+    const { disk, session } = await begin();
+    expect(disk.used - RESERVE * 2).toBeLessThan(4 * MB);
+    const names = [...disk.files.keys()].sort();
+    await session.storage.openSlot(1);
+    expect([...disk.files.keys()].sort()).toEqual(names);
+    expect(names).toHaveLength(12);
+  });
+
+  it('keeps half a MiB taken behind the log, in steps', async () => {
+    const { disk, slot } = await begin();
+    for (let n = 0; n < 40; n++) {
+      await slot.append(frame(`${n}`, 100_000));
+      const file = disk.files.get(half('0.a'))!;
+      expect(file.length).toBeGreaterThanOrEqual((n + 1) * 100_000 + RESERVE);
+      expect(file.length).toBeLessThan((n + 1) * 100_000 + 4 * MB + RESERVE);
+    }
+  });
+
+  it.each(['throw', 'zero', 'short'] as const)('C1, C3: at quota (%s) what fits in the reserve is taken, and more is refused whole', async (refusal) => {
+    const { disk, slot, session, again } = await begin();
+    await slot.append(frame('first'));
+    Object.assign(disk, { quota: disk.used, refusal });
+    let taken = 0;
+    let spaceLow = false;
+    let refused: unknown;
+    while (!refused) {
+      await slot.append(frame(`${taken}`, 50_000)).then(
+        (receipt) => ((spaceLow = receipt.spaceLow), taken++),
+        (error: unknown) => (refused = error),
+      );
+    }
+    expect(refused).toBeInstanceOf(StorageFullError);
+    expect(taken).toBeGreaterThanOrEqual(10);
+    expect(spaceLow).toBe(true);
+    expect(session.types()).toEqual(['storage-full']);
+    const end = 64 + frame('first').length + taken * 50_000;
+    expect(disk.files.get(half('0.a'))!.subarray(end).every((byte) => byte === 0)).toBe(true);
+    await slot.append(frame('small still fits'));
+    expect((await again()).texts).toEqual(['first', ...Array.from({ length: taken }, (_, n) => `${n}`), 'small still fits']);
+  });
+
+  it('C2: says once when there is room again, without an append', async () => {
+    const { disk, slot, session, timers } = await begin();
+    disk.quota = disk.used;
+    for (let n = 0; n < 12; n++) await slot.append(frame(`${n}`, 50_000));
+    disk.quota += 10 * MB;
+    await timers.advance(4_000);
+    expect(session.types()).toEqual(['storage-full', 'storage-available']);
+    expect((await slot.append(frame('more'))).spaceLow).toBe(false);
+  });
+
+  it('keeps the reserve when a torn tail is dropped on a full disk', async () => {
+    const { disk, slot, again } = await begin();
+    await slot.append(log('a', 'b'));
+    disk.quota = disk.used;
+    disk.files.get(half('0.a'))!.set([1, 2, 3], 64 + log('a', 'b').length);
+    const next = await again();
+    await next.slot.append(frame('terminal', 400_000));
+    expect(next.texts).toEqual(['a', 'b']);
+  });
+
+  it('a replace that finds no room leaves the old log', async () => {
+    const { disk, slot, again } = await begin();
+    await slot.append(log('a', 'b'));
+    disk.quota = disk.used + 50_000;
+    await expect(slot.replace(frame('large', 200_000))).rejects.toBeInstanceOf(StorageFullError);
+    await slot.append(frame('c'));
+    expect((await again()).texts).toEqual(['a', 'b', 'c']);
+  });
+
+  it('what an unfinished replace left behind is not found behind a later, shorter one', async () => {
+    const { disk, slot, again } = await begin();
+    await slot.append(log('a'));
+    disk.files.get(half('0.b'))!.set(log('same', 'stale'), 64);
+    const next = await again();
+    await next.slot.replace(log('same'));
+    expect((await again()).texts).toEqual(['same']);
+  });
+
+  it('a blob that finds no room leaves nothing behind', async () => {
+    const { disk, slot } = await begin();
+    disk.quota = disk.used + 1000;
+    await expect(slot.putBlob('00000000000000aa', new Blob(['x'.repeat(5000)]))).rejects.toBeInstanceOf(StorageFullError);
+    expect(await slot.blobIds()).toEqual([]);
+    expect(disk.files.get(half('0.blobs'))).toHaveLength(0);
+  });
+
+  it('a full origin without holdfast files yet is no store', async () => {
+    const disk = new FakeDisk();
+    disk.quota = 1000;
+    await expect(begin(disk)).rejects.toBeInstanceOf(StorageUnavailableError);
+  });
+
+  it('gives space back when the log is emptied or replaced by a short one', async () => {
+    const { disk, slot } = await begin();
+    for (let n = 0; n < 100; n++) await slot.append(frame(`${n}`, 100_000));
+    await slot.replace(log('short'));
+    expect(disk.files.get(half('0.a'))).toHaveLength(PRESET);
+    expect(disk.used).toBeLessThan(3 * MB);
+    await slot.truncate(0);
+    expect(disk.used).toBeLessThan(3 * MB);
+  });
+});
+
+describe('OPFS, damaged', () => {
+  it('B1: a torn tail is dropped at every length of it', async () => {
+    const last = frame('torn', 40);
+    for (let kept = 0; kept < last.length; kept++) {
+      const { disk, slot, again } = await begin();
+      await slot.append(frame('whole'));
+      await slot.append(last.slice());
+      const start = 64 + frame('whole').length;
+      disk.files.get(half('0.a'))!.fill(0, start + kept, start + last.length);
+      const next = await again();
+      await next.slot.append(frame('new'));
+      // Its last bytes are zeros: from its thirteenth on it is whole.
+      expect(textsIn(await next.slot.read())).toEqual(kept < 13 ? ['whole', 'new'] : ['whole', 'torn', 'new']);
+      await next.storage.close();
+    }
+  });
+
+  it('B9: a damaged superblock is reported, and the log behind it still read', async () => {
+    const { disk, slot, again } = await begin();
+    await slot.append(log('a', 'b'));
+    disk.files.get(half('0.a'))![20]! ^= 1;
+    const next = await again();
+    expect(next.texts).toEqual(['a', 'b']);
+    expect(next.events).toMatchObject([{ type: 'storage-lost', slot: 0, recoveredBytes: log('a', 'b').length }]);
+  });
+
+  it('B6: a slot whose names are gone is reported, not taken for a new one', async () => {
+    const { disk, slot, again } = await begin();
+    await slot.append(log('a', 'b'));
+    for (const part of ['a', 'b', 'blobs']) disk.files.delete(half(`2.${part}`));
+    const next = await again();
+    expect(next.events).toMatchObject([{ type: 'storage-lost', slot: 2, recoveredBytes: 0 }]);
+    expect(next.texts).toEqual(['a', 'b']);
+  });
+
+  it('H3: a damaged blob is lost, the others are not', async () => {
+    const { disk, slot, again } = await begin();
+    await slot.putBlob('00000000000000aa', new Blob(['first one']));
+    await slot.putBlob('00000000000000bb', new Blob(['second one']));
+    disk.files.get(half('0.blobs'))![35]! ^= 1;
+    const next = await again();
+    await expect(next.slot.getBlob('00000000000000aa')).rejects.toBeInstanceOf(PayloadLostError);
+    expect(await (await next.slot.getBlob('00000000000000bb')).text()).toBe('second one');
+  });
+
+  it('a damaged blob header hides only that blob', async () => {
+    const { disk, slot, again } = await begin();
+    await slot.putBlob('00000000000000aa', new Blob(['x'.repeat(1000)]));
+    await slot.putBlob('00000000000000bb', new Blob(['second one']));
+    disk.files.get(half('0.blobs'))![5]! ^= 1;
+    const next = await again();
+    expect(await next.slot.blobIds()).toEqual(['00000000000000bb']);
+    await next.slot.putBlob('00000000000000cc', new Blob(['third']));
+    expect(await (await next.slot.getBlob('00000000000000bb')).text()).toBe('second one');
+  });
+
+  it('reuses the room of deleted blobs and gives back the end', async () => {
+    const { disk, slot } = await begin();
+    const put = (n: number, size: number) => slot.putBlob(n.toString(16).padStart(16, '0'), new Blob(['x'.repeat(size)]));
+    for (let n = 1; n <= 4; n++) await put(n, 10_000);
+    const full = disk.files.get(half('0.blobs'))!.length;
+    await slot.deleteBlobs(['0000000000000002', '0000000000000003']);
+    await put(5, 15_000);
+    await put(6, 4_000);
+    expect(disk.files.get(half('0.blobs'))).toHaveLength(full);
+    await slot.deleteBlobs(await slot.blobIds());
+    expect(disk.files.get(half('0.blobs'))).toHaveLength(0);
+  });
+});
+
+describe('OPFS, held or silent', () => {
+  it('C6: a file that another tab keeps is waited for, then it is blocked, never a hang', async () => {
+    const { disk, timers, session } = await begin();
+    disk.open.add(half('1.a'));
+    const opening = session.storage.openSlot(1);
+    const outcome = expect(opening).rejects.toBeInstanceOf(StorageBlockedError);
+    await timers.advance(6_000);
+    await outcome;
+    disk.open.delete(half('1.a'));
+    await expect(session.storage.openSlot(1)).resolves.toBeDefined();
+  });
+
+  it('a closed tab that lets go late is waited for', async () => {
+    const { disk, timers, session } = await begin();
+    disk.open.add(half('1.a'));
+    const opening = session.storage.openSlot(1);
+    await timers.advance(300);
+    disk.open.delete(half('1.a'));
+    await timers.advance(300);
+    expect((await opening).slot).toBe(1);
+  });
+
+  it('C6: a worker that never answers is blocked after five seconds', async () => {
+    const timers = new HandTimers();
+    const silent = { postMessage: () => undefined, terminate: () => undefined } as unknown as Worker;
+    const opening = expect(openSession(opfs({ worker: () => silent, timers }))).rejects.toBeInstanceOf(StorageBlockedError);
+    await timers.advance(5_000);
+    await opening;
+  });
+
+  it('C7: no worker or no private files is unavailable', async () => {
+    const forbidden = () => {
+      throw new Error('SecurityError');
+    };
+    await expect(openSession(opfs({ worker: forbidden }))).rejects.toBeInstanceOf(StorageUnavailableError);
+    const failing = { postMessage: () => turn().then(() => failing.onerror({ message: '404' })), terminate: () => undefined } as any;
+    await expect(openSession(opfs({ worker: () => failing }))).rejects.toBeInstanceOf(StorageUnavailableError);
+  });
+
+  it('B7: cleared while open is told within a second of writing, and replace begins anew', async () => {
+    const { disk, slot, session, timers, again } = await begin();
+    await slot.append(frame('a'));
+    disk.clear();
+    await timers.advance(1_000);
+    await slot.append(frame('b'));
+    await turn();
+    expect(session.events).toMatchObject([{ type: 'storage-lost', slot: 0, recoveredBytes: 0 }]);
+    await expect(slot.append(frame('c'))).rejects.toBeInstanceOf(StorageLostError);
+    disk.open.clear();
+    await slot.replace(log('a', 'b'));
+    await slot.append(frame('c'));
+    expect((await again()).texts).toEqual(['a', 'b', 'c']);
+  });
+});
