@@ -11,6 +11,18 @@ import { progressOf } from './useTaskProgress.ts';
 
 const theirs = (text: string) => <bdi>{clip(text, 300)}</bdi>;
 
+/** One more fact of the line, after a dot. Isolated, for the page may run the other way than the words. */
+function Part({ isNumber = false, children }: { isNumber?: boolean; children: ReactNode }) {
+  return (
+    <>
+      {' '}
+      <span className={isNumber ? 'hf-part hf-number' : 'hf-part'}>
+        <bdi>{children}</bdi>
+      </span>
+    </>
+  );
+}
+
 function runningWords(state: TaskState, format: Format): ReactNode {
   if (isEnding(state)) return format.label('cancellingMessage');
   const { isFinalizing } = progressOf(state);
@@ -44,9 +56,7 @@ function completedWords(state: TaskState, format: Format): ReactNode {
   return (
     <>
       <RelativeTime atMs={endedAt} label="finished" />
-      <span className="hf-part">
-        {format.label('took', { duration: format.duration(Math.max(0, endedAt - state.startTime)) })}
-      </span>
+      <Part>{format.label('took', { duration: format.duration(Math.max(0, endedAt - state.startTime)) })}</Part>
     </>
   );
 }
@@ -77,14 +87,10 @@ function Numbers({ state }: { state: TaskState }) {
   return (
     <>
       {!progress.indeterminate && (
-        <span className="hf-part hf-number">
-          {isGuess(progress) ? format.label('approximately', { progress: percent }) : percent}
-        </span>
+        <Part isNumber>{isGuess(progress) ? format.label('approximately', { progress: percent }) : percent}</Part>
       )}
       {progress.remainingMs !== undefined && (
-        <span className="hf-part">
-          {format.label('remaining', { duration: format.duration(progress.remainingMs) })}
-        </span>
+        <Part>{format.label('remaining', { duration: format.duration(progress.remainingMs) })}</Part>
       )}
     </>
   );
@@ -97,7 +103,7 @@ export function TaskSummary({ state }: { state: TaskState }) {
     <div className="hf-summary">
       <span className="hf-summary-words">{words(state, format)}</span>
       <Numbers state={state} />
-      {!state.local && <span className="hf-part">{format.label('otherTab')}</span>}
+      {!state.local && <Part>{format.label('otherTab')}</Part>}
     </div>
   );
 }

@@ -1,0 +1,48 @@
+// @vitest-environment happy-dom
+
+import { readFile } from 'node:fs/promises';
+import { act, fireEvent, render, screen, waitFor } from '@testing-library/react';
+import { StrictMode } from 'react';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { createOrchestrator, defineTask, type Orchestrator } from '../../js/index.ts';
+import { OrchestratorProvider, TaskManager } from '../../js/react/index.ts';
+import { row } from './setup.tsx';
+
+let orchestrator: Orchestrator;
+let number = 0;
+beforeEach(async () => {
+  const wasm = new Uint8Array(await readFile('js/core.wasm'));
+  orchestrator = createOrchestrator({ id: `panel-${number++}`, storage: 'memory', tabs: false, wasm });
+});
+afterEach(() => orchestrator.dispose());
+
+it('the panel follows a real run from queue to result, and says that memory forgets', async () => {
+  const finish: { now?: (value: string) => void } = {};
+  const task = defineTask({
+    id: 'panel.echo',
+    run: (_: null, ctx) => {
+      ctx.progress({ value: 40, message: 'page 2 of 5' });
+      return new Promise<string>((done) => {
+        finish.now = done;
+      });
+    },
+  });
+  const onTaskComplete = vi.fn();
+  render(
+    <StrictMode>
+      <OrchestratorProvider orchestrator={orchestrator}>
+        <TaskManager onTaskComplete={onTaskComplete} />
+      </OrchestratorProvider>
+    </StrictMode>,
+  );
+  await act(() => orchestrator.ready);
+  await waitFor(() => expect(screen.getByText('Tasks are kept in memory only')).toBeTruthy());
+  const { id } = orchestrator.trigger(task, null, { name: 'Echo', metadata: { fileName: 'a.pdf' } });
+  await waitFor(() => expect(row(id).textContent).toContain('page 2 of 5'));
+  expect(row(id).dataset).toMatchObject({ state: 'running', filename: 'a.pdf' });
+  finish.now?.('hello');
+  await waitFor(() => expect(row(id).dataset.state).toBe('completed'));
+  expect(onTaskComplete).toHaveBeenCalledExactlyOnceWith(id, 'hello');
+  await act(async () => void fireEvent.click(screen.getByRole('button', { name: 'Remove Echo' })));
+  await waitFor(() => expect(document.querySelector(`[data-task-id="${id}"]`)).toBeNull());
+});
