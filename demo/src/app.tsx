@@ -48,10 +48,10 @@ function Body({ route, language, theme }: { route: Route; language: Language; th
     <main>
       {route === 'pdf' ? <PdfPage /> : <JsonPage />}
       <HowItHolds route={route} onTry={showTryIt} />
-      <section className="tasks" aria-label={say.tasks}>
+      <div className="tasks">
         <StorageBadge />
         <TaskManager locale={language} theme={theme} />
-      </section>
+      </div>
       <TryIt ref={tryIt} />
     </main>
   );

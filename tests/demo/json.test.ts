@@ -149,9 +149,9 @@ describe('What is wrong with a file is one sentence that names it', () => {
 });
 
 it('A 200 MB file is processed in constant memory', async () => {
-  for (const kind of ['json', 'ndjson'] as const) {
+  for (const [kind, size] of [['json', 200e6], ['ndjson', 100e6]] as const) {
     const path = join(temporary, `large.${kind}`);
-    const { bytes, elements } = writeLargeJson(path, kind, 200e6);
+    const { bytes, elements } = writeLargeJson(path, kind, size);
     const file = new File([await openAsBlob(path)], `large.${kind}`);
     const begin = process.memoryUsage().rss;
     let peak = 0;

@@ -95,10 +95,54 @@ describe('The shell', () => {
   it.each(['#/pdf', '#/json'])('fits 360 pixels and has no accessibility findings on %s, light and dark', async (path) => {
     for (const colorScheme of ['light', 'dark'] as const) {
       const { page } = await opened({ colorScheme, viewport: { width: 360, height: 740 } }, path);
+      await page.locator('input[type=file]').setInputFiles([
+        { name: `${'long '.repeat(40)}.json`, mimeType: 'application/json', buffer: Buffer.from('[1]') },
+        path === '#/pdf' ? await pdf('good.pdf') : { name: 'good.json', mimeType: 'application/json', buffer: Buffer.from('[1]') },
+      ]);
+      await expect.poll(() => page.evaluate(() => globalThis.holdfast.getAllTasks().filter(({ endedAt }) => endedAt).length)).toBe(2);
+      await page.locator('summary').filter({ hasText: 'Try it' }).click();
       expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(360);
       const { violations } = await new AxeBuilder({ page }).analyze();
       expect(violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html}`)).toEqual([]);
       await page.context().close();
     }
   });
+});
+
+describe('A crashed tab', () => {
+  /** Runs a file to its end, killing the tab `crashes` times on the way; gives the zip's hash and what was computed. */
+  async function runWith(crashes: number, buffer: Buffer) {
+    let { page } = await opened({}, '#/json');
+    await page.getByRole('spinbutton').fill('0.3');
+    await page.locator('input[type=file]').setInputFiles({ name: 'rows.ndjson', mimeType: 'application/x-ndjson', buffer });
+    const stepsAtLeast = (count: number) =>
+      expect.poll(() => page.evaluate(() => globalThis.holdfast.getAllTasks()[0]?.steps ?? 0), { interval: 5, timeout: 30_000 }).toBeGreaterThanOrEqual(count);
+    for (let crash = 1; crash <= crashes; crash++) {
+      await stepsAtLeast(crash * 4);
+      const next = await page.context().newPage();
+      const crashed = page.waitForEvent('crash');
+      page.goto('chrome://crash').catch(() => {}); // never answers
+      await crashed;
+      page = next;
+      await page.goto(`${server.url}#/json`);
+    }
+    await expect.poll(() => page.evaluate(() => globalThis.holdfast.getAllTasks()[0]?.status), { timeout: 60_000 }).toBe('completed');
+    const outcome = await page.evaluate(async () => {
+      const { id, steps, recoveries } = globalThis.holdfast.getAllTasks()[0]!;
+      const zip = (await globalThis.holdfast.attach(id)!.result()) as File;
+      const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', await zip.arrayBuffer()));
+      return { steps, recoveries, sha: Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('') };
+    });
+    await page.context().close();
+    return outcome;
+  }
+
+  it('does not change a byte of what a JSON file is cut into', async () => {
+    const row = (id: number) => JSON.stringify({ id, text: `row ${id} `.repeat(20), none: null });
+    const buffer = Buffer.from(Array.from({ length: 40_000 }, (_, index) => row(index)).join('\n'));
+    const undisturbed = await runWith(0, buffer);
+    const crashed = await runWith(2, buffer);
+    expect(crashed.sha).toBe(undisturbed.sha);
+    expect(crashed.steps).toBe(undisturbed.steps);
+  }, 120_000);
 });
