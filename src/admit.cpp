@@ -67,8 +67,10 @@ bool Core::admissible(const Record& event) const {
     case Event::GroupSet:
       return event.task <= kMaxNumber &&
              group_value_valid(static_cast<GroupField>(event.a), event.at);
-    case Event::GroupSettled:
-      return groups_.table().find(event.task) != kNone;
+    case Event::GroupSettled: {
+      const std::uint32_t group = groups_.table().find(event.task);
+      return group != kNone && groups_.table()[group].open == 0;
+    }
     case Event::SnapshotEnded:
       return true;
     case Event::Created:

@@ -8,7 +8,10 @@ namespace holdfast {
 
 void Core::apply(const Record& event) {
   const auto kind = static_cast<Event>(event.kind);
-  if (tells_time(kind)) time_ = std::max(time_, event.at);
+  if (tells_time(kind)) {
+    event_time_ = std::max(event_time_, event.at);
+    time_ = std::max(time_, event.at);
+  }
   switch (kind) {
     case Event::Created:
       return apply_created(event);
@@ -19,8 +22,7 @@ void Core::apply(const Record& event) {
     case Event::GroupSet:
       return apply_group_set(event);
     case Event::GroupSettled:
-      groups_.table()[groups_.table().find(event.task)].settled = true;
-      return;
+      return apply_group_settled(groups_.table().find(event.task));
     case Event::Restored:
       return apply_restored(event);
     case Event::SnapshotEnded:
@@ -255,6 +257,11 @@ void Core::apply_group_set(const Record& event) {
     case GroupField::Closed: group.closed = true; break;
   }
   groups_.mark(slot);
+}
+
+void Core::apply_group_settled(std::uint32_t slot) {
+  limits_.set_group_concurrency(slot, 0);
+  groups_.settle(slot);
 }
 
 void Core::end_task(std::uint32_t slot, State state, std::uint32_t end, bool asked) {

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "order.h"
+
 namespace holdfast {
 
 namespace {
@@ -72,6 +74,7 @@ void Core::fire(std::uint32_t slot) {
 }
 
 void Core::start_ready() {
+  if (closed_) return;
   for (std::uint32_t slot; (slot = limits_.next()) != kNone;) start(slot);
 }
 
@@ -148,18 +151,23 @@ void Core::interrupt(std::uint32_t slot, std::uint32_t recoveries) {
 }
 
 void Core::recover(bool orderly) {
-  std::vector<std::uint32_t> lost;
+  std::vector<Keyed> lost;
   for (std::uint32_t slot = 0; slot < tasks_.slot_end(); slot++) {
     const Task& task = tasks_[slot];
-    if (task.has(kOrphan) && task.live()) lost.push_back(slot);
+    if (task.has(kOrphan) && task.live()) lost.push_back({task.number, slot});
   }
-  std::sort(lost.begin(), lost.end(),
-            [&](auto x, auto y) { return tasks_[x].number < tasks_[y].number; });
-  for (const std::uint32_t slot : lost) {
+  sort_by_key(lost);
+  for (const auto& [number, slot] : lost) {
     // A group's threshold, tripped by one of them, may have ended another.
     if (tasks_[slot].live()) recover_task(slot, orderly);
     draw_consequences();
   }
+}
+
+void Core::close() {
+  closed_ = true;
+  mark_orphans(0, kMaxNumber);
+  recover(true);
 }
 
 void Core::recover_task(std::uint32_t slot, bool orderly) {

@@ -50,8 +50,9 @@ class Core {
   Unsealed& unsealed() { return unsealed_; }
   // When the host should step again, in the host's time; never in the past; kNever: not at all.
   double deadline() const;
-  // The core's time.
+  // The core's time, and that of the last event; only the second is part of the state.
   double time() const { return time_; }
+  double event_time() const { return event_time_; }
 
   // Applies an event of a journal. False, and nothing changed, where it cannot be true.
   bool replay(const Record& event);
@@ -128,6 +129,7 @@ class Core {
   void cancel_task(std::uint32_t slot, CancelCause cause, std::uint32_t reason);
   void interrupt(std::uint32_t slot, std::uint32_t recoveries);
   void recover(bool orderly);
+  void close();
   void recover_task(std::uint32_t slot, bool orderly);
   void draw_consequences();
   void cancel_doomed();
@@ -164,6 +166,7 @@ class Core {
   void apply_queue_set(const Record& event);
   void apply_policy_set(const Record& event);
   void apply_group_set(const Record& event);
+  void apply_group_settled(std::uint32_t slot);
   void apply_restored(const Record& event);
   void apply_restored_state(std::uint32_t slot, std::uint32_t packed);
   void end_task(std::uint32_t slot, State state, std::uint32_t end, bool asked);
@@ -188,6 +191,8 @@ class Core {
   Random random_;
   std::vector<std::uint32_t> doomed_;  // slots of tasks to cancel because of an edge
   double time_ = 0;
+  double event_time_ = 0;
+  bool closed_ = false;  // the host is going: a wish of this instance, no part of what is kept
   double host_time_;  // as of the last step; NaN before the first
   std::vector<Record> outbox_;
   Unsealed unsealed_;

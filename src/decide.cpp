@@ -47,6 +47,8 @@ void Core::decide(const Record& command, Bytes& payloads) {
       return set_group(command);
     case Command::Recover:
       return recover(command.a == 1);
+    case Command::Close:
+      return close();
     default:
       return reject(command, Rejection::UnknownCommand);
   }

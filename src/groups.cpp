@@ -7,14 +7,16 @@ std::uint32_t Groups::know(std::uint32_t number) {
   if (slot == kNone) {
     slot = groups_.add(number);
     groups_[slot].number = number;
+    groups_[slot].serial = ++serials_;
   }
   return slot;
 }
 
 void Groups::join(std::uint32_t task, std::uint32_t group) {
   if (task >= members_.size()) members_.resize(task + 1);
-  HOLDFAST_CHECK(members_[task].group == kNone);
+  HOLDFAST_CHECK(of(task) == kNone);
   members_[task].group = group;
+  members_[task].serial = groups_[group].serial;
   link(task);
 }
 
@@ -51,7 +53,7 @@ void Groups::ended(std::uint32_t task, State state, bool asked) {
 void Groups::reopened(std::uint32_t task, State state, bool asked) {
   if (of(task) == kNone) return;
   Group& group = groups_[members_[task].group];
-  if (group.settled || group.tripped() || group.ended_badly == 0) {
+  if (group.tripped() || group.ended_badly == 0) {
     members_[task].group = kNone;
     return;
   }
@@ -64,6 +66,13 @@ void Groups::forget(std::uint32_t task) {
   if (of(task) == kNone) return;
   if (members_[task].open) unlink(task);
   members_[task].group = kNone;
+}
+
+void Groups::settle(std::uint32_t group) {
+  HOLDFAST_CHECK(groups_[group].open == 0);
+  const std::uint32_t number = groups_[group].number;
+  groups_[group] = Group{};
+  groups_.remove(number);
 }
 
 void Groups::mark(std::uint32_t group) {

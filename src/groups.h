@@ -4,7 +4,9 @@
 // When as many members have failed as its threshold says, the open ones are to be stopped: the core
 // does so and announces both, this class only keeps the counts and tells that something is due.
 //
-// Invariant: open == length of the member list; settled never goes back.
+// A settled group is gone: its number may be used for another.
+//
+// Invariant: open == length of the member list.
 #pragma once
 
 #include <cstdint>
@@ -18,19 +20,20 @@ namespace holdfast {
 class Groups {
  public:
   struct Group {
-    std::uint32_t number = 0;
+    std::uint32_t number = kNone;  // kNone: the slot is free
     std::uint32_t first = kNone, last = kNone;
     std::uint32_t open = 0, succeeded = 0;
     std::uint32_t ended_badly = 0;  // failed and cancelled
     std::uint32_t failures = 0;     // of these, what counts for the threshold: not what was asked for
     std::uint32_t threshold = 0;    // 0: none
-    bool closed = false, settled = false;
+    std::uint32_t serial = 0;     // tells it from an earlier group in the same slot
+    bool closed = false;
     bool swept = false;   // its members were told to stop; only saves looking again
     bool marked = false;  // in changed()
     bool tripped() const { return threshold > 0 && failures >= threshold; }
     bool takes_members() const { return !closed && !tripped(); }
     bool to_sweep() const { return tripped() && !swept && open > 0; }
-    bool to_settle() const { return closed && open == 0 && !settled; }
+    bool to_settle() const { return closed && open == 0; }
   };
 
   Table<Group>& table() { return groups_; }
@@ -38,15 +41,19 @@ class Groups {
   // The slot of a known group, made known here if need be.
   std::uint32_t know(std::uint32_t number);
 
-  // The group of a task (its slot), or kNone; kept after its end, for a retry.
+  // The group of a task (its slot), or kNone; kept after the task's end, for a retry.
   std::uint32_t of(std::uint32_t task) const {
-    return task < members_.size() ? members_[task].group : kNone;
+    if (task >= members_.size() || members_[task].group == kNone) return kNone;
+    const Member& member = members_[task];
+    return groups_[member.group].serial == member.serial ? member.group : kNone;
   }
   // REQUIRES: of(task) == kNone.
   void join(std::uint32_t task, std::uint32_t group);
   // The task ended in `state`; `asked`: somebody cancelled it. Nothing happens if it is in no group.
   void ended(std::uint32_t task, State state, bool asked);
-  // An ended task goes on: it is open again, or leaves the group where that is over.
+  // The group is over. REQUIRES: open == 0.
+  void settle(std::uint32_t group);
+  // An ended task goes on: it is open again, or leaves the group where that has failed.
   void reopened(std::uint32_t task, State state, bool asked);
   // The task's slot is to be used for another.
   void forget(std::uint32_t task);
@@ -59,6 +66,7 @@ class Groups {
  private:
   struct Member {
     std::uint32_t group = kNone;
+    std::uint32_t serial = 0;
     std::uint32_t next = kNone, previous = kNone;
     bool open = false;
   };
@@ -68,6 +76,7 @@ class Groups {
   Table<Group> groups_;
   std::vector<Member> members_;  // by the task's slot, only as far as members go
   std::vector<std::uint32_t> changed_;
+  std::uint32_t serials_ = 0;
 };
 
 }  // namespace holdfast

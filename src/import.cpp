@@ -1,7 +1,6 @@
 #include "import.h"
 
 #include <algorithm>
-#include <unordered_map>
 
 #include "snapshot.h"
 
@@ -22,7 +21,7 @@ class Import {
     const auto& groups = core.groups().table();
     std::uint32_t free = 1;
     for (std::uint32_t slot = 0; slot < groups.slot_end(); slot++) {
-      free = std::max(free, groups[slot].number + 1);
+      if (groups[slot].number != kNone) free = std::max(free, groups[slot].number + 1);
     }
     return free;
   }
@@ -42,13 +41,13 @@ class Import {
         event.a = group(event.a);
         break;
       case Event::Depended:
-        event.a = tasks_.at(event.a);
+        event.a = task(event.a);
         break;
       // Held comes below, for every task.
       case Event::Held: return;
       default: break;
     }
-    event.task = tasks_.at(event.task);
+    event.task = task(event.task);
     if (tells_time(static_cast<Event>(event.kind))) event.at = core_.time();
     adopt(event, record.offset);
   }
@@ -56,7 +55,7 @@ class Import {
   void list_payloads() {
     for (std::uint32_t old : order_) {
       from_.payloads.each(old, [&](Record record) {
-        record.task = tasks_.at(old);
+        record.task = task(old);
         core_.say(record);
       });
     }
@@ -70,19 +69,22 @@ class Import {
     HOLDFAST_CHECK(core_.adopt(event, payload));
   }
 
+  std::uint32_t task(std::uint32_t old) const { return tasks_[tasks_.find(old)]; }
+
   std::uint32_t group(std::uint32_t old) {
-    const auto [found, fresh] = groups_.try_emplace(old, next_group_);
-    if (fresh) {
-      core_.say({static_cast<std::uint32_t>(Event::ImportedGroup), next_group_, old, 0, 0});
-      next_group_++;
+    std::uint32_t slot = groups_.find(old);
+    if (slot == kNone) {
+      slot = groups_.add(old);
+      groups_[slot] = next_group_;
+      core_.say({static_cast<std::uint32_t>(Event::ImportedGroup), next_group_++, old, 0, 0});
     }
-    return found->second;
+    return groups_[slot];
   }
 
   void take_created(const SnapshotRecord& record) {
     Record event = record.event;
     const std::uint32_t old = event.task;
-    event.task = tasks_[old] = next_task_++;
+    event.task = tasks_[tasks_.add(old)] = next_task_++;
     order_.push_back(old);
     core_.say({static_cast<std::uint32_t>(Event::ImportedTask), event.task, old, 0, 0});
     std::uint32_t queue = event.a & 0xffff, policy = (event.a >> 16) & 0x7fff;
@@ -91,10 +93,10 @@ class Import {
     event.a = queue | (policy << 16);
     event.at = core_.time();
     adopt(event, record.offset);
-    const Task& task = from_.core.tasks()[from_.core.tasks().find(old)];
-    const std::uint32_t unconfirmed = task.ended() ? 0 : kHoldImportUnconfirmed;
-    if ((task.holds | unconfirmed) != 0) {
-      adopt({static_cast<std::uint32_t>(Event::Held), event.task, task.holds | unconfirmed, 0,
+    const Task& known = from_.core.tasks()[from_.core.tasks().find(old)];
+    const std::uint32_t unconfirmed = known.ended() ? 0 : kHoldImportUnconfirmed;
+    if ((known.holds | unconfirmed) != 0) {
+      adopt({static_cast<std::uint32_t>(Event::Held), event.task, known.holds | unconfirmed, 0,
              core_.time()});
     }
     adopt({static_cast<std::uint32_t>(Event::Restored), event.task,
@@ -107,7 +109,7 @@ class Import {
       event.task = group(event.task);
       return adopt(event);
     }
-    event.task = tasks_.at(event.task);
+    event.task = task(event.task);
     if (field == RestoredField::DueAt || field == RestoredField::ExpiresAt ||
         field == RestoredField::GraceEndsAt || field == RestoredField::AttemptAt) {
       event.at = std::max(1.0, event.at + shift_);
@@ -121,8 +123,8 @@ class Import {
   Core& core_;
   std::uint32_t next_group_ = 1;
   double shift_ = 0;
-  std::unordered_map<std::uint32_t, std::uint32_t> tasks_, groups_;  // old → new
-  std::vector<std::uint32_t> order_;                                 // old numbers as they came
+  Table<std::uint32_t> tasks_, groups_;  // old → new
+  std::vector<std::uint32_t> order_;     // old numbers as they came
 };
 
 }  // namespace

@@ -33,7 +33,7 @@ void write_frame(Chain& chain, std::span<const Record> events, Bytes payloads,
   header.events = static_cast<std::uint32_t>(events.size());
   header.payload_bytes = static_cast<std::uint32_t>(payloads.size());
   header.previous_crc = chain.crc;
-  frame.resize(frame_bytes(header));
+  frame.resize(static_cast<std::size_t>(frame_bytes(header)));
   std::byte* p = frame.data();
   std::memcpy(p, &header, sizeof header);
   p += sizeof header;
@@ -55,11 +55,11 @@ FrameResult FrameReader::next() {
   if (header_.magic != kFrameMagic || !continues()) return FrameResult::End;
   const std::uint64_t length = frame_bytes(header_);
   if (length > rest.size()) return FrameResult::End;
-  if (frame_crc(rest.first(length)) != header_.crc) return FrameResult::End;
+  if (frame_crc(rest.first(static_cast<std::size_t>(length))) != header_.crc) return FrameResult::End;
   if (header_.version > kFrameVersion) return FrameResult::Newer;
   if (header_.version == 0) return FrameResult::End;
   begin_ = end_;
-  end_ += length;
+  end_ += static_cast<std::size_t>(length);
   chain_ = {header_.session, header_.sequence + 1, header_.crc};
   return FrameResult::Frame;
 }

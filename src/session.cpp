@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "import.h"
+#include "order.h"
 #include "snapshot.h"
 
 namespace holdfast {
@@ -86,14 +87,14 @@ double Session::load(std::size_t bytes) {
 }
 
 void Session::list_payloads(const Log& log) {
-  std::vector<std::uint32_t> numbers;
+  std::vector<Keyed> tasks;
   for (std::uint32_t slot = 0; slot < core_.tasks().slot_end(); slot++) {
     const Task& task = core_.tasks()[slot];
-    if (task.state != State::None) numbers.push_back(task.number);
+    if (task.state != State::None) tasks.push_back({task.number, slot});
   }
-  std::sort(numbers.begin(), numbers.end());
-  for (const std::uint32_t number : numbers) {
-    log.payloads.each(number, [&](const Record& record) { core_.say(record); });
+  sort_by_key(tasks);
+  for (const auto& [number, slot] : tasks) {
+    log.payloads.each(core_.tasks()[slot].number, [&](const Record& record) { core_.say(record); });
   }
 }
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "order.h"
+
 namespace holdfast {
 
 namespace {
@@ -17,11 +19,12 @@ class Snapshot {
     write_queues();
     write_policies();
     write_groups();
-    for (const std::uint32_t slot : slots_) write_task(slot);
+    for (const auto& [number, slot] : slots_) write_task(slot);
     write_edges();
+    for (const auto& [number, slot] : slots_) write_fields(slot);
     write_states();
-    for (const std::uint32_t slot : groups_) write_group_counts(core_.groups().table()[slot]);
-    add(Event::SnapshotEnded, 0, 0, 0, core_.time());
+    for (const auto& [number, slot] : groups_) write_group_counts(core_.groups().table()[slot]);
+    add(Event::SnapshotEnded, 0, 0, 0, core_.event_time());
     return std::move(records_);
   }
 
@@ -41,6 +44,8 @@ class Snapshot {
     if (at != 0) set(Event::Restored, number, field, at);
   }
 
+  // An imported task may be older than time itself, or from a clock ahead of ours.
+  double made_at(const Task& task) const { return std::min(task.created_at, core_.event_time()); }
   void collect_tasks();
   void write_queues();
   void write_policies();
@@ -49,31 +54,29 @@ class Snapshot {
   void write_task(std::uint32_t slot);
   void write_options(const Task& task, const TaskExtra& more);
   void write_payloads(const Task& task);
-  void write_fields(const Task& task, const TaskExtra& more);
+  void write_fields(std::uint32_t slot);
   void write_edges();
   void write_states();
   void write_group_counts(const Groups::Group& group);
 
   const Core& core_;
   const PayloadIndex* payloads_;
-  std::vector<std::uint32_t> slots_;   // by number
-  std::vector<std::uint32_t> groups_;  // slots, by number
+  std::vector<Keyed> slots_;   // of the tasks, by number
+  std::vector<Keyed> groups_;  // slots, by number
   std::vector<SnapshotRecord> records_;
 };
 
 void Snapshot::collect_tasks() {
   const auto& tasks = core_.tasks();
   for (std::uint32_t slot = 0; slot < tasks.slot_end(); slot++) {
-    if (tasks[slot].state != State::None) slots_.push_back(slot);
+    if (tasks[slot].state != State::None) slots_.push_back({tasks[slot].number, slot});
   }
-  std::sort(slots_.begin(), slots_.end(),
-            [&](auto x, auto y) { return tasks[x].number < tasks[y].number; });
+  sort_by_key(slots_);
   const auto& groups = core_.groups().table();
   for (std::uint32_t slot = 0; slot < groups.slot_end(); slot++) {
-    if (!groups[slot].settled) groups_.push_back(slot);
+    if (groups[slot].number != kNone) groups_.push_back({groups[slot].number, slot});
   }
-  std::sort(groups_.begin(), groups_.end(),
-            [&](auto x, auto y) { return groups[x].number < groups[y].number; });
+  sort_by_key(groups_);
 }
 
 void Snapshot::write_queues() {
@@ -116,7 +119,7 @@ void Snapshot::write_policy(std::uint32_t number, const RetryPolicy& policy) {
 }
 
 void Snapshot::write_groups() {
-  for (const std::uint32_t slot : groups_) {
+  for (const auto& [number, slot] : groups_) {
     const Groups::Group& group = core_.groups().table()[slot];
     set(Event::GroupSet, group.number, GroupField::Concurrency,
         core_.limits().group_concurrency(slot));
@@ -140,15 +143,14 @@ void Snapshot::write_task(std::uint32_t slot) {
       first = false;
     });
   }
-  add(Event::Created, task.number, place, length, task.created_at, offset);
+  add(Event::Created, task.number, place, length, made_at(task), offset);
   write_options(task, more);
   const std::uint32_t group = core_.groups().of(slot);
-  if (group != kNone && !core_.groups().table()[group].settled) {
-    add(Event::Joined, task.number, core_.groups().table()[group].number, 0, task.created_at);
+  if (group != kNone) {
+    add(Event::Joined, task.number, core_.groups().table()[group].number, 0, made_at(task));
   }
   if (payloads_ != nullptr) write_payloads(task);
-  if (task.holds != 0) add(Event::Held, task.number, task.holds, 0, task.created_at);
-  write_fields(task, more);
+  if (task.holds != 0) add(Event::Held, task.number, task.holds, 0, made_at(task));
 }
 
 void Snapshot::write_options(const Task& task, const TaskExtra& more) {
@@ -169,7 +171,7 @@ void Snapshot::write_payloads(const Task& task) {
       return add(Event::BlobAttached, task.number, record.a, record.b, record.at);
     }
     const auto carry = [&](Event event, std::uint32_t a) {
-      add(event, task.number, a, record.b, task.created_at, record.at);
+      add(event, task.number, a, record.b, made_at(task), record.at);
     };
     switch (static_cast<PayloadKind>(record.a & 0xff)) {
       case PayloadKind::Input: return;
@@ -183,8 +185,11 @@ void Snapshot::write_payloads(const Task& task) {
   });
 }
 
-void Snapshot::write_fields(const Task& task, const TaskExtra& more) {
+void Snapshot::write_fields(std::uint32_t slot) {
+  const Task& task = core_.tasks()[slot];
+  const TaskExtra& more = core_.extra(task);
   const std::uint32_t number = task.number;
+  if (made_at(task) != task.created_at) restore_at(number, RestoredField::CreatedAt, task.created_at);
   restore(number, RestoredField::Attempt, task.attempt);
   restore(number, RestoredField::Failures, task.failures);
   restore(number, RestoredField::Recoveries, task.recoveries);
@@ -204,27 +209,29 @@ void Snapshot::write_fields(const Task& task, const TaskExtra& more) {
 // In the order they were made: it decides in which order dependents become ready.
 void Snapshot::write_edges() {
   std::vector<Graph::Edge> edges;
-  for (const std::uint32_t slot : slots_) {
-    core_.graph().each_incoming(slot, [&](const Graph::Edge& edge) { edges.push_back(edge); });
+  std::vector<Keyed> order;
+  for (const auto& [number, slot] : slots_) {
+    core_.graph().each_incoming(slot, [&](const Graph::Edge& edge) {
+      order.push_back({edge.order, static_cast<std::uint32_t>(edges.size())});
+      edges.push_back(edge);
+    });
   }
-  std::sort(edges.begin(), edges.end(), [](auto& x, auto& y) { return x.order < y.order; });
+  sort_by_key(order);
   const auto& tasks = core_.tasks();
-  for (const Graph::Edge& edge : edges) {
+  for (const auto& [made, index] : order) {
+    const Graph::Edge& edge = edges[index];
     add(Event::Depended, tasks[edge.to].number, tasks[edge.from].number,
-        static_cast<std::uint32_t>(edge.kind), tasks[edge.to].created_at);
+        static_cast<std::uint32_t>(edge.kind), made_at(tasks[edge.to]));
   }
 }
 
 void Snapshot::write_states() {
-  const Limits& limits = core_.limits();
-  const auto& tasks = core_.tasks();
-  std::sort(slots_.begin(), slots_.end(), [&](auto x, auto y) {
-    const bool x_queued = limits.queued(x), y_queued = limits.queued(y);
-    if (x_queued != y_queued) return y_queued;
-    if (!x_queued) return tasks[x].number < tasks[y].number;
-    return limits.ticket(x) < limits.ticket(y);
-  });
-  for (const std::uint32_t slot : slots_) {
+  constexpr std::uint64_t kQueued = std::uint64_t{1} << 63;
+  for (auto& [key, slot] : slots_) {
+    if (core_.limits().queued(slot)) key = core_.limits().ticket(slot) | kQueued;
+  }
+  sort_by_key(slots_);
+  for (const auto& [key, slot] : slots_) {
     const Task& task = core_.tasks()[slot];
     const std::uint32_t packed = static_cast<std::uint32_t>(task.state) |
                                  (static_cast<std::uint32_t>(task.stop) << 4) |

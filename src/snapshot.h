@@ -1,10 +1,11 @@
 // Snapshot: a core's state as the events that make it, in one order for equal states. It is what
 // compaction writes, what an import takes over, and what tests compare.
 //
-//   snapshot := QueueSet* PolicySet* GroupSet* task* Depended* state* group* SnapshotEnded
-//   task     := Created TaskSet* Joined? payload* Held? Restored*         (by number)
+//   snapshot := QueueSet* PolicySet* GroupSet* task* Depended* fields* state* group* SnapshotEnded
+//   task     := Created TaskSet* Joined? payload* Held?    (by number)
+//   fields   := Restored*           (by number; after whatever tells a time)
 //   state    := Restored State      (by number; ready tasks last, in the order they would start)
-//   group    := Restored* GroupSet(Closed)?      (settled groups are left out)
+//   group    := Restored* GroupSet(Closed)?      
 //
 // Invariant: replayed into a fresh core, it gives the same snapshot.
 #pragma once

@@ -53,6 +53,11 @@ class Door {
 
 }  // namespace
 
+// What the standard library does where it would throw: end, without a text. The usual one brings printf.
+_LIBCPP_BEGIN_NAMESPACE_STD
+[[noreturn]] void __libcpp_verbose_abort(const char*, ...) { __builtin_trap(); }
+_LIBCPP_END_NAMESPACE_STD
+
 EMSCRIPTEN_BINDINGS(holdfast) {
   emscripten::constant("InboxCapacity", holdfast::kInboxCapacity);
   emscripten::class_<Door>("Core")

@@ -1,0 +1,140 @@
+// What must hold after every step.
+#include "world.h"
+
+namespace holdfast::simulation {
+
+namespace {
+
+bool is(const Record& event, Event kind) { return event.kind == static_cast<std::uint32_t>(kind); }
+
+bool group_full(const Core& core, std::uint32_t slot) {
+  const std::uint32_t group = core.groups().of(slot);
+  if (group == kNone) return false;
+  const std::uint32_t limit = core.limits().group_concurrency(group);
+  return limit > 0 && core.limits().group_running(group) >= limit;
+}
+
+bool queue_full(const Core& core, std::uint32_t queue) {
+  const std::uint32_t limit = core.limits().concurrency(queue);
+  return core.limits().paused(queue) || (limit > 0 && core.limits().running(queue) >= limit);
+}
+
+}  // namespace
+
+void World::check_same(const Core& core, const StateList& expected, const std::string& what) const {
+  const std::string found = difference(state_of(core), expected);
+  check(found.empty(), what + found);
+}
+
+void World::check(bool condition, const std::string& what) const {
+  if (!condition) throw Failure(what);
+}
+
+void World::check_step(const std::vector<Record>& commands) {
+  const auto& outbox = session_->outbox();
+  if (commands.size() == 1 && !is(commands[0], static_cast<Event>(Command::Recover))) {
+    check(!outbox.empty(), "no command is silent");
+  }
+  check(session_->core().deadline() >= now_, "the deadline is not in the past");
+  check_events();
+  check_limits();
+  check_reasons();
+}
+
+void World::check_events() {
+  for (const Record& event : session_->outbox()) {
+    if (!is(event, Event::Rejected)) events_++;
+    kinds_[event.kind]++;
+    check_event(event);
+    if (is(event, Event::Started) || is(event, Event::Resumed)) check_order(event);
+  }
+}
+
+// An end is final but for Retry and Forget, and comes once.
+void World::check_event(const Record& event) {
+  if (is(event, Event::Rejected) || event.kind >= 96) return;
+  const bool ends = is(event, Event::Succeeded) || is(event, Event::Failed) || is(event, Event::Cancelled);
+  bool& ended = ended_[event.task];
+  if (ended) {
+    check(is(event, Event::Retried) || is(event, Event::Forgotten) || is(event, Event::Noted) ||
+              is(event, Event::BlobAttached) || is(event, Event::Created),
+          "nothing happens to an ended task, but event " + std::to_string(event.kind));
+  }
+  if (is(event, Event::Retried) || is(event, Event::Forgotten) || is(event, Event::Created)) ended = false;
+  if (ends) ended = true;
+}
+
+// None that could have started was passed over by one of lower priority.
+void World::check_order(const Record& started) {
+  const Core& core = session_->core();
+  const std::uint32_t slot = core.tasks().find(started.task);
+  check(slot != kNone, "a started task is known");
+  const Task& task = core.tasks()[slot];
+  for (std::uint32_t other = 0; other < core.tasks().slot_end(); other++) {
+    const Task& waiting = core.tasks()[other];
+    if (waiting.state != State::Ready || !waiting.startable() || waiting.queue != task.queue) continue;
+    check(waiting.priority <= task.priority || group_full(core, other), "higher priorities start first");
+  }
+}
+
+void World::check_limits() {
+  const Core& core = session_->core();
+  std::map<std::uint32_t, std::uint32_t> queues, groups, ready;
+  for (std::uint32_t slot = 0; slot < core.tasks().slot_end(); slot++) {
+    const Task& task = core.tasks()[slot];
+    ready[task.queue] += task.state == State::Ready && task.startable();
+    if (task.state != State::Running) continue;
+    queues[task.queue]++;
+    if (core.groups().of(slot) != kNone) groups[core.groups().of(slot)]++;
+  }
+  for (std::uint32_t queue = 0; queue < core.limits().queue_end(); queue++) {
+    check(core.limits().running(queue) == queues[queue], "a queue counts what runs");
+    check(core.limits().ready(queue) == ready[queue], "a queue counts what is ready");
+  }
+  for (const auto& [group, running] : groups) {
+    check(core.limits().group_running(group) == running, "a group counts what runs");
+  }
+  for (const Record& event : session_->outbox()) {
+    if (!is(event, Event::Started) && !is(event, Event::Resumed)) continue;
+    const std::uint32_t slot = core.tasks().find(event.task);
+    const std::uint32_t queue = core.tasks()[slot].queue, group = core.groups().of(slot);
+    const std::uint32_t limit = core.limits().concurrency(queue);
+    check(limit == 0 || core.limits().running(queue) <= limit, "no queue runs more than its limit");
+    const std::uint32_t group_limit = group == kNone ? 0 : core.limits().group_concurrency(group);
+    check(group_limit == 0 || groups[group] <= group_limit, "no group runs more than its limit");
+  }
+}
+
+// No limbo: a task that has not ended waits for something that will come.
+void World::check_reasons() {
+  const Core& core = session_->core();
+  for (std::uint32_t slot = 0; slot < core.tasks().slot_end(); slot++) {
+    check_reason(core.tasks()[slot], slot);
+  }
+  for (std::uint32_t slot = 0; slot < core.groups().table().slot_end(); slot++) {
+    const auto& group = core.groups().table()[slot];
+    check(!group.to_settle() && !group.to_sweep(), "a group that is over is settled");
+  }
+}
+
+void World::check_reason(const Task& task, std::uint32_t slot) {
+  const Core& core = session_->core();
+  switch (task.state) {
+    case State::Blocked:
+      return check(!task.has(kSubmitted) || core.graph().unmet(slot) > 0, "a blocked task waits for an edge");
+    case State::Delayed:
+      check(task.due_at > 0, "a delayed task has a time");
+      return check(task.has(kPaused) || core.deadline() < kNever, "a delayed task has a timer");
+    case State::Ready:
+      return check(!task.startable() || queue_full(core, task.queue) || group_full(core, slot),
+                   "a ready task that does not start is held or limited: task " +
+                       std::to_string(task.number));
+    case State::Running:
+    case State::Waiting:
+      return check(task.stop == StopReason::None || core.deadline() < kNever, "grace ends");
+    default:
+      return check(core.graph().unmet(slot) == 0, "an ended task waits for nothing");
+  }
+}
+
+}  // namespace holdfast::simulation

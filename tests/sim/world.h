@@ -1,0 +1,100 @@
+// World: one simulated session after another, with a disk that loses what was not acknowledged, a
+// clock that jumps, and checks after every step. All chance comes from one seed.
+//
+// Invariants checked (a failure throws Failure with the reason):
+//   running ≤ limits · a higher priority starts first · every open task has a reason to wait
+//   · an end is final but for Retry and Forget · one result per life · no command is silent
+//   · the deadline is never in the past · replay ≡ live · after a crash the state is one that was
+//   sealed, and none older than what was acknowledged · compaction and import change nothing.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "random.h"
+#include "session.h"
+#include "snapshot.h"
+
+namespace holdfast::simulation {
+
+struct Failure : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+using StateList = std::vector<SnapshotRecord>;
+
+// Everything that is kept of a state, as one comparable list.
+StateList state_of(const Core& core);
+// The first difference in words; empty where there is none.
+std::string difference(const StateList& x, const StateList& y);
+
+class World {
+ public:
+  explicit World(std::uint64_t seed);
+
+  // One random move of the host, the clock or the disk.
+  void move();
+  std::uint64_t events() const { return events_; }
+  std::uint64_t moves() const { return moves_; }
+  const std::map<std::string, std::uint64_t>& counts() const { return counts_; }
+  const std::map<std::uint32_t, std::uint64_t>& kinds() const { return kinds_; }
+
+ private:
+  // host.cpp: what a host may ask, sensible or not.
+  Record random_command();
+  Record random_create();
+  Record random_setting();
+  Record command_for(std::uint32_t task);
+  Record settle(std::uint32_t task);
+  std::uint32_t random_task();
+  void step(std::vector<Record> commands);
+
+  // disk.cpp
+  void seal();
+  void acknowledge();
+  void crash();
+  void reload(std::vector<std::byte> log);
+  void import(std::vector<std::byte> log);
+  void compact();
+  void check_replay();
+  std::vector<std::byte> torn_log();
+
+  // check.cpp
+  void check_step(const std::vector<Record>& commands);
+  void check_events();
+  void check_event(const Record& event);
+  void check_limits();
+  void check_reasons();
+  void check_reason(const Task& task, std::uint32_t slot);
+  void check_order(const Record& started);
+  void check_same(const Core& core, const StateList& expected, const std::string& what) const;
+  void check(bool condition, const std::string& what) const;
+
+  std::uint32_t below(std::uint32_t limit) { return static_cast<std::uint32_t>(random_.next() % limit); }
+  bool chance(std::uint32_t percent) { return below(100) < percent; }
+  void put(const std::vector<std::byte>& bytes);
+
+  struct Sealed {
+    std::vector<std::byte> frame;
+    StateList after;
+  };
+
+  Random random_;
+  std::unique_ptr<Session> session_;
+  std::uint32_t sessions_ = 1;
+  double now_ = 1e12;
+  std::vector<std::byte> log_;   // acknowledged
+  StateList acknowledged_;          // the state it stands for
+  std::vector<Sealed> sealed_;   // and not acknowledged
+  std::map<std::uint32_t, bool> ended_;
+  std::uint64_t events_ = 0, moves_ = 0;
+  std::map<std::string, std::uint64_t> counts_;
+  std::map<std::uint32_t, std::uint64_t> kinds_;  // of events
+  std::uint32_t crash_percent_, invalid_percent_, tasks_;
+};
+
+}  // namespace holdfast::simulation
