@@ -19,7 +19,8 @@ export function RelativeTime({ atMs, label, values, overdue }: RelativeTimeProps
   const nowMs = useNow(isAhead ? 1000 : 10_000);
   if (nowMs === undefined) return null;
   if (isAhead && atMs <= nowMs) return <>{format.label(overdue, values)}</>;
-  const when = format.relative(isAhead ? atMs - nowMs : Math.min(0, atMs - nowMs));
+  // `nowMs` is up to a second old: half of it makes the rounding fair.
+  const when = format.relative(isAhead ? atMs - nowMs - 500 : Math.min(0, atMs - nowMs));
   return (
     <time dateTime={new Date(atMs).toISOString()} title={format.time(atMs)}>
       {label ? format.label(label, { ...values, when }) : when}

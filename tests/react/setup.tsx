@@ -1,5 +1,5 @@
 /** Renders in StrictMode, under a provider with a fake orchestrator, as every test here does. */
-import { cleanup, render, renderHook } from '@testing-library/react';
+import { act, cleanup, fireEvent, render, renderHook, screen } from '@testing-library/react';
 import { type ReactNode, StrictMode } from 'react';
 import { afterEach } from 'vitest';
 import { OrchestratorProvider, TaskManager, type TaskManagerProps } from '../../js/react/index.ts';
@@ -28,3 +28,7 @@ export function row(id: string): HTMLElement {
   if (!element) throw new Error(`no row ${id}`);
   return element;
 }
+
+/** Presses the button of this name and waits for what it does. */
+export const press = (name: string | RegExp) =>
+  act(async () => void fireEvent.click(screen.getByRole('button', { name })));
