@@ -34,6 +34,10 @@ function parse(args) {
   }
   if (options.file === undefined) throw new Complaint('Which file? npm start -- --check FILE.pdf [--kill N] [--out FILE.zip]');
   if (options.kill !== undefined && !(Number.isInteger(options.kill) && options.kill >= 0)) throw new Complaint('--kill needs a whole number from 0.');
+  // npm runs this in the project's directory; a relative path is meant from where the person is.
+  const from = process.env.INIT_CWD ?? process.cwd();
+  if (options.out !== undefined) options.out = resolve(from, options.out);
+  if (existsSync(resolve(from, options.file))) options.file = resolve(from, options.file);
   return options;
 }
 

@@ -2,7 +2,7 @@ import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { strFromU8, unzipSync } from 'fflate';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { badFiles, makePdf } from '../fixtures/pdfs.mjs';
+import { badFiles, japanesePdf, makePdf } from '../fixtures/pdfs.mjs';
 import { buildDemo, check, temporaryDirectory, writeFile } from './built-demo.ts';
 
 const directory = temporaryDirectory();
@@ -45,6 +45,18 @@ describe('A PDF', () => {
   });
 });
 
+describe('Text', () => {
+  it('of fonts that are not embedded is read with the character maps of our own origin', async () => {
+    const { entries } = await processed(writeFile(directory, 'japanese.pdf', japanesePdf()));
+    expect(strFromU8(entries['text/page-001.txt'] as Uint8Array)).toBe('あい\n');
+  });
+
+  it('of a PDF that opens without a password is read, whatever its owner forbade', async () => {
+    const path = writeFile(directory, 'owned.pdf', await makePdf({ pages: 1, lines: 0, ownerPassword: 'owner' }));
+    expect((await processed(path)).facts).toMatchObject({ pages: 1, characters: 6 });
+  });
+});
+
 describe('A killed browser', () => {
   it('costs no stored page and changes no byte of the zip', async () => {
     const path = writeFile(directory, 'sixty.pdf', await makePdf({ pages: 60, imageSize: 120 }));
@@ -61,6 +73,7 @@ describe('A file that is no PDF ends with exit 1 and one sentence', () => {
     'not-pdf': '"not-pdf.pdf" is not a PDF file.',
     encrypted: '"encrypted.pdf" is encrypted and needs a password; remove the password and try again.',
     truncated: '"truncated.pdf" is damaged or incomplete and can\'t be read as a PDF.',
+    linearized: '"linearized.pdf" is damaged or incomplete and can\'t be read as a PDF.',
     hollow: '"hollow.pdf" is damaged or incomplete and can\'t be read as a PDF.',
   };
 

@@ -59,6 +59,24 @@ describe('The shell', () => {
     await page.context().close();
   });
 
+  it('pauses, resumes, cancels and retries from the panel', async () => {
+    const { page, complaints } = await opened();
+    const press = (name: RegExp) => page.locator('.tasks').getByRole('button', { name }).first().click();
+    const becomes = (status: string) => expect.poll(() => page.evaluate(() => globalThis.holdfast.getAllTasks()[0]?.status), { timeout: 30_000 }).toBe(status);
+    await page.locator('input[type=file]').setInputFiles(await pdf('long.pdf', 400));
+    await becomes('running');
+    await press(/pause/i);
+    await becomes('paused');
+    await press(/resume/i);
+    await becomes('running');
+    await press(/^cancel/i);
+    await becomes('cancelled');
+    await press(/retry|again/i);
+    await becomes('completed');
+    expect(complaints).toEqual([]);
+    await page.context().close();
+  });
+
   it('says what is wrong with a file, in the language of the page', async () => {
     for (const [locale, sentence] of [['en-US', '"no.pdf" is not a PDF file.'], ['fr-FR', '« no.pdf » n’est pas un fichier PDF.']] as const) {
       const { page } = await opened({ locale });

@@ -15,7 +15,11 @@ async function textAt(file: Blob, from: number, to?: number): Promise<string> {
  */
 export async function checkPdf(file: File, subject: Subject): Promise<void> {
   if (file.size === 0) throw faultOf(subject, 'empty');
-  if (!(await textAt(file, 0, kHeadBytes)).includes('%PDF-')) throw faultOf(subject, 'notPdf');
+  const head = await textAt(file, 0, kHeadBytes);
+  if (!head.includes('%PDF-')) throw faultOf(subject, 'notPdf');
+  // A file made for the web begins with its own end; it says how long it is.
+  const [, length] = /\/Linearized[^>]*\/L\s+(\d+)/.exec(head) ?? [];
+  if (length !== undefined && file.size < Number(length)) throw faultOf(subject, 'damaged');
   const tail = await textAt(file, Math.max(0, file.size - kTailBytes));
   if (!/startxref|%%EOF/.test(tail)) throw faultOf(subject, 'damaged');
 }
