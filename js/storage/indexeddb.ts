@@ -8,20 +8,15 @@
  */
 import { PayloadLostError, StorageFullError, StorageLostError } from '../errors.ts';
 import type { AppendReceipt, Durability, StorageOpenOptions } from '../storage.ts';
-import { checkNamespace, concatenate, type CopySlot, type CopyStorage, openAlone, owned, type Stamp } from './copy.ts';
+import { checkNamespace, concatenate, type CopySlot, type CopyStorage, openAlone, type Stamp } from './copy.ts';
 import { nameOf, textOf } from './failures.ts';
 import { Connection, type Database, rotate, type SlotRow } from './idb-connection.ts';
 import { same } from './log-file.ts';
+import { LogQueue } from './log-queue.ts';
 import { systemTimers, type Timers } from './wait.ts';
 
 export interface IndexedDBOptions {
   timers?: Timers;
-}
-
-interface Batch {
-  parts: Uint8Array<ArrayBuffer>[];
-  length: number;
-  written: Promise<AppendReceipt>;
 }
 
 const INITIAL_SLOTS = 4;
@@ -33,8 +28,7 @@ class IndexedDBSlot implements CopySlot {
   readonly slot: number;
   readonly #store: IndexedDBStorage;
   #row: SlotRow;
-  #gathering: Batch | undefined;
-  #turn: Promise<unknown> = Promise.resolve();
+  readonly #queue = new LogQueue((bytes) => this.#write(bytes));
 
   constructor(store: IndexedDBStorage, slot: number, row: SlotRow) {
     this.#store = store;
@@ -48,11 +42,11 @@ class IndexedDBSlot implements CopySlot {
   }
 
   read(): Promise<Uint8Array<ArrayBuffer>> {
-    return this.#exclusive(() => this.#read());
+    return this.#queue.exclusive(() => this.#read());
   }
 
   truncate(length: number): Promise<void> {
-    return this.#exclusive(async () => {
+    return this.#queue.exclusive(async () => {
       if (length >= this.#row.length) return;
       const row = { ...this.#row, length, base: Math.min(this.#row.base, length), open: true };
       await this.#store.write('truncating the log', (db) => this.#cut(db, row));
@@ -61,15 +55,11 @@ class IndexedDBSlot implements CopySlot {
   }
 
   append(bytes: Uint8Array<ArrayBuffer>): Promise<AppendReceipt> {
-    const batch = (this.#gathering ??= this.#newBatch());
-    batch.parts.push(owned(bytes));
-    batch.length += bytes.length;
-    return batch.written;
+    return this.#queue.append(bytes);
   }
 
   replace(bytes: Uint8Array<ArrayBuffer>, epoch?: number): Promise<void> {
-    this.#gathering = undefined;
-    return this.#exclusive(async () => {
+    return this.#queue.exclusive(async () => {
       await this.#store.reinstallIfGone();
       const next = epoch ?? this.#row.epoch + 1;
       const row = { epoch: next, base: bytes.length, length: bytes.length, open: true };
@@ -112,37 +102,19 @@ class IndexedDBSlot implements CopySlot {
   }
 
   async flush(): Promise<void> {
-    await this.#turn;
+    await this.#queue.idle();
   }
 
   async close(): Promise<void> {
     this.#store.forget(this);
-    await this.#exclusive(async () => {
+    await this.#queue.exclusive(async () => {
       if (!this.#row.open || this.#store.connection.isGone) return;
       await this.#store.connection.run('closing', (db) => db.put('slots', { ...this.#row, open: false }, this.slot));
     }).catch(() => undefined);
   }
 
-  #exclusive<T>(work: () => Promise<T>): Promise<T> {
-    const result = this.#turn.then(work);
-    this.#turn = result.catch(() => undefined);
-    return result;
-  }
-
-  /** Takes appends until its turn comes. */
-  #newBatch(): Batch {
-    const batch = { parts: [], length: 0 } as unknown as Batch;
-    batch.written = this.#exclusive(async () => {
-      if (this.#gathering === batch) this.#gathering = undefined;
-      await this.#write(batch);
-      return noted;
-    });
-    return batch;
-  }
-
-  async #write(batch: Batch): Promise<void> {
+  async #write(bytes: Uint8Array<ArrayBuffer>): Promise<AppendReceipt> {
     const { epoch, base, length: start } = this.#row;
-    const bytes = batch.parts.length === 1 ? batch.parts[0]! : concatenate(batch.parts, batch.length);
     const row = { epoch, base, length: start + bytes.length, open: true };
     await this.#store.write('appending to the log', async (db, options) => {
       const writing = db.transaction(['log', 'slots'], 'readwrite', options);
@@ -151,6 +123,7 @@ class IndexedDBSlot implements CopySlot {
       await writing.done;
     });
     this.#row = row;
+    return noted;
   }
 
   async #read(): Promise<Uint8Array<ArrayBuffer>> {

@@ -8,8 +8,9 @@
  */
 import { PayloadLostError, StorageFullError, StorageLostError } from '../errors.ts';
 import type { AppendReceipt, StorageEvent } from '../storage.ts';
-import { concatenate, type CopySlot, type CopyStorage, owned, type Stamp } from './copy.ts';
+import type { CopySlot, CopyStorage, Stamp } from './copy.ts';
 import { Follower } from './follower.ts';
+import { LogQueue } from './log-queue.ts';
 import type { Timers } from './wait.ts';
 
 export type Side = 'first' | 'second';
@@ -22,12 +23,6 @@ export interface MirrorHost {
   emit(event: StorageEvent): void;
   inspect(bytes: Uint8Array): number;
   closed(slot: MirrorSlot): void;
-}
-
-interface Batch {
-  parts: Uint8Array<ArrayBuffer>[];
-  length: number;
-  written: Promise<AppendReceipt>;
 }
 
 const RETRY_FIRST_MS = 5_000;
@@ -43,8 +38,7 @@ export class MirrorSlot implements CopySlot {
   #kept: Uint8Array<ArrayBuffer> | undefined;
   /** Nothing lies behind this length: `reconcile` has dropped what was torn. */
   #settledLength: number | undefined;
-  #gathering: Batch | undefined;
-  #turn: Promise<unknown> = Promise.resolve();
+  readonly #queue = new LogQueue((bytes) => this.#write(bytes));
   #blobTurn: Promise<unknown> = Promise.resolve();
   #firstIsDown = false;
   #lost = false;
@@ -84,7 +78,7 @@ export class MirrorSlot implements CopySlot {
   }
 
   read(): Promise<Uint8Array<ArrayBuffer>> {
-    return this.#exclusive(async () => {
+    return this.#queue.exclusive(async () => {
       const kept = this.#kept;
       this.#kept = undefined;
       return kept ?? this.#current().read();
@@ -92,7 +86,7 @@ export class MirrorSlot implements CopySlot {
   }
 
   truncate(length: number): Promise<void> {
-    return this.#exclusive(async () => {
+    return this.#queue.exclusive(async () => {
       if (length === this.#settledLength) return;
       this.#settledLength = undefined;
       this.#kept = undefined;
@@ -103,15 +97,11 @@ export class MirrorSlot implements CopySlot {
   }
 
   append(bytes: Uint8Array<ArrayBuffer>): Promise<AppendReceipt> {
-    const batch = (this.#gathering ??= this.#newBatch());
-    batch.parts.push(bytes);
-    batch.length += bytes.length;
-    return batch.written;
+    return this.#queue.append(bytes);
   }
 
   replace(bytes: Uint8Array<ArrayBuffer>, epoch?: number): Promise<void> {
-    this.#gathering = undefined;
-    return this.#exclusive(async () => {
+    return this.#queue.exclusive(async () => {
       const next = epoch ?? this.#nextEpoch();
       if (this.#firstIsDown) await this.#second!.replace(bytes, next);
       else await this.#first!.replace(bytes, next);
@@ -169,7 +159,7 @@ export class MirrorSlot implements CopySlot {
   async close(): Promise<void> {
     this.#host.closed(this);
     this.#cancelRetry?.();
-    await this.#turn;
+    await this.#queue.idle();
     await this.flush();
     this.#closed = true;
     this.#follower?.close();
@@ -178,7 +168,7 @@ export class MirrorSlot implements CopySlot {
 
   /** One store says that its data was taken away. */
   onLoss(side: Side): Promise<void> {
-    return this.#exclusive(async () => {
+    return this.#queue.exclusive(async () => {
       if (this.#lost || this.#closed) return;
       const [gone, other] = side === 'first' ? [this.#host.first, this.#host.second] : [this.#host.second, this.#host.first];
       const otherSlot = side === 'first' ? this.#second : this.#first;
@@ -202,21 +192,6 @@ export class MirrorSlot implements CopySlot {
 
   #length(): number {
     return this.#second?.stamp().length ?? 0;
-  }
-
-  #exclusive<T>(work: () => Promise<T>): Promise<T> {
-    const result = this.#turn.then(work);
-    this.#turn = result.catch(() => undefined);
-    return result;
-  }
-
-  #newBatch(): Batch {
-    const batch = { parts: [], length: 0 } as unknown as Batch;
-    batch.written = this.#exclusive(() => {
-      if (this.#gathering === batch) this.#gathering = undefined;
-      return this.#write(batch.parts.length === 1 ? owned(batch.parts[0]!) : concatenate(batch.parts, batch.length));
-    });
-    return batch;
   }
 
   async #write(bytes: Uint8Array<ArrayBuffer>): Promise<AppendReceipt> {
@@ -254,7 +229,7 @@ export class MirrorSlot implements CopySlot {
     if (this.#closed || !this.#first) return;
     this.#cancelRetry?.();
     this.#cancelRetry = this.#host.timers.after(RETRY_FIRST_MS, () => {
-      void this.#exclusive(() => this.#restoreFirst(() => undefined));
+      void this.#queue.exclusive(() => this.#restoreFirst(() => undefined));
     });
   }
 
@@ -296,7 +271,7 @@ export class MirrorSlot implements CopySlot {
         if (!this.#lost) this.#host.emit({ type: 'storage-degraded', store: second.name, cause });
       },
       recovered: (bytes: number) => this.#emitRepaired(second, this.#host.first, bytes),
-      resync: () => void this.#exclusive(() => this.#resync(false)).catch(() => undefined),
+      resync: () => void this.#queue.exclusive(() => this.#resync(false)).catch(() => undefined),
     };
   }
 

@@ -8,7 +8,8 @@
 import { StorageBlockedError, StorageLostError } from '../errors.ts';
 import type { AppendReceipt, Durability, StorageOpenOptions } from '../storage.ts';
 import { connectWorker, type WorkerClient, type WorkerEvent } from '../worker-client.ts';
-import { type CopySlot, type CopyStorage, openAlone, owned, type Stamp } from './copy.ts';
+import { type CopySlot, type CopyStorage, openAlone, type Stamp } from './copy.ts';
+import { LogQueue } from './log-queue.ts';
 import { systemTimers, type Timers, within } from './wait.ts';
 
 export interface OpfsOptions {
@@ -31,7 +32,7 @@ class OpfsSlot implements CopySlot {
   #base: number;
   /** The end of the log is known to the worker. */
   #settled = false;
-  #settling: Promise<void> | undefined;
+  readonly #queue = new LogQueue((bytes) => this.#write(bytes));
   #lost = false;
 
   constructor(store: OpfsStorage, slot: number, opened: Opened) {
@@ -48,24 +49,25 @@ class OpfsSlot implements CopySlot {
   }
 
   read(): Promise<Uint8Array<ArrayBuffer>> {
-    return this.#call('read', {});
+    return this.#queue.exclusive(() => this.#call('read', {}));
   }
 
-  async truncate(length: number): Promise<void> {
-    await this.#call('truncate', { length });
-    this.#settled = true;
+  truncate(length: number): Promise<void> {
+    return this.#queue.exclusive(() => this.#truncate(length));
   }
 
   append(bytes: Uint8Array<ArrayBuffer>): Promise<AppendReceipt> {
-    return this.#settled ? this.#append(bytes) : this.#appendFirst(bytes);
+    return this.#queue.append(bytes);
   }
 
-  async replace(bytes: Uint8Array<ArrayBuffer>, epoch?: number): Promise<void> {
-    if (this.#lost) await this.#remake();
-    const copy = bytes.slice();
-    this.#epoch = await this.#call<number>('replace', { bytes: copy, epoch }, [copy.buffer]);
-    this.#base = bytes.length;
-    this.#settled = true;
+  replace(bytes: Uint8Array<ArrayBuffer>, epoch?: number): Promise<void> {
+    return this.#queue.exclusive(async () => {
+      if (this.#lost) await this.#remake();
+      const copy = bytes.slice();
+      this.#epoch = await this.#call<number>('replace', { bytes: copy, epoch }, [copy.buffer]);
+      this.#base = bytes.length;
+      this.#settled = true;
+    });
   }
 
   async putBlob(blobId: string, blob: Blob): Promise<void> {
@@ -81,8 +83,9 @@ class OpfsSlot implements CopySlot {
   blobIds(): Promise<string[]> {
     return this.#call('blobIds', {});
   }
-  flush(): Promise<void> {
-    return this.#call('flush', {});
+  async flush(): Promise<void> {
+    await this.#queue.idle();
+    await this.#call('flush', {});
   }
   check(): Promise<boolean> {
     return this.#lost ? Promise.resolve(false) : this.#call('check', {});
@@ -90,36 +93,26 @@ class OpfsSlot implements CopySlot {
 
   async close(): Promise<void> {
     this.#store.forget(this);
+    await this.#queue.idle();
     this.#store.client.listen(this.#handle, undefined);
     await this.#call('close', {}).catch(() => undefined);
   }
 
-  async #append(bytes: Uint8Array<ArrayBuffer>): Promise<AppendReceipt> {
+  async #write(bytes: Uint8Array<ArrayBuffer>): Promise<AppendReceipt> {
+    if (!this.#settled) await this.#settle();
     if (this.#lost) throw lostError(this.slot);
-    const own = owned(bytes);
-    const low = await this.#store.client.call<boolean>('append', { handle: this.#handle, bytes: own }, [own.buffer]);
+    const low = await this.#store.client.call<boolean>('append', { handle: this.#handle, bytes }, [bytes.buffer]);
     return low ? scarce : plenty;
   }
 
-  /** In call order, behind the one that finds out where the log ends. */
-  async #appendFirst(bytes: Uint8Array<ArrayBuffer>): Promise<AppendReceipt> {
-    const before = (this.#settling ??= this.#settle());
-    let done: () => void = () => undefined;
-    const mine = new Promise<void>((resolve) => (done = resolve));
-    this.#settling = mine;
-    try {
-      await before;
-      return await this.#append(bytes);
-    } finally {
-      if (this.#settling === mine) this.#settling = undefined;
-      done();
-    }
+  async #settle(): Promise<void> {
+    const bytes = await this.#call<Uint8Array>('read', {});
+    await this.#truncate(this.#store.inspect(bytes));
   }
 
-  async #settle(): Promise<void> {
-    if (this.#settled) return;
-    const bytes = await this.read();
-    await this.#call('truncate', { length: this.#store.inspect(bytes) });
+  async #truncate(length: number): Promise<void> {
+    await this.#call('truncate', { length });
+    this.#base = Math.min(this.#base, length);
     this.#settled = true;
   }
 
