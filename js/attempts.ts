@@ -16,6 +16,7 @@ import { inputBytes, type PayloadArea, readStepKey, stepValueBytes } from './pay
 import type { ProgressTracker } from './progress.ts';
 import * as P from './protocol.ts';
 import type { Pump } from './pump.ts';
+import type { Definition } from './registry.ts';
 import { type PayloadBytes, type Run, type Settlement, settlement } from './run.ts';
 import { serializeError } from './serialize-error.ts';
 import type { Clock } from './clock.ts';
@@ -28,7 +29,7 @@ export interface AttemptsHost {
   readonly payloads: PayloadArea;
   readonly progress: ProgressTracker;
   /** The code of a run; undefined: nothing is registered for it here. */
-  handlerOf(run: Run): TaskHandler | undefined;
+  definitionOf(run: Run): Definition | undefined;
   missingDefinition(run: Run): void;
   changed(run: Run): void;
 }
@@ -44,9 +45,9 @@ export class Attempts implements ContextHost {
   /** The core gave the run a slot. */
   start(run: Run, attempt: number): void {
     if (run.attempt !== attempt) return;
-    const handler = run.handler ?? this.#host.handlerOf(run);
-    if (!handler) return this.#host.missingDefinition(run);
-    run.handler = handler;
+    run.definition ??= this.#host.definitionOf(run);
+    if (!run.definition) return this.#host.missingDefinition(run);
+    const { handler } = run.definition;
     this.#host.progress.attemptStarted(run, attempt);
     if (run.envelope) this.#startStored(run, attempt, handler);
     else this.#call(run, attempt, handler, clone(run.input, 'input'));

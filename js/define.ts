@@ -37,6 +37,8 @@ export function createOrchestrator(options: OrchestratorOptions = {}): Orchestra
   }
   const made = new Orchestrator(options);
   orchestrators.set(id, made);
+  // Its runs go with it; a page may open and close thousands.
+  made.onDisposed = () => orchestrators.get(id) === made && orchestrators.delete(id);
   return made;
 }
 

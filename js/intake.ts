@@ -42,7 +42,7 @@ export class Intake {
     if (options) this.#checkOptions(options);
     const run = new Run(this.#house);
     run.identifier = definition.id;
-    run.handler = definition.handler;
+    run.definition = definition;
     run.options = this.#resolve(definition, options);
     run.knownId = options?.id;
     run.name = options?.name;
@@ -203,7 +203,7 @@ export class Intake {
       throw new PayloadLostError(`The input of "${name}" was not kept by the old store. Drop the file again.`);
     };
     const run = this.trigger({ id: type, spec: { id: type, run: missing }, handler: missing }, undefined, { id, name, metadata });
-    run.handler = undefined;
+    run.definition = undefined;
     (run.early ??= []).push(() => this.#house.pump.commands.push(P.CommandHold, run.task, P.HoldPayloadMissing));
     return run;
   }

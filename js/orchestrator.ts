@@ -53,10 +53,14 @@ export class Orchestrator implements OrchestratorApi {
   journal: Journal | undefined;
   readonly ready: Promise<RecoveryReport>;
   readonly opening: Opening;
+  /** Told once, when disposing begins. */
+  onDisposed: (() => void) | undefined;
   readonly #lists: Lists;
   readonly #byId = new Map<string, Run>();
   #options: OrchestratorOptions;
   #unindexed: Run[] = [];
+  /** Ended in this step, where nothing is kept beyond memory. */
+  #unkept: Run[] = [];
   #random: number;
   #disposed = false;
   #stopWatching: () => void;
@@ -114,14 +118,14 @@ export class Orchestrator implements OrchestratorApi {
     return this.registry.get(id) ?? pageRegistry.get(id);
   }
 
-  handlerOf(run: Run): TaskHandler | undefined {
-    return this.definition(run.taskIdentifier)?.handler;
+  definitionOf(run: Run): Definition | undefined {
+    return this.definition(run.taskIdentifier);
   }
 
   #definitionAdded(id: string): void {
     for (const run of this.pump.runs) {
       if (!run || run.identifier !== id || run.end !== End.None) continue;
-      run.handler = undefined;
+      run.definition = undefined;
       if (this.pump.open && (this.pump.engine.state(run.task) >>> 16) & P.HoldDefinitionMissing)
         this.pump.commands.push(P.CommandRelease, run.task, P.HoldDefinitionMissing);
     }
@@ -174,6 +178,7 @@ export class Orchestrator implements OrchestratorApi {
     run.refusal = error;
     run.acceptance?.reject(error);
     run.completion?.reject(error);
+    run.delivery?.reject(error);
     this.#find(run.id);
     this.#byId.delete(run.id);
     this.store.changed(run);
@@ -214,7 +219,16 @@ export class Orchestrator implements OrchestratorApi {
     run.context?.close();
     run.context = undefined;
     if (this.journal) this.journal.announcements.ended.push(run);
-    else this.outcomes.announce(run);
+    else this.#unkept.push(run);
+  }
+
+  /** Events are read: what they bring is stored, or announced at once where nothing is kept. */
+  stepped(): void {
+    if (this.journal) return this.journal.handOver();
+    if (this.#unkept.length === 0) return;
+    const ended = this.#unkept;
+    this.#unkept = [];
+    for (const run of ended) this.outcomes.announce(run);
   }
 
   forgotten(run: Run): void {
@@ -248,6 +262,9 @@ export class Orchestrator implements OrchestratorApi {
   }
   errorOf(run: Run): Error {
     return this.outcomes.errorOf(run);
+  }
+  deliver(run: Run): void {
+    this.outcomes.deliver(run);
   }
   identify(run: Run): string {
     return this.intake.identify(run);
@@ -442,6 +459,7 @@ export class Orchestrator implements OrchestratorApi {
   async dispose(): Promise<void> {
     if (this.#disposed) return;
     this.#disposed = true;
+    this.onDisposed?.();
     this.#stopWatching();
     await this.ready.catch(() => {});
     this.attempts.close(new InterruptedError('The orchestrator was disposed.'));

@@ -10,8 +10,11 @@ import { inputBytes, payloadBytes } from './payloads.ts';
 import * as P from './protocol.ts';
 import { End, type Run } from './run.ts';
 import { deserializeError } from './serialize-error.ts';
-import type { TaskState } from './types.ts';
+import type { TaskSpec, TaskState } from './types.ts';
 import { taskState } from './view.ts';
+
+/** The codec's mark of a value that refers to blobs. */
+const withBlobs = 2;
 
 export class Outcomes {
   readonly #house: Orchestrator;
@@ -25,6 +28,7 @@ export class Outcomes {
     run.announced = true;
     this.#house.changed(run);
     run.completion?.resolve();
+    if (run.delivery) this.deliver(run);
     if (run.end === End.Completed) this.#announceSuccess(run);
     else if (run.end === End.Failed) this.#announceFailure(run);
     this.#house.control.askRetention();
@@ -32,19 +36,46 @@ export class Outcomes {
 
   #announceSuccess(run: Run): void {
     const { onComplete } = this.#house.getOptions();
-    const { onSuccess } = this.#house.definition(run.identifier!)?.spec ?? {};
+    const onSuccess = this.#specOf(run)?.onSuccess;
     if (!onComplete && !onSuccess && !this.#house.store.has('complete')) return;
-    void this.outputOf(run).then((output) => {
-      if (onSuccess) this.#house.store.call(() => onSuccess({ input: this.#inputOf(run), output, state: run.state }));
-      if (onComplete) this.#house.store.call(() => onComplete(run.id, output));
-      this.#house.store.emit('complete', run.id, output);
-    }, (error) => this.#house.listenerFailed(error));
+    if (needsLoading(run)) {
+      this.outputOf(run).then(
+        () => this.#tellSuccess(run),
+        (error) => this.#house.listenerFailed(error),
+      );
+    } else this.#tellSuccess(run);
+  }
+
+  #tellSuccess(run: Run): void {
+    const { store } = this.#house;
+    const { onComplete } = this.#house.getOptions();
+    const onSuccess = this.#specOf(run)?.onSuccess;
+    const output = this.#outputNow(run);
+    if (onSuccess) store.call(() => onSuccess({ input: this.#inputOf(run), output, state: run.state }));
+    if (onComplete) store.call(() => onComplete(run.id, output));
+    store.emit('complete', run.id, output);
+  }
+
+  #specOf(run: Run): TaskSpec | undefined {
+    return (run.definition ?? this.#house.definition(run.taskIdentifier))?.spec;
+  }
+
+  /** At once, unless a result with blobs has to be loaded. */
+  deliver(run: Run): void {
+    const { resolve, reject } = run.delivery!;
+    if (run.end !== End.Completed) return reject(this.errorOf(run));
+    if (needsLoading(run)) return void this.outputOf(run).then(resolve, reject);
+    try {
+      resolve(this.#outputNow(run));
+    } catch (error) {
+      reject(error);
+    }
   }
 
   #announceFailure(run: Run): void {
     const error = this.errorOf(run);
     const { onError } = this.#house.getOptions();
-    const { onFailure } = this.#house.definition(run.identifier!)?.spec ?? {};
+    const onFailure = this.#specOf(run)?.onFailure;
     if (onFailure) this.#house.store.call(() => onFailure({ input: this.#inputOf(run), error, state: run.state }));
     if (onError) this.#house.store.call(() => onError(run.id, error));
     this.#house.store.emit('error', run.id, error);
@@ -71,12 +102,11 @@ export class Outcomes {
   /** A result with blobs is loaded when it is asked for; everything else stands in memory. */
   #outputNow(run: Run): unknown {
     if (run.outputPayload && run.output === undefined) {
-      const bytes = payloadBytes(run.outputPayload);
-      if (bytes[0] === 2) {
+      if (needsLoading(run)) {
         void this.outputOf(run).then(() => this.#house.changed(run), () => {});
         return undefined;
       }
-      run.output = decode(bytes);
+      run.output = decode(payloadBytes(run.outputPayload));
     }
     return run.output;
   }
@@ -100,4 +130,10 @@ export class Outcomes {
       return new QuarantinedError(`Run ${run.id} was running when the tab died, three times. Retry it by hand.`);
     return this.#lastError(run) ?? new OrchestratorError(`Run ${run.id} failed.`);
   }
+}
+
+/** Its result refers to blobs that have not been read. */
+function needsLoading(run: Run): boolean {
+  const { outputPayload } = run;
+  return outputPayload !== undefined && run.output === undefined && outputPayload.bytes[outputPayload.start] === withBlobs;
 }

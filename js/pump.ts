@@ -27,6 +27,8 @@ export interface PumpHost {
   attemptFailed(run: Run, outcome: number): void;
   /** In the core; not yet acknowledged. */
   ended(run: Run): void;
+  /** The events of a step are read. People may hear of them now. */
+  stepped(): void;
   forgotten(run: Run): void;
   /** Something people see changed. */
   changed(run: Run): void;
@@ -175,7 +177,7 @@ export class Pump {
     for (;;) {
       this.#admit();
       const done = this.#step(nowMs);
-      this.#host.journal?.handOver();
+      this.#host.stepped();
       this.#runStarts();
       if (done && this.commands.count === 0 && !this.#admissible()) break;
       nowMs = this.#host.clock.now();
@@ -285,8 +287,8 @@ export class Pump {
         return this.#host.changed(run);
       case P.EventRetried:
         run.end = End.None;
+        if (run.announced) run.completion = run.delivery = undefined;
         run.announced = false;
-        run.completion = undefined;
         this.#answer(run, P.CommandRetry);
         return this.#host.changed(run);
       case P.EventForgotten:

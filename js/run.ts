@@ -9,8 +9,9 @@ import type { BlobReference } from './codec.ts';
 import type { RunContext } from './context.ts';
 import { SubtaskUnwrapError } from './errors.ts';
 import type { ResolvedRunOptions } from './options.ts';
+import type { Definition } from './registry.ts';
 import type {
-  ProgressSource, ResultPromise, ResumePolicy, RunHandle, TaskHandler, TaskRunResult, TaskState, TaskStatus,
+  ProgressSource, ResultPromise, ResumePolicy, RunHandle, TaskRunResult, TaskState, TaskStatus,
 } from './types.ts';
 
 /** Where the bytes of a payload lie in memory. */
@@ -29,6 +30,8 @@ export interface RunHost {
   retryRun(run: Run): Promise<boolean>;
   outputOf(run: Run): Promise<unknown>;
   errorOf(run: Run): Error;
+  /** Settles `run.delivery` of a run whose end has been announced. */
+  deliver(run: Run): void;
   subscribeRun(run: Run, listener: () => void): () => void;
   download(run: Run, fileName?: string): Promise<void>;
 }
@@ -39,16 +42,26 @@ export interface Settlement {
   reject: (error: unknown) => void;
 }
 
-export function settlement(): Settlement {
-  let resolve!: Settlement['resolve'];
-  let reject!: Settlement['reject'];
-  const promise = new Promise<any>((yes, no) => {
-    resolve = yes;
-    reject = no;
-  });
-  // Whoever cares awaits it; nobody caring is no unhandled rejection.
-  promise.catch(() => {});
+let resolve: Settlement['resolve'];
+let reject: Settlement['reject'];
+/** One executor for all: a closure for each of a hundred thousand promises is work for the collector. */
+const capture = (yes: Settlement['resolve'], no: Settlement['reject']): void => {
+  resolve = yes;
+  reject = no;
+};
+const ignore = () => {};
+
+/** A promise to be settled from outside. Nobody handling its rejection is reported, as for any promise. */
+export function delivery(): Settlement {
+  const promise = new Promise<any>(capture);
   return { promise, resolve, reject };
+}
+
+export function settlement(): Settlement {
+  const made = delivery();
+  // Whoever cares awaits it; nobody caring is no unhandled rejection.
+  made.promise.catch(ignore);
+  return made;
 }
 
 /** How a run ended. */
@@ -69,7 +82,8 @@ export class Run<Output = any, Id extends string = string> implements RunHandle<
   identifier: string | undefined;
   name: string | undefined;
   metadata: Record<string, any> | undefined;
-  handler: TaskHandler | undefined;
+  /** Its code; undefined until it is looked up, and when the code was replaced. */
+  definition: Definition | undefined;
   options: ResolvedRunOptions | undefined;
   createdAtMs = 0;
 
@@ -110,6 +124,8 @@ export class Run<Output = any, Id extends string = string> implements RunHandle<
   dirty = false;
   acceptance: Settlement | undefined;
   completion: Settlement | undefined;
+  /** What `result()` gives; settled with the announcement. */
+  delivery: Settlement | undefined;
   waiters: CommandWaiter[] | undefined;
   listeners: Set<() => void> | undefined;
   /** Commands given before the core knows the run. */
@@ -155,10 +171,12 @@ export class Run<Output = any, Id extends string = string> implements RunHandle<
     return this.completion.promise;
   }
 
-  async result(): Promise<Output> {
-    await this.ended;
-    if (this.end === End.Completed) return (await this.host.outputOf(this)) as Output;
-    throw this.host.errorOf(this);
+  result(): Promise<Output> {
+    if (this.delivery) return this.delivery.promise;
+    this.delivery = delivery();
+    if (this.refusal !== undefined) this.delivery.reject(this.refusal);
+    else if (this.announced) this.host.deliver(this);
+    return this.delivery.promise;
   }
 
   wait(): ResultPromise<Output, Id> {

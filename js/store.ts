@@ -10,15 +10,22 @@ import type { OrchestratorEvents } from './types.ts';
 
 type Listener<Name extends keyof OrchestratorEvents> = (...args: OrchestratorEvents[Name]) => void;
 
+interface Entry {
+  listener: (...args: any[]) => void;
+}
+
 export class Store {
   readonly #clock: Clock;
   readonly #reportError: (error: unknown) => void;
-  #listeners = new Map<keyof OrchestratorEvents, Set<(...args: any[]) => void>>();
+  /** Each list is replaced, never changed: it may be walked while somebody comes or goes. */
+  #listeners = new Map<keyof OrchestratorEvents, readonly Entry[]>();
   #whole = new Set<() => void>();
   #byId = new Map<string, Set<() => void>>();
   #dirty: Run[] = [];
   #dirtyIds = new Set<string>();
   #wholeDirty = false;
+  /** Somebody listens to more than one run. */
+  #heard = false;
   #frameAsked = false;
   /** Grows with every change anybody could see. */
   version = 0;
@@ -32,25 +39,33 @@ export class Store {
 
   on<Name extends keyof OrchestratorEvents>(name: Name, listener: Listener<Name>, signal?: AbortSignal): () => void {
     if (signal?.aborted) return () => {};
-    let listeners = this.#listeners.get(name);
-    if (!listeners) this.#listeners.set(name, (listeners = new Set()));
-    const own = ((...args: OrchestratorEvents[Name]) => listener(...args)) as (...args: any[]) => void;
-    listeners.add(own);
-    const off = () => {
-      listeners.delete(own);
-    };
+    const own: Entry = { listener: listener as Entry['listener'] };
+    this.#setListeners(name, [...(this.#listeners.get(name) ?? []), own]);
+    const off = () => this.#setListeners(name, this.#listeners.get(name)?.filter((entry) => entry !== own) ?? []);
     signal?.addEventListener('abort', off, { once: true });
     return off;
   }
 
   has(name: keyof OrchestratorEvents): boolean {
-    return (this.#listeners.get(name)?.size ?? 0) > 0;
+    return this.#listeners.has(name);
+  }
+
+  #setListeners(name: keyof OrchestratorEvents, listeners: readonly Entry[]): void {
+    if (listeners.length > 0) this.#listeners.set(name, listeners);
+    else this.#listeners.delete(name);
+    this.#hear();
   }
 
   emit<Name extends keyof OrchestratorEvents>(name: Name, ...args: OrchestratorEvents[Name]): void {
     const listeners = this.#listeners.get(name);
-    if (!listeners || listeners.size === 0) return;
-    for (const listener of [...listeners]) this.call(() => listener(...args));
+    if (!listeners) return;
+    for (const { listener } of listeners) {
+      try {
+        listener(...args);
+      } catch (error) {
+        this.#reportError(error);
+      }
+    }
   }
 
   /** Calls user code that must not harm anybody. */
@@ -65,7 +80,11 @@ export class Store {
   subscribe(listener: () => void): () => void {
     const own = () => listener();
     this.#whole.add(own);
-    return () => this.#whole.delete(own);
+    this.#hear();
+    return () => {
+      this.#whole.delete(own);
+      this.#hear();
+    };
   }
 
   subscribeId(id: string, listener: () => void): () => void {
@@ -73,9 +92,11 @@ export class Store {
     if (!listeners) this.#byId.set(id, (listeners = new Set()));
     const own = () => listener();
     listeners.add(own);
+    this.#hear();
     return () => {
       listeners.delete(own);
       if (listeners.size === 0) this.#byId.delete(id);
+      this.#hear();
     };
   }
 
@@ -86,14 +107,14 @@ export class Store {
     return () => run.listeners?.delete(own);
   }
 
-  get #heard(): boolean {
-    return this.#whole.size > 0 || this.#byId.size > 0 || this.onChanged !== undefined || this.has('change') || this.has('progress');
+  #hear(): void {
+    this.#heard = this.#whole.size > 0 || this.#byId.size > 0 || this.has('change') || this.has('progress');
   }
 
   changed(run: Run): void {
     run.snapshot = undefined;
     this.version++;
-    if (run.dirty || !(this.#heard || (run.listeners && run.listeners.size > 0))) return;
+    if (run.dirty || !(this.#heard || this.onChanged || (run.listeners && run.listeners.size > 0))) return;
     run.dirty = true;
     this.#dirty.push(run);
     this.#askFrame();
@@ -102,7 +123,7 @@ export class Store {
   /** A run of another tab, or something that is no run, changed. */
   changedElsewhere(id?: string): void {
     this.version++;
-    if (!this.#heard) return;
+    if (!this.#heard && !this.onChanged) return;
     this.#wholeDirty = true;
     if (id !== undefined) this.#dirtyIds.add(id);
     this.#askFrame();
@@ -143,6 +164,7 @@ export class Store {
     this.#listeners.clear();
     this.#whole.clear();
     this.#byId.clear();
+    this.#hear();
     this.onChanged = undefined;
   }
 }
