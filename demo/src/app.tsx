@@ -41,7 +41,8 @@ function Body({ route, language, theme }: { route: Route; language: Language; th
   const showTryIt = () => {
     if (!tryIt.current) return;
     tryIt.current.open = true;
-    tryIt.current.scrollIntoView({ behavior: 'smooth' });
+    // How it moves there is the style sheet's business: some people asked for no motion.
+    tryIt.current.scrollIntoView();
     tryIt.current.querySelector('summary')?.focus({ preventScroll: true });
   };
   return (

@@ -31,7 +31,7 @@ describe('A PDF', () => {
       'report.json', ...numbers.map((number) => `text/page-${number}.txt`), ...numbers.slice(0, 10).map((number) => `thumbnails/page-${number}.png`),
     ]);
     const texts = numbers.map((number) => strFromU8(entries[`text/page-${number}.txt`] as Uint8Array));
-    texts.forEach((text, index) => expect(text).toMatch(new RegExp(`^Page ${index + 1}\n\\w`)));
+    for (const [index, text] of texts.entries()) expect(text).toMatch(new RegExp(`^Page ${index + 1}\n\\w`));
     expect(texts.reduce((sum, text) => sum + [...text.trim()].length, 0)).toBe(facts.characters);
     const png = Buffer.from(entries['thumbnails/page-010.png'] as Uint8Array);
     expect(png.subarray(0, 8)).toEqual(Buffer.from([137, 80, 78, 71, 13, 10, 26, 10]));

@@ -2,6 +2,7 @@
 
 /** Below what every file system takes (255 bytes), with room for `(1)` and an extension. */
 const kMaxBytes = 120;
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
 const kForbidden = /[\u0000-\u001f\u007f-\u009f"*:<>?|\\/\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
 const kReserved = /^(con|prn|aux|nul|com\d|lpt\d)$/i;
 

@@ -68,9 +68,11 @@ function zipOf(input: PdfInput, facts: PdfFacts, pages: PdfPage[]): File {
   const zip = new ZipWriter();
   zip.add('report.json', compress(`${JSON.stringify(reportOf(input, facts, pages), null, 2)}\n`));
   const name = (index: number) => numbered('page', index + 1, pages.length);
-  pages.forEach(({ text }, index) => zip.add(`text/${name(index)}.txt`, compress(text)));
-  // A PNG is compressed already: level 0 stores it.
-  pages.forEach(({ png }, index) => png && zip.add(`thumbnails/${name(index)}.png`, compress(png, 0)));
+  for (const [index, { text }] of pages.entries()) zip.add(`text/${name(index)}.txt`, compress(text));
+  for (const [index, { png }] of pages.entries()) {
+    // A PNG is compressed already: level 0 stores it.
+    if (png) zip.add(`thumbnails/${name(index)}.png`, compress(png, 0));
+  }
   return zip.finish(`${baseName(input.file.name)}.zip`);
 }
 
