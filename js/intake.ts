@@ -36,6 +36,7 @@ export class Intake {
   }
 
   trigger(definition: Definition, input: unknown, options: TriggerOptions | undefined): Run {
+    if (this.#house.opening.failure !== undefined) throw this.#house.opening.failure;
     if (this.#house.disposed) throw new DisposedError('This orchestrator was disposed. Create another one.');
     if (this.#house.journal?.refusing)
       throw new StorageFullError(`The browser storage is full; "${definition.id}" was not accepted. Free space or remove finished runs.`);
@@ -74,7 +75,10 @@ export class Intake {
   }
 
   #resolve(definition: Definition, options: TriggerOptions | undefined): ResolvedRunOptions {
-    if (options && triggerChangesOptions(options)) return resolveRunOptions(this.#house.table, [options, definition.spec, this.#defaults()]);
+    if (options && triggerChangesOptions(options)) {
+      const resolved = resolveRunOptions(this.#house.table, [options, definition.spec, this.#defaults()]);
+      return options.retry ? { ...resolved, ownPolicy: true } : resolved;
+    }
     let prepared = this.#prepared.get(definition);
     if (!prepared) this.#prepared.set(definition, (prepared = resolveRunOptions(this.#house.table, [definition.spec, this.#defaults()])));
     return prepared;
@@ -101,10 +105,10 @@ export class Intake {
   }
 
   #encode(run: Run, input: unknown): void {
-    const { options } = run;
+    const { queueName, simulation, ownPolicy, policy } = run.options!;
     const extras =
-      options!.queueName !== undefined || options!.simulation
-        ? { ...(options!.queueName !== undefined && { queue: options!.queueName }), ...(options!.simulation && { simulate: options!.simulation }) }
+      queueName !== undefined || simulation || ownPolicy
+        ? { ...(queueName !== undefined && { queue: queueName }), ...(simulation && { simulate: simulation }), ...(ownPolicy && { policy }) }
         : undefined;
     const header = { id: run.id, identifier: run.identifier!, name: run.name, extras };
     run.envelope = this.#house.payloads.writeEnvelope(header, input, run.metadata);
@@ -135,7 +139,13 @@ export class Intake {
     run.identifier = identifier;
     run.name = name;
     run.metadata = readMetadata(run.envelope!);
-    run.options ??= this.#recoveredOptions(run, extras);
+    // Before the core is open nobody runs it; identity alone can be asked for.
+    if (this.#house.pump.open) run.options ??= this.#recoveredOptions(run, extras);
+  }
+
+  /** Options of a run of the journal, when it is about to start. */
+  recover(run: Run): void {
+    if (!run.options && run.envelope) run.options = this.#recoveredOptions(run, readHeader(run.envelope).extras);
   }
 
   /** The core keeps numbers and times; what only JavaScript acts on comes from code and envelope. */
@@ -153,6 +163,18 @@ export class Intake {
       queueName: extras?.queue,
       plain: true,
     };
+  }
+
+  /** Queue and policy, as numbers of ours, of a run that another session has numbered. */
+  placeAnew(run: Run): { queue: number; policy: number } {
+    const { table } = this.#house;
+    const { identifier, extras } = readHeader(run.envelope!);
+    const definition = this.#house.definition(identifier);
+    const resolved = definition ? this.#resolve(definition, undefined) : resolveRunOptions(table, [this.#defaults()]);
+    const { policy } = extras?.policy ? extras : resolved;
+    const place = table.place({ ...resolved, policy: policy!, queueName: table.knownQueue(extras?.queue) });
+    run.options = { ...run.options!, policy: policy!, place, maxAttempts: policy!.maxAttempts };
+    return { queue: place & 0xffff, policy: place >>> 16 };
   }
 
   /** Sorts by time, then by order of creation; unique by the session's token. */

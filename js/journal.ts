@@ -50,6 +50,9 @@ export class Journal {
   #flight: Flight | undefined;
   #busy = false;
   #closed = false;
+  #closing = false;
+  /** The store lost what it had; it is written anew when the append under way has ended. */
+  #rewriteAsked = false;
   #failures = 0;
   #cancelRetry: (() => void) | undefined;
   #idleWaiters: (() => void)[] = [];
@@ -115,7 +118,12 @@ export class Journal {
 
   /** Writes the whole log anew: the storage lost it, or says so. */
   async rewrite(): Promise<void> {
-    if (this.#busy || this.#closed) return;
+    if (this.#closed) return;
+    if (this.#busy) {
+      this.#rewriteAsked = true;
+      return;
+    }
+    this.#rewriteAsked = false;
     this.#busy = true;
     try {
       await this.#slot.replace(concatenate(this.#frames));
@@ -143,7 +151,9 @@ export class Journal {
   }
 
   async close(): Promise<void> {
-    await this.idle();
+    this.#closing = true;
+    // What can't be stored now stays unacknowledged; closing does not wait for a store that is gone.
+    if (this.#failures === 0) await this.idle();
     this.#closed = true;
     this.#cancelRetry?.();
     await this.#slot.close();
@@ -176,9 +186,14 @@ export class Journal {
     this.#failures = 0;
     if (this.state.status === 'failing') this.#setState('ok');
     if (flight) this.#host.acknowledged(flight.announcements);
-    if (this.#logBytes > 2 * this.#liveBytes + compactionFloorBytes) this.#compact();
+    if (this.#rewriteAsked) void this.rewrite();
+    else if (this.#logBytes > 2 * this.#liveBytes + compactionFloorBytes) this.#compact();
     else this.handOver();
-    if (!this.#busy) for (const resolve of this.#idleWaiters.splice(0)) resolve();
+    if (!this.#busy) this.#tellIdle();
+  }
+
+  #tellIdle(): void {
+    for (const resolve of this.#idleWaiters.splice(0)) resolve();
   }
 
   /** Nothing is lost and nothing hangs: the frame stays, is tried again, and the person sees why. */
@@ -187,6 +202,7 @@ export class Journal {
     const message = error instanceof Error ? error.message : String(error);
     if (full) this.spaceLow(true);
     else this.#setState('failing', `Nothing can be stored at the moment (${message}). What is running goes on and is stored as soon as possible.`);
+    if (this.#closing) this.#tellIdle();
     const delayMs = retryDelaysMs[Math.min(this.#failures++, retryDelaysMs.length - 1)]!;
     this.#cancelRetry = this.#host.clock.schedule(this.#host.clock.now() + delayMs, () => {
       this.#cancelRetry = undefined;

@@ -11,7 +11,7 @@
  * in at most one session; nothing is written before a successful load; a log of a newer version is
  * left as it is.
  */
-import { CoreCrashedError, StorageUnavailableError, StoreTooNewError } from './errors.ts';
+import { CoreCrashedError, PayloadLostError, StorageUnavailableError, StoreTooNewError } from './errors.ts';
 import { Engine, type LocatedPayload } from './engine.ts';
 import { Journal } from './journal.ts';
 import { importLegacy } from './legacy.ts';
@@ -46,6 +46,8 @@ export class Opening implements TabsHost {
   #storage: Storage | undefined;
   #crashes: number[] = [];
   #early: StorageEvent[] = [];
+  /** Why there is no engine, and won't be. */
+  failure: unknown;
   readonly inMemory: boolean;
   tabs: Tabs | undefined;
   storageState: StorageState;
@@ -85,6 +87,7 @@ export class Opening implements TabsHost {
       const engine = new Engine(module, this.#session, seed ?? randomSeed());
       if (storage) await this.#recover(engine, storage);
       this.#house.pump.start(engine);
+      this.#house.refuseDuplicates();
       this.#opened.resolve();
       if (storage) await this.#settleIn();
       return this.report;
@@ -96,6 +99,7 @@ export class Opening implements TabsHost {
 
   /** Nothing hangs: whoever waits for a run hears that there is no engine. */
   #fail(error: unknown): void {
+    this.failure = error;
     this.storageState = { ...this.storageState, status: 'failing', message: error instanceof Error ? error.message : String(error) };
     this.#opened.reject(error);
     for (const run of this.#house.localRuns()) this.#house.refuse(run, error);
@@ -211,27 +215,30 @@ export class Opening implements TabsHost {
     return { bytes: log.subarray(0, validBytes), located };
   }
 
-  /** Runs as the journal describes them; their payloads stay bytes until somebody asks. */
-  #know(engine: Engine, log: Uint8Array, located: readonly LocatedPayload[]): Run[] {
-    const { pump, table } = this.#house;
-    const runs: Run[] = [];
+  /** The runs of our own journal. */
+  #know(engine: Engine, log: Uint8Array, located: readonly LocatedPayload[]): void {
+    const { table } = this.#house;
     let policies = 0;
-    for (const found of located) {
-      let run = pump.runs[found.task];
-      if (!run) {
-        run = this.#recoveredRun(engine, found.task);
-        runs.push(run);
-        policies = Math.max(policies, engine.value(found.task, P.FieldPolicy));
-      }
-      place(run, log, found);
-    }
-    pump.numbered();
-    table.skipPolicies(policies + 1);
-    for (const run of runs) {
+    for (const run of this.#place(engine, log, located)) {
+      this.#house.adoptRun(run);
+      policies = Math.max(policies, engine.value(run.task, P.FieldPolicy));
       const queue = engine.value(run.task, P.FieldQueue);
       const name = queue === 0 || !run.envelope ? undefined : readHeader(run.envelope).extras?.queue;
       if (name !== undefined) table.adoptQueue(name, queue);
     }
+    table.skipPolicies(policies + 1);
+  }
+
+  /** Runs as a journal describes them; their payloads stay bytes until somebody asks. */
+  #place(engine: Engine, log: Uint8Array, located: readonly LocatedPayload[]): Run[] {
+    const { pump } = this.#house;
+    const runs: Run[] = [];
+    for (const found of located) {
+      let run = pump.runs[found.task];
+      if (!run) runs.push((run = this.#recoveredRun(engine, found.task)));
+      place(run, log, found);
+    }
+    pump.numbered();
     return runs;
   }
 
@@ -242,13 +249,16 @@ export class Opening implements TabsHost {
     run.end = endOf(engine.state(task) & 0xf);
     run.announced = run.end !== End.None;
     this.#house.pump.runs[task] = run;
-    this.#house.adoptRun(run);
     return run;
   }
 
   /** After the first pump: the report, the dead sessions, the other tabs, the seed's own store. */
   async #settleIn(): Promise<void> {
-    for (const { slot, release } of this.#adoptable.splice(0)) await this.adopt(slot).finally(release);
+    for (const { slot, release } of this.#adoptable.splice(0)) {
+      // It stays as it is for the next session; ours has its own runs to care for.
+      const warn = (error: Error) => this.#house.warn(`Slot ${slot} of a closed tab could not be taken over: ${error.message}`);
+      await this.adopt(slot).catch(warn).finally(release);
+    }
     await this.tabs?.start();
     if (this.tabs) {
       const { tabs } = this;
@@ -281,8 +291,9 @@ export class Opening implements TabsHost {
     try {
       const log = await dead.read();
       if (contentLength(log) === 0) return;
-      const runs = await this.#import(dead, log);
-      if (!runs) return;
+      // Before the import can be acknowledged: a run in our log with its file in another slot would lose it.
+      await this.#copyBlobs(dead, journal.slot);
+      const runs = this.#import(log);
       await journal.idle();
       await dead.replace(new Uint8Array(0));
       await dead.deleteBlobs(await dead.blobIds());
@@ -293,24 +304,43 @@ export class Opening implements TabsHost {
     }
   }
 
-  async #import(dead: StorageSlot, log: Uint8Array<ArrayBuffer>): Promise<Run[] | undefined> {
-    const { pump, journal } = this.#house;
-    const { engine } = pump;
-    const { tasks, located } = engine.importLog(log, pump.runs.length);
-    if (tasks < 0) return undefined;
-    const known = new Set(this.#house.localRuns());
-    const runs = this.#know(engine, log, located);
-    for (const run of runs) {
-      if (known.has(run)) continue;
-      // A crash between import and emptying leaves a run in both logs; ours, imported first, counts.
-      if ([...known].some((other) => other.id === readHeader(run.envelope!).id)) this.#drop(run);
-      else for (const id of run.blobIds ?? []) await journal!.slot.putBlob(id, await dead.getBlob(id)).catch(() => {});
-      this.#house.changed(run);
+  /** @throws StorageFullError and the other slot is left as it is, for the next try */
+  async #copyBlobs(dead: StorageSlot, own: StorageSlot): Promise<void> {
+    const copied = new Set(await own.blobIds());
+    for (const id of await dead.blobIds()) {
+      if (copied.has(id)) continue;
+      const blob = await dead.getBlob(id).catch((error) => {
+        // The run that wants it fails with the same error; the others need not.
+        if (!(error instanceof PayloadLostError)) throw error;
+      });
+      if (blob) await own.putBlob(id, blob);
     }
-    pump.commands.push(P.CommandRecover, 0, this.#endedInOrder(dead.slot) ? 1 : 0);
-    this.#markEnd(dead.slot);
+  }
+
+  #import(log: Uint8Array<ArrayBuffer>): Run[] {
+    const { pump } = this.#house;
+    const known = new Set(this.#house.localRuns().map((run) => run.id));
+    const { tasks, located } = pump.engine.importLog(log, pump.runs.length);
+    if (tasks < 0) throw new Error(`the core refused its log (${tasks})`);
+    const runs = this.#place(pump.engine, log, located);
+    for (const run of runs) {
+      // A crash between import and emptying leaves a run in both logs; ours, imported first, counts.
+      if (known.has(run.id)) this.#drop(run);
+      else this.#takeOver(run);
+    }
     pump.wake();
     return runs;
+  }
+
+  #takeOver(run: Run): void {
+    const { pump, intake } = this.#house;
+    this.#house.adoptRun(run);
+    if (run.end === End.None) {
+      const { queue, policy } = intake.placeAnew(run);
+      pump.commands.push(P.CommandSetTask, run.task, P.TaskFieldQueue, 0, queue);
+      pump.commands.push(P.CommandSetTask, run.task, P.TaskFieldPolicy, 0, policy);
+    }
+    this.#house.changed(run);
   }
 
   #drop(run: Run): void {

@@ -149,6 +149,8 @@ export interface ResolvedRunOptions {
   delay: RunOptions['delay'];
   simulation: SimulatedProgress | undefined;
   queueName: string | undefined;
+  /** The policy was given at the call. */
+  ownPolicy?: boolean;
   /** Queue and policy as the core numbers them; -1 until the first run is created. */
   place: number;
   /** True when Create alone says everything. */
@@ -191,6 +193,12 @@ export class OptionTable {
     this.#queues.set(name, { number, concurrency: known?.concurrency ?? 0 });
     // What the code says now counts; a queue it does not declare keeps its journalled limit.
     if (known) this.#limit(number, known.concurrency);
+  }
+
+  /** The name of a stored run's queue; one that the code does not declare any more has no limit. */
+  knownQueue(name: string | undefined): string | undefined {
+    if (name !== undefined && !this.#queues.has(name)) this.#queues.set(name, { number: undefined, concurrency: 0 });
+    return name;
   }
 
   /** @throws ConfigurationError for a name nobody declared, or a bad limit */

@@ -12,7 +12,7 @@ import { type Clock, SystemClock } from './clock.ts';
 import { Control } from './control.ts';
 import { saveBlob } from './download.ts';
 import type { Engine } from './engine.ts';
-import { ConfigurationError, InterruptedError, UnrecognizedTaskError } from './errors.ts';
+import { ConfigurationError, DuplicateRunError, InterruptedError, UnrecognizedTaskError } from './errors.ts';
 import { Intake } from './intake.ts';
 import type { Announcements, Journal } from './journal.ts';
 import { Lists, newestFirst } from './lists.ts';
@@ -119,6 +119,7 @@ export class Orchestrator implements OrchestratorApi {
   }
 
   definitionOf(run: Run): Definition | undefined {
+    this.intake.recover(run);
     return this.definition(run.taskIdentifier);
   }
 
@@ -238,9 +239,11 @@ export class Orchestrator implements OrchestratorApi {
       // Not before the journal says so: a crash in between must find the run with its blobs.
       this.journal.announcements.waiters.push(() => void slot.deleteBlobs(blobIds).catch(() => {}));
     }
-    this.#find(run.id);
-    this.#byId.delete(run.id);
+    // A second copy of a run, found at adoption, goes without anybody hearing of it.
+    const isKnown = this.#find(run.id) === run;
     this.pump.release(run);
+    if (!isKnown) return;
+    this.#byId.delete(run.id);
     this.store.changedElsewhere(run.id);
     this.opening.tabs?.forgotten(run.id);
   }
@@ -315,6 +318,19 @@ export class Orchestrator implements OrchestratorApi {
   adoptRun(run: Run): void {
     if (run.knownId !== undefined) this.#byId.set(run.knownId, run);
     else this.#unindexed.push(run);
+  }
+
+  /** Runs triggered under ids that the journal turned out to know. */
+  refuseDuplicates(): void {
+    const early = [...this.#byId.values()].filter((run) => run.task === 0);
+    if (early.length === 0) return;
+    const known = new Map(this.#unindexed.filter((run) => run.task !== 0).map((run) => [run.id, run]));
+    for (const run of early) {
+      const recovered = known.get(run.id);
+      if (!recovered) continue;
+      this.refuse(run, new DuplicateRunError(`There is a run "${run.id}" already, from before the reload. Use attach("${run.id}").`));
+      this.#byId.set(recovered.id, recovered);
+    }
   }
 
   knows(id: string): boolean {

@@ -9,6 +9,7 @@
  */
 import { type BlobReference, decode, PayloadWriter } from './codec.ts';
 import { SerializationError } from './errors.ts';
+import type { Policy } from './options.ts';
 import type { PayloadBytes } from './run.ts';
 
 const chunkBytes = 256 * 1024;
@@ -23,6 +24,8 @@ export interface EnvelopeHeader {
 /** What a run needs of its options after a reload and the core does not keep. */
 export interface EnvelopeExtras {
   queue?: string;
+  /** Only where the call gave one of its own; the definition's is known by its code. */
+  policy?: Policy;
   simulate?: { intervalMs: number; maxIncrement: number; cap: number; asymptotic: boolean };
 }
 

@@ -261,3 +261,70 @@ describe('the predecessor’s localStorage', () => {
     expect(getTaskState).toBeTypeOf('function');
   });
 });
+
+describe('ids of one’s own', () => {
+  it('a run triggered before the journal was read is refused if the journal knows its id', async () => {
+    const house = await open();
+    const task = defineTask({ id: 'owned', run: async (n: number) => n });
+    const first = house.orchestrator.trigger(task, 1, { id: 'mine' });
+    await first.result();
+    const storage = house.storage;
+    const next = await house.crash();
+    await next.orchestrator.dispose();
+    const third = new (next.orchestrator.constructor as new (options: object) => typeof next.orchestrator)({ clock: next.clock, storage, tabs: false });
+    const early = third.trigger(task, 2, { id: 'mine' });
+    const other = third.trigger(task, 3, { id: 'other' });
+    await expect(early.accepted).rejects.toMatchObject({ code: 'DUPLICATE_RUN' });
+    expect(await other.result()).toBe(3);
+    expect(third.getTaskState('mine')).toMatchObject({ result: 1 });
+    expect(() => third.trigger(task, 4, { id: 'mine' })).toThrow(/already/);
+    await third.dispose();
+  });
+});
+
+describe('a storage in trouble', () => {
+  it('that can not be opened refuses every run with the reason, before and after', async () => {
+    const { StorageUnavailableError } = await import('holdfast');
+    const broken = { ...(await open()).storage, name: 'broken', open: async () => Promise.reject(new StorageUnavailableError('no storage here')) };
+    const { Orchestrator } = await import('../../js/orchestrator.ts');
+    const orchestrator = new Orchestrator({ storage: broken as never, clock: new TestClock() });
+    const task = defineTask({ id: 'unlucky', run: async () => 1 });
+    const run = orchestrator.trigger(task, null);
+    await expect(orchestrator.ready).rejects.toThrow('no storage here');
+    await expect(run.accepted).rejects.toThrow('no storage here');
+    await expect(run.result()).rejects.toThrow('no storage here');
+    expect(() => orchestrator.trigger(task, null)).toThrow('no storage here');
+    expect(orchestrator.storageState).toMatchObject({ status: 'failing' });
+    await orchestrator.dispose();
+  });
+
+  it('C1, C5: that refuses for a while is told, loses nothing, and goes on by itself', async () => {
+    const { StorageFullError, StorageLostError } = await import('holdfast');
+    const house = await open();
+    const { orchestrator, clock } = house;
+    const slot = orchestrator.journal!.slot;
+    const task = defineTask({ id: 'patient', run: async (n: number, ctx: TaskContext) => ctx.step('s', () => n) });
+    await orchestrator.trigger(task, 0).result();
+    const append = slot.append;
+    for (const error of [new StorageFullError('full'), new StorageLostError('gone')]) {
+      let refused = 0;
+      Object.defineProperty(slot, 'append', { configurable: true, value: async () => { refused++; throw error; } });
+      const replace = slot.replace;
+      Object.defineProperty(slot, 'replace', { configurable: true, value: async () => { throw error; } });
+      const run = orchestrator.trigger(task, 5);
+      await clock.advance(300);
+      expect(refused).toBeGreaterThan(0);
+      expect(orchestrator.storageState.status).toBe(error instanceof StorageFullError ? 'full' : 'failing');
+      if (error instanceof StorageFullError) expect(() => orchestrator.trigger(task, 6)).toThrow(StorageFullError);
+      expect(run.state.durable).toBe(false);
+      Object.defineProperty(slot, 'append', { configurable: true, value: append });
+      Object.defineProperty(slot, 'replace', { configurable: true, value: replace });
+      await clock.advance(10_000);
+      expect(await run.result()).toBe(5);
+      expect(orchestrator.storageState.status).toBe('ok');
+    }
+    const next = await house.crash();
+    houses.push(next);
+    expect(next.orchestrator.counts()).toMatchObject({ completed: 3, total: 3 });
+  });
+});
