@@ -9,17 +9,15 @@ import { isGuess } from './TaskProgressBar.tsx';
 import { clip } from './text.ts';
 import { progressOf } from './useTaskProgress.ts';
 
+const endOf = (state: TaskState) => state.endedAt ?? state.lastUpdated;
 const theirs = (text: string) => <bdi>{clip(text, 300)}</bdi>;
 
 /** One more fact of the line, after a dot. Isolated, for the page may run the other way than the words. */
 function Part({ isNumber = false, children }: { isNumber?: boolean; children: ReactNode }) {
   return (
-    <>
-      {' '}
-      <span className={isNumber ? 'hf-part hf-number' : 'hf-part'}>
-        <bdi>{children}</bdi>
-      </span>
-    </>
+    <span className={isNumber ? 'hf-part hf-number' : 'hf-part'}>
+      <bdi>{children}</bdi>
+    </span>
   );
 }
 
@@ -51,16 +49,6 @@ function failedWords(state: TaskState, format: Format): ReactNode {
   return state.error?.message ? theirs(state.error.message) : format.label('failed');
 }
 
-function completedWords(state: TaskState, format: Format): ReactNode {
-  const endedAt = state.endedAt ?? state.lastUpdated;
-  return (
-    <>
-      <RelativeTime atMs={endedAt} label="finished" />
-      <Part>{format.label('took', { duration: format.duration(Math.max(0, endedAt - state.startTime)) })}</Part>
-    </>
-  );
-}
-
 function words(state: TaskState, format: Format): ReactNode {
   switch (state.status) {
     case 'running':
@@ -68,20 +56,24 @@ function words(state: TaskState, format: Format): ReactNode {
     case 'paused':
       return pausedWords(state, format);
     case 'completed':
-      return completedWords(state, format);
+      return <RelativeTime atMs={endOf(state)} label="finished" />;
     case 'failed':
       return failedWords(state, format);
     case 'cancelled':
-      return <RelativeTime atMs={state.endedAt ?? state.lastUpdated} label="cancelledAt" />;
+      return <RelativeTime atMs={endOf(state)} label="cancelledAt" />;
     default:
       return pendingWords(state, format);
   }
 }
 
-/** How far, how long still. */
+/** How far and how long still, or how long it took. */
 function Numbers({ state }: { state: TaskState }) {
   const { format } = usePanel();
   const progress = progressOf(state);
+  if (state.status === 'completed') {
+    const duration = format.duration(Math.max(0, endOf(state) - state.startTime));
+    return <Part>{format.label('took', { duration })}</Part>;
+  }
   if (state.status !== 'running' || isEnding(state)) return null;
   const percent = format.percent(progress.progress);
   return (
