@@ -192,6 +192,11 @@ export class Engine {
     return length === 0 ? undefined : this.#frame(length);
   }
 
+  /** Where nothing is kept: what was stepped since the last seal is let go. */
+  discard(): void {
+    this.#core.discard();
+  }
+
   /** A compacted log; the next frame continues the old one until `commitCompaction`. */
   compact(log: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
     return this.#frame(this.#core.compact(this.#stage(log)));

@@ -17,6 +17,9 @@ import { type Definition, executorHandler, executorType } from './registry.ts';
 import { Run } from './run.ts';
 import type { TaskExecutor, TaskHandler, TriggerOptions } from './types.ts';
 
+const digits = (number: number, length: number): string => number.toString(32).padStart(length, '0');
+const lowDigits = Array.from({ length: 1024 }, (_, number) => digits(number, 2));
+
 export class Intake {
   readonly #house: Orchestrator;
   readonly #sessionToken: string;
@@ -27,7 +30,7 @@ export class Intake {
 
   constructor(house: Orchestrator, session: number) {
     this.#house = house;
-    this.#sessionToken = (session >>> 0).toString(32).padStart(7, '0');
+    this.#sessionToken = digits(session >>> 0, 7);
   }
 
   /** The orchestrator's defaults changed. */
@@ -179,11 +182,14 @@ export class Intake {
 
   /** Sorts by time, then by order of creation; unique by the session's token. */
   #newId(atMs: number): string {
-    if (atMs !== this.#idMs || this.#idPrefix === '') {
+    const number = this.#created++;
+    const low = number % lowDigits.length;
+    if (atMs !== this.#idMs || low === 0) {
       this.#idMs = atMs;
-      this.#idPrefix = `run_${atMs.toString(32).padStart(9, '0')}`;
+      const high = Math.floor(number / lowDigits.length);
+      this.#idPrefix = `run_${digits(atMs, 9)}${this.#sessionToken}${digits(high, 4)}`;
     }
-    return `${this.#idPrefix}${(this.#created++).toString(32).padStart(6, '0')}${this.#sessionToken}`;
+    return this.#idPrefix + lowDigits[low]!;
   }
 
   /** Pump: describes the run to the core. */

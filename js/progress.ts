@@ -11,12 +11,26 @@ import type { SimulatedProgress } from './options.ts';
 import * as P from './protocol.ts';
 import type { Pump } from './pump.ts';
 import type { Run } from './run.ts';
-import type { ProgressReport } from './types.ts';
+import type { ProgressReport, ProgressSource } from './types.ts';
 
 const durableIntervalMs = 250;
 /** Reports that come faster than this say nothing about the pace (steps answered from the journal). */
 const paceIntervalMs = 250;
 const paceSamples = 3;
+
+/** What is known of one run's progress. */
+export class RunProgress {
+  /** NaN: nothing yet. */
+  value = Number.NaN;
+  source: ProgressSource | undefined;
+  message: string | undefined;
+  phase: string | undefined;
+  step: string | undefined;
+  /** When the core heard of it last. */
+  sentMs = 0;
+  remainingMs: number | undefined;
+  pace: { atMs: number; value: number; samples: number; perMs: number } | undefined;
+}
 
 export interface ProgressHost {
   readonly clock: Clock;
@@ -36,11 +50,10 @@ export class ProgressTracker {
   }
 
   attemptStarted(run: Run, attempt: number): void {
-    if (attempt > 1) {
-      run.progress = Number.NaN;
-      run.progressSource = undefined;
-      run.remainingMs = undefined;
-      run.pace = undefined;
+    if (attempt > 1 && run.progress) {
+      run.progress.value = Number.NaN;
+      run.progress.source = undefined;
+      forgetPace(run.progress);
     }
     if (!run.options?.simulation) return;
     this.#simulated.add(run);
@@ -49,58 +62,58 @@ export class ProgressTracker {
 
   attemptEnded(run: Run): void {
     if (this.#simulated.size > 0) this.#simulated.delete(run);
-    run.remainingMs = undefined;
-    run.pace = undefined;
+    if (run.progress) forgetPace(run.progress);
   }
 
   report(run: Run, attempt: number, report: number | ProgressReport): void {
     const details = typeof report === 'object' && report !== null ? report : undefined;
     const value = details ? details.value : report;
+    const progress = (run.progress ??= new RunProgress());
     if (details) {
-      run.progressMessage = text(details.message) ?? run.progressMessage;
-      run.progressPhase = text(details.phase) ?? run.progressPhase;
-      run.progressStep = text(details.step) ?? run.progressStep;
+      progress.message = text(details.message) ?? progress.message;
+      progress.phase = text(details.phase) ?? progress.phase;
+      progress.step = text(details.step) ?? progress.step;
       this.#host.changed(run);
     }
     if (typeof value !== 'number' || Number.isNaN(value)) return;
     const clamped = Math.min(Math.max(value, 0), 99);
-    if (run.progressSource === 'reported' && clamped <= run.progress) return;
+    if (progress.source === 'reported' && clamped <= progress.value) return;
     this.#simulated.delete(run);
-    run.progress = Math.max(clamped, Number.isNaN(run.progress) ? 0 : run.progress);
-    run.progressSource = 'reported';
-    this.#pace(run);
+    progress.value = Math.max(clamped, Number.isNaN(progress.value) ? 0 : progress.value);
+    progress.source = 'reported';
+    this.#pace(progress);
     this.#host.changed(run);
-    this.#tellCore(run, attempt);
+    this.#tellCore(run, attempt, progress);
   }
 
-  #tellCore(run: Run, attempt: number): void {
+  #tellCore(run: Run, attempt: number, progress: RunProgress): void {
     const nowMs = this.#host.clock.now();
-    if (nowMs - run.progressSentMs < durableIntervalMs && nowMs >= run.progressSentMs) return;
-    run.progressSentMs = nowMs;
-    this.#host.pump.commands.push(P.CommandReportProgress, run.task, attempt, 0, run.progress);
+    if (nowMs - progress.sentMs < durableIntervalMs && nowMs >= progress.sentMs) return;
+    progress.sentMs = nowMs;
+    this.#host.pump.commands.push(P.CommandReportProgress, run.task, attempt, 0, progress.value);
     this.#host.pump.wake();
   }
 
   /** Time left from the smoothed pace, once three samples tell it. */
-  #pace(run: Run): void {
+  #pace(progress: RunProgress): void {
     const nowMs = this.#host.clock.now();
-    const { pace } = run;
+    const { pace, value } = progress;
     if (!pace) {
-      run.pace = { atMs: nowMs, value: run.progress, samples: 0, perMs: 0 };
+      progress.pace = { atMs: nowMs, value, samples: 0, perMs: 0 };
       return;
     }
     const elapsedMs = nowMs - pace.atMs;
     if (elapsedMs < paceIntervalMs) {
       // A burst before the first sample is what the journal answered: the pace starts behind it.
-      if (pace.samples === 0) pace.value = run.progress;
+      if (pace.samples === 0) pace.value = value;
       return;
     }
-    const perMs = (run.progress - pace.value) / elapsedMs;
+    const perMs = (value - pace.value) / elapsedMs;
     pace.perMs = pace.samples === 0 ? perMs : 0.7 * pace.perMs + 0.3 * perMs;
     pace.samples++;
     pace.atMs = nowMs;
-    pace.value = run.progress;
-    run.remainingMs = pace.samples >= paceSamples && pace.perMs > 0 ? (100 - run.progress) / pace.perMs : undefined;
+    pace.value = value;
+    progress.remainingMs = pace.samples >= paceSamples && pace.perMs > 0 ? (100 - value) / pace.perMs : undefined;
   }
 
   #tickLater(): void {
@@ -118,13 +131,14 @@ export class ProgressTracker {
     const { pump } = this.#host;
     const working = run.attempt > 0 && pump.open && (pump.engine.state(run.task) & 0xf) === P.StateRunning;
     if (!working) return;
-    const value = Number.isNaN(run.progress) ? 0 : run.progress;
+    const progress = (run.progress ??= new RunProgress());
+    const value = Number.isNaN(progress.value) ? 0 : progress.value;
     const step = this.#host.random() * simulation.maxIncrement;
     const increment = simulation.asymptotic ? (step * (simulation.cap - value)) / 100 : step;
-    run.progress = Math.min(value + increment, simulation.cap);
-    run.progressSource = 'simulated';
+    progress.value = Math.min(value + increment, simulation.cap);
+    progress.source = 'simulated';
     // What is left is kept for finalising; the ticker has nothing more to say.
-    if (run.progress >= simulation.cap) this.#simulated.delete(run);
+    if (progress.value >= simulation.cap) this.#simulated.delete(run);
     this.#host.changed(run);
   }
 
@@ -132,6 +146,11 @@ export class ProgressTracker {
     this.#cancelTick?.();
     this.#simulated.clear();
   }
+}
+
+function forgetPace(progress: RunProgress): void {
+  progress.remainingMs = undefined;
+  progress.pace = undefined;
 }
 
 function text(value: unknown): string | undefined {

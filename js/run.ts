@@ -9,9 +9,10 @@ import type { BlobReference } from './codec.ts';
 import type { RunContext } from './context.ts';
 import { SubtaskUnwrapError } from './errors.ts';
 import type { ResolvedRunOptions } from './options.ts';
+import type { RunProgress } from './progress.ts';
 import type { Definition } from './registry.ts';
 import type {
-  ProgressSource, ResultPromise, ResumePolicy, RunHandle, TaskRunResult, TaskState, TaskStatus,
+  ResultPromise, ResumePolicy, RunHandle, TaskRunResult, TaskState, TaskStatus,
 } from './types.ts';
 
 /** Where the bytes of a payload lie in memory. */
@@ -111,14 +112,8 @@ export class Run<Output = any, Id extends string = string> implements RunHandle<
   /** … and whether that has been acknowledged and announced. */
   announced = false;
 
-  progress = Number.NaN;
-  progressSource: ProgressSource | undefined;
-  progressMessage: string | undefined;
-  progressPhase: string | undefined;
-  progressStep: string | undefined;
-  progressSentMs = 0;
-  remainingMs: number | undefined;
-  pace: { atMs: number; value: number; samples: number; perMs: number } | undefined;
+  /** Made with the first word about it: most runs have none. */
+  progress: RunProgress | undefined;
 
   snapshot: TaskState | undefined;
   dirty = false;

@@ -157,7 +157,7 @@ export class Store {
     if (run.listeners) for (const listener of [...run.listeners]) this.call(listener);
     if (this.#byId.size > 0) for (const listener of [...(this.#byId.get(run.id) ?? [])]) this.call(listener);
     if (this.has('change')) this.emit('change', run.state);
-    if (this.has('progress') && run.attempt > 0 && !Number.isNaN(run.progress)) this.emit('progress', run.id, run.state.progress);
+    if (this.has('progress') && run.attempt > 0 && run.progress && !Number.isNaN(run.progress.value)) this.emit('progress', run.id, run.state.progress);
   }
 
   dispose(): void {

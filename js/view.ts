@@ -88,18 +88,19 @@ export function taskState(engine: Engine | undefined, run: Run, parts: ViewParts
   const over = where.status === 'completed' || where.status === 'failed' || where.status === 'cancelled';
   const dueAt = value(P.FieldDueAt);
   const stored = known ? value(P.FieldProgress) : Number.NaN;
-  const progress = Number.isNaN(run.progress) ? stored : run.progress;
+  const told = run.progress;
+  const progress = told && !Number.isNaN(told.value) ? told.value : stored;
   const state = {
     id: run.id,
     name: run.name ?? run.taskIdentifier,
     taskIdentifier: run.taskIdentifier,
     ...where,
     progress: where.status === 'completed' ? 100 : Number.isNaN(progress) ? 0 : progress,
-    progressSource: run.progressSource ?? (Number.isNaN(progress) ? undefined : 'reported'),
-    progressMessage: run.progressMessage,
-    progressPhase: run.progressPhase,
-    progressStep: run.progressStep,
-    remainingMs: over ? undefined : run.remainingMs,
+    progressSource: told?.source ?? (Number.isNaN(progress) ? undefined : 'reported'),
+    progressMessage: told?.message,
+    progressPhase: told?.phase,
+    progressStep: told?.step,
+    remainingMs: over ? undefined : told?.remainingMs,
     createdAt,
     startTime: startedAt || createdAt,
     endedAt: over ? updatedAt : undefined,

@@ -68,10 +68,14 @@ std::size_t Session::seal() {
   Unsealed& unsealed = core_.unsealed();
   if (unsealed.events.empty()) return 0;
   write_frame(chain_, unsealed.events, unsealed.payloads, frame_);
-  unsealed.events.clear();
-  unsealed.payloads.clear();
+  discard();
   compacted_.next_sequence = 0;
   return frame_.size();
+}
+
+void Session::discard() {
+  core_.unsealed().events.clear();
+  core_.unsealed().payloads.clear();
 }
 
 double Session::load(std::size_t bytes) {

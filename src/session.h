@@ -34,6 +34,8 @@ class Session {
 
   // Puts everything emitted since the last seal into frame(); its length, 0 if there was nothing.
   std::size_t seal();
+  // Where nothing is kept: lets everything emitted since the last seal go, without a frame.
+  void discard();
   const std::vector<std::byte>& frame() const { return frame_; }
 
   // The calls below read a log of that length from the reserved area.

@@ -30,6 +30,7 @@ class Door {
   std::uint32_t outbox_count() const { return static_cast<std::uint32_t>(session_.outbox().size()); }
   double deadline() const { return session_.core().deadline(); }
   std::uint32_t seal() { return static_cast<std::uint32_t>(session_.seal()); }
+  void discard() { session_.discard(); }
   double frame() const { return address(session_.frame().data()); }
   double load(double bytes) { return session_.load(size(bytes)); }
   double import_log(double bytes, std::uint32_t first_task) {
@@ -69,6 +70,7 @@ EMSCRIPTEN_BINDINGS(holdfast) {
       .function("outboxCount", &Door::outbox_count)
       .function("deadline", &Door::deadline)
       .function("seal", &Door::seal)
+      .function("discard", &Door::discard)
       .function("frame", &Door::frame)
       .function("load(bytes)", &Door::load)
       .function("importLog(bytes, firstTask)", &Door::import_log)
