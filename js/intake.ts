@@ -105,6 +105,8 @@ export class Intake {
       this.#encode(run, input);
     }
     this.#house.adoptRun(run);
+    // A large file takes seconds to be stored; its run is seen from the start.
+    this.#house.changed(run);
   }
 
   #encode(run: Run, input: unknown): void {
