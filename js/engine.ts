@@ -218,6 +218,14 @@ export class Engine {
     return { tasks, located: this.#located() };
   }
 
+  /** The last `limit` events of a log as they were written, and how many there are in all. */
+  history(log: Uint8Array, limit: number): { total: number; words: Uint32Array } {
+    const total = this.#core.history(this.#stage([log]), limit);
+    const start = this.#core.outbox() >> 2;
+    const words: Uint32Array = this.#module.HEAPU32.slice(start, start + this.#core.outboxCount() * recordWords);
+    return { total, words };
+  }
+
   /** Length of the longest valid prefix; changes nothing. */
   inspect(log: Uint8Array): number {
     return this.#core.inspect(this.#stage([log]));

@@ -18,6 +18,9 @@ export class Announcements {
   created: Run[] = [];
   ended: Run[] = [];
   waiters: (() => void)[] = [];
+  /** Positions in the event log. */
+  eventsFrom: number | undefined;
+  eventsEnd = 0;
   get empty(): boolean {
     return this.created.length === 0 && this.ended.length === 0 && this.waiters.length === 0;
   }
@@ -30,6 +33,8 @@ export interface JournalHost {
   acknowledged(announcements: Announcements): void;
   storageChanged(state: StorageState): void;
   warn(message: string): void;
+  /** A compacted log takes the place of the one that was found. */
+  compacting(): void;
 }
 
 interface Flight {
@@ -222,6 +227,7 @@ export class Journal {
     const engine = this.#host.engine();
     this.handOver();
     if (this.#busy) return;
+    this.#host.compacting();
     const compacted = engine.compact(this.#frames);
     this.#busy = true;
     this.#slot.replace(compacted.slice()).then(

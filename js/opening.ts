@@ -19,6 +19,7 @@ import { loadCore, randomSeed } from './load.ts';
 import type { Orchestrator } from './orchestrator.ts';
 import { readHeader } from './payloads.ts';
 import * as P from './protocol.ts';
+import { forgetUnsealed, recreateUnknown } from './rebuild.ts';
 import { remoteVerbs } from './remote.ts';
 import { End, Run, settlement } from './run.ts';
 import type { Storage, StorageEvent, StorageSlot } from './storage.ts';
@@ -182,6 +183,7 @@ export class Opening implements TabsHost {
     this.#house.pump.commands.push(P.CommandRecover, 0, this.#endedInOrder(claim.slot) ? 1 : 0);
     this.#markEnd(claim.slot);
     this.#adoptable = claim.adoptable;
+    this.#house.eventLog.found(log.bytes, this.#house.pump.runs);
     for (const event of this.#early.splice(0)) this.storageEvent(event);
   }
 
@@ -465,11 +467,11 @@ export class Opening implements TabsHost {
     const nowMs = this.clock.now();
     this.#crashes = [...this.#crashes.filter((atMs) => atMs > nowMs - crashWindowMs), nowMs];
     if (this.#crashes.length > crashLimit) return this.#fail(error);
-    house.forgetUnsealed(error);
+    forgetUnsealed(house, error);
     const { wasm } = house.getOptions();
     const engine = new Engine(await loadCore(wasm), this.#session, randomSeed());
     if (house.journal) engine.load(house.journal.log());
-    house.recreateUnknown(engine);
+    recreateUnknown(house, engine);
     house.pump.commands.push(P.CommandRecover, 0, 1);
     house.pump.start(engine);
   }

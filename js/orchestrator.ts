@@ -11,8 +11,8 @@ import { Attempts, stopError } from './attempts.ts';
 import { type Clock, SystemClock } from './clock.ts';
 import { Control } from './control.ts';
 import { saveBlob } from './download.ts';
-import type { Engine } from './engine.ts';
 import { ConfigurationError, DuplicateRunError, InterruptedError, UnrecognizedTaskError } from './errors.ts';
+import { EventLog } from './event-log.ts';
 import { Intake } from './intake.ts';
 import type { Announcements, Journal } from './journal.ts';
 import { Lists, newestFirst } from './lists.ts';
@@ -24,13 +24,14 @@ import { PayloadArea } from './payloads.ts';
 import { ProgressTracker } from './progress.ts';
 import * as P from './protocol.ts';
 import { Pump } from './pump.ts';
-import { type Definition, executorHandler, isTask, pageRegistry, Registry } from './registry.ts';
+import { seededRandom } from './random.ts';
+import { type Definition, executorHandler, isTask, pageRegistry, Registry, watchBoth } from './registry.ts';
 import { End, type Run } from './run.ts';
 import { Store } from './store.ts';
 import type { StorageEvent } from './storage.ts';
 import type {
-  ListFilter, OrchestratorApi, OrchestratorEvents, OrchestratorOptions, RecoveryReport, ResultPromise, ResumePolicy,
-  RunHandle, StorageState, Task, TaskCounts, TaskExecutor, TaskHandler, TaskPage, TaskState, TriggerOptions,
+  EventsOptions, ListFilter, OrchestratorApi, OrchestratorEvents, OrchestratorOptions, RecoveryReport, ResultPromise,
+  ResumePolicy, RunEvent, RunHandle, StorageState, Task, TaskCounts, TaskExecutor, TaskHandler, TaskPage, TaskState, TriggerOptions,
 } from './types.ts';
 import { explain } from './view.ts';
 import { SharedWorkerClient, WorkerAlarm } from './worker-alarm.ts';
@@ -44,6 +45,8 @@ export class Orchestrator implements OrchestratorApi {
   readonly progress: ProgressTracker;
   readonly attempts: Attempts;
   readonly store: Store;
+  readonly random: () => number;
+  readonly eventLog = new EventLog(this);
   readonly intake: Intake;
   readonly outcomes = new Outcomes(this);
   readonly control = new Control(this);
@@ -61,7 +64,6 @@ export class Orchestrator implements OrchestratorApi {
   #unindexed: Run[] = [];
   /** Ended in this step, where nothing is kept beyond memory. */
   #unkept: Run[] = [];
-  #random: number;
   #disposed = false;
   #stopWatching: () => void;
 
@@ -70,7 +72,7 @@ export class Orchestrator implements OrchestratorApi {
     this.#options = options;
     this.worker = new SharedWorkerClient(options.worker);
     this.clock = options.clock ?? new SystemClock(typeof Worker === 'function' ? new WorkerAlarm(this.worker) : undefined);
-    this.#random = options.seed ?? randomSeed();
+    this.random = seededRandom(options.seed ?? randomSeed());
     const session = options.seed ?? randomSeed();
     this.intake = new Intake(this, session);
     this.store = new Store(this.clock, (error) => this.listenerFailed(error));
@@ -202,13 +204,6 @@ export class Orchestrator implements OrchestratorApi {
   changed(run: Run): void {
     this.store.changed(run);
   }
-  random(): number {
-    // Mulberry32, seeded: progress is the only use.
-    this.#random = (this.#random + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(this.#random ^ (this.#random >>> 15), 1 | this.#random);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
-  }
 
   attemptFailed(run: Run, outcome: number): void {
     this.progress.attemptEnded(run);
@@ -227,10 +222,12 @@ export class Orchestrator implements OrchestratorApi {
   stepped(): void {
     if (this.journal) return this.journal.handOver();
     this.pump.engine.discard();
-    if (this.#unkept.length === 0) return;
-    const ended = this.#unkept;
-    this.#unkept = [];
-    for (const run of ended) this.outcomes.announce(run);
+    if (this.#unkept.length > 0) {
+      const ended = this.#unkept;
+      this.#unkept = [];
+      for (const run of ended) this.outcomes.announce(run);
+    }
+    this.eventLog.show();
   }
 
   forgotten(run: Run): void {
@@ -243,6 +240,7 @@ export class Orchestrator implements OrchestratorApi {
     // A second copy of a run, found at adoption, goes without anybody hearing of it.
     const isKnown = this.#find(run.id) === run;
     this.pump.release(run);
+    run.eventLabel?.forget();
     if (!isKnown) return;
     this.#byId.delete(run.id);
     this.store.changedElsewhere(run.id);
@@ -253,7 +251,12 @@ export class Orchestrator implements OrchestratorApi {
     for (const run of announcements.created) this.pump.accept(run);
     for (const run of announcements.ended) this.outcomes.announce(run);
     for (const waiter of announcements.waiters) waiter();
+    this.eventLog.show(announcements.eventsEnd);
     if (this.pump.waitingCreations > 0) this.pump.wake();
+  }
+
+  compacting(): void {
+    this.eventLog.readFound();
   }
 
   // Reading runs
@@ -289,30 +292,6 @@ export class Orchestrator implements OrchestratorApi {
 
   get disposed(): boolean {
     return this.#disposed;
-  }
-
-  /** After a crash of the core: what it had not sealed has not happened. */
-  forgetUnsealed(error: Error): void {
-    const lost = this.journal?.dropGathered();
-    for (const run of lost?.ended ?? []) run.end = End.None;
-    for (const run of this.pump.runs) {
-      if (!run) continue;
-      run.context?.stop(error);
-      run.context = undefined;
-      run.attempt = 0;
-      for (const { resolve } of run.waiters?.splice(0) ?? []) resolve(false);
-      this.store.changed(run);
-    }
-  }
-
-  /** Runs the rebuilt core does not know were never sealed: they are created again. */
-  recreateUnknown(engine: Engine): void {
-    for (const run of [...this.pump.runs]) {
-      if (!run || engine.state(run.task) !== 0) continue;
-      this.pump.release(run);
-      if (run.end === End.None) this.pump.enqueue(run);
-    }
-    this.table.tellAgain();
   }
 
   /** Opening: a run of the journal is known. */
@@ -428,6 +407,27 @@ export class Orchestrator implements OrchestratorApi {
   ): () => void {
     return this.store.on(name, listener, options.signal);
   }
+  once<Name extends keyof OrchestratorEvents>(
+    name: Name,
+    listener: (...args: OrchestratorEvents[Name]) => void,
+    options: { signal?: AbortSignal } = {},
+  ): () => void {
+    return this.store.on(name, listener, options.signal, true);
+  }
+  off<Name extends keyof OrchestratorEvents>(name: Name, listener: (...args: OrchestratorEvents[Name]) => void): void {
+    this.store.off(name, listener);
+  }
+  /** The next event's arguments. Rejects with the signal's reason, and when this is disposed. */
+  waitOn<Name extends keyof OrchestratorEvents>(name: Name, options: { signal?: AbortSignal } = {}): Promise<OrchestratorEvents[Name]> {
+    return this.store.waitOn(name, options.signal);
+  }
+  /** The event log: first what is kept (of former pages too), then what comes. A slow reader misses what falls out of the last 50,000. */
+  events(options?: EventsOptions): AsyncIterableIterator<RunEvent> {
+    return this.eventLog.read(options);
+  }
+  storyOf(run: Run): AsyncIterator<RunEvent, void, undefined> {
+    return this.eventLog.story(run);
+  }
   subscribe(listener: () => void): () => void {
     return this.store.subscribe(listener);
   }
@@ -483,6 +483,7 @@ export class Orchestrator implements OrchestratorApi {
     this.pump.drain();
     this.progress.dispose();
     await this.opening.close();
+    this.eventLog.close();
     this.pump.stop();
     this.store.dispose();
     if (!this.#options.clock) this.clock.dispose();
@@ -492,11 +493,4 @@ export class Orchestrator implements OrchestratorApi {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.dispose();
   }
-}
-
-function watchBoth(own: Registry, watcher: (id: string) => void): () => void {
-  const stops = [own.watch(watcher), pageRegistry.watch(watcher)];
-  return () => {
-    for (const stop of stops) stop();
-  };
 }

@@ -6,6 +6,7 @@
  */
 import type { Clock } from './clock.ts';
 import { CommandBuffer, type Engine } from './engine.ts';
+import type { EventLog } from './event-log.ts';
 import type { Journal } from './journal.ts';
 import * as P from './protocol.ts';
 import { End, type Run } from './run.ts';
@@ -18,6 +19,7 @@ const creationBatch = 512;
 export interface PumpHost {
   readonly clock: Clock;
   readonly journal: Journal | undefined;
+  readonly eventLog: EventLog;
   /** Pushes the commands that create this run. False: it is refused, and was told so. */
   create(run: Run): boolean;
   started(run: Run, attempt: number): void;
@@ -188,7 +190,7 @@ export class Pump {
 
   #step(nowMs: number): boolean {
     const done = this.#engine!.step(this.commands, nowMs);
-    this.#read();
+    this.#read(nowMs);
     return done;
   }
 
@@ -236,8 +238,9 @@ export class Pump {
   }
 
   /** Reads the events of the last step. Nothing here runs code of others, but for effects queued above. */
-  #read(): void {
+  #read(nowMs: number): void {
     const { events } = this.#engine!;
+    this.#host.eventLog.append(events, this.runs, nowMs);
     for (let index = 0; index < events.count; index++) {
       const run = this.runs[events.task(index)];
       const kind = events.kind(index);

@@ -44,6 +44,14 @@ export class Registry {
 /** The page's definitions. */
 export const pageRegistry = new Registry();
 
+/** Those of one orchestrator and those of the page. */
+export function watchBoth(own: Registry, watcher: (id: string) => void): () => void {
+  const stops = [own.watch(watcher), pageRegistry.watch(watcher)];
+  return () => {
+    for (const stop of stops) stop();
+  };
+}
+
 /** @throws ConfigurationError */
 export function checkSpec(spec: TaskSpec): void {
   checkNames(spec, specNames, 'defineTask');

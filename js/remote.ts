@@ -5,7 +5,7 @@
 import { saveBlob } from './download.ts';
 import { StorageLostError } from './errors.ts';
 import { deserializeError, serializeError } from './serialize-error.ts';
-import type { ResultPromise, ResumePolicy, RunHandle, TaskRunResult, TaskState, TaskStatus } from './types.ts';
+import type { ResultPromise, ResumePolicy, RunEvent, RunHandle, TaskRunResult, TaskState, TaskStatus } from './types.ts';
 
 interface RemoteEntry {
   session: string;
@@ -149,12 +149,12 @@ export class RemoteHandle implements RunHandle {
 
   async #settle(): Promise<TaskRunResult> {
     await this.#ended();
-    const { attempt, createdAt, endedAt, taskIdentifier, id } = this.state;
+    const { attempt, createdAt, endedAt, taskIdentifier, id, status } = this.state;
     const common = { id, taskIdentifier, attempts: attempt, durationMs: (endedAt ?? createdAt) - createdAt };
     try {
-      return { ok: true, ...common, output: await this.#runs.ask(id, 'result') };
+      return { ok: true, ...common, status: 'completed', output: await this.#runs.ask(id, 'result') };
     } catch (error) {
-      return { ok: false, ...common, error: error as Error };
+      return { ok: false, ...common, status: status === 'cancelled' ? status : 'failed', error: error as Error };
     }
   }
 
@@ -187,6 +187,13 @@ export class RemoteHandle implements RunHandle {
   }
   subscribe(listener: (state: TaskState) => void): () => void {
     return this.#runs.subscribe(this.id, () => listener(this.state));
+  }
+  /** Its owner keeps the log; from here only how it ended can be told. */
+  async *[Symbol.asyncIterator](): AsyncGenerator<RunEvent, void, undefined> {
+    await this.#ended();
+    const { id, status, lastUpdated } = this.state;
+    const type = status === 'completed' ? 'succeeded' : status === 'cancelled' ? status : 'failed';
+    yield { seq: 0, at: lastUpdated, type, runId: id };
   }
   async download(fileName?: string): Promise<void> {
     await saveBlob(await this.result(), fileName ?? this.state.name);

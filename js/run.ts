@@ -8,11 +8,12 @@
 import type { BlobReference } from './codec.ts';
 import type { RunContext } from './context.ts';
 import { SubtaskUnwrapError } from './errors.ts';
+import type { EventLabel } from './event-log.ts';
 import type { ResolvedRunOptions } from './options.ts';
 import type { RunProgress } from './progress.ts';
 import type { Definition } from './registry.ts';
 import type {
-  ResultPromise, ResumePolicy, RunHandle, TaskRunResult, TaskState, TaskStatus,
+  ResultPromise, ResumePolicy, RunEvent, RunHandle, TaskRunResult, TaskState, TaskStatus,
 } from './types.ts';
 
 /** Where the bytes of a payload lie in memory. */
@@ -35,6 +36,7 @@ export interface RunHost {
   deliver(run: Run): void;
   subscribeRun(run: Run, listener: () => void): () => void;
   download(run: Run, fileName?: string): Promise<void>;
+  storyOf(run: Run): AsyncIterator<RunEvent, void, undefined>;
 }
 
 export interface Settlement {
@@ -127,6 +129,9 @@ export class Run<Output = any, Id extends string = string> implements RunHandle<
   early: (() => void)[] | undefined;
   cancelReason: unknown;
   lateOutcomes = 0;
+  /** The run this one repeats. */
+  replayOf: string | undefined;
+  eventLabel: EventLabel | undefined;
 
   constructor(host: RunHost) {
     this.host = host;
@@ -182,15 +187,17 @@ export class Run<Output = any, Id extends string = string> implements RunHandle<
 
   async #settle(): Promise<TaskRunResult<Output, Id>> {
     await this.ended;
-    const { attempt, createdAt, endedAt } = this.state;
+    const { attempt, createdAt, endedAt, status } = this.state;
     const common = {
       id: this.id,
       taskIdentifier: this.taskIdentifier,
       attempts: attempt,
       durationMs: Math.max(0, (endedAt ?? createdAt) - createdAt),
     };
-    if (this.end !== End.Completed) return { ok: false, ...common, error: this.host.errorOf(this) };
-    return { ok: true, ...common, output: (await this.host.outputOf(this)) as Output };
+    if (this.end !== End.Completed) {
+      return { ok: false, ...common, status: status === 'cancelled' ? status : 'failed', error: this.host.errorOf(this) };
+    }
+    return { ok: true, ...common, status: 'completed', output: (await this.host.outputOf(this)) as Output };
   }
 
   cancel(reason?: unknown): Promise<boolean> {
@@ -221,6 +228,10 @@ export class Run<Output = any, Id extends string = string> implements RunHandle<
 
   download(fileName?: string): Promise<void> {
     return this.host.download(this, fileName);
+  }
+
+  [Symbol.asyncIterator](): AsyncIterator<RunEvent, void, undefined> {
+    return this.host.storyOf(this);
   }
 }
 

@@ -5,6 +5,7 @@
  * nothing; a listener that throws is reported and harms nobody.
  */
 import type { Clock } from './clock.ts';
+import { DisposedError } from './errors.ts';
 import type { Run } from './run.ts';
 import type { OrchestratorEvents } from './types.ts';
 
@@ -12,6 +13,7 @@ type Listener<Name extends keyof OrchestratorEvents> = (...args: OrchestratorEve
 
 interface Entry {
   listener: (...args: any[]) => void;
+  once: boolean;
 }
 
 export class Store {
@@ -23,6 +25,8 @@ export class Store {
   #byId = new Map<string, Set<() => void>>();
   #dirty: Run[] = [];
   #dirtyIds = new Set<string>();
+  #any = new Set<(id: string) => void>();
+  #closing = new Set<() => void>();
   #wholeDirty = false;
   /** Somebody listens to more than one run. */
   #heard = false;
@@ -37,13 +41,44 @@ export class Store {
     this.#reportError = reportError;
   }
 
-  on<Name extends keyof OrchestratorEvents>(name: Name, listener: Listener<Name>, signal?: AbortSignal): () => void {
+  on<Name extends keyof OrchestratorEvents>(name: Name, listener: Listener<Name>, signal?: AbortSignal, once = false): () => void {
     if (signal?.aborted) return () => {};
-    const own: Entry = { listener: listener as Entry['listener'] };
+    const own: Entry = { listener: listener as Entry['listener'], once };
     this.#setListeners(name, [...(this.#listeners.get(name) ?? []), own]);
     const off = () => this.#setListeners(name, this.#listeners.get(name)?.filter((entry) => entry !== own) ?? []);
     signal?.addEventListener('abort', off, { once: true });
     return off;
+  }
+
+  /** As often as it was added. */
+  off<Name extends keyof OrchestratorEvents>(name: Name, listener: Listener<Name>): void {
+    this.#setListeners(name, this.#listeners.get(name)?.filter((entry) => entry.listener !== listener) ?? []);
+  }
+
+  /** The next one's arguments. Rejects with the signal's reason, or when there will be no next one. */
+  waitOn<Name extends keyof OrchestratorEvents>(name: Name, signal?: AbortSignal): Promise<OrchestratorEvents[Name]> {
+    return new Promise((resolve, reject) => {
+      if (signal?.aborted) return reject(signal.reason);
+      const settled = () => {
+        off();
+        signal?.removeEventListener('abort', abort);
+        this.#closing.delete(end);
+      };
+      const abort = () => {
+        settled();
+        reject(signal!.reason);
+      };
+      const end = () => {
+        settled();
+        reject(new DisposedError(`The orchestrator was disposed before the next "${name}".`));
+      };
+      const off = this.on(name, (...args) => {
+        settled();
+        resolve(args);
+      });
+      signal?.addEventListener('abort', abort);
+      this.#closing.add(end);
+    });
   }
 
   has(name: keyof OrchestratorEvents): boolean {
@@ -59,7 +94,9 @@ export class Store {
   emit<Name extends keyof OrchestratorEvents>(name: Name, ...args: OrchestratorEvents[Name]): void {
     const listeners = this.#listeners.get(name);
     if (!listeners) return;
-    for (const { listener } of listeners) {
+    for (const entry of listeners) {
+      const { listener, once } = entry;
+      if (once) this.#setListeners(name, this.#listeners.get(name)?.filter((other) => other !== entry) ?? []);
       try {
         listener(...args);
       } catch (error) {
@@ -87,6 +124,17 @@ export class Store {
     };
   }
 
+  /** Every run that changed, of this tab or another, once a frame. */
+  subscribeAny(listener: (id: string) => void): () => void {
+    const own = (id: string) => listener(id);
+    this.#any.add(own);
+    this.#hear();
+    return () => {
+      this.#any.delete(own);
+      this.#hear();
+    };
+  }
+
   subscribeId(id: string, listener: () => void): () => void {
     let listeners = this.#byId.get(id);
     if (!listeners) this.#byId.set(id, (listeners = new Set()));
@@ -108,7 +156,7 @@ export class Store {
   }
 
   #hear(): void {
-    this.#heard = this.#whole.size > 0 || this.#byId.size > 0 || this.has('change') || this.has('progress');
+    this.#heard = this.#whole.size + this.#any.size + this.#byId.size > 0 || this.has('change') || this.has('progress');
   }
 
   changed(run: Run): void {
@@ -148,14 +196,19 @@ export class Store {
       run.dirty = false;
       this.#tellRun(run);
     }
-    for (const id of ids) for (const listener of [...(this.#byId.get(id) ?? [])]) this.call(listener);
+    for (const id of ids) this.#tellId(id);
     if (runs.length > 0) this.onChanged?.(runs);
     if (tellWhole) for (const listener of [...this.#whole]) this.call(listener);
   }
 
+  #tellId(id: string): void {
+    for (const listener of [...(this.#byId.get(id) ?? [])]) this.call(listener);
+    for (const listener of [...this.#any]) this.call(() => listener(id));
+  }
+
   #tellRun(run: Run): void {
     if (run.listeners) for (const listener of [...run.listeners]) this.call(listener);
-    if (this.#byId.size > 0) for (const listener of [...(this.#byId.get(run.id) ?? [])]) this.call(listener);
+    if (this.#byId.size + this.#any.size > 0) this.#tellId(run.id);
     if (this.has('change')) this.emit('change', run.state);
     if (this.has('progress') && run.attempt > 0 && run.progress && !Number.isNaN(run.progress.value)) this.emit('progress', run.id, run.state.progress);
   }
@@ -164,6 +217,8 @@ export class Store {
     this.#listeners.clear();
     this.#whole.clear();
     this.#byId.clear();
+    this.#any.clear();
+    for (const end of [...this.#closing]) end();
     this.#hear();
     this.onChanged = undefined;
   }

@@ -210,8 +210,8 @@ export interface TaskExecutor<T = any, R = any> {
 }
 
 export type TaskRunResult<Output = any, Id extends string = string> =
-  | { ok: true; id: string; taskIdentifier: Id; output: Output; attempts: number; durationMs: number }
-  | { ok: false; id: string; taskIdentifier: Id; error: Error; attempts: number; durationMs: number };
+  | { ok: true; status: 'completed'; id: string; taskIdentifier: Id; output: Output; attempts: number; durationMs: number }
+  | { ok: false; status: 'failed' | 'cancelled'; id: string; taskIdentifier: Id; error: Error; attempts: number; durationMs: number };
 
 /** Never rejects for a run that failed; `unwrap()` gives the output or throws SubtaskUnwrapError. */
 export interface ResultPromise<Output, Id extends string = string> extends Promise<TaskRunResult<Output, Id>> {
@@ -236,6 +236,8 @@ export interface RunHandle<Output = any, Id extends string = string> {
   subscribe(listener: (state: TaskState<Output>) => void): () => void;
   /** Saves a Blob or File result under a name; browsers only. */
   download(fileName?: string): Promise<void>;
+  /** Its story: what is kept of it, then what comes, to its end. */
+  [Symbol.asyncIterator](): AsyncIterator<RunEvent, void, undefined>;
 }
 
 /** What happens to a delay that ran while paused. Default `keepDeadline`. */
@@ -270,13 +272,62 @@ export interface TaskPage {
 }
 export type TaskCounts = Readonly<Record<TaskStatus | 'total', number>>;
 
-/** One entry of the event log. `seq` grows by one within a session. */
+/** What events are called; what comes in `data` stands behind it. */
+export type RunEventType =
+  | 'created' // taskIdentifier
+  | 'optionSet' // option, value
+  | 'dependencyAdded' // on, kind
+  | 'joined' // group
+  | 'submitted'
+  | 'started' // attempt
+  | 'stepRecorded' // attempt, step
+  | 'progressed' // attempt, progress
+  | 'stopping' // attempt, reason, graceEndsAt: its code has been asked to stop
+  | 'abandoned' // attempt: it did not in time
+  | 'attemptFailed' // attempt, outcome
+  | 'retryScheduled' // failures, dueAt
+  | 'interrupted' // recoveries: it lost its page, or was paused hard
+  | 'waiting' // attempt, parked: by its own code, or by a soft pause
+  | 'woken'
+  | 'continued' // attempt: it has a slot again
+  | 'due'
+  | 'paused' // kind: soft, hard
+  | 'resumed' // policy
+  | 'succeeded' // attempt
+  | 'failed' // reason
+  | 'cancelled' // cause
+  | 'retried'
+  | 'forgotten'
+  | 'held' // reasons
+  | 'released' // reasons
+  | 'blobAttached' // bytes
+  | 'noted' // kind
+  | 'queueSet' // field, value
+  | 'groupSet' // field, value
+  | 'groupSettled' // succeeded, endedBadly
+  | 'clockJumped'; // byMs: of this page, not of a run
+
+/** One entry of the event log. */
 export interface RunEvent {
-  seq: number;
-  at: number;
-  type: string;
+  /**
+   * Grows. Goes on over a reload within what is kept: it counts the events of the journal, anew when
+   * that was compacted. `clockJumped` bears the number of the event before it.
+   */
+  readonly seq: number;
+  /** Milliseconds since the epoch. */
+  readonly at: number;
+  readonly type: RunEventType;
+  readonly runId?: string;
+  readonly data?: Readonly<Record<string, unknown>>;
+}
+
+export interface EventsOptions {
+  /** Only events with a greater `seq`. */
+  since?: number;
   runId?: string;
-  data?: Record<string, unknown>;
+  types?: readonly RunEventType[];
+  /** Ends the iteration. */
+  signal?: AbortSignal;
 }
 
 export interface OrchestratorEvents {

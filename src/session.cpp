@@ -129,6 +129,23 @@ void Session::commit_compaction() {
   compacted_.next_sequence = 0;
 }
 
+double Session::history(std::size_t bytes, std::size_t limit) {
+  core_.clear_outbox();
+  std::size_t count = 0;
+  for (FrameReader reader(area(bytes)); reader.next() == FrameResult::Frame;) {
+    count += reader.header().events;
+  }
+  std::size_t skipped = count - std::min(count, limit);
+  for (FrameReader reader(area(bytes)); reader.next() == FrameResult::Frame;) {
+    const std::uint32_t events = reader.header().events;
+    const auto first = static_cast<std::uint32_t>(std::min<std::size_t>(skipped, events));
+    skipped -= first;
+    for (std::uint32_t i = first; i < events; i++) core_.say(reader.event(i));
+  }
+  release_area();
+  return static_cast<double>(count);
+}
+
 double Session::inspect(std::size_t bytes) const {
   const Log log = read_log(area(bytes), seed_);
   return log.newer ? -1 : static_cast<double>(log.bytes);

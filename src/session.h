@@ -53,6 +53,9 @@ class Session {
   std::size_t compact(std::size_t bytes);
   // From now on frames continue the compacted log. REQUIRES: compact(), and nothing sealed since.
   void commit_compaction();
+  // Lists the last `limit` events of a log in the outbox, as they were written. Returns how many there
+  // are in all. REQUIRES: the length of a valid prefix; what is damaged ends the list.
+  double history(std::size_t bytes, std::size_t limit);
   // Length of the longest valid prefix; changes nothing. -1 if a later version wrote it.
   double inspect(std::size_t bytes) const;
 

@@ -38,6 +38,7 @@ class Door {
   }
   double compact(double bytes) { return static_cast<double>(session_.compact(size(bytes))); }
   void commit_compaction() { session_.commit_compaction(); }
+  double history(double bytes, double limit) { return session_.history(size(bytes), size(limit)); }
   double inspect(double bytes) const { return session_.inspect(size(bytes)); }
   std::uint32_t state(std::uint32_t task) const { return session_.core().state(task); }
   double value(std::uint32_t task, std::uint32_t field) const {
@@ -76,6 +77,7 @@ EMSCRIPTEN_BINDINGS(holdfast) {
       .function("importLog(bytes, firstTask)", &Door::import_log)
       .function("compact(bytes)", &Door::compact)
       .function("commitCompaction", &Door::commit_compaction)
+      .function("history(bytes, limit)", &Door::history)
       .function("inspect(bytes)", &Door::inspect)
       .function("state(task)", &Door::state)
       .function("value(task, field)", &Door::value)

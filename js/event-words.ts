@@ -1,0 +1,101 @@
+/**
+ * What the core's events are called, and what their numbers mean, for people.
+ * Invariant: pure; a kind that has no word here is nothing people need to hear of.
+ */
+import * as P from './protocol.ts';
+import type { RunEventType } from './types.ts';
+
+/** One event as the core wrote it, and the little that JavaScript knows beside it. */
+export interface RawEvent {
+  kind: number;
+  a: number;
+  b: number;
+  at: number;
+  taskIdentifier: string | undefined;
+  /** Name of the step that was recorded. */
+  step: string | undefined;
+  /** Id of another run by the core's number. */
+  idOf(task: number): string | undefined;
+}
+
+type Data = Record<string, unknown>;
+
+const outcomes = ['success', 'failure', 'fatal', 'timeout', 'interrupted', 'crashed'];
+const stopReasons = ['none', 'cancel', 'timeout', 'deadline', 'interrupt', 'cascade'];
+const failReasons = ['exhausted', 'fatal', 'timedOut', 'expired', 'quarantined'];
+const cancelCauses = ['asked', 'cascade', 'group'];
+const edgeKinds = ['onSuccess', 'onFailure', 'onSettled'];
+const resumePolicies = ['keepDeadline', 'remaining', 'restart'];
+const taskFields = ['', 'priority', 'notBefore', 'ttl', 'timeout', 'deadlineAt', 'graceMs', 'queue', 'policy'];
+const queueFields = ['', 'concurrency', 'paused'];
+const groupFields = ['', 'concurrency', 'failureThreshold', 'closed'];
+const holdWords: readonly (readonly [number, string])[] = [
+  [P.HoldDefinitionMissing, 'missing-definition'],
+  [P.HoldImportUnconfirmed, 'adoption'],
+  [P.HoldPayloadMissing, 'missing-payload'],
+  [P.HoldStorage, 'storage-full'],
+];
+
+const holds = ({ a }: RawEvent): Data => ({ reasons: holdWords.filter(([bit]) => a & bit).map(([, word]) => word) });
+const attempt = ({ a }: RawEvent): Data => ({ attempt: a & P.AttemptMask });
+const none = (): undefined => undefined;
+
+interface Word {
+  type: RunEventType;
+  data: (event: RawEvent) => Data | undefined;
+  /** `at` says something else than when it happened. */
+  untimed?: boolean;
+}
+
+/** Of the page, not of the core: the host's clock jumped by `at` milliseconds. Never journalled. */
+export const KindClockJumped = 0x10000;
+
+const words = new Map<number, Word>([
+  [P.EventCreated, { type: 'created', data: ({ taskIdentifier }) => taskIdentifier === undefined ? undefined : { taskIdentifier } }],
+  [P.EventTaskSet, { type: 'optionSet', data: ({ a, at }) => ({ option: taskFields[a], value: at }), untimed: true }],
+  [P.EventDepended, { type: 'dependencyAdded', data: ({ a, b, idOf }) => ({ on: idOf(a), kind: edgeKinds[b] }), untimed: true }],
+  [P.EventJoined, { type: 'joined', data: ({ a }) => ({ group: a }), untimed: true }],
+  [P.EventSubmitted, { type: 'submitted', data: none }],
+  [P.EventStarted, { type: 'started', data: attempt }],
+  [P.EventStepRecorded, { type: 'stepRecorded', data: (event) => ({ ...attempt(event), step: event.step }) }],
+  [P.EventProgressed, { type: 'progressed', data: (event) => ({ ...attempt(event), progress: event.at }), untimed: true }],
+  [P.EventStopping, { type: 'stopping', data: (event) => ({ ...attempt(event), reason: stopReasons[event.a >>> 24], graceEndsAt: event.at }), untimed: true }],
+  [P.EventAttemptFailed, { type: 'attemptFailed', data: (event) => ({ ...attempt(event), outcome: outcomes[event.a >>> 24] }) }],
+  [P.EventRetryScheduled, { type: 'retryScheduled', data: ({ a, at }) => ({ failures: a, dueAt: at }), untimed: true }],
+  [P.EventInterrupted, { type: 'interrupted', data: ({ a }) => ({ recoveries: a }) }],
+  [P.EventWaited, { type: 'waiting', data: (event) => ({ ...attempt(event), parked: event.b === 1 }) }],
+  [P.EventWoken, { type: 'woken', data: none }],
+  [P.EventResumed, { type: 'continued', data: attempt }],
+  [P.EventPaused, { type: 'paused', data: ({ a }) => ({ kind: a === P.PauseKindInterrupt ? 'hard' : 'soft' }) }],
+  [P.EventUnpaused, { type: 'resumed', data: ({ a }) => ({ policy: resumePolicies[a] }) }],
+  [P.EventSucceeded, { type: 'succeeded', data: attempt }],
+  [P.EventFailed, { type: 'failed', data: ({ a }) => ({ reason: failReasons[a] }) }],
+  [P.EventCancelled, { type: 'cancelled', data: ({ a }) => ({ cause: cancelCauses[a >>> 24] }) }],
+  [P.EventRetried, { type: 'retried', data: none }],
+  [P.EventForgotten, { type: 'forgotten', data: none }],
+  [P.EventHeld, { type: 'held', data: holds }],
+  [P.EventReleased, { type: 'released', data: holds }],
+  [P.EventBlobAttached, { type: 'blobAttached', data: ({ at }) => ({ bytes: at }), untimed: true }],
+  [P.EventNoted, { type: 'noted', data: ({ a }) => ({ kind: a }) }],
+  [P.EventAbandoned, { type: 'abandoned', data: attempt }],
+  [P.EventTimeReached, { type: 'due', data: none }],
+  [P.EventQueueSet, { type: 'queueSet', data: ({ a, at }) => ({ field: queueFields[a], value: at }), untimed: true }],
+  [P.EventGroupSet, { type: 'groupSet', data: ({ a, at }) => ({ field: groupFields[a], value: at }), untimed: true }],
+  [P.EventGroupSettled, { type: 'groupSettled', data: ({ a, b }) => ({ succeeded: a, endedBadly: b }) }],
+  [KindClockJumped, { type: 'clockJumped', data: ({ at }) => ({ byMs: at }), untimed: true }],
+]);
+
+/** undefined: not for people. */
+export function wordOf(kind: number): Word | undefined {
+  return words.get(kind);
+}
+
+/** Events that speak of a queue, a policy, a group or the page: their `task` is no run's number. */
+export function concernsRun(kind: number): boolean {
+  return kind < P.EventQueueSet;
+}
+
+/** After it a run's story is over, unless it is retried. */
+export function endsRun(type: RunEventType): boolean {
+  return type === 'succeeded' || type === 'failed' || type === 'cancelled' || type === 'forgotten';
+}
