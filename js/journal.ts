@@ -33,6 +33,8 @@ export interface JournalHost {
   acknowledged(announcements: Announcements): void;
   storageChanged(state: StorageState): void;
   warn(message: string): void;
+  /** About what a compacted log would hold; asked when the log has outgrown what was live at last. */
+  liveBytes(): number;
   /** A compacted log takes the place of the one that was found. */
   compacting(): void;
 }
@@ -192,7 +194,7 @@ export class Journal {
     if (this.state.status === 'failing') this.#setState('ok');
     if (flight) this.#host.acknowledged(flight.announcements);
     if (this.#rewriteAsked) void this.rewrite();
-    else if (this.#logBytes > 2 * this.#liveBytes + compactionFloorBytes) this.#compact();
+    else if (this.#isWasteful()) this.#compact();
     else this.handOver();
     if (!this.#busy) this.#tellIdle();
   }
@@ -221,6 +223,13 @@ export class Journal {
     if (this.state.status === 'full' && this.#flight) return this.#send();
     this.#busy = false;
     void this.rewrite();
+  }
+
+  /** What only grew because more is live gains nothing by a compaction, which costs a long pause. */
+  #isWasteful(): boolean {
+    if (this.#logBytes <= 2 * this.#liveBytes + compactionFloorBytes) return false;
+    this.#liveBytes = this.#host.liveBytes();
+    return this.#logBytes > 2 * this.#liveBytes + compactionFloorBytes;
   }
 
   #compact(): void {

@@ -26,14 +26,14 @@ import * as P from './protocol.ts';
 import { Pump } from './pump.ts';
 import { seededRandom } from './random.ts';
 import { type Definition, executorHandler, isTask, pageRegistry, Registry, watchBoth } from './registry.ts';
-import { End, type Run } from './run.ts';
+import { End, type Run, snapshotBytesOf } from './run.ts';
 import { Store } from './store.ts';
 import type { StorageEvent } from './storage.ts';
 import type {
   EventsOptions, ListFilter, OrchestratorApi, OrchestratorEvents, OrchestratorOptions, RecoveryReport, ResultPromise,
-  ResumePolicy, RunEvent, RunHandle, StorageState, Task, TaskCounts, TaskExecutor, TaskHandler, TaskPage, TaskState, TriggerOptions,
+  ResumePolicy, RunEvent, RunHandle, StorageState, Task, TaskCounts, TaskExecutor, TaskHandler, TaskPage, TaskState, TaskStatus, TriggerOptions,
 } from './types.ts';
-import { explain } from './view.ts';
+import { explain, standing } from './view.ts';
 import { SharedWorkerClient, WorkerAlarm } from './worker-alarm.ts';
 
 export class Orchestrator implements OrchestratorApi {
@@ -80,7 +80,8 @@ export class Orchestrator implements OrchestratorApi {
     this.table = new OptionTable(this.pump.commands);
     this.progress = new ProgressTracker(this);
     this.attempts = new Attempts(this);
-    this.#lists = new Lists(() => this.#allStates(), () => this.store.version);
+    const eachStatus = (tell: (status: TaskStatus) => void) => this.#eachStatus(tell);
+    this.#lists = new Lists(() => this.#allStates(), () => this.store.version, eachStatus);
     this.#stopWatching = watchBoth(this.registry, (id) => this.#definitionAdded(id));
     for (const task of options.tasks ?? []) this.register(task);
     for (const [name, queue] of Object.entries(options.queues ?? {})) this.table.declareQueue(name, queue);
@@ -255,6 +256,13 @@ export class Orchestrator implements OrchestratorApi {
     if (this.pump.waitingCreations > 0) this.pump.wake();
   }
 
+  /** About what a compacted journal would hold. */
+  liveBytes(): number {
+    let bytes = 0;
+    for (const run of this.pump.runs) if (run) bytes += snapshotBytesOf(run);
+    return bytes;
+  }
+
   compacting(): void {
     this.eventLog.readFound();
   }
@@ -328,6 +336,16 @@ export class Orchestrator implements OrchestratorApi {
 
   getTaskState<R = any>(id: string): TaskState<R> | undefined {
     return this.#find(id)?.state ?? this.opening.tabs?.state(id);
+  }
+
+  #eachStatus(tell: (status: TaskStatus) => void): void {
+    const elsewhere = this.opening?.tabs?.states() ?? [];
+    // Whose they are can only be told by their ids, which have to be read first.
+    if (elsewhere.length > 0) this.#find('');
+    const engine = this.pump.open ? this.pump.engine : undefined;
+    for (const runs of [this.#byId.values(), this.#unindexed])
+      for (const run of runs) tell(run.snapshot?.status ?? standing(engine, run).status);
+    for (const { id, status } of elsewhere) if (!this.#byId.has(id)) tell(status);
   }
 
   #allStates(): TaskState[] {

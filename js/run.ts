@@ -11,6 +11,7 @@ import { SubtaskUnwrapError } from './errors.ts';
 import type { EventLabel } from './event-log.ts';
 import type { ResolvedRunOptions } from './options.ts';
 import type { RunProgress } from './progress.ts';
+import { RecordBytes } from './protocol.ts';
 import type { Definition } from './registry.ts';
 import type {
   ResultPromise, ResumePolicy, RunEvent, RunHandle, TaskRunResult, TaskState, TaskStatus,
@@ -233,6 +234,16 @@ export class Run<Output = any, Id extends string = string> implements RunHandle<
   [Symbol.asyncIterator](): AsyncIterator<RunEvent, void, undefined> {
     return this.host.storyOf(this);
   }
+}
+
+/** Seven records say where a run that has ended stands; its payloads are kept as they are. */
+const snapshotRecordBytes = 7 * RecordBytes;
+
+/** About what a snapshot needs for it. */
+export function snapshotBytesOf(run: Run): number {
+  let bytes = snapshotRecordBytes + (run.envelope?.length ?? 0) + (run.outputPayload?.length ?? 0);
+  if (run.end === End.None) for (const { length } of run.stepPayloads ?? []) bytes += length;
+  return bytes;
 }
 
 function unwrap<Output>(result: TaskRunResult<Output>): Output {
