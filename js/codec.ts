@@ -35,6 +35,12 @@ const NIL = 0xc0;
 const FALSE = 0xc2;
 const TRUE = 0xc3;
 const UNDEFINED_EXTENSION = 0xd4;
+const UINT8 = 0xcc;
+const UINT16 = 0xcd;
+const UINT32 = 0xce;
+/** Arrays and texts whose length stands in the token itself: up to 15 and 31. */
+const SHORT_ARRAY = 0x90;
+const SHORT_TEXT = 0xa0;
 
 export const INLINE_LIMIT = 1024 * 1024;
 export const BLOB_THRESHOLD = 64 * 1024;
@@ -125,6 +131,32 @@ export class PayloadWriter {
     }
   }
 
+  /**
+   * Writes a list of which all but the first entry, a text, stands in `others`: the encoding of the
+   * list without it. @returns how many bytes; 0, and nothing is written, where that can't be done by copying
+   */
+  writeListWith(first: string, others: Uint8Array): number {
+    const { length } = first;
+    const count = (others[1] as number) - SHORT_ARRAY;
+    if (others[0] !== PLAIN || count < 0 || count > 14 || length > 31) return 0;
+    this.blobs = undefined;
+    this.#reserve(length + others.length + 1);
+    const start = this.#position;
+    const chunk = this.#chunk;
+    let at = start;
+    chunk[at++] = PLAIN;
+    chunk[at++] = SHORT_ARRAY + count + 1;
+    chunk[at++] = SHORT_TEXT + length;
+    for (let i = 0; i < length; i++) {
+      const unit = first.charCodeAt(i);
+      if (unit > 127) return 0;
+      chunk[at++] = unit;
+    }
+    for (let i = 2; i < others.length; i++) chunk[at++] = others[i] as number;
+    this.#position = at;
+    return at - start;
+  }
+
   bytesFrom(start: number, end: number = this.#position): Uint8Array<ArrayBuffer> {
     return this.#chunk.subarray(start, end);
   }
@@ -135,16 +167,29 @@ export class PayloadWriter {
     this.blobs = undefined;
   }
 
-  /** Nothing, yes, no and small numbers are most results. */
+  /** Nothing, yes, no and whole numbers are most results. */
   #writeShort(value: unknown): boolean {
     const token = shortToken(value);
-    if (token < 0) return false;
+    if (token < 0) return typeof value === 'number' && value >>> 0 === value && 1 / value > 0 && this.#writeWhole(value);
     this.#byte(PLAIN);
     this.#byte(token);
     if (token === UNDEFINED_EXTENSION) {
       this.#byte(0);
       this.#byte(0);
     }
+    return true;
+  }
+
+  /** As MessagePack has whole numbers from 128 to 2^32 - 1: the shortest form, big-endian. */
+  #writeWhole(value: number): boolean {
+    this.#byte(PLAIN);
+    this.#byte(value < 0x100 ? UINT8 : value < 0x10000 ? UINT16 : UINT32);
+    if (value >= 0x10000) {
+      this.#byte(value >>> 24);
+      this.#byte(value >>> 16);
+    }
+    if (value >= 0x100) this.#byte(value >>> 8);
+    this.#byte(value);
     return true;
   }
 
@@ -241,12 +286,23 @@ export function decode(bytes: Uint8Array, resolveBlob?: ResolveBlob): any {
   }
 }
 
+/** What `#writeShort` wrote, and anything else that is short. */
+function decodeShort(bytes: Uint8Array, length: number): unknown {
+  const token = bytes[1] as number;
+  if (length === 2 && token < 128) return token;
+  if (length === 4 && token === UINT16) return ((bytes[2] as number) << 8) | (bytes[3] as number);
+  if (length === 6 && token === UINT32) {
+    const high = ((bytes[2] as number) << 8) | (bytes[3] as number);
+    return high * 0x10000 + (((bytes[4] as number) << 8) | (bytes[5] as number));
+  }
+  return unpack(bytes, 1, length);
+}
+
 function decodeUnguarded(bytes: Uint8Array, resolveBlob?: ResolveBlob): unknown {
   const { length } = bytes;
   switch (bytes[0]) {
     case PLAIN:
-      if (length === 2 && (bytes[1] as number) < 128) return bytes[1];
-      return unpack(bytes, 1, length);
+      return length <= 6 ? decodeShort(bytes, length) : unpack(bytes, 1, length);
     case GRAPH:
       return new GraphReader(unpack(bytes, 1, length), [], resolveBlob).read();
     case GRAPH_WITH_BLOBS: {

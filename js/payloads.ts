@@ -7,7 +7,7 @@
  *
  * Invariant: bytes handed out are never overwritten; a chunk is left to its runs and a new one begun.
  */
-import { type BlobReference, decode, PayloadWriter } from './codec.ts';
+import { type BlobReference, decode, encode, PayloadWriter } from './codec.ts';
 import { SerializationError } from './errors.ts';
 import type { Policy } from './options.ts';
 import type { PayloadBytes } from './run.ts';
@@ -31,6 +31,7 @@ export interface EnvelopeExtras {
 
 export class PayloadArea {
   #writer = new PayloadWriter({}, chunkBytes);
+  #lastHeader: (Omit<EnvelopeHeader, 'id'> & { rest: Uint8Array }) | undefined;
   /** References of the last payload written. */
   blobs: BlobReference[] | undefined;
 
@@ -40,7 +41,7 @@ export class PayloadArea {
     const start = writer.position;
     try {
       writer.skip(8);
-      const head = writer.write([header.id, header.identifier, header.name ?? null, header.extras ?? null], 'run');
+      const head = this.#writeHeader(header);
       const body = this.#part(input, 'input');
       this.#part(metadata, 'metadata');
       writer.setUint32(start, head);
@@ -50,6 +51,17 @@ export class PayloadArea {
       writer.reset(start);
       throw error;
     }
+  }
+
+  /** Most runs differ from the one before in their id alone: the rest of the header is copied. */
+  #writeHeader({ id, identifier, name, extras }: EnvelopeHeader): number {
+    const last = this.#lastHeader;
+    if (!last || last.identifier !== identifier || last.name !== name || !sameFields(last.extras, extras)) {
+      const rest = encode([identifier, name ?? null, extras ?? null], 'run').bytes;
+      this.#lastHeader = { identifier, name, extras, rest };
+    }
+    const { rest } = this.#lastHeader!;
+    return this.#writer.writeListWith(id, rest) || this.#writer.write([id, identifier, name ?? null, extras ?? null], 'run');
   }
 
   writeStep(key: string, value: unknown): PayloadBytes {
@@ -85,6 +97,18 @@ export class PayloadArea {
     if (blobs) this.blobs = this.blobs ? [...this.blobs, ...blobs] : blobs;
     return length;
   }
+}
+
+/** The same values under the same names; objects count as the same only where they are one. */
+function sameFields(one: object | undefined, other: object | undefined): boolean {
+  if (one === undefined || other === undefined) return one === other;
+  let fields = 0;
+  for (const name in one) {
+    if ((one as any)[name] !== (other as any)[name]) return false;
+    fields++;
+  }
+  for (const _ in other) fields--;
+  return fields === 0;
 }
 
 function uint32(payload: PayloadBytes, offset: number): number {
