@@ -9,7 +9,7 @@
 import { type BlobReference, clone, decode, decodeWithBlobs } from './codec.ts';
 import { RunContext, type ContextHost } from './context.ts';
 import {
-  CanceledError, DeadlineError, InterruptedError, OrchestratorError, RetryableError, TaskTimeoutError, WorkerCrashedError,
+  CanceledError, DeadlineError, EmptyOutputError, InterruptedError, OrchestratorError, RetryableError, TaskTimeoutError, WorkerCrashedError,
 } from './errors.ts';
 import type { Journal } from './journal.ts';
 import { inputBytes, type PayloadArea, readStepKey, stepValueBytes } from './payloads.ts';
@@ -72,6 +72,11 @@ export class Attempts implements ContextHost {
     this.#call(run, attempt, handler, input);
   }
 
+  /** The input, files and all. @throws PayloadLostError */
+  async inputOf(run: Run): Promise<unknown> {
+    return run.envelope ? this.#load(inputBytes(run.envelope)) : clone(run.input, 'input');
+  }
+
   #load(bytes: Uint8Array): Promise<any> {
     return decodeWithBlobs(bytes, (id) => this.#host.journal!.slot.getBlob(id));
   }
@@ -100,6 +105,7 @@ export class Attempts implements ContextHost {
     if (run.attempt !== attempt) return this.#late(run);
     const { journal, pump, payloads } = this.#host;
     try {
+      if (run.definition?.spec.output?.nonEmpty) refuseEmpty(value);
       if (!journal) {
         run.output = clone(value, 'result');
         this.#settle(run, attempt, P.OutcomeSuccess, 0);
@@ -318,6 +324,11 @@ const pausedBit = 1 << 4;
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {
   return value !== null && typeof value === 'object' && typeof (value as PromiseLike<unknown>).then === 'function';
+}
+
+/** @throws EmptyOutputError for a Blob or File without a byte */
+function refuseEmpty(value: unknown): void {
+  if (value instanceof Blob && value.size === 0) throw new EmptyOutputError('The result is an empty file (0 bytes).');
 }
 
 /** Handlers may throw anything; people get an Error, with what was thrown as its cause. */

@@ -86,6 +86,8 @@ export class RetryableError extends family('RetryableError', 'RETRYABLE', true) 
     this.retryAfter = details.retryAfter;
   }
 }
+/** The result is an empty Blob where `output: { nonEmpty: true }` asks for content. Retried. */
+export class EmptyOutputError extends family('EmptyOutputError', 'EMPTY_OUTPUT', true) {}
 /** `ctx` was used after its attempt had ended. */
 export class ContextClosedError extends family('ContextClosedError', 'CONTEXT_CLOSED') {}
 /** The worker of an attempt died. Retried. */

@@ -4,6 +4,7 @@ export { type CustomCodec, registerCodec } from './codec.ts';
 export { createOrchestrator, defineTask, defineTask as task, executeTask, getDefaultOrchestrator, getTaskState } from './define.ts';
 export * from './errors.ts';
 export { Orchestrator } from './orchestrator.ts';
+export * from './status.ts';
 export type * from './storage.ts';
 export type * from './types.ts';
 export { workerHandler } from './workers/pool.ts';

@@ -38,7 +38,7 @@ export class Intake {
     this.#prepared.delete(definition);
   }
 
-  trigger(definition: Definition, input: unknown, options: TriggerOptions | undefined): Run {
+  trigger(definition: Definition, input: unknown, options: TriggerOptions | undefined, replayOf?: string): Run {
     if (this.#house.opening.failure !== undefined) throw this.#house.opening.failure;
     if (this.#house.disposed) throw new DisposedError('This orchestrator was disposed. Create another one.');
     if (this.#house.journal?.refusing)
@@ -50,6 +50,7 @@ export class Intake {
     run.options = this.#resolve(definition, options);
     run.knownId = options?.id;
     run.name = options?.name;
+    run.replayOf = replayOf;
     run.metadata = options?.metadata ?? definition.spec.metadata;
     run.createdAtMs = this.#house.clock.now();
     this.#keep(run, input);
@@ -112,8 +113,8 @@ export class Intake {
   #encode(run: Run, input: unknown): void {
     const { queueName, simulation, ownPolicy, policy } = run.options!;
     const extras =
-      queueName !== undefined || simulation || ownPolicy
-        ? { ...(queueName !== undefined && { queue: queueName }), ...(simulation && { simulate: simulation }), ...(ownPolicy && { policy }) }
+      queueName !== undefined || simulation || ownPolicy || run.replayOf !== undefined
+        ? { ...(run.replayOf !== undefined && { replayOf: run.replayOf }), ...(queueName !== undefined && { queue: queueName }), ...(simulation && { simulate: simulation }), ...(ownPolicy && { policy }) }
         : undefined;
     const header = { id: run.id, identifier: run.identifier!, name: run.name, extras };
     run.envelope = this.#house.payloads.writeEnvelope(header, input, run.metadata);
@@ -143,6 +144,7 @@ export class Intake {
     run.knownId = id;
     run.identifier = identifier;
     run.name = name;
+    run.replayOf = extras?.replayOf;
     run.metadata = readMetadata(run.envelope!);
     // Before the core is open nobody runs it; identity alone can be asked for.
     if (this.#house.pump.open) run.options ??= this.#recoveredOptions(run, extras);

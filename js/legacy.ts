@@ -46,7 +46,7 @@ export async function importLegacy(house: Orchestrator, report: RecoveryReport):
   }
   if (!tasks) return;
   const fresh = tasks.filter(({ id }) => !house.knows(id));
-  await Promise.all(fresh.map(({ id, name, metadata }) => house.triggerWithoutInput(id, name, metadata ?? {}).accepted));
+  await Promise.all(fresh.map(({ id, name, metadata }) => house.intake.triggerWithoutInput(id, name, metadata ?? {}).accepted));
   localStorage.removeItem(key);
   report.kept.push(...fresh.map(({ id }) => id));
 }

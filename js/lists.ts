@@ -3,7 +3,7 @@
  * Invariant: the same array and the same counts until something changed.
  */
 import { ConfigurationError } from './errors.ts';
-import type { ListFilter, TaskCounts, TaskPage, TaskState, TaskStatus } from './types.ts';
+import type { ListFilter, RunFilter, TaskCounts, TaskPage, TaskState, TaskStatus } from './types.ts';
 
 const statuses: readonly TaskStatus[] = ['pending', 'running', 'paused', 'completed', 'failed', 'cancelled'];
 
@@ -44,16 +44,13 @@ export class Lists {
 
   /** @throws ConfigurationError for a limit that is none */
   page(filter: ListFilter = {}): TaskPage {
-    const { status, taskIdentifier, text, limit = 100, cursor } = filter;
+    const { limit = 100, cursor } = filter;
     if (!Number.isInteger(limit) || limit < 1) throw new ConfigurationError(`list limit must be a whole number from 1, not ${String(limit)}.`);
-    const wanted = status === undefined ? undefined : new Set<TaskStatus>(typeof status === 'string' ? [status] : status);
-    const needle = text?.toLowerCase();
+    const matches = matcher(filter);
     const items: TaskState[] = [];
     for (const state of this.all()) {
       if (cursor !== undefined && position(state) >= cursor) continue;
-      if (wanted && !wanted.has(state.status)) continue;
-      if (taskIdentifier !== undefined && state.taskIdentifier !== taskIdentifier) continue;
-      if (needle && !`${state.name}\n${state.id}`.toLowerCase().includes(needle)) continue;
+      if (!matches(state)) continue;
       if (items.length === limit) return { items, cursor: position(items.at(-1)!) };
       items.push(state);
     }
@@ -66,6 +63,16 @@ export class Lists {
     this.#seen = version;
     this.#all = Object.freeze(this.#read());
   }
+}
+
+export function matcher({ status, taskIdentifier, text }: RunFilter): (state: TaskState) => boolean {
+  const wanted = status === undefined ? undefined : new Set<TaskStatus>(typeof status === 'string' ? [status] : status);
+  const needle = text?.toLowerCase();
+  return (state) => {
+    if (wanted && !wanted.has(state.status)) return false;
+    if (taskIdentifier !== undefined && state.taskIdentifier !== taskIdentifier) return false;
+    return !needle || `${state.name}\n${state.id}`.toLowerCase().includes(needle);
+  };
 }
 
 /** Sorts as the list does, whatever ids people chose. */

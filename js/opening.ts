@@ -20,6 +20,7 @@ import type { Orchestrator } from './orchestrator.ts';
 import { readHeader } from './payloads.ts';
 import * as P from './protocol.ts';
 import { forgetUnsealed, recreateUnknown } from './rebuild.ts';
+import { checkRecovery, fillReport, recover, recoverTakenOver } from './recovery.ts';
 import { remoteVerbs } from './remote.ts';
 import { End, Run, settlement } from './run.ts';
 import type { Storage, StorageEvent, StorageSlot } from './storage.ts';
@@ -47,6 +48,8 @@ export class Opening implements TabsHost {
   #storage: Storage | undefined;
   #crashes: number[] = [];
   #early: StorageEvent[] = [];
+  /** Had ended before this page. */
+  readonly #over = new Set<Run>();
   /** Why there is no engine, and won't be. */
   failure: unknown;
   readonly inMemory: boolean;
@@ -57,7 +60,8 @@ export class Opening implements TabsHost {
   constructor(house: Orchestrator, session: number) {
     this.#house = house;
     this.#session = session;
-    const { storage, durability = 'process' } = house.getOptions();
+    const { storage, durability = 'process', recovery } = house.getOptions();
+    checkRecovery(recovery);
     this.inMemory = storage === 'memory';
     const name = this.inMemory ? 'memory' : 'opening';
     this.storageState = { name, durability: this.inMemory ? 'memory' : durability, status: this.inMemory ? 'ok' : 'opening' };
@@ -180,7 +184,7 @@ export class Opening implements TabsHost {
     if (status === 'degraded') journal.degraded(message ?? '');
     this.#house.journal = journal;
     this.#know(engine, log.bytes, log.located);
-    this.#house.pump.commands.push(P.CommandRecover, 0, this.#endedInOrder(claim.slot) ? 1 : 0);
+    recover(this.#house, engine, this.#endedInOrder(claim.slot));
     this.#markEnd(claim.slot);
     this.#adoptable = claim.adoptable;
     this.#house.eventLog.found(log.bytes, this.#house.pump.runs);
@@ -250,6 +254,7 @@ export class Opening implements TabsHost {
     run.accepted_ = true;
     run.end = endOf(engine.state(task) & 0xf);
     run.announced = run.end !== End.None;
+    if (run.announced) this.#over.add(run);
     this.#house.pump.runs[task] = run;
     return run;
   }
@@ -268,20 +273,8 @@ export class Opening implements TabsHost {
       await this.#resolveUnconfirmed();
     }
     await importLegacy(this.#house, this.report);
-    this.#fillReport();
+    await fillReport(this.#house, this.report, this.#over);
     this.#watchPage();
-  }
-
-  #fillReport(): void {
-    for (const run of this.#house.localRuns()) {
-      if (run.createdAtMs !== 0) continue;
-      const { id, status, phase, reason } = run.state;
-      if (reason === 'missing-definition' || !this.#house.definition(run.taskIdentifier)) this.report.missingDefinition.push(id);
-      else if (status === 'failed' && phase === 'quarantined') this.report.failed.push(id);
-      else if (run.announced) this.report.ended.push(id);
-      else if (status === 'paused') this.report.kept.push(id);
-      else this.report.resumed.push(id);
-    }
   }
 
   // Adoption of other sessions' slots
@@ -341,6 +334,7 @@ export class Opening implements TabsHost {
       const { queue, policy } = intake.placeAnew(run);
       pump.commands.push(P.CommandSetTask, run.task, P.TaskFieldQueue, 0, queue);
       pump.commands.push(P.CommandSetTask, run.task, P.TaskFieldPolicy, 0, policy);
+      recoverTakenOver(this.#house, run);
     }
     this.#house.changed(run);
   }

@@ -12,7 +12,7 @@ export const runOptionNames = [
   'retry', 'queue', 'priority', 'timeout', 'deadline', 'ttl', 'graceMs', 'delay', 'simulateProgress', 'metadata',
 ] as const;
 export const triggerOptionNames = [...runOptionNames, 'id', 'name'] as const;
-export const specNames = [...runOptionNames, 'id', 'description', 'run', 'onSuccess', 'onFailure'] as const;
+export const specNames = [...runOptionNames, 'id', 'description', 'run', 'output', 'onSuccess', 'onFailure'] as const;
 const retryNames = [
   'maxAttempts', 'maxRetries', 'factor', 'retryBackoffFactor', 'minTimeoutInMs', 'minDelayMs', 'initialDelay',
   'maxTimeoutInMs', 'maxDelayMs', 'randomize', 'jitter', 'backoff', 'maxElapsed', 'retryOn',
@@ -116,6 +116,8 @@ export interface SimulatedProgress {
   maxIncrement: number;
   cap: number;
   asymptotic: boolean;
+  /** By former durations, once they are known. */
+  estimated?: boolean;
 }
 
 /** @throws ConfigurationError */
@@ -132,7 +134,8 @@ export function resolveSimulation(option: boolean | SimulateProgressOptions | un
     intervalMs: within(intervalMs, 'intervalMs', 16, 3_600_000),
     maxIncrement: within(maxIncrement, 'maxIncrement', 0, 100),
     cap: within(cap, 'cap', 0, 99),
-    asymptotic: choice({ 'linear-random': false, asymptotic: true }, curve, false, 'simulateProgress.curve'),
+    asymptotic: choice({ 'linear-random': false, asymptotic: true, eta: false }, curve, false, 'simulateProgress.curve'),
+    ...(curve === 'eta' && { estimated: true }),
   };
 }
 
@@ -193,6 +196,13 @@ export class OptionTable {
     this.#queues.set(name, { number, concurrency: known?.concurrency ?? 0 });
     // What the code says now counts; a queue it does not declare keeps its journalled limit.
     if (known) this.#limit(number, known.concurrency);
+  }
+
+  /** Of every queue the core knows. */
+  queueNumbers(): number[] {
+    const numbers = new Set([0]);
+    for (const { number } of this.#queues.values()) if (number !== undefined) numbers.add(number);
+    return [...numbers];
   }
 
   /** The name of a stored run's queue; one that the code does not declare any more has no limit. */

@@ -11,8 +11,9 @@ import { Attempts, stopError } from './attempts.ts';
 import { type Clock, SystemClock } from './clock.ts';
 import { Control } from './control.ts';
 import { saveBlob } from './download.ts';
-import { ConfigurationError, DuplicateRunError, InterruptedError, UnrecognizedTaskError } from './errors.ts';
+import { ConfigurationError, InterruptedError, UnrecognizedTaskError } from './errors.ts';
 import { EventLog } from './event-log.ts';
+import { KindClockJumped } from './event-words.ts';
 import { Intake } from './intake.ts';
 import type { Announcements, Journal } from './journal.ts';
 import { Lists, newestFirst } from './lists.ts';
@@ -25,13 +26,15 @@ import { ProgressTracker } from './progress.ts';
 import * as P from './protocol.ts';
 import { Pump } from './pump.ts';
 import { seededRandom } from './random.ts';
+import { RunIndex } from './run-index.ts';
+import { Runs } from './runs.ts';
 import { type Definition, executorHandler, isTask, pageRegistry, Registry, watchBoth } from './registry.ts';
 import { End, type Run, snapshotBytesOf } from './run.ts';
 import { Store } from './store.ts';
 import type { StorageEvent } from './storage.ts';
 import type {
-  EventsOptions, ListFilter, OrchestratorApi, OrchestratorEvents, OrchestratorOptions, RecoveryReport, ResultPromise,
-  ResumePolicy, RunEvent, RunHandle, StorageState, Task, TaskCounts, TaskExecutor, TaskHandler, TaskPage, TaskState, TaskStatus, TriggerOptions,
+  AggregateProgress, EventsOptions, ListFilter, OrchestratorApi, OrchestratorEvents, OrchestratorOptions, RecoveryReport, ResultPromise,
+  ResumePolicy, RunEvent, RunFilter, RunHandle, StorageState, Task, TaskCounts, TaskExecutor, TaskHandler, TaskPage, TaskState, TaskStatus, TriggerOptions,
 } from './types.ts';
 import { explain, standing } from './view.ts';
 import { SharedWorkerClient, WorkerAlarm } from './worker-alarm.ts';
@@ -47,6 +50,8 @@ export class Orchestrator implements OrchestratorApi {
   readonly store: Store;
   readonly random: () => number;
   readonly eventLog = new EventLog(this);
+  /** Runs as a collection: list, retrieve, subscribe, replay. */
+  readonly runs = new Runs(this);
   readonly intake: Intake;
   readonly outcomes = new Outcomes(this);
   readonly control = new Control(this);
@@ -59,9 +64,8 @@ export class Orchestrator implements OrchestratorApi {
   /** Told once, when disposing begins. */
   onDisposed: (() => void) | undefined;
   readonly #lists: Lists;
-  readonly #byId = new Map<string, Run>();
+  readonly #index = new RunIndex();
   #options: OrchestratorOptions;
-  #unindexed: Run[] = [];
   /** Ended in this step, where nothing is kept beyond memory. */
   #unkept: Run[] = [];
   #disposed = false;
@@ -183,8 +187,7 @@ export class Orchestrator implements OrchestratorApi {
     run.acceptance?.reject(error);
     run.completion?.reject(error);
     run.delivery?.reject(error);
-    this.#find(run.id);
-    this.#byId.delete(run.id);
+    this.#index.delete(run.id);
     this.store.changed(run);
   }
 
@@ -239,11 +242,11 @@ export class Orchestrator implements OrchestratorApi {
       this.journal.announcements.waiters.push(() => void slot.deleteBlobs(blobIds).catch(() => {}));
     }
     // A second copy of a run, found at adoption, goes without anybody hearing of it.
-    const isKnown = this.#find(run.id) === run;
+    const isKnown = this.#index.find(run.id) === run;
     this.pump.release(run);
     run.eventLabel?.forget();
     if (!isKnown) return;
-    this.#byId.delete(run.id);
+    this.#index.delete(run.id);
     this.store.changedElsewhere(run.id);
     this.opening.tabs?.forgotten(run.id);
   }
@@ -287,16 +290,6 @@ export class Orchestrator implements OrchestratorApi {
   create(run: Run): boolean {
     return this.intake.create(run);
   }
-  triggerWithoutInput(id: string, name: string, metadata: Record<string, any>): Run {
-    return this.intake.triggerWithoutInput(id, name, metadata);
-  }
-
-  #find(id: string): Run | undefined {
-    const known = this.#byId.get(id);
-    if (known) return known;
-    for (const run of this.#unindexed.splice(0)) this.#byId.set(run.id, run);
-    return this.#byId.get(id);
-  }
 
   get disposed(): boolean {
     return this.#disposed;
@@ -304,53 +297,37 @@ export class Orchestrator implements OrchestratorApi {
 
   /** Opening: a run of the journal is known. */
   adoptRun(run: Run): void {
-    if (run.knownId !== undefined) this.#byId.set(run.knownId, run);
-    else this.#unindexed.push(run);
+    this.#index.add(run);
   }
-
-  /** Runs triggered under ids that the journal turned out to know. */
   refuseDuplicates(): void {
-    const early = [...this.#byId.values()].filter((run) => run.task === 0);
-    if (early.length === 0) return;
-    const known = new Map(this.#unindexed.filter((run) => run.task !== 0).map((run) => [run.id, run]));
-    for (const run of early) {
-      const recovered = known.get(run.id);
-      if (!recovered) continue;
-      this.refuse(run, new DuplicateRunError(`There is a run "${run.id}" already, from before the reload. Use attach("${run.id}").`));
-      this.#byId.set(recovered.id, recovered);
-    }
+    this.#index.refuseDuplicates((run, error) => this.refuse(run, error));
   }
-
   knows(id: string): boolean {
-    return this.#find(id) !== undefined;
+    return this.#index.find(id) !== undefined;
   }
 
   localRuns(): Run[] {
-    this.#find('');
-    return [...this.#byId.values()];
+    return this.#index.all();
   }
 
   attach<O = any>(id: string): RunHandle<O> | undefined {
-    return this.#find(id) ?? this.opening.tabs?.handle(id);
+    return this.#index.find(id) ?? this.opening.tabs?.handle(id);
   }
 
   getTaskState<R = any>(id: string): TaskState<R> | undefined {
-    return this.#find(id)?.state ?? this.opening.tabs?.state(id);
+    return this.#index.find(id)?.state ?? this.opening.tabs?.state(id);
   }
 
   #eachStatus(tell: (status: TaskStatus) => void): void {
     const elsewhere = this.opening?.tabs?.states() ?? [];
-    // Whose they are can only be told by their ids, which have to be read first.
-    if (elsewhere.length > 0) this.#find('');
     const engine = this.pump.open ? this.pump.engine : undefined;
-    for (const runs of [this.#byId.values(), this.#unindexed])
-      for (const run of runs) tell(run.snapshot?.status ?? standing(engine, run).status);
-    for (const { id, status } of elsewhere) if (!this.#byId.has(id)) tell(status);
+    for (const run of this.#index.each()) tell(run.snapshot?.status ?? standing(engine, run).status);
+    for (const { id, status } of elsewhere) if (!this.#index.find(id)) tell(status);
   }
 
   #allStates(): TaskState[] {
     const states = this.localRuns().map((run) => run.state);
-    for (const state of this.opening?.tabs?.states() ?? []) if (!this.#byId.has(state.id)) states.push(state);
+    for (const state of this.opening?.tabs?.states() ?? []) if (!this.#index.find(state.id)) states.push(state);
     return states.sort(newestFirst);
   }
 
@@ -364,8 +341,12 @@ export class Orchestrator implements OrchestratorApi {
     return this.#lists.counts();
   }
 
+  aggregateProgress(filter?: RunFilter): AggregateProgress {
+    return this.runs.aggregateProgress(filter);
+  }
+
   why(id: string): string {
-    const run = this.#find(id);
+    const run = this.#index.find(id);
     if (!run) return this.opening.tabs?.state(id) ? 'It belongs to another tab, which runs it.' : `There is no run "${id}".`;
     return this.pump.open ? explain(this.pump.engine, run, run.state) : 'The storage is being opened.';
   }
@@ -408,7 +389,7 @@ export class Orchestrator implements OrchestratorApi {
     return this.#handled(id, (handle) => handle.retry());
   }
   removeTask(id: string): Promise<boolean> {
-    const run = this.#find(id);
+    const run = this.#index.find(id);
     return run ? this.control.forget(run) : this.#handled(id, (handle) => handle.remove?.() ?? Promise.resolve(false));
   }
 
@@ -443,9 +424,6 @@ export class Orchestrator implements OrchestratorApi {
   events(options?: EventsOptions): AsyncIterableIterator<RunEvent> {
     return this.eventLog.read(options);
   }
-  storyOf(run: Run): AsyncIterator<RunEvent, void, undefined> {
-    return this.eventLog.story(run);
-  }
   subscribe(listener: () => void): () => void {
     return this.store.subscribe(listener);
   }
@@ -473,6 +451,11 @@ export class Orchestrator implements OrchestratorApi {
   }
   engine() {
     return this.pump.engine;
+  }
+  clockJumped(byMs: number): void {
+    const which = byMs < 0 ? 'was set back' : 'went on while this page slept, or was set forward';
+    this.warn(`clock jump: the clock of this machine ${which}, by ${Math.abs(byMs)} ms. Delays go by it.`);
+    this.eventLog.note(KindClockJumped, byMs, this.clock.now());
   }
 
   /** The core hit a broken invariant: a fresh one takes over from the journal. */

@@ -26,7 +26,8 @@ export interface EnvelopeExtras {
   queue?: string;
   /** Only where the call gave one of its own; the definition's is known by its code. */
   policy?: Policy;
-  simulate?: { intervalMs: number; maxIncrement: number; cap: number; asymptotic: boolean };
+  simulate?: { intervalMs: number; maxIncrement: number; cap: number; asymptotic: boolean; estimated?: boolean };
+  replayOf?: string;
 }
 
 export class PayloadArea {

@@ -7,10 +7,11 @@
  * simulation never outlives its attempt and stands aside for reported values.
  */
 import type { Clock } from './clock.ts';
+import { Durations } from './durations.ts';
 import type { SimulatedProgress } from './options.ts';
 import * as P from './protocol.ts';
 import type { Pump } from './pump.ts';
-import type { Run } from './run.ts';
+import { End, type Run } from './run.ts';
 import type { ProgressReport, ProgressSource } from './types.ts';
 
 const durableIntervalMs = 250;
@@ -30,11 +31,14 @@ export class RunProgress {
   sentMs = 0;
   remainingMs: number | undefined;
   pace: { atMs: number; value: number; samples: number; perMs: number } | undefined;
+  /** Start of the attempt whose duration is estimated. */
+  startedMs = 0;
 }
 
 export interface ProgressHost {
   readonly clock: Clock;
   readonly pump: Pump;
+  readonly opening: { namespace: string };
   changed(run: Run): void;
   /** Uniform in [0, 1). */
   random(): number;
@@ -44,9 +48,11 @@ export class ProgressTracker {
   readonly #host: ProgressHost;
   #simulated = new Set<Run>();
   #cancelTick: (() => void) | undefined;
+  readonly #durations: Durations;
 
   constructor(host: ProgressHost) {
     this.#host = host;
+    this.#durations = new Durations(() => `holdfast:${host.opening.namespace}:durations`);
   }
 
   attemptStarted(run: Run, attempt: number): void {
@@ -56,13 +62,21 @@ export class ProgressTracker {
       forgetPace(run.progress);
     }
     if (!run.options?.simulation) return;
+    if (run.options.simulation.estimated) (run.progress ??= new RunProgress()).startedMs = this.#host.clock.now();
     this.#simulated.add(run);
     this.#tickLater();
   }
 
   attemptEnded(run: Run): void {
     if (this.#simulated.size > 0) this.#simulated.delete(run);
-    if (run.progress) forgetPace(run.progress);
+    if (!run.progress) return;
+    if (run.end === End.Completed && run.options?.simulation?.estimated) this.#learn(run, run.progress);
+    forgetPace(run.progress);
+  }
+
+  #learn(run: Run, { startedMs }: RunProgress): void {
+    const nowMs = this.#host.clock.now();
+    if (startedMs > 0) this.#durations.learn(run.taskIdentifier, nowMs - startedMs, nowMs);
   }
 
   report(run: Run, attempt: number, report: number | ProgressReport): void {
@@ -133,6 +147,8 @@ export class ProgressTracker {
     if (!working) return;
     const progress = (run.progress ??= new RunProgress());
     const value = Number.isNaN(progress.value) ? 0 : progress.value;
+    const expectedMs = simulation.estimated ? this.#durations.expected(run.taskIdentifier) : undefined;
+    if (expectedMs !== undefined) return this.#estimate(run, progress, expectedMs, simulation.cap);
     const step = this.#host.random() * simulation.maxIncrement;
     const increment = simulation.asymptotic ? (step * (simulation.cap - value)) / 100 : step;
     progress.value = Math.min(value + increment, simulation.cap);
@@ -142,7 +158,19 @@ export class ProgressTracker {
     this.#host.changed(run);
   }
 
+  /** By former runs. One that takes longer than they did waits at the cap, and nobody says how long. */
+  #estimate(run: Run, progress: RunProgress, expectedMs: number, cap: number): void {
+    const elapsedMs = Math.max(0, this.#host.clock.now() - progress.startedMs);
+    const share = expectedMs > 0 ? (100 * elapsedMs) / expectedMs : 100;
+    progress.value = Math.max(Number.isNaN(progress.value) ? 0 : progress.value, Math.min(share, cap));
+    progress.source = 'estimated';
+    progress.remainingMs = elapsedMs < expectedMs ? expectedMs - elapsedMs : undefined;
+    if (progress.remainingMs === undefined) this.#simulated.delete(run);
+    this.#host.changed(run);
+  }
+
   dispose(): void {
+    this.#durations.save();
     this.#cancelTick?.();
     this.#simulated.clear();
   }

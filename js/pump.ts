@@ -15,6 +15,9 @@ const sliceMs = 8;
 /** Creations wait while more than this is handed over and not acknowledged: a full disk must fit it. */
 const creationWindowBytes = 256 * 1024;
 const creationBatch = 512;
+/** Smaller jumps are what NTP and busy pages do. */
+const backwardsMs = 1000;
+const forwardsMs = 60_000;
 
 export interface PumpHost {
   readonly clock: Clock;
@@ -35,6 +38,8 @@ export interface PumpHost {
   /** Something people see changed. */
   changed(run: Run): void;
   crashed(error: unknown): void;
+  /** The host's clock was set, or stood still for us: the machine slept, the page was frozen. */
+  clockJumped(byMs: number): void;
 }
 
 export class Pump {
@@ -51,6 +56,7 @@ export class Pump {
   #stopped = false;
   #sliceEndsMs = 0;
   #armedMs = Number.POSITIVE_INFINITY;
+  #seenMs = Number.NEGATIVE_INFINITY;
   #disarm: (() => void) | undefined;
   #starts: Run[] = [];
   #attempts: number[] = [];
@@ -147,6 +153,7 @@ export class Pump {
     this.#scheduled = false;
     if (!this.#engine || this.#stopped || this.#pumping) return;
     const nowMs = this.#host.clock.now();
+    this.#watchClock(nowMs, this.#armedMs);
     if (this.#sliceEndsMs === 0) this.#openSlice(nowMs);
     else if (nowMs >= this.#sliceEndsMs) return this.#yield();
     this.#pumping = true;
@@ -157,6 +164,13 @@ export class Pump {
     }
     this.#pumping = false;
   };
+
+  /** Told, so that people know why timers rang together, or late. */
+  #watchClock(nowMs: number, armedMs: number): void {
+    if (nowMs < this.#seenMs - backwardsMs) this.#host.clockJumped(nowMs - this.#seenMs);
+    else if (nowMs > armedMs + forwardsMs) this.#host.clockJumped(nowMs - armedMs);
+    this.#seenMs = nowMs;
+  }
 
   /** The slice ends when the page has had its turn, which a message tells. */
   #openSlice(nowMs: number): void {
@@ -222,6 +236,7 @@ export class Pump {
       deadlineMs === Number.POSITIVE_INFINITY
         ? undefined
         : this.#host.clock.schedule(deadlineMs, () => {
+            this.#watchClock(this.#host.clock.now(), deadlineMs);
             this.#armedMs = Number.POSITIVE_INFINITY;
             this.#disarm = undefined;
             this.wake();

@@ -58,6 +58,7 @@ export function checkSpec(spec: TaskSpec): void {
   checkIdentifier(spec.id, 'defineTask id');
   if (typeof spec.run !== 'function')
     throw new ConfigurationError(`defineTask "${spec.id}" needs run(input, ctx), a function, not ${typeof spec.run}.`);
+  if (spec.output !== undefined) checkNames(spec.output, ['nonEmpty'], `defineTask "${spec.id}" output`);
 }
 
 /** An executor of the seed as an ordinary handler. */

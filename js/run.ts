@@ -37,7 +37,7 @@ export interface RunHost {
   deliver(run: Run): void;
   subscribeRun(run: Run, listener: () => void): () => void;
   download(run: Run, fileName?: string): Promise<void>;
-  storyOf(run: Run): AsyncIterator<RunEvent, void, undefined>;
+  readonly eventLog: { story(run: Run): AsyncIterator<RunEvent, void, undefined> };
 }
 
 export interface Settlement {
@@ -232,7 +232,7 @@ export class Run<Output = any, Id extends string = string> implements RunHandle<
   }
 
   [Symbol.asyncIterator](): AsyncIterator<RunEvent, void, undefined> {
-    return this.host.storyOf(this);
+    return this.host.eventLog.story(this);
   }
 }
 

@@ -36,7 +36,7 @@ export type TaskPhase =
   | 'cancelled';
 
 /** `missing-definition`: nothing is registered under `taskIdentifier` in this page. */
-export type BlockedReason = 'dependencies' | 'missing-definition' | 'missing-payload' | 'storage-full' | 'adoption';
+export type BlockedReason = 'dependencies' | 'missing-definition' | 'missing-payload' | 'storage-full' | 'adoption' | 'recovery';
 
 export type ProgressSource = 'reported' | 'simulated' | 'estimated';
 
@@ -76,6 +76,8 @@ export interface TaskState<Result = any> {
   readonly recoveries: number;
   readonly steps: number;
   readonly metadata: Readonly<Record<string, any>>;
+  /** Id of the run that this one repeats. */
+  readonly replayOf?: string;
   /** false while only memory knows it (storage `memory`, or not acknowledged yet). */
   readonly durable: boolean;
   /** Owned by this tab (true) or seen from another one. */
@@ -126,8 +128,11 @@ export interface SimulateProgressOptions {
   maxIncrement?: number;
   /** Default 95: the rest is kept for finalising. */
   cap?: number;
-  /** `asymptotic` slows down towards the cap. Default `linear-random`. */
-  curve?: 'linear-random' | 'asymptotic';
+  /**
+   * `asymptotic` slows down towards the cap; `eta` goes by how long the task took before, once that
+   * is known of three runs. Default `linear-random`.
+   */
+  curve?: 'linear-random' | 'asymptotic' | 'eta';
 }
 
 /** Options a definition and a call share; a call's win. */
@@ -156,6 +161,11 @@ export interface TriggerOptions extends RunOptions {
   id?: string;
   /** Shown name; default the definition's id. */
   name?: string;
+}
+
+export interface ReplayOptions extends TriggerOptions {
+  /** In place of the input of the run that is repeated. */
+  payload?: unknown;
 }
 
 export interface ProgressReport {
@@ -192,6 +202,8 @@ export interface TaskSpec<Id extends string = string, Input = any, Output = any>
   id: Id;
   description?: string;
   run: TaskHandler<Input, Output>;
+  /** `nonEmpty`: a Blob or File without a byte is a failed attempt. */
+  output?: { nonEmpty?: boolean };
   onSuccess?: (event: { input: Input; output: Output; state: TaskState<Output> }) => void;
   onFailure?: (event: { input: Input; error: Error; state: TaskState<Output> }) => void;
 }
@@ -244,12 +256,15 @@ export interface RunHandle<Output = any, Id extends string = string> {
 export type ResumePolicy = 'keepDeadline' | 'remaining' | 'restart';
 
 export interface RecoveryReport {
-  /** Run ids by what became of them. */
+  /** Ids of unfinished runs of former pages, by what became of them: they go on … */
   resumed: string[];
+  /** … stay paused, or wait for their file … */
   kept: string[];
+  /** … are quarantined: their page died three times while they were running … */
   failed: string[];
+  /** … wait for their code … */
   missingDefinition: string[];
-  /** Runs that ended while no page was watching. */
+  /** Runs that ended because their time ran out while no page was open. */
   ended: string[];
   tailBytesDropped: number;
   storage: string;
@@ -257,11 +272,13 @@ export interface RecoveryReport {
   warnings: string[];
 }
 
-export interface ListFilter {
+export interface RunFilter {
   status?: TaskStatus | readonly TaskStatus[];
   taskIdentifier?: string;
   /** Case-insensitive, in name and id. */
   text?: string;
+}
+export interface ListFilter extends RunFilter {
   limit?: number;
   /** From a former page's `cursor`. */
   cursor?: string;
@@ -269,6 +286,15 @@ export interface ListFilter {
 export interface TaskPage {
   items: TaskState[];
   cursor?: string;
+}
+/** Of runs together. */
+export interface AggregateProgress {
+  /** 0-100, the mean, with ended runs as 100; undefined: there are none. */
+  value: number | undefined;
+  total: number;
+  done: number;
+  /** Failed and cancelled. */
+  failed: number;
 }
 export type TaskCounts = Readonly<Record<TaskStatus | 'total', number>>;
 
@@ -374,7 +400,11 @@ export interface OrchestratorOptions {
   persistenceKey?: string;
   /** Ended runs are forgotten by age and count. Default: completed and failed 7 days, 10,000 each. */
   retention?: { completed?: { age?: Duration; count?: number }; failed?: { age?: Duration; count?: number } };
-  recovery?: { mode?: 'auto' | 'manual' | 'off' };
+  /**
+   * How runs of former pages go on. Default `auto`: at once, or one after the other with `stagger`
+   * between their starts. `manual`: each stays suspended until it is resumed.
+   */
+  recovery?: { mode?: 'auto' | 'manual'; stagger?: Duration };
   /** false: no other tab is watched, adopted or told. Default true. */
   tabs?: boolean;
   clock?: Clock;

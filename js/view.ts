@@ -4,6 +4,7 @@
  */
 import type { Engine } from './engine.ts';
 import * as P from './protocol.ts';
+import { HoldTurn } from './recovery.ts';
 import type { Run } from './run.ts';
 import type { BlockedReason, TaskPhase, TaskState, TaskStatus } from './types.ts';
 
@@ -31,6 +32,7 @@ function blockedReason(holds: number): BlockedReason {
   if (holds & P.HoldPayloadMissing) return 'missing-payload';
   if (holds & P.HoldStorage) return 'storage-full';
   if (holds & P.HoldImportUnconfirmed) return 'adoption';
+  if (holds & HoldTurn) return 'recovery';
   return 'dependencies';
 }
 
@@ -114,6 +116,7 @@ export function taskState(engine: Engine | undefined, run: Run, parts: ViewParts
     recoveries: value(P.FieldRecoveries),
     steps: value(P.FieldSteps),
     metadata: parts.metadata ?? emptyMetadata,
+    replayOf: run.replayOf,
     durable: parts.durable,
     local: true,
   };
@@ -164,6 +167,8 @@ function blockedWords(engine: Engine, run: Run, state: TaskState): string {
       return 'The browser storage is full; it starts when there is room to record its result.';
     case 'adoption':
       return 'It is being taken over from a closed tab.';
+    case 'recovery':
+      return 'Recovered runs start one after the other; its turn comes.';
     default:
       return `Waits for ${engine.value(run.task, P.FieldUnmetEdges)} other run(s).`;
   }

@@ -1,0 +1,94 @@
+/**
+ * How recovered runs go on: at once, one after the other (`stagger`), or when somebody says so
+ * (`manual`); and what the report says of them.
+ *
+ * Invariant: what is to wait is told so before any of it can start, however many there are: their
+ * queues stand still until then. A queue or a hold that a crash in between left closed is opened by
+ * the next opening.
+ */
+import { toMilliseconds } from './duration.ts';
+import type { Engine } from './engine.ts';
+import { ConfigurationError } from './errors.ts';
+import { checkNames, describe } from './options.ts';
+import type { Orchestrator } from './orchestrator.ts';
+import * as P from './protocol.ts';
+import { End, type Run } from './run.ts';
+import type { OrchestratorOptions, RecoveryReport } from './types.ts';
+
+/** A hold of ours: it waits for its turn. */
+export const HoldTurn = 1 << 4;
+
+interface Recovery {
+  manual: boolean;
+  staggerMs: number;
+}
+
+/** @throws ConfigurationError */
+export function checkRecovery(options: OrchestratorOptions['recovery'] = {}): Recovery {
+  checkNames(options, ['mode', 'stagger'], 'recovery');
+  const { mode = 'auto', stagger = 0 } = options;
+  if (mode !== 'auto' && mode !== 'manual') throw new ConfigurationError(`recovery.mode must be 'auto' or 'manual', not ${describe(mode)}.`);
+  return { manual: mode === 'manual', staggerMs: toMilliseconds(stagger, 'recovery.stagger') };
+}
+
+/** Pushes what makes the runs of our journal go on. */
+export function recover(house: Orchestrator, engine: Engine, orderly: boolean): void {
+  const { manual, staggerMs } = checkRecovery(house.getOptions().recovery);
+  const { commands } = house.pump;
+  const queues = house.table.queueNumbers();
+  const pause = (queue: number, paused: number) => commands.push(P.CommandSetQueue, queue, P.QueueFieldPaused, 0, paused);
+  const inTurn = !manual && staggerMs > 0;
+  const waiting = manual || inTurn ? house.pump.runs.filter(isUnfinished) : [];
+  if (waiting.length > 0) for (const queue of queues) pause(queue, 1);
+  commands.push(P.CommandRecover, 0, orderly ? 1 : 0);
+  for (const run of waiting) letWait(house, run, manual);
+  for (const queue of queues) if (waiting.length > 0 || engine.queueValue(queue, P.QueueValuePaused)) pause(queue, 0);
+  if (inTurn) takeTurns(house, waiting, 0, staggerMs);
+  else releaseLeftovers(house, engine);
+}
+
+function isUnfinished(run: Run | undefined): run is Run {
+  return run !== undefined && run.end === End.None;
+}
+
+function letWait(house: Orchestrator, run: Run, manual: boolean): void {
+  if (manual) house.pump.commands.push(P.CommandPause, run.task, P.PauseKindSuspend);
+  else house.pump.commands.push(P.CommandHold, run.task, HoldTurn);
+}
+
+/** A run that was taken over from another session. */
+export function recoverTakenOver(house: Orchestrator, run: Run): void {
+  if (run.end === End.None && checkRecovery(house.getOptions().recovery).manual) letWait(house, run, true);
+}
+
+function takeTurns(house: Orchestrator, runs: readonly Run[], index: number, staggerMs: number): void {
+  const run = runs[index];
+  if (!run || house.disposed) return;
+  if (run.end === End.None && run.task !== 0) house.pump.commands.push(P.CommandRelease, run.task, HoldTurn);
+  house.pump.wake();
+  house.clock.schedule(house.clock.now() + staggerMs, () => takeTurns(house, runs, index + 1, staggerMs));
+}
+
+function releaseLeftovers(house: Orchestrator, engine: Engine): void {
+  for (const run of house.pump.runs) {
+    if (isUnfinished(run) && (engine.state(run.task) >>> 16) & HoldTurn) house.pump.commands.push(P.CommandRelease, run.task, HoldTurn);
+  }
+}
+
+/** @param over those that had ended when the journal was read */
+export async function fillReport(house: Orchestrator, report: RecoveryReport, over: ReadonlySet<Run>): Promise<void> {
+  const { pump, clock } = house;
+  while (pump.open && pump.commands.count > 0 && !house.disposed) await new Promise<void>((resolve) => clock.defer(resolve));
+  if (!pump.open) return;
+  // A run triggered in this page knows when; what the journal knows does not.
+  for (const run of house.localRuns()) if (run.createdAtMs === 0 && !over.has(run)) listOf(house, report, run).push(run.id);
+}
+
+function listOf(house: Orchestrator, report: RecoveryReport, run: Run): string[] {
+  if (run.end !== End.None) {
+    const quarantined = run.end === End.Failed && house.pump.engine.value(run.task, P.FieldFailReason) === P.FailReasonQuarantined;
+    return quarantined ? report.failed : report.ended;
+  }
+  if (!house.definition(run.taskIdentifier)) return report.missingDefinition;
+  return run.state.status === 'paused' ? report.kept : report.resumed;
+}

@@ -1,0 +1,56 @@
+/**
+ * The runs of this tab by their ids. Ids that stand in envelopes are read when the first is asked for.
+ * Invariant: a run is in it from its acceptance or recovery until it is refused or forgotten.
+ */
+import { DuplicateRunError } from './errors.ts';
+import type { Run } from './run.ts';
+
+export class RunIndex {
+  readonly #byId = new Map<string, Run>();
+  #unindexed: Run[] = [];
+
+  add(run: Run): void {
+    if (run.knownId !== undefined) this.#byId.set(run.knownId, run);
+    else this.#unindexed.push(run);
+  }
+
+  find(id: string): Run | undefined {
+    const known = this.#byId.get(id);
+    if (known) return known;
+    this.#index();
+    return this.#byId.get(id);
+  }
+
+  delete(id: string): void {
+    this.#index();
+    this.#byId.delete(id);
+  }
+
+  all(): Run[] {
+    this.#index();
+    return [...this.#byId.values()];
+  }
+
+  /** Without reading ids. */
+  *each(): Iterable<Run> {
+    yield* this.#byId.values();
+    yield* this.#unindexed;
+  }
+
+  #index(): void {
+    for (const run of this.#unindexed.splice(0)) this.#byId.set(run.id, run);
+  }
+
+  /** Runs triggered under ids that the journal turned out to know. */
+  refuseDuplicates(refuse: (run: Run, error: Error) => void): void {
+    const early = [...this.#byId.values()].filter((run) => run.task === 0);
+    if (early.length === 0) return;
+    const known = new Map(this.#unindexed.filter((run) => run.task !== 0).map((run) => [run.id, run]));
+    for (const run of early) {
+      const recovered = known.get(run.id);
+      if (!recovered) continue;
+      refuse(run, new DuplicateRunError(`There is a run "${run.id}" already, from before the reload. Use attach("${run.id}").`));
+      this.#byId.set(recovered.id, recovered);
+    }
+  }
+}

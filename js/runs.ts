@@ -1,0 +1,65 @@
+/**
+ * Runs as a collection: list, look up, follow by a filter, repeat, and how far they are together.
+ * Invariant: nothing here changes a run; a repeated one is a new run.
+ */
+import { ConfigurationError, UnrecognizedTaskError } from './errors.ts';
+import { matcher } from './lists.ts';
+import type { Orchestrator } from './orchestrator.ts';
+import { Run } from './run.ts';
+import { isCompleted, isSuccess } from './status.ts';
+import type { AggregateProgress, ListFilter, ReplayOptions, RunFilter, RunHandle, TaskPage, TaskState } from './types.ts';
+
+export class Runs {
+  readonly #house: Orchestrator;
+
+  constructor(house: Orchestrator) {
+    this.#house = house;
+  }
+
+  /** Newest first, in pages. */
+  list(filter?: ListFilter): TaskPage {
+    return this.#house.list(filter);
+  }
+
+  retrieve<Output = any>(id: string): TaskState<Output> | undefined {
+    return this.#house.getTaskState(id);
+  }
+
+  /** Every change of every run that matches, of other tabs too; at most once a frame, the last always. */
+  subscribe(filter: RunFilter, listener: (state: TaskState) => void): () => void {
+    const matches = matcher(filter);
+    return this.#house.store.subscribeAny((id) => {
+      const state = this.#house.getTaskState(id);
+      if (state && matches(state)) listener(state);
+    });
+  }
+
+  /**
+   * A new run of the same task, with the same input unless `payload` is given; name and metadata too.
+   * @throws UnrecognizedTaskError, ConfigurationError for a run this tab does not have, PayloadLostError
+   */
+  async replay<Output = any>(id: string, options: ReplayOptions = {}): Promise<RunHandle<Output>> {
+    const { payload, ...given } = options;
+    const run = this.#house.attach(id);
+    if (!(run instanceof Run)) throw new ConfigurationError(`There is no run "${id}" in this tab that could be replayed.`);
+    const definition = run.definition ?? this.#house.definition(run.taskIdentifier);
+    if (!definition) throw new UnrecognizedTaskError(`No task "${run.taskIdentifier}" is registered; "${id}" can't be replayed.`);
+    const input = 'payload' in options ? payload : await this.#house.attempts.inputOf(run);
+    const { name, metadata } = run;
+    return this.#house.intake.trigger(definition, input, { ...(name !== undefined && { name }), ...(metadata && { metadata }), ...given }, run.id);
+  }
+
+  /** How far all that match are: the mean, ended ones as 100. */
+  aggregateProgress(filter: RunFilter = {}): AggregateProgress {
+    const states = this.#house.getAllTasks().filter(matcher(filter));
+    let sum = 0;
+    let [done, failed] = [0, 0];
+    for (const state of states) {
+      const over = isCompleted(state);
+      sum += over ? 100 : state.progress;
+      if (isSuccess(state)) done++;
+      else if (over) failed++;
+    }
+    return { value: states.length === 0 ? undefined : sum / states.length, total: states.length, done, failed };
+  }
+}

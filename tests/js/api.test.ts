@@ -1,0 +1,364 @@
+import {
+  ConfigurationError, defineTask, DuplicateRunError, isCanceled, isCompleted, isExecuting, isFailed, isQueued, isSuccess, isWaiting,
+  projectStatus, type TaskContext, type TaskPhase, TestClock,
+} from 'holdfast';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { type House, openHouse } from './house.ts';
+
+const houses: House[] = [];
+async function open(...args: Parameters<typeof openHouse>): Promise<House> {
+  const house = await openHouse(...args);
+  houses.push(house);
+  return house;
+}
+afterEach(async () => {
+  for (const { orchestrator } of houses.splice(0)) await Promise.race([orchestrator.dispose(), new TestClock().settle()]);
+  vi.unstubAllGlobals();
+});
+
+const double = defineTask({ id: 'double', run: (n: number) => n * 2 });
+
+describe('listeners', () => {
+  it('A8: `once` hears one event, `off` and a signal end listening, others hear on', async () => {
+    const { orchestrator, clock } = await open();
+    const heard: string[] = [];
+    const stop = new AbortController();
+    const listener = () => heard.push('on');
+    orchestrator.on('complete', listener);
+    orchestrator.once('complete', () => heard.push('once'));
+    orchestrator.on('complete', () => heard.push('signal'), { signal: stop.signal });
+    await orchestrator.trigger(double, 1).result();
+    await clock.settle();
+    expect(heard.splice(0)).toEqual(['on', 'once', 'signal']);
+    stop.abort();
+    await orchestrator.trigger(double, 1).result();
+    await clock.settle();
+    expect(heard.splice(0)).toEqual(['on']);
+    orchestrator.off('complete', listener);
+    await orchestrator.trigger(double, 1).result();
+    await clock.settle();
+    expect(heard).toEqual([]);
+  });
+
+  it('A8: `waitOn` gives the next event’s arguments, and rejects when it is aborted or nothing comes any more', async () => {
+    const { orchestrator } = await open();
+    const next = orchestrator.waitOn('complete');
+    const run = orchestrator.trigger(double, 21);
+    expect(await next).toEqual([run.id, 42]);
+    const aborted = orchestrator.waitOn('complete', { signal: AbortSignal.abort('enough') });
+    await expect(aborted).rejects.toBe('enough');
+    const late = new AbortController();
+    const waiting = orchestrator.waitOn('error', { signal: late.signal });
+    late.abort('later');
+    await expect(waiting).rejects.toBe('later');
+    const last = orchestrator.waitOn('error');
+    void orchestrator.dispose();
+    await expect(last).rejects.toMatchObject({ code: 'DISPOSED' });
+  });
+
+  it('A8, C10: are told once, after the end they hear of is stored', async () => {
+    const house = await open();
+    const told: unknown[] = [];
+    house.orchestrator.on('complete', async (id) => {
+      told.push(house.orchestrator.getTaskState(id)!.status, (await house.orchestrator.journal!.slot.read()).length > 0);
+    });
+    const run = house.orchestrator.trigger(double, 1);
+    await run.result();
+    await house.clock.settle();
+    expect(told).toEqual(['completed', true]);
+    const next = await house.crash({ onComplete: (id) => told.push(id) });
+    houses.push(next);
+    await next.clock.settle();
+    expect(told).toHaveLength(2);
+  });
+});
+
+describe('ids', () => {
+  it('A2: begin with run_, sort by creation, repeat with the seed, and are refused twice', async () => {
+    const make = async (seed: number) => {
+      const { orchestrator, clock } = await open({ seed });
+      const ids: string[] = [];
+      for (let n = 0; n < 40; n++) {
+        ids.push(orchestrator.trigger(double, n).id);
+        if (n % 10 === 9) await clock.advance(1);
+      }
+      return ids;
+    };
+    const ids = await make(7);
+    expect(ids.every((id) => /^run_[0-9a-v]{22}$/.test(id))).toBe(true);
+    expect([...ids].sort()).toEqual(ids);
+    expect(new Set(ids).size).toBe(40);
+    expect(await make(7)).toEqual(ids);
+    expect(await make(8)).not.toEqual(ids);
+    const { orchestrator } = await open();
+    orchestrator.trigger(double, 1, { id: 'mine' });
+    expect(() => orchestrator.trigger(double, 1, { id: 'mine' })).toThrow(DuplicateRunError);
+  });
+
+  it('A4: results bear status, attempts and duration', async () => {
+    const { orchestrator, clock } = await open();
+    expect(await orchestrator.trigger(double, 1).wait()).toMatchObject({ ok: true, status: 'completed', attempts: 1, durationMs: 0 });
+    const bad = defineTask({ id: 'bad', retry: { maxAttempts: 1 }, run: () => Promise.reject(new Error('no')) });
+    expect(await orchestrator.trigger(bad, null).wait()).toMatchObject({ ok: false, status: 'failed' });
+    const late = orchestrator.trigger(double, 1, { delay: '1h' });
+    await clock.advance(500);
+    await late.cancel();
+    expect(await late.wait()).toMatchObject({ ok: false, status: 'cancelled', durationMs: 500 });
+  });
+});
+
+describe('runs as a collection', () => {
+  it('C7: list, retrieve and follow by a filter', async () => {
+    const { orchestrator, clock } = await open();
+    const { runs } = orchestrator;
+    const other = defineTask({ id: 'other', run: () => 1 });
+    const seen: string[] = [];
+    const stop = runs.subscribe({ taskIdentifier: 'double', status: 'completed' }, ({ id }) => seen.push(id));
+    const run = orchestrator.trigger(double, 2);
+    await Promise.all([run.result(), orchestrator.trigger(other, null).result()]);
+    await clock.settle();
+    expect(seen).toEqual([run.id]);
+    expect(runs.retrieve(run.id)).toBe(run.state);
+    expect(runs.retrieve('nobody')).toBeUndefined();
+    expect(runs.list({ taskIdentifier: 'double' }).items.map(({ id }) => id)).toEqual([run.id]);
+    stop();
+    await orchestrator.trigger(double, 2).result();
+    await clock.settle();
+    expect(seen).toHaveLength(1);
+  });
+
+  for (const storage of ['memory', undefined] as const) {
+    it(`C6: replay is a new run with the same input, name and metadata, ${storage ?? 'stored'}`, async () => {
+      const { orchestrator } = await open(storage ? { storage } : {});
+      const run = orchestrator.trigger(double, 4, { name: 'four', metadata: { a: 1 } });
+      await run.result();
+      const again = await orchestrator.runs.replay<number>(run.id);
+      expect(await again.result()).toBe(8);
+      expect(again.state).toMatchObject({ replayOf: run.id, name: 'four', metadata: { a: 1 } });
+      expect(again.id).not.toBe(run.id);
+      const changed = await orchestrator.runs.replay<number>(run.id, { payload: 5, name: 'five' });
+      expect(await changed.result()).toBe(10);
+      expect(changed.state.name).toBe('five');
+      await expect(orchestrator.runs.replay('nobody')).rejects.toThrow(ConfigurationError);
+      expect(run.state.replayOf).toBeUndefined();
+    });
+  }
+
+  it('C6: replay loads the files of the input, also after a crash; what it repeats is still known then', async () => {
+    const length = defineTask({ id: 'length', run: async ({ file }: { file: File }) => `${file.name} ${(await file.text()).length}` });
+    const house = await open();
+    const run = house.orchestrator.trigger(length, { file: new File(['x'.repeat(100_000)], 'a.txt') });
+    await run.result();
+    const next = await house.crash();
+    const again = await next.orchestrator.runs.replay(run.id);
+    expect(await again.result()).toBe('a.txt 100000');
+    const last = await next.crash();
+    houses.push(last);
+    expect(last.orchestrator.getTaskState(again.id)).toMatchObject({ replayOf: run.id });
+    expect(last.orchestrator.getTaskState(run.id)!.replayOf).toBeUndefined();
+  });
+
+  it('C6: retryTask works on ended runs only', async () => {
+    const { orchestrator } = await open();
+    const run = orchestrator.trigger(double, 1);
+    await run.result();
+    expect(await orchestrator.retryTask(run.id)).toBe(false);
+    expect(await orchestrator.retryTask('nobody')).toBe(false);
+  });
+
+  it('G7: aggregateProgress is the mean, with ended runs as 100', async () => {
+    const { orchestrator, clock } = await open();
+    expect(orchestrator.aggregateProgress()).toEqual({ value: undefined, total: 0, done: 0, failed: 0 });
+    const half = defineTask({ id: 'half', run: (_: null, ctx: TaskContext) => {
+      ctx.progress(50);
+      return new Promise(() => {});
+    } });
+    orchestrator.trigger(half, null);
+    const fails = defineTask({ id: 'fails', retry: { maxAttempts: 1 }, run: () => Promise.reject(new Error('no')) });
+    await Promise.all([orchestrator.trigger(double, 1).result(), orchestrator.trigger(fails, null).wait()]);
+    orchestrator.trigger(double, 1, { delay: '1h' });
+    await clock.settle();
+    expect(orchestrator.aggregateProgress()).toEqual({ value: 62.5, total: 4, done: 1, failed: 1 });
+    expect(orchestrator.aggregateProgress({ taskIdentifier: 'half' })).toEqual({ value: 50, total: 1, done: 0, failed: 0 });
+  });
+});
+
+describe('words of others', () => {
+  const table: [TaskPhase, string, string, string, string, string][] = [
+    ['delayed', 'pending', 'pending', 'DELAYED', 'PENDING', 'PENDING'],
+    ['blocked', 'pending', 'pending', 'QUEUED', 'PENDING', 'PENDING'],
+    ['queued', 'pending', 'pending', 'QUEUED', 'PENDING', 'PENDING'],
+    ['running', 'running', 'active', 'EXECUTING', 'PROCESSING', 'PROCESSING'],
+    ['waiting', 'running', 'active', 'WAITING', 'PROCESSING', 'PROCESSING'],
+    ['retrying', 'pending', 'active', 'QUEUED', 'PROCESSING', 'PENDING'],
+    ['suspended', 'paused', 'suspended', 'QUEUED', 'PENDING', 'PENDING'],
+    ['interrupted', 'paused', 'interrupted', 'QUEUED', 'PENDING', 'PENDING'],
+    ['cancelling', 'running', 'canceled', 'EXECUTING', 'ABORTING', 'ABORTING'],
+    ['stopping', 'running', 'active', 'EXECUTING', 'ABORTING', 'ABORTING'],
+    ['completed', 'completed', 'done', 'COMPLETED', 'COMPLETED', 'COMPLETED'],
+    ['failed', 'failed', 'failed', 'FAILED', 'FAILED', 'FAILED'],
+    ['timedOut', 'failed', 'failed', 'TIMED_OUT', 'FAILED', 'FAILED'],
+    ['expired', 'failed', 'failed', 'EXPIRED', 'FAILED', 'FAILED'],
+    ['quarantined', 'failed', 'failed', 'CRASHED', 'FAILED', 'FAILED'],
+    ['cancelled', 'failed', 'canceled', 'CANCELED', 'FAILED', 'FAILED'],
+  ];
+  const vocabularies = ['dataflow', 'mageflow', 'trigger.dev', 'workglow-task', 'workglow-job'] as const;
+
+  it('A6: every phase has its word in each of the vocabularies', () => {
+    for (const [phase, ...words] of table)
+      expect(vocabularies.map((vocabulary) => projectStatus({ phase, error: null }, vocabulary)), phase).toEqual(words);
+    const unregistered = { phase: 'blocked', reason: 'missing-definition', error: null } as const;
+    expect(vocabularies.map((vocabulary) => projectStatus(unregistered, vocabulary))).toEqual(['paused', 'pending', 'PENDING_VERSION', 'PENDING', 'PENDING']);
+    const crashed = Object.assign(new Error('gone'), { code: 'WORKER_CRASHED' });
+    expect(projectStatus({ phase: 'failed', error: crashed }, 'trigger.dev')).toBe('CRASHED');
+    expect(() => projectStatus({ phase: 'failed', error: null }, 'toString' as never)).toThrow(ConfigurationError);
+  });
+
+  it('C7: exactly one of queued, executing, waiting, completed or paused holds; completed is success, failed or canceled', () => {
+    for (const [phase] of table) {
+      const state = { phase, status: 'pending' } as const;
+      const paused = phase === 'suspended' || phase === 'interrupted';
+      expect([isQueued(state), isExecuting(state), isWaiting(state), isCompleted(state), paused].filter(Boolean), phase).toHaveLength(1);
+      expect([isSuccess(state), isFailed(state), isCanceled(state)].filter(Boolean)).toHaveLength(isCompleted(state) ? 1 : 0);
+    }
+  });
+});
+
+describe('options', () => {
+  it('I7: output.nonEmpty fails an attempt whose file has no byte', async () => {
+    const { orchestrator, clock } = await open();
+    const sizes = [0, 3];
+    const file = defineTask({ id: 'file', output: { nonEmpty: true }, retry: { randomize: false }, run: () => new Blob(['x'.repeat(sizes.shift()!)]) });
+    const run = orchestrator.trigger(file, null);
+    await clock.settle();
+    expect(run.state).toMatchObject({ phase: 'retrying', error: { code: 'EMPTY_OUTPUT' } });
+    await clock.advance(1000);
+    expect((await run.result()).size).toBe(3);
+    const lenient = defineTask({ id: 'lenient', run: () => new Blob([]) });
+    expect((await orchestrator.trigger(lenient, null).result()).size).toBe(0);
+    expect(() => defineTask({ id: 'x', output: { notEmpty: true } as never, run: () => 1 })).toThrow(/no option "notEmpty"/);
+  });
+
+  it('G3: curve eta shows an estimate and the time left from the third run on, and remembers it', async () => {
+    const entries = new Map<string, string>();
+    vi.stubGlobal('localStorage', {
+      getItem: (key: string) => entries.get(key) ?? null,
+      setItem: (key: string, value: string) => void entries.set(key, value),
+      removeItem: (key: string) => void entries.delete(key),
+    });
+    const house = await open({ namespace: 'pace' });
+    const steady = defineTask({ id: 'steady', simulateProgress: { curve: 'eta', intervalMs: 100 }, run: () =>
+      new Promise<void>((resolve) => house.clock.schedule(house.clock.now() + 1000, resolve)) });
+    for (let sample = 0; sample < 3; sample++) {
+      const run = house.orchestrator.trigger(steady, null);
+      await house.clock.advance(500);
+      expect(run.state.progressSource).toBe('simulated');
+      expect(run.state.remainingMs).toBeUndefined();
+      await house.clock.advance(500);
+      await run.result();
+    }
+    expect(entries.has('holdfast:pace:durations')).toBe(true);
+    const next = await house.reload();
+    houses.push(next);
+    const run = next.orchestrator.trigger(steady, null);
+    await next.clock.advance(500);
+    expect(run.state).toMatchObject({ progressSource: 'estimated', progress: 50, remainingMs: 500 });
+    await next.clock.advance(500);
+    await run.result();
+  });
+
+  it('E7: a jump of the clock is told, as a warning and an event, forward and back; a wait is not', async () => {
+    const { orchestrator, clock } = await open();
+    const warnings: string[] = [];
+    const jumps: unknown[] = [];
+    orchestrator.on('warning', (message) => warnings.push(message));
+    orchestrator.on('event', ({ type, data }) => type === 'clockJumped' && jumps.push(data!.byMs));
+    const run = orchestrator.trigger(double, 1, { delay: '1h' });
+    await clock.advance(1_800_000);
+    orchestrator.trigger(double, 2);
+    await clock.settle();
+    expect(warnings).toEqual([]);
+    clock.jump(-3_600_000);
+    orchestrator.trigger(double, 2);
+    await clock.settle();
+    expect(warnings).toEqual([expect.stringMatching(/^clock jump: .*set back, by 3600000 ms/)]);
+    clock.jump(10 * 3_600_000);
+    await clock.advance(0);
+    expect(await run.result()).toBe(2);
+    expect(warnings).toHaveLength(2);
+    // The core never lets time go back: what was due in half an hour then was due at 0 o’clock of the clock set back.
+    expect(jumps).toEqual([-3_600_000, 9.5 * 3_600_000]);
+  });
+});
+
+describe('recovery', () => {
+  const endless = defineTask({ id: 'endless', run: () => new Promise<number>(() => {}) });
+
+  it('H4: manual leaves every unfinished run suspended until it is resumed, however many there are', async () => {
+    const house = await open({ queues: { narrow: { concurrency: 3 } } });
+    let started = 0;
+    const counted = defineTask({ id: 'counted', run: async (n: number) => {
+      started++;
+      return n;
+    } });
+    const runs = Array.from({ length: 3000 }, (_, n) => house.orchestrator.trigger(endless, null, n % 2 ? { queue: 'narrow' } : {}));
+    const delayed = house.orchestrator.trigger(counted, 1, { delay: '1m' });
+    await Promise.all([...runs.map((run) => run.accepted), delayed.accepted]);
+    house.orchestrator.register(defineTask({ id: 'endless', run: counted.spec.run as never }));
+    const next = await house.reload({ recovery: { mode: 'manual' } });
+    houses.push(next);
+    await next.clock.advance(120_000);
+    expect(started).toBe(0);
+    expect(next.orchestrator.counts()).toMatchObject({ paused: 3001, total: 3001 });
+    expect((await next.orchestrator.ready).kept).toHaveLength(3001);
+    expect(await next.orchestrator.resumeTask(delayed.id)).toBe(true);
+    expect(await next.orchestrator.resumeTask(runs[1]!.id)).toBe(true);
+    await next.clock.advance(60_000);
+    expect(started).toBe(2);
+    await next.orchestrator.trigger(counted, 5, { queue: 'narrow' }).result();
+    defineTask({ id: 'endless', run: endless.spec.run });
+  });
+
+  it('H4: stagger lets recovered runs start one after the other', async () => {
+    const house = await open();
+    const startsMs: number[] = [];
+    const runs = Array.from({ length: 5 }, () => house.orchestrator.trigger(endless, null));
+    await Promise.all(runs.map((run) => run.accepted));
+    const startMs = house.clock.now();
+    defineTask({ id: 'endless', run: async () => startsMs.push(house.clock.now() - startMs) });
+    const next = await house.crash({ recovery: { stagger: '10s' } });
+    await next.clock.advance(15_000);
+    expect(startsMs).toEqual([0, 10_000]);
+    expect(next.orchestrator.getTaskState(runs[3]!.id)).toMatchObject({ phase: 'blocked', reason: 'recovery' });
+    expect(next.orchestrator.why(runs[3]!.id)).toMatch(/turn/);
+    const last = await next.crash({ recovery: {} });
+    houses.push(last);
+    await last.clock.settle();
+    expect(startsMs).toHaveLength(5);
+    defineTask({ id: 'endless', run: endless.spec.run });
+  });
+
+  it('H4: the report names what became of each run', async () => {
+    const house = await open();
+    const own = defineTask({ id: 'own', run: () => 1 });
+    const alien = { id: 'only here', spec: { id: 'only here', run: () => new Promise(() => {}) } };
+    const done = house.orchestrator.trigger(own, null);
+    const resumed = house.orchestrator.trigger(endless, null);
+    const kept = house.orchestrator.trigger(own, null, { delay: '1h' });
+    const ended = house.orchestrator.trigger(own, null, { delay: '1h', deadline: '2h' });
+    const missing = house.orchestrator.trigger({ ...own, ...alien } as unknown as typeof own, null);
+    await Promise.all([done.result(), resumed.accepted, ended.accepted, missing.accepted, kept.pause()]);
+    await house.clock.settle();
+    house.clock.jump(3 * 3_600_000);
+    const next = await house.crash();
+    houses.push(next);
+    expect(await next.orchestrator.ready).toMatchObject({
+      resumed: [resumed.id], kept: [kept.id], ended: [ended.id], missingDefinition: [missing.id], failed: [],
+    });
+  });
+
+  it('H4: a mode nobody knows is refused at the call', async () => {
+    const bad = [{ mode: 'off' }, { mode: 'x' }, { stagger: -1 }, { modus: 'auto' }, 'auto'] as never[];
+    for (const recovery of bad) await expect(openHouse({ recovery })).rejects.toThrow(ConfigurationError);
+  });
+});
