@@ -7,8 +7,9 @@
  *   worker → page   { timer: true }                       it is due
  *                   { id, value | error }  { event, handle }
  */
-import { type Answer, OpfsService, type Request } from './storage/opfs-service.ts';
+
 import type { Directory, HostEvent } from './storage/opfs-host.ts';
+import { type Answer, OpfsService, type Request } from './storage/opfs-service.ts';
 import { systemTimers, type Timers } from './storage/wait.ts';
 
 /** Longer delays overflow to zero in every browser. */

@@ -15,7 +15,7 @@
  */
 import { PayloadLostError, StorageFullError } from '../errors.ts';
 import { crc32 } from './crc32.ts';
-import { writeFully, type SyncFile } from './log-file.ts';
+import { type SyncFile, writeFully } from './log-file.ts';
 
 const HEADER = 32;
 const UNIT = 64;
@@ -55,7 +55,8 @@ export class Arena {
   }
 
   async put(id: string, blob: Blob): Promise<void> {
-    if (blob.size > LIMIT) throw new StorageFullError(`A blob of ${blob.size} bytes is too large; the limit is ${LIMIT}.`);
+    if (blob.size > LIMIT)
+      throw new StorageFullError(`A blob of ${blob.size} bytes is too large; the limit is ${LIMIT}.`);
     const extent = this.#allocate(Math.ceil((HEADER + blob.size) / UNIT));
     extent.busy++;
     try {

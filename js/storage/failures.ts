@@ -9,6 +9,7 @@ import {
   StorageFullError,
   StorageLostError,
   StorageUnavailableError,
+  StoreTooNewError,
 } from '../errors.ts';
 
 export function nameOf(error: unknown): string {
@@ -36,6 +37,7 @@ const types = {
   STORAGE_BLOCKED: StorageBlockedError,
   STORAGE_UNAVAILABLE: StorageUnavailableError,
   PAYLOAD_LOST: PayloadLostError,
+  STORE_TOO_NEW: StoreTooNewError,
 } as const;
 
 /** What a failed operation on an open store means above. */

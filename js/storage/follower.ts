@@ -55,8 +55,8 @@ export class Follower {
     if (this.#behind || this.#closed) return;
     this.#parts.push(bytes);
     this.#bytes += bytes.length;
-    if (this.#bytes >= BACKLOG_BYTES && this.#writing > 0) return this.#fallBehind();
-    if (this.#bytes >= GATHER_BYTES) void this.#drain();
+    if (this.#bytes >= BACKLOG_BYTES && this.#writing > 0) this.#fallBehind();
+    else if (this.#bytes >= GATHER_BYTES) void this.#drain();
     else this.#cancel ??= this.#host.timers.after(GATHER_MS, () => void this.#drain());
   }
 

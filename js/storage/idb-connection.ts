@@ -13,7 +13,13 @@
  * installed again. Trouble is told at most once a minute.
  */
 import { type DBSchema, type IDBPDatabase, openDB } from 'idb';
-import { StorageBlockedError, StorageError, StorageLostError, StorageUnavailableError, StoreTooNewError } from '../errors.ts';
+import {
+  StorageBlockedError,
+  StorageError,
+  StorageLostError,
+  StorageUnavailableError,
+  StoreTooNewError,
+} from '../errors.ts';
 import { asStorageError, nameOf, textOf } from './failures.ts';
 import { pause, type Timers, within } from './wait.ts';
 
@@ -122,7 +128,8 @@ export class Connection {
 
   #database(): Promise<Database> {
     if (this.#closed) throw new StorageLostError('The store was closed.');
-    return (this.#opening ??= this.#open());
+    this.#opening ??= this.#open();
+    return this.#opening;
   }
 
   #drop(): void {
@@ -131,7 +138,8 @@ export class Connection {
   }
 
   async #open(): Promise<Database> {
-    const blocked = () => new StorageBlockedError('Another tab keeps the IndexedDB database from opening. Close it, or wake it.');
+    const blocked = () =>
+      new StorageBlockedError('Another tab keeps the IndexedDB database from opening. Close it, or wake it.');
     const opening = openDB<Schema>(this.#name, VERSION, {
       upgrade: (db) => {
         for (const name of ['meta', 'slots', 'log', 'blobs'] as const) db.createObjectStore(name);
@@ -148,7 +156,9 @@ export class Connection {
       this.#opening = undefined;
       opening.then((db) => db.close()).catch(() => undefined);
       if (nameOf(error) !== 'VersionError') throw error;
-      throw new StoreTooNewError('The store was written by a newer version of holdfast. Reload the page.', { cause: error });
+      throw new StoreTooNewError('The store was written by a newer version of holdfast. Reload the page.', {
+        cause: error,
+      });
     }
   }
 
@@ -172,12 +182,26 @@ export class Connection {
 }
 
 /** What a dead connection says. A full disk or a value that can't be stored would fail the same way again. */
-const deathCries = new Set(['InvalidStateError', 'UnknownError', 'AbortError', 'TransactionInactiveError', 'TimeoutError', 'NotFoundError']);
+const deathCries = new Set([
+  'InvalidStateError',
+  'UnknownError',
+  'AbortError',
+  'TransactionInactiveError',
+  'TimeoutError',
+  'NotFoundError',
+]);
 
 async function beginAnew(db: Database, generation: string): Promise<void> {
   const writing = db.transaction(['meta', 'slots', 'log', 'blobs'], 'readwrite');
-  for (const name of ['slots', 'log', 'blobs'] as const) writing.objectStore(name).clear().catch(() => undefined);
-  writing.objectStore('meta').put(generation, 'generation').catch(() => undefined);
+  for (const name of ['slots', 'log', 'blobs'] as const)
+    writing
+      .objectStore(name)
+      .clear()
+      .catch(() => undefined);
+  writing
+    .objectStore('meta')
+    .put(generation, 'generation')
+    .catch(() => undefined);
   await writing.done;
 }
 

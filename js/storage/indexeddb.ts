@@ -8,7 +8,7 @@
  */
 import { PayloadLostError, StorageFullError, StorageLostError } from '../errors.ts';
 import type { AppendReceipt, Durability, StorageOpenOptions } from '../storage.ts';
-import { checkNamespace, concatenate, type CopySlot, type CopyStorage, openAlone, type Stamp } from './copy.ts';
+import { type CopySlot, type CopyStorage, checkNamespace, concatenate, openAlone, type Stamp } from './copy.ts';
 import { nameOf, textOf } from './failures.ts';
 import { Connection, type Database, rotate, type SlotRow } from './idb-connection.ts';
 import { same } from './log-file.ts';
@@ -37,6 +37,7 @@ class IndexedDBSlot implements CopySlot {
   }
 
   stamp(): Stamp {
+    if (this.#store.connection.isGone) return { epoch: -1, base: 0, length: 0 };
     const { epoch, base, length } = this.#row;
     return { epoch, base, length };
   }
@@ -107,10 +108,12 @@ class IndexedDBSlot implements CopySlot {
 
   async close(): Promise<void> {
     this.#store.forget(this);
-    await this.#queue.exclusive(async () => {
-      if (!this.#row.open || this.#store.connection.isGone) return;
-      await this.#store.connection.run('closing', (db) => db.put('slots', { ...this.#row, open: false }, this.slot));
-    }).catch(() => undefined);
+    await this.#queue
+      .exclusive(async () => {
+        if (!this.#row.open || this.#store.connection.isGone) return;
+        await this.#store.connection.run('closing', (db) => db.put('slots', { ...this.#row, open: false }, this.slot));
+      })
+      .catch(() => undefined);
   }
 
   async #write(bytes: Uint8Array<ArrayBuffer>): Promise<AppendReceipt> {
@@ -118,8 +121,14 @@ class IndexedDBSlot implements CopySlot {
     const row = { epoch, base, length: start + bytes.length, open: true };
     await this.#store.write('appending to the log', async (db, options) => {
       const writing = db.transaction(['log', 'slots'], 'readwrite', options);
-      writing.objectStore('log').put(bytes, [this.slot, epoch, start]).catch(() => undefined);
-      writing.objectStore('slots').put(row, this.slot).catch(() => undefined);
+      writing
+        .objectStore('log')
+        .put(bytes, [this.slot, epoch, start])
+        .catch(() => undefined);
+      writing
+        .objectStore('slots')
+        .put(row, this.slot)
+        .catch(() => undefined);
       await writing.done;
     });
     this.#row = row;
@@ -146,9 +155,13 @@ class IndexedDBSlot implements CopySlot {
     const log = writing.objectStore('log');
     const last = await log.openCursor(this.#range(row.epoch, 0, row.length), 'prev');
     const kept = last ? row.length - last.key[2] : 0;
-    if (last && kept > 0 && last.value.length > kept) log.put(last.value.slice(0, kept), last.key).catch(() => undefined);
+    if (last && kept > 0 && last.value.length > kept)
+      log.put(last.value.slice(0, kept), last.key).catch(() => undefined);
     log.delete(this.#range(row.epoch, row.length)).catch(() => undefined);
-    writing.objectStore('slots').put(row, this.slot).catch(() => undefined);
+    writing
+      .objectStore('slots')
+      .put(row, this.slot)
+      .catch(() => undefined);
     await writing.done;
   }
 
@@ -307,7 +320,9 @@ export class IndexedDBStorage implements CopyStorage {
   }
 
   #endedBadly(): Promise<boolean> {
-    return this.connection.run('looking for an unclean end', async (db) => (await db.getAll('slots')).some((row) => row.open));
+    return this.connection.run('looking for an unclean end', async (db) =>
+      (await db.getAll('slots')).some((row) => row.open),
+    );
   }
 
   /** The second line of defence, for when no other copy is: its failure is not the append's. */
@@ -319,7 +334,9 @@ export class IndexedDBStorage implements CopyStorage {
   #setFull(full: boolean, cause?: unknown): void {
     if (full === this.#full) return;
     this.#full = full;
-    this.#open?.onEvent(full ? { type: 'storage-full', store: this.name, cause } : { type: 'storage-available', store: this.name });
+    this.#open?.onEvent(
+      full ? { type: 'storage-full', store: this.name, cause } : { type: 'storage-available', store: this.name },
+    );
   }
 }
 

@@ -12,7 +12,15 @@
  */
 import { PayloadLostError, StorageFullError, StorageLostError, StorageUnavailableError } from '../errors.ts';
 import type { AppendReceipt, Durability, StorageOpenOptions } from '../storage.ts';
-import { checkNamespace, concatenate, type CopySlot, type CopyStorage, openAlone, sentinel, type Stamp } from './copy.ts';
+import {
+  type CopySlot,
+  type CopyStorage,
+  checkNamespace,
+  concatenate,
+  openAlone,
+  type Stamp,
+  sentinel,
+} from './copy.ts';
 import { asStorageError, textOf } from './failures.ts';
 
 /** The part of the Web Storage API in use. */
@@ -92,7 +100,10 @@ class LocalSlot implements CopySlot {
     this.#store.attempt('appending to the log', () => {
       const key = this.#chunkKey(this.#epoch, this.#chunks);
       const row = `${this.#epoch} ${this.#base} ${this.#length + bytes.length}`;
-      this.#store.putAll([[key, toText(bytes)], [this.#key, row]]);
+      this.#store.putAll([
+        [key, toText(bytes)],
+        [this.#key, row],
+      ]);
     });
     this.#length += bytes.length;
     this.#chunks++;
@@ -153,7 +164,10 @@ class LocalSlot implements CopySlot {
   #writeAnew(bytes: Uint8Array, epoch: number, base: number): void {
     const before = new Set(this.#logKeys());
     this.#store.attempt('replacing the log', () =>
-      this.#store.putAll([[this.#chunkKey(epoch, 0), toText(bytes)], [this.#key, `${epoch} ${base} ${bytes.length}`]]),
+      this.#store.putAll([
+        [this.#chunkKey(epoch, 0), toText(bytes)],
+        [this.#key, `${epoch} ${base} ${bytes.length}`],
+      ]),
     );
     [this.#epoch, this.#base, this.#length, this.#chunks] = [epoch, base, bytes.length, 1];
     before.delete(this.#chunkKey(epoch, 0));
@@ -279,7 +293,9 @@ export class LocalStorage implements CopyStorage {
   #setFull(full: boolean, cause?: unknown): void {
     if (full === this.#full) return;
     this.#full = full;
-    this.#open?.onEvent(full ? { type: 'storage-full', store: this.name, cause } : { type: 'storage-available', store: this.name });
+    this.#open?.onEvent(
+      full ? { type: 'storage-full', store: this.name, cause } : { type: 'storage-available', store: this.name },
+    );
   }
 }
 

@@ -13,7 +13,7 @@
  * traces of a crash, which are wiped before it is used. A write counts only when its length says so
  * (a browser may write nothing at quota, without an exception).
  */
-import { StorageFullError, StorageLostError } from '../errors.ts';
+import { StorageFullError, StorageLostError, StoreTooNewError } from '../errors.ts';
 import { crc32 } from './crc32.ts';
 
 /** The part of FileSystemSyncAccessHandle in use. */
@@ -26,6 +26,7 @@ export interface SyncFile {
   close(): void;
 }
 
+const VERSION = 1;
 export const SUPERBLOCK = 64;
 export const PRESET = 64 * 1024;
 /** Room kept behind the log at all times. */
@@ -45,7 +46,7 @@ export interface Superblock {
 export function encodeSuperblock({ generation, epoch, base }: Superblock): Uint8Array {
   const bytes = new Uint8Array(SUPERBLOCK);
   const view = new DataView(bytes.buffer);
-  bytes.set([0x48, 0x46, 0x4c, 0x4f, 0x47, 1]);
+  bytes.set([0x48, 0x46, 0x4c, 0x4f, 0x47, VERSION]);
   view.setBigUint64(8, BigInt(`0x${generation}`), true);
   view.setUint32(16, epoch, true);
   view.setUint32(20, base, true);
@@ -53,11 +54,14 @@ export function encodeSuperblock({ generation, epoch, base }: Superblock): Uint8
   return bytes;
 }
 
+/** @throws StoreTooNewError if a later version has written it */
 export function decodeSuperblock(bytes: Uint8Array): Superblock | undefined {
   if (bytes.length < SUPERBLOCK) return undefined;
   const view = new DataView(bytes.buffer, bytes.byteOffset);
-  if (view.getUint32(0, true) !== 0x4f4c4648 || bytes[4] !== 0x47 || bytes[5] !== 1) return undefined;
+  if (view.getUint32(0, true) !== 0x4f4c4648 || bytes[4] !== 0x47) return undefined;
   if (view.getUint32(60, true) !== crc32(bytes.subarray(0, 60))) return undefined;
+  if (bytes[5]! > VERSION)
+    throw new StoreTooNewError('The files were written by a newer version of holdfast. Reload the page.');
   return {
     generation: view.getBigUint64(8, true).toString(16).padStart(16, '0'),
     epoch: view.getUint32(16, true),
@@ -147,8 +151,7 @@ export class LogFile {
   }
 
   /** The log; with all that lies behind it while its end isn't known. */
-  read(): Uint8Array<ArrayBuffer> {
-    const length = this.#tail ?? Math.max(0, this.#size - SUPERBLOCK);
+  read(length = this.#tail ?? Math.max(0, this.#size - SUPERBLOCK)): Uint8Array<ArrayBuffer> {
     const bytes = new Uint8Array(length);
     const got = this.#file.read(bytes, { at: SUPERBLOCK });
     return got === length ? bytes : bytes.slice(0, got);
@@ -170,6 +173,12 @@ export class LogFile {
 
   truncate(length: number): void {
     if (length === this.#tail) return;
+    // What a replace has promised can only be taken back by another one.
+    if (length < this.#block.base) this.replace(this.read(length));
+    else this.#shorten(length);
+  }
+
+  #shorten(length: number): void {
     const end = SUPERBLOCK + length;
     this.#tail = length;
     if (this.#size > end + STEP_MAX || length === 0) this.#cut(end);

@@ -4,7 +4,7 @@
  */
 import { PayloadLostError } from '../errors.ts';
 import type { AppendReceipt, StorageOpenOptions } from '../storage.ts';
-import { checkNamespace, concatenate, type CopySlot, type CopyStorage, type Stamp } from './copy.ts';
+import { type CopySlot, type CopyStorage, checkNamespace, concatenate, type Stamp } from './copy.ts';
 
 const noted: AppendReceipt = Object.freeze({ spaceLow: false });
 const acknowledged: Promise<AppendReceipt> = Promise.resolve(noted);
@@ -93,7 +93,8 @@ export class MemoryStorage implements CopyStorage {
     return this.#slots.filter((slot) => slot && slot.length > 0).map((slot) => slot.slot);
   }
   async openSlot(slot: number): Promise<CopySlot> {
-    return (this.#slots[slot] ??= new MemorySlot(slot));
+    this.#slots[slot] ??= new MemorySlot(slot);
+    return this.#slots[slot];
   }
   async close(): Promise<void> {}
 }

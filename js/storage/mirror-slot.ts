@@ -10,6 +10,7 @@ import { PayloadLostError, StorageFullError, StorageLostError } from '../errors.
 import type { AppendReceipt, StorageEvent } from '../storage.ts';
 import type { CopySlot, CopyStorage, Stamp } from './copy.ts';
 import { Follower } from './follower.ts';
+import { isBetter, type Judged, judge, leads, shortfall } from './judge.ts';
 import { LogQueue } from './log-queue.ts';
 import type { Timers } from './wait.ts';
 
@@ -36,11 +37,14 @@ export class MirrorSlot implements CopySlot {
   readonly #follower: Follower | undefined;
   /** What `reconcile` has read, for the first `read`. */
   #kept: Uint8Array<ArrayBuffer> | undefined;
-  /** Nothing lies behind this length: `reconcile` has dropped what was torn. */
+  /** Makes the copies alike, as `reconcile` has decided; undefined: done. */
+  #settle: (() => Promise<void>) | undefined;
+  /** Nothing lies behind this length: what was torn is dropped. */
   #settledLength: number | undefined;
   readonly #queue = new LogQueue((bytes) => this.#write(bytes));
   #blobTurn: Promise<unknown> = Promise.resolve();
   #firstIsDown = false;
+  #toldDown = false;
   #lost = false;
   #closed = false;
   #cancelRetry: (() => void) | undefined;
@@ -58,23 +62,32 @@ export class MirrorSlot implements CopySlot {
     return (this.#firstIsDown ? this.#second! : this.#first!).stamp();
   }
 
-  /** Chooses the better copy and makes the other one like it. `missing`: this store had been lost as a whole. */
+  /**
+   * Chooses the better copy. Nothing is changed before the caller's first write: what is here may be
+   * a newer version's. `missing`: this store had been lost as a whole.
+   */
   async reconcile(missing: Side | undefined): Promise<void> {
     const [first, second] = [this.#first, this.#second];
     if (!first || !second) return;
     const bytes = await first.read().catch((error: unknown) => this.#giveUpUnread(error));
     if (!bytes) return;
-    const a = await this.#judge(first, bytes);
+    const a = judge(first, bytes, this.#host.inspect(bytes));
     const known = await this.#measure(second);
-    if (leads(a, known)) {
-      await first.truncate(a.valid);
-      this.#follow(a, known, missing === 'second');
-    } else {
-      const b = await this.#judge(second, await second.read());
-      await (isBetter(b, a) ? this.#takeSecond(a, b, missing) : this.#takeFirst(a, b));
-    }
-    this.#settledLength = this.#kept?.length;
-    this.#copyBlobs();
+    if (leads(a, known)) return this.#plan(a, () => this.#follow(a, known, missing));
+    const copy = await second.read();
+    const b = judge(second, copy, this.#host.inspect(copy));
+    if (isBetter(b, a)) this.#plan(b, () => this.#takeSecond(a, b, missing));
+    else this.#plan(a, () => this.#takeFirst(a, b));
+  }
+
+  #plan(chosen: Judged, settle: () => Promise<void>): void {
+    this.#kept = chosen.bytes;
+    this.#settle = async () => {
+      this.#settle = undefined;
+      await settle();
+      this.#settledLength = chosen.valid;
+      this.#copyBlobs();
+    };
   }
 
   read(): Promise<Uint8Array<ArrayBuffer>> {
@@ -87,9 +100,12 @@ export class MirrorSlot implements CopySlot {
 
   truncate(length: number): Promise<void> {
     return this.#queue.exclusive(async () => {
+      await this.#settle?.();
       if (length === this.#settledLength) return;
-      this.#settledLength = undefined;
-      this.#kept = undefined;
+      this.#kept = this.#settledLength = undefined;
+      if (length < this.#current().stamp().base) {
+        return this.#replace((await this.#current().read()).slice(0, length), this.#nextEpoch());
+      }
       await this.#follower?.flush();
       await this.#current().truncate(length);
       if (!this.#firstIsDown) await this.#second?.truncate(length).catch(() => this.#resync(true));
@@ -101,14 +117,17 @@ export class MirrorSlot implements CopySlot {
   }
 
   replace(bytes: Uint8Array<ArrayBuffer>, epoch?: number): Promise<void> {
-    return this.#queue.exclusive(async () => {
-      const next = epoch ?? this.#nextEpoch();
-      if (this.#firstIsDown) await this.#second!.replace(bytes, next);
-      else await this.#first!.replace(bytes, next);
-      this.#kept = this.#settledLength = undefined;
-      this.#lost = false;
-      if (!this.#firstIsDown) this.#follower?.restart(bytes.slice(), next, true);
+    return this.#queue.exclusive(() => {
+      this.#settle = undefined;
+      return this.#replace(bytes, epoch ?? this.#nextEpoch());
     });
+  }
+
+  async #replace(bytes: Uint8Array<ArrayBuffer>, epoch: number): Promise<void> {
+    await this.#current().replace(bytes, epoch);
+    this.#kept = this.#settledLength = undefined;
+    this.#lost = false;
+    if (!this.#firstIsDown) this.#follower?.restart(bytes.slice(), epoch, true);
   }
 
   async putBlob(id: string, blob: Blob): Promise<void> {
@@ -130,7 +149,10 @@ export class MirrorSlot implements CopySlot {
       const [first, second] = [this.#first, this.#second];
       if (!second || this.#current() === second) throw error;
       const blob = await second.getBlob(id).catch(() => undefined);
-      if (!blob) throw error instanceof PayloadLostError ? error : new PayloadLostError(`Blob ${id} can't be read.`, { cause: error });
+      if (!blob)
+        throw error instanceof PayloadLostError
+          ? error
+          : new PayloadLostError(`Blob ${id} can't be read.`, { cause: error });
       this.#later(async () => {
         await first!.putBlob(id, blob);
         this.#emitRepaired(this.#host.first, this.#host.second, blob.size);
@@ -153,7 +175,11 @@ export class MirrorSlot implements CopySlot {
   }
 
   async flush(): Promise<void> {
-    await Promise.allSettled([this.#firstIsDown ? undefined : this.#first?.flush(), this.#follower?.flush(), this.#blobTurn]);
+    await Promise.allSettled([
+      this.#firstIsDown ? undefined : this.#first?.flush(),
+      this.#follower?.flush(),
+      this.#blobTurn,
+    ]);
   }
 
   async close(): Promise<void> {
@@ -169,8 +195,9 @@ export class MirrorSlot implements CopySlot {
   /** One store says that its data was taken away. */
   onLoss(side: Side): Promise<void> {
     return this.#queue.exclusive(async () => {
-      if (this.#lost || this.#closed) return;
-      const [gone, other] = side === 'first' ? [this.#host.first, this.#host.second] : [this.#host.second, this.#host.first];
+      if (this.#lost || this.#closed || this.#settle) return;
+      const [gone, other] =
+        side === 'first' ? [this.#host.first, this.#host.second] : [this.#host.second, this.#host.first];
       const otherSlot = side === 'first' ? this.#second : this.#first;
       if (!otherSlot || !(await other.check())) return this.#loseBoth();
       if (side === 'first') {
@@ -196,6 +223,7 @@ export class MirrorSlot implements CopySlot {
 
   async #write(bytes: Uint8Array<ArrayBuffer>): Promise<AppendReceipt> {
     if (this.#lost) throw lostError();
+    await this.#settle?.();
     this.#kept = this.#settledLength = undefined;
     const copy = this.#follower ? bytes.slice() : undefined;
     if (!this.#firstIsDown) {
@@ -215,14 +243,20 @@ export class MirrorSlot implements CopySlot {
   async #giveUpFirst(error: unknown): Promise<void> {
     if (!(await this.#follower!.flush())) throw error;
     this.#firstIsDown = true;
-    this.#host.emit({ type: 'storage-degraded', store: this.#host.first.name, cause: error });
+    this.#tellDown(error);
     this.#retryFirstLater();
   }
 
   #giveUpUnread(cause: unknown): undefined {
     this.#firstIsDown = true;
-    this.#host.emit({ type: 'storage-degraded', store: this.#host.first.name, cause });
+    this.#tellDown(cause);
     this.#retryFirstLater();
+  }
+
+  #tellDown(cause: unknown): void {
+    if (this.#toldDown) return;
+    this.#toldDown = true;
+    this.#host.emit({ type: 'storage-degraded', store: this.#host.first.name, cause });
   }
 
   #retryFirstLater(): void {
@@ -240,11 +274,12 @@ export class MirrorSlot implements CopySlot {
       const bytes = await this.#second!.read();
       const epoch = this.#nextEpoch();
       await this.#first!.replace(bytes, epoch);
-      this.#firstIsDown = false;
+      this.#firstIsDown = this.#toldDown = false;
       tell();
       this.#emitRepaired(this.#host.first, this.#host.second, bytes.length);
       this.#follower!.restart(bytes, epoch, true);
-    } catch {
+    } catch (error) {
+      this.#tellDown(error);
       this.#retryFirstLater();
     }
   }
@@ -288,49 +323,38 @@ export class MirrorSlot implements CopySlot {
   async #measure(second: CopySlot): Promise<Stamp> {
     const stamp = second.stamp();
     if (stamp.length !== undefined) return stamp;
-    const { valid, sound } = await this.#judge(second, await second.read());
-    if (!sound) return stamp;
-    await second.truncate(valid);
-    return { ...stamp, length: valid };
-  }
-
-  async #judge(slot: CopySlot, bytes: Uint8Array<ArrayBuffer>): Promise<Judged> {
-    const { epoch, base, length } = slot.stamp();
-    const valid = this.#host.inspect(bytes);
-    return { epoch, valid, sound: valid >= base, expected: length ?? base, bytes };
+    const valid = this.#host.inspect(await second.read());
+    return valid < stamp.base ? stamp : { ...stamp, length: valid };
   }
 
   /** The usual opening: the second copy misses at most what was gathered when the page ended. */
-  #follow(a: Judged, b: Stamp, secondWasMissing: boolean): void {
-    this.#kept = a.bytes.subarray(0, a.valid);
+  async #follow(a: Judged, b: Stamp, missing: Side | undefined): Promise<void> {
+    await this.#first!.truncate(a.valid);
+    if (this.#second!.stamp().length === undefined) await this.#second!.truncate(b.length!);
     if (a.epoch !== b.epoch) this.#follower!.restart(a.bytes.slice(0, a.valid), a.epoch, false);
     else if (a.valid > b.length!) this.#follower!.push(a.bytes.slice(b.length, a.valid));
-    if (secondWasMissing && a.valid > 0) this.#emitLost(this.#host.second.name, a.valid);
+    if (missing === 'second' && a.valid > 0) this.#emitLost(this.#host.second.name, a.valid);
   }
 
   async #takeFirst(a: Judged, b: Judged): Promise<void> {
     await this.#first!.truncate(a.valid);
-    this.#kept = a.bytes.slice(0, a.valid);
     this.#follower!.restart(a.bytes.slice(0, a.valid), a.epoch, true);
     this.#emitRepaired(this.#host.second, this.#host.first, a.valid);
     this.#tellShortfall(a.valid, a, b);
   }
 
+  /** Where the first can't take it now (full), the second goes on alone. */
   async #takeSecond(a: Judged, b: Judged, missing: Side | undefined): Promise<void> {
-    const bytes = b.bytes.slice(0, b.valid);
-    const epoch = Math.max(a.epoch, b.epoch) + 1;
-    await this.#first!.replace(bytes, epoch);
-    this.#kept = bytes;
-    this.#follower!.restart(bytes.slice(), epoch, true);
     if (missing === 'first') this.#emitLost(this.#host.first.name, b.valid);
-    this.#emitRepaired(this.#host.first, this.#host.second, b.valid);
     this.#tellShortfall(b.valid, a, b);
+    await this.#second!.truncate(b.valid);
+    this.#firstIsDown = true;
+    await this.#restoreFirst(() => undefined);
   }
 
-  /** Neither copy had all that is known to have been there. */
   #tellShortfall(valid: number, a: Judged, b: Judged): void {
-    const best = a.epoch > b.epoch ? a.expected : b.epoch > a.epoch ? b.expected : Math.max(a.expected, b.expected);
-    if (valid < best) this.#emitLost(this.#host.name, valid, best - valid);
+    const lostBytes = shortfall(valid, a, b);
+    if (lostBytes > 0) this.#emitLost(this.#host.name, valid, lostBytes);
   }
 
   /** Blobs the second copy missed when the page was killed. It keeps what the first has not: that may have lost it. */
@@ -347,26 +371,4 @@ export class MirrorSlot implements CopySlot {
   #later(work: () => Promise<void> | undefined): void {
     this.#blobTurn = this.#blobTurn.then(work).catch(() => undefined);
   }
-}
-
-interface Judged {
-  epoch: number;
-  valid: number;
-  /** At least what the last replace wrote is good. */
-  sound: boolean;
-  expected: number;
-  bytes: Uint8Array<ArrayBuffer>;
-}
-
-/** Is the first copy surely the better one, without reading the second? */
-function leads(a: Judged, b: Stamp): boolean {
-  if (!a.sound) return false;
-  if (a.epoch !== b.epoch) return a.epoch > b.epoch;
-  return b.length !== undefined && a.valid >= b.length;
-}
-
-function isBetter(b: Judged, a: Judged): boolean {
-  if (b.sound !== a.sound) return b.sound;
-  if (b.sound && b.epoch !== a.epoch) return b.epoch > a.epoch;
-  return b.valid > a.valid;
 }

@@ -8,7 +8,7 @@
  */
 import { StorageBlockedError, StoreTooNewError } from '../errors.ts';
 import type { Durability, StorageEvent, StorageOpenOptions } from '../storage.ts';
-import { checkNamespace, type CopySlot, type CopyStorage, installOrGiveUp, openAlone, sentinel } from './copy.ts';
+import { type CopySlot, type CopyStorage, checkNamespace, installOrGiveUp, openAlone, sentinel } from './copy.ts';
 import { type MirrorHost, MirrorSlot, type Side } from './mirror-slot.ts';
 import { systemTimers, type Timers } from './wait.ts';
 
@@ -81,7 +81,10 @@ export class MirrorStorage implements CopyStorage, MirrorHost {
       throw first.reason;
     }
     const opened = new MirrorSlot(this, slot, valueOf(first), valueOf(second));
-    for (const [side, one] of [['first', first], ['second', second]] as const) {
+    for (const [side, one] of [
+      ['first', first],
+      ['second', second],
+    ] as const) {
       if (one.status === 'rejected') this.emit({ type: 'storage-degraded', store: this[side].name, cause: one.reason });
     }
     this.#slots.add(opened);

@@ -68,10 +68,18 @@ export class OpenSlot {
     this.#lookNowAndThen();
   }
 
-  close(): void {
-    if (this.closed) return;
+  /**
+   * The files are gone: they are left as they are. Chromium's close() of a file whose data was
+   * cleared does not return for nine seconds, and the timer lives in this thread.
+   */
+  abandon(): void {
     this.closed = true;
     this.#cancelRetry?.();
+  }
+
+  close(): void {
+    if (this.closed) return;
+    this.abandon();
     this.log.close();
     this.#blobs.close();
   }
@@ -247,11 +255,8 @@ async function head(directory: Directory, name: string): Promise<Uint8Array> {
 }
 
 async function peek(directory: Directory, name: string) {
-  try {
-    return decodeSuperblock(await head(directory, name));
-  } catch {
-    return undefined;
-  }
+  const bytes = await head(directory, name).catch(() => undefined);
+  return bytes && decodeSuperblock(bytes);
 }
 
 /** Surely empty: a file that is missing, or whole with zeros where a log would begin. In doubt it is not. */
@@ -268,11 +273,15 @@ export async function privateRoot(): Promise<Directory> {
   const files = (globalThis as { navigator?: { storage?: { getDirectory?: () => Promise<unknown> } } }).navigator;
   const handleType = (globalThis as { FileSystemFileHandle?: { prototype: object } }).FileSystemFileHandle;
   if (!files?.storage?.getDirectory || !handleType || !('createSyncAccessHandle' in handleType.prototype)) {
-    throw new StorageUnavailableError('This page has no origin private file system (it needs https and a current browser).');
+    throw new StorageUnavailableError(
+      'This page has no origin private file system (it needs https and a current browser).',
+    );
   }
   try {
     return (await files.storage.getDirectory()) as Directory;
   } catch (error) {
-    throw new StorageUnavailableError(`The origin private file system is blocked (${textOf(error)}).`, { cause: error });
+    throw new StorageUnavailableError(`The origin private file system is blocked (${textOf(error)}).`, {
+      cause: error,
+    });
   }
 }

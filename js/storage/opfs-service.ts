@@ -7,8 +7,8 @@
  * room is made for the next.
  */
 import { StorageLostError } from '../errors.ts';
-import { carry, type CarriedError } from './failures.ts';
-import { OpfsStore, privateRoot, type Directory, type HostEvent, type OpenSlot } from './opfs-host.ts';
+import { type CarriedError, carry } from './failures.ts';
+import { type Directory, type HostEvent, type OpenSlot, OpfsStore, privateRoot } from './opfs-host.ts';
 import type { Timers } from './wait.ts';
 
 export type Answer = { id: number; value?: unknown; error?: CarriedError };
@@ -37,6 +37,8 @@ export class OpfsService {
   readonly #root: () => Promise<Directory>;
   readonly #stores: OpfsStore[] = [];
   readonly #slots = new Map<number, OpenSlot>();
+  /** Kept, so that nobody collects (and so closes) their files. */
+  readonly #abandoned: OpenSlot[] = [];
   #nextHandle = 1;
 
   constructor(post: Post, timers: Timers, root: () => Promise<Directory> = privateRoot) {
@@ -96,7 +98,8 @@ export class OpfsService {
         return slot.log.read();
       case 'truncate':
         slot.log.truncate(request.length);
-        return slot.provide();
+        slot.provide();
+        return { epoch: slot.log.epoch, base: slot.log.base };
       case 'replace':
         slot.log.replace(request.bytes, request.epoch);
         slot.provide();
@@ -116,6 +119,10 @@ export class OpfsService {
       case 'close':
         this.#slots.delete(slot.handle);
         return slot.close();
+      case 'abandon':
+        this.#slots.delete(slot.handle);
+        slot.abandon();
+        return void this.#abandoned.push(slot);
     }
     throw new TypeError(`The worker knows no operation ${JSON.stringify(request.op)}.`);
   }

@@ -49,7 +49,11 @@ class OpfsSlot implements CopySlot {
   }
 
   read(): Promise<Uint8Array<ArrayBuffer>> {
-    return this.#queue.exclusive(() => this.#call('read', {}));
+    return this.#queue.exclusive(async () => {
+      const bytes = await this.#call<Uint8Array<ArrayBuffer>>('read', {});
+      if (!this.#settled) this.#store.tellDamage(this.slot, bytes, this.#base);
+      return bytes;
+    });
   }
 
   truncate(length: number): Promise<void> {
@@ -94,8 +98,7 @@ class OpfsSlot implements CopySlot {
   async close(): Promise<void> {
     this.#store.forget(this);
     await this.#queue.idle();
-    this.#store.client.listen(this.#handle, undefined);
-    await this.#call('close', {}).catch(() => undefined);
+    await this.#letGo();
   }
 
   async #write(bytes: Uint8Array<ArrayBuffer>): Promise<AppendReceipt> {
@@ -111,8 +114,8 @@ class OpfsSlot implements CopySlot {
   }
 
   async #truncate(length: number): Promise<void> {
-    await this.#call('truncate', { length });
-    this.#base = Math.min(this.#base, length);
+    const { epoch, base } = await this.#call<{ epoch: number; base: number }>('truncate', { length });
+    [this.#epoch, this.#base] = [epoch, base];
     this.#settled = true;
   }
 
@@ -134,10 +137,14 @@ class OpfsSlot implements CopySlot {
     }
   }
 
+  async #letGo(): Promise<void> {
+    this.#store.client.listen(this.#handle, undefined);
+    await this.#call(this.#lost ? 'abandon' : 'close', {}).catch(() => undefined);
+  }
+
   /** The files were taken away under us (cleared site data): make them anew. */
   async #remake(): Promise<void> {
-    this.#store.client.listen(this.#handle, undefined);
-    await this.#call('close', {}).catch(() => undefined);
+    await this.#letGo();
     const opened = await this.#store.reopen(this.slot);
     this.#handle = opened.handle;
     this.#lost = false;
@@ -206,7 +213,7 @@ export class OpfsStorage implements CopyStorage {
   async install(generation: string): Promise<void> {
     this.#generation = generation;
     const lost = await this.#call<number[]>('install', { generation });
-    for (const slot of this.#alone ? lost : []) this.#tellLost(slot, 0);
+    for (const slot of this.#alone ? lost : []) this.#tellLost(slot, { recoveredBytes: 0 });
   }
 
   slotCount(): Promise<number> {
@@ -220,12 +227,19 @@ export class OpfsStorage implements CopyStorage {
     const found = await this.#call<Opened>('openSlot', { slot });
     const opened = new OpfsSlot(this, slot, found);
     this.#slots.add(opened);
-    if (found.damaged && this.#alone) this.#tellLost(slot, this.inspect(await opened.read()));
+    if (found.damaged && this.#alone) this.#tellLost(slot, { recoveredBytes: this.inspect(await opened.read()) });
     return opened;
   }
 
-  #tellLost(slot: number, recoveredBytes: number): void {
-    this.onEvent({ type: 'storage-lost', store: this.name, slot, recoveredBytes });
+  /** Alone it must say when less is left than a replace wrote; under a mirror the mirror does. */
+  tellDamage(slot: number, bytes: Uint8Array, base: number): void {
+    if (!this.#alone || base === 0) return;
+    const recoveredBytes = this.inspect(bytes);
+    if (recoveredBytes < base) this.#tellLost(slot, { recoveredBytes, lostBytes: base - recoveredBytes });
+  }
+
+  #tellLost(slot: number, counts: { recoveredBytes: number; lostBytes?: number }): void {
+    this.onEvent({ type: 'storage-lost', store: this.name, slot, ...counts });
   }
 
   async reopen(slot: number): Promise<Opened> {
@@ -249,7 +263,8 @@ export class OpfsStorage implements CopyStorage {
   }
 
   #call<T>(op: string, request: object): Promise<T> {
-    const late = () => new StorageBlockedError(`OPFS did not answer ${JSON.stringify(op)} within ${OPEN_LIMIT_MS / 1000} s.`);
+    const late = () =>
+      new StorageBlockedError(`OPFS did not answer ${JSON.stringify(op)} within ${OPEN_LIMIT_MS / 1000} s.`);
     return within(OPEN_LIMIT_MS, this.#timers, this.client.call<T>(op, { ...request, store: this.#store }), late);
   }
 }

@@ -3,13 +3,13 @@
  * way, under a strict CSP), a profile that outlives its browser, and stores in the page that look to a
  * test as if they were here.
  */
-import { readdirSync, readFileSync, rmSync, mkdtempSync, existsSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type BrowserContext, chromium, type Page } from 'playwright-core';
+import { type BrowserContext, chromium, type Frame, type Page } from 'playwright-core';
 import ts from 'typescript';
 import * as errors from '../../js/errors.ts';
 import type { CopySlot, CopyStorage, Stamp } from '../../js/storage/copy.ts';
@@ -18,10 +18,16 @@ import type { StorageOpenOptions } from '../../js/storage.ts';
 const root = join(dirname(fileURLToPath(import.meta.url)), '../..');
 const policy = "default-src 'self'; script-src 'self'; worker-src 'self'; object-src 'none'; base-uri 'none'";
 
+const page = '<!doctype html><script type="module" src="/tests/browser/storage-page.js"></script>';
+
 function compile(path: string): string {
   const source = readFileSync(join(root, path.replace(/\.js$/, '.ts')), 'utf8');
   const { outputText } = ts.transpileModule(source, {
-    compilerOptions: { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2022, rewriteRelativeImportExtensions: true },
+    compilerOptions: {
+      module: ts.ModuleKind.ESNext,
+      target: ts.ScriptTarget.ES2022,
+      rewriteRelativeImportExtensions: true,
+    },
   });
   return outputText.replace(/from 'idb'/g, "from '/node_modules/idb/build/index.js'");
 }
@@ -41,10 +47,17 @@ export async function serve(): Promise<{ server: Server; port: number }> {
   const server = createServer((request, response) => {
     const path = normalize(new URL(request.url!, 'http://x').pathname);
     response.setHeader('Content-Security-Policy', policy);
+    response.setHeader('Access-Control-Allow-Origin', '*');
     try {
       const isScript = /^\/(js|tests|node_modules\/idb)\/.+\.js$/.test(path);
       response.setHeader('Content-Type', isScript ? 'text/javascript' : 'text/html');
-      response.end(isScript ? load(path) : '<!doctype html><script type="module" src="/tests/browser/storage-page.js"></script>');
+      response.end(
+        isScript
+          ? load(path)
+          : path === '/sandboxed'
+            ? '<!doctype html><iframe sandbox="allow-scripts" src="/">'
+            : page,
+      );
     } catch {
       response.writeHead(404).end();
     }
@@ -56,12 +69,12 @@ export async function serve(): Promise<{ server: Server; port: number }> {
 /** One browser profile; the browser in it can be killed and started again. */
 export class Profile {
   readonly directory = mkdtempSync(join(tmpdir(), 'holdfast-storage-'));
-  readonly #url: string;
+  readonly url: string;
   readonly #args: string[];
   #context: BrowserContext | undefined;
 
   constructor(url: string, args: string[] = []) {
-    this.#url = url;
+    this.url = url;
     this.#args = args;
   }
 
@@ -80,7 +93,7 @@ export class Profile {
 
   async open(): Promise<Page> {
     const page = await this.context.newPage();
-    await page.goto(this.#url);
+    await page.goto(this.url);
     await ready(page);
     return page;
   }
@@ -123,14 +136,14 @@ function commandLine(pid: string): string {
   }
 }
 
-export async function ready(page: Page): Promise<void> {
+export async function ready(page: Page | Frame): Promise<void> {
   await page.waitForFunction(() => 'perform' in window);
 }
 
 type Answer = { value?: unknown; error?: { name: string; code: string; message: string }; events: any[] };
 
 /** A call to the page's end, storage-page.ts; bytes and blobs travel as text. */
-async function perform(page: Page, request: object): Promise<Answer> {
+async function perform(page: Page | Frame, request: object): Promise<Answer> {
   return page.evaluate((one) => (window as any).perform(one), request);
 }
 
@@ -182,9 +195,9 @@ class RemoteSlot implements CopySlot {
 let nextStore = 1;
 
 /** A store in the page. `recipe`: `opfs`, `indexedDB`, `local`, `memory` or `mirror`. */
-export function remote(page: () => Promise<Page> | Page, recipe: string, namespace = 'test'): CopyStorage {
+export function remote(page: () => Promise<Page> | Page | Frame, recipe: string, namespace = 'test'): CopyStorage {
   const store = nextStore++;
-  let where: Page;
+  let where: Page | Frame;
   let onEvent: StorageOpenOptions['onEvent'] = () => undefined;
   const ask = async (op: string, request: object = {}) => {
     const answer = await perform(where, { store, op, ...request });

@@ -1,7 +1,7 @@
 /** The contract of tests/storage, kept by the real stores of Chromium; each reopening is a reload of the page. */
 import type { Server } from 'node:http';
-import { afterAll, beforeAll } from 'vitest';
 import type { Page } from 'playwright-core';
+import { afterAll, beforeAll } from 'vitest';
 import { storageContract } from '../storage/contract.ts';
 import { Profile, ready, remote, serve } from './storage-chromium.ts';
 
@@ -37,5 +37,8 @@ function makeWorld(recipe: string) {
 
 storageContract('opfs() in Chromium', () => makeWorld('opfs'), { persistent: true, blobBytes: 9_000_000 });
 storageContract('indexedDB() in Chromium', () => makeWorld('indexedDB'), { persistent: true, blobBytes: 9_000_000 });
-storageContract('mirror(opfs(), indexedDB()) in Chromium', () => makeWorld('mirror'), { persistent: true, blobBytes: 9_000_000 });
+storageContract('mirror(opfs(), indexedDB()) in Chromium', () => makeWorld('mirror'), {
+  persistent: true,
+  blobBytes: 9_000_000,
+});
 storageContract('local() in Chromium', () => makeWorld('local'), { persistent: true, blobBytes: 300_000 });

@@ -1,10 +1,11 @@
 /** The page's end of storage-chromium.ts: performs what a test asks for on real stores. */
+
+import type { CopySlot, CopyStorage } from '../../js/storage/copy.ts';
 import { indexedDB as indexedDBStorage } from '../../js/storage/indexeddb.ts';
 import { local } from '../../js/storage/local.ts';
 import { memory } from '../../js/storage/memory.ts';
 import { mirror } from '../../js/storage/mirror.ts';
 import { opfs } from '../../js/storage/opfs.ts';
-import type { CopySlot, CopyStorage } from '../../js/storage/copy.ts';
 import type { StorageEvent } from '../../js/storage.ts';
 import { frame, inspect, textsIn } from '../storage/scenario.ts';
 
@@ -35,7 +36,12 @@ async function onStore(request: any): Promise<unknown> {
     const open: Open = { storage: recipes[request.recipe]!(), events: [] };
     stores.set(request.store, open);
     const { namespace, durability } = request;
-    return open.storage.open({ namespace, durability, inspect, onEvent: (event) => void open.events.push(plain(event)) });
+    return open.storage.open({
+      namespace,
+      durability,
+      inspect,
+      onEvent: (event) => void open.events.push(plain(event)),
+    });
   }
   const { storage } = stores.get(request.store)!;
   switch (request.op) {
@@ -77,7 +83,8 @@ async function onSlot(slot: CopySlot, request: any): Promise<unknown> {
   }
 }
 
-const plain = (event: StorageEvent): StorageEvent => ('cause' in event ? { ...event, cause: String(event.cause) } : event);
+const plain = (event: StorageEvent): StorageEvent =>
+  'cause' in event ? { ...event, cause: String(event.cause) } : event;
 
 async function perform(request: any) {
   const events = () => stores.get(request.store)?.events.splice(0) ?? [];

@@ -102,6 +102,20 @@ export function storageContract(name: string, make: () => World, { persistent, b
       expect((await again(world, next.session)).texts).toEqual(['another']);
     });
 
+    it('cuts a log within what replace wrote, and it stays cut, without a word', async () => {
+      const { slot, world, session } = await begin();
+      await slot.append(frame('old'));
+      await slot.replace(log('a', 'b', 'c'));
+      await slot.truncate(log('a').length);
+      await slot.append(frame('d'));
+      const next = await again(world, session);
+      expect(next.texts).toEqual(['a', 'd']);
+      await next.slot.replace(log('e'));
+      await next.slot.truncate(0);
+      const last = await again(world, next.session);
+      expect([last.texts, last.session.events]).toEqual([[], []]);
+    });
+
     it('leaves the bytes given to replace with the caller', async () => {
       const { slot } = await begin();
       const bytes = log('kept');
@@ -123,7 +137,10 @@ export function storageContract(name: string, make: () => World, { persistent, b
       const { world, session } = await begin();
       const count = await session.storage.slotCount();
       for (let number = 0; number <= count; number++) {
-        const opened = number === 0 ? await session.storage.openSlot(1) : await session.storage.openSlot(number === 1 ? 2 : number + 1);
+        const opened =
+          number === 0
+            ? await session.storage.openSlot(1)
+            : await session.storage.openSlot(number === 1 ? 2 : number + 1);
         await opened.append(frame(`slot ${opened.slot}`));
         await opened.close();
       }

@@ -2,8 +2,9 @@
  * An origin private file system in memory that can be killed at its N-th write, torn in the middle of
  * it, and filled up; and a worker that runs in this very thread.
  */
-import type { Directory, FileEntry } from '../../js/storage/opfs-host.ts';
+
 import type { SyncFile } from '../../js/storage/log-file.ts';
+import type { Directory, FileEntry } from '../../js/storage/opfs-host.ts';
 import type { Timers } from '../../js/storage/wait.ts';
 import { serve, type WorkerScope } from '../../js/worker.ts';
 

@@ -2,7 +2,13 @@
 import 'fake-indexeddb/auto';
 import { IDBFactory, IDBObjectStore, IDBTransaction } from 'fake-indexeddb';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { PayloadLostError, StorageBlockedError, StorageFullError, StorageLostError, StorageUnavailableError } from '../../js/errors.ts';
+import {
+  PayloadLostError,
+  StorageBlockedError,
+  StorageFullError,
+  StorageLostError,
+  StorageUnavailableError,
+} from '../../js/errors.ts';
 import { indexedDB as indexedDBStorage } from '../../js/storage/indexeddb.ts';
 import { local } from '../../js/storage/local.ts';
 import { FakeLocalStorage } from './fake-local.ts';
@@ -31,7 +37,10 @@ const named = (name: string) => new DOMException(name, name);
 /** The next `count` transactions fail to begin. */
 function refuse(name: string, count: number) {
   const original = IDBDatabase.prototype.transaction;
-  return vi.spyOn(IDBDatabase.prototype, 'transaction').mockImplementation(function (this: IDBDatabase, ...args: any[]) {
+  return vi.spyOn(IDBDatabase.prototype, 'transaction').mockImplementation(function (
+    this: IDBDatabase,
+    ...args: any[]
+  ) {
     if (count-- > 0) throw named(name);
     return original.apply(this, args as any);
   } as any);
@@ -104,7 +113,8 @@ describe('IndexedDB', () => {
 
   it('C6: an opening that never answers is blocked after five seconds', async () => {
     const timers = new HandTimers();
-    (globalThis as any).indexedDB.open = () => Object.assign(Object.create(IDBOpenDBRequest.prototype), { addEventListener() {}, removeEventListener() {} });
+    (globalThis as any).indexedDB.open = () =>
+      Object.assign(Object.create(IDBOpenDBRequest.prototype), { addEventListener() {}, removeEventListener() {} });
     const outcome = expect(openSession(indexedDBStorage({ timers }))).rejects.toBeInstanceOf(StorageBlockedError);
     await timers.advance(5_000);
     await outcome;
@@ -176,7 +186,9 @@ describe('IndexedDB', () => {
   it('B8: a blob whose bytes can not be read is lost', async () => {
     const { slot } = await begin();
     await slot.putBlob('00000000000000aa', new Blob(['x']));
-    vi.spyOn(Blob.prototype, 'slice').mockImplementation(() => ({ arrayBuffer: () => Promise.reject(named('NotReadableError')) }) as any);
+    vi.spyOn(Blob.prototype, 'slice').mockImplementation(
+      () => ({ arrayBuffer: () => Promise.reject(named('NotReadableError')) }) as any,
+    );
     await expect(slot.getBlob('00000000000000aa')).rejects.toBeInstanceOf(PayloadLostError);
   });
 
@@ -204,7 +216,9 @@ describe('localStorage', () => {
 
   it('refuses a large blob with the fix in the message', async () => {
     const { slot } = await recover((await openSession(local(new FakeLocalStorage()))).storage);
-    await expect(slot.putBlob('00000000000000aa', new Blob(['x'.repeat(1_048_577)]))).rejects.toThrow(/at most 1048576 bytes.*opfs/);
+    await expect(slot.putBlob('00000000000000aa', new Blob(['x'.repeat(1_048_577)]))).rejects.toThrow(
+      /at most 1048576 bytes.*opfs/,
+    );
   });
 
   it('B7: cleared while open is told at the next write, and replace begins anew', async () => {

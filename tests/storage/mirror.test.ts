@@ -14,7 +14,14 @@ import { frame, HandTimers, inspect, log, openSession, recover, textsIn, turn } 
 
 /** A store whose slots can be told to fail. */
 function faulty(inner: MemoryStorage, name: string) {
-  const faults: { append?: Error; replace?: Error; openSlot?: Error; connect?: Error; install?: Error; present: boolean } = { present: true };
+  const faults: {
+    append?: Error;
+    replace?: Error;
+    openSlot?: Error;
+    connect?: Error;
+    install?: Error;
+    present: boolean;
+  } = { present: true };
   const wrap = (slot: CopySlot): CopySlot =>
     new Proxy(slot, {
       get(target, key) {
@@ -134,7 +141,10 @@ describe('the first copy failing', () => {
     expect(await raw(0)).toEqual(['a', 'b', 'c']);
     await slot.append(frame('d'));
     await slot.flush();
-    expect([await raw(0), await raw(1)]).toEqual([['a', 'b', 'c', 'd'], ['a', 'b', 'c', 'd']]);
+    expect([await raw(0), await raw(1)]).toEqual([
+      ['a', 'b', 'c', 'd'],
+      ['a', 'b', 'c', 'd'],
+    ]);
     expect(session.types()).toEqual(['storage-degraded', 'storage-repaired']);
   });
 
@@ -236,6 +246,40 @@ describe('at opening', () => {
     expect((await again()).texts).toEqual(['a', 'b']);
   });
 
+  it("F2: opening and reading change nothing in either copy: it may be a newer version's", async () => {
+    const { slot, memories, session, first, second, timers } = await begin();
+    await slot.append(frame('a'));
+    await slot.flush();
+    const unknown = new Uint8Array([1, 2, 3, 4]);
+    await (await memories[0].openSlot(0)).append(unknown.slice());
+    await session.storage.close();
+    const before = await (await memories[0].openSlot(0)).read();
+    const reader = await openSession(mirror(first.store, second.store, { timers }));
+    const opened = await reader.storage.openSlot(0);
+    expect(await opened.read()).toEqual(before);
+    await reader.storage.close();
+    expect(await (await memories[0].openSlot(0)).read()).toEqual(before);
+    expect(reader.events).toEqual([]);
+  });
+
+  it('a first copy that is full when it must be made good stands back for the second', async () => {
+    const { slot, memories, again, first, raw, timers } = await begin();
+    await slot.append(log('a', 'b'));
+    await slot.flush();
+    await (await memories[0].openSlot(0)).truncate(5);
+    first.faults.replace = new StorageFullError('full');
+    const next = await again();
+    await next.slot.append(frame('c'));
+    expect([next.texts, await raw(1)]).toEqual([
+      ['a', 'b'],
+      ['a', 'b', 'c'],
+    ]);
+    delete first.faults.replace;
+    await timers.advance(5_000);
+    expect(await raw(0)).toEqual(['a', 'b', 'c']);
+    expect(next.types()).toEqual(['storage-degraded', 'storage-repaired']);
+  });
+
   it('a torn tail of both is dropped from both', async () => {
     const { slot, memories, again, raw } = await begin();
     await slot.append(frame('a'));
@@ -244,7 +288,10 @@ describe('at opening', () => {
     const next = await again();
     await next.slot.append(frame('b'));
     await next.slot.flush();
-    expect([await raw(0), await raw(1)]).toEqual([['a', 'b'], ['a', 'b']]);
+    expect([await raw(0), await raw(1)]).toEqual([
+      ['a', 'b'],
+      ['a', 'b'],
+    ]);
   });
 
   it('what neither copy has any more is counted', async () => {
@@ -259,7 +306,11 @@ describe('at opening', () => {
     }
     const next = await again();
     expect(next.texts).toEqual(['a', 'b']);
-    expect(next.events.at(-1)).toMatchObject({ type: 'storage-lost', recoveredBytes: log('a', 'b').length, lostBytes: frame('c').length });
+    expect(next.events.at(-1)).toMatchObject({
+      type: 'storage-lost',
+      recoveredBytes: log('a', 'b').length,
+      lostBytes: frame('c').length,
+    });
   });
 
   it('B6: blobs the first has lost come from the second, and are put back', async () => {
@@ -299,7 +350,10 @@ describe('cleared data', () => {
     await slot.replace(log('a', 'b'));
     await slot.append(frame('c'));
     await slot.flush();
-    expect([await raw(0), await raw(1)]).toEqual([['a', 'b', 'c'], ['a', 'b', 'c']]);
+    expect([await raw(0), await raw(1)]).toEqual([
+      ['a', 'b', 'c'],
+      ['a', 'b', 'c'],
+    ]);
     expect(session.events).toHaveLength(1);
   });
 
@@ -312,7 +366,9 @@ describe('cleared data', () => {
     await slot.append(frame('c'));
     await slot.flush();
     expect(await raw(1)).toEqual(['a', 'b', 'c']);
-    expect(session.events).toMatchObject([{ type: 'storage-lost', store: 'second', recoveredBytes: log('a', 'b').length }]);
+    expect(session.events).toMatchObject([
+      { type: 'storage-lost', store: 'second', recoveredBytes: log('a', 'b').length },
+    ]);
   });
 
   it('B6: the first gone while open is written anew from the second', async () => {
@@ -322,7 +378,10 @@ describe('cleared data', () => {
     first.tell({ type: 'storage-lost', store: 'first', recoveredBytes: 0 });
     await slot.append(frame('c'));
     await slot.flush();
-    expect([await raw(0), await raw(1)]).toEqual([['a', 'b', 'c'], ['a', 'b', 'c']]);
+    expect([await raw(0), await raw(1)]).toEqual([
+      ['a', 'b', 'c'],
+      ['a', 'b', 'c'],
+    ]);
     expect(session.types()).toEqual(['storage-lost', 'storage-repaired']);
   });
 });

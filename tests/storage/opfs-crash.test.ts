@@ -1,7 +1,7 @@
 /** OPFS on a disk that dies at its N-th write, for every N, and again while it works after that. */
 import { describe, expect, it } from 'vitest';
-import type { StorageSlot } from '../../js/storage.ts';
 import { opfs } from '../../js/storage/opfs.ts';
+import type { StorageSlot } from '../../js/storage.ts';
 import { FakeDisk, threadlessWorker } from './fake-opfs.ts';
 import { frame, HandTimers, log, openSession, recover } from './scenario.ts';
 
@@ -41,7 +41,15 @@ const firstLife: Step[] = [
   put(3, 'Z'.repeat(90)),
   replace('a b c d'),
 ];
-const secondLife: Step[] = [append('e'), put(4, 'four'), replace('everything'), remove(2), append('f'), empty, append('g')];
+const secondLife: Step[] = [
+  append('e'),
+  put(4, 'four'),
+  replace('everything'),
+  remove(2),
+  append('f'),
+  empty,
+  append('g'),
+];
 
 function storeOn(disk: FakeDisk) {
   const timers = new HandTimers();
@@ -88,18 +96,22 @@ async function countWrites(disk: FakeDisk, steps: Step[], before: Model[]): Prom
 }
 
 describe('OPFS, killed', () => {
-  it.each([0, 0.5, 1])('B11: at any write, with %d of it done, one valid log and every blob remain', async (tear) => {
-    const total = await countWrites(new FakeDisk(), firstLife, nothing);
-    expect(total).toBeGreaterThan(80);
-    for (let killAt = 1; killAt <= total; killAt++) {
-      const disk = new FakeDisk();
-      Object.assign(disk, { killAt, tear });
-      const states = await live(disk, firstLife, nothing);
-      disk.reboot();
-      await live(disk, [], states);
-      expect(disk.dead).toBe(false);
-    }
-  }, 60_000);
+  it.each([0, 0.5, 1])(
+    'B11: at any write, with %d of it done, one valid log and every blob remain',
+    async (tear) => {
+      const total = await countWrites(new FakeDisk(), firstLife, nothing);
+      expect(total).toBeGreaterThan(80);
+      for (let killAt = 1; killAt <= total; killAt++) {
+        const disk = new FakeDisk();
+        Object.assign(disk, { killAt, tear });
+        const states = await live(disk, firstLife, nothing);
+        disk.reboot();
+        await live(disk, [], states);
+        expect(disk.dead).toBe(false);
+      }
+    },
+    60_000,
+  );
 
   it('A5: killed again, at any write of what follows, recovery included', async () => {
     const total = await countWrites(new FakeDisk(), firstLife, nothing);

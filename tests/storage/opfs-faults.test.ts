@@ -1,6 +1,14 @@
 /** OPFS where the disk is full, damaged, held by another tab, cleared or silent. */
 import { describe, expect, it } from 'vitest';
-import { PayloadLostError, StorageBlockedError, StorageFullError, StorageLostError, StorageUnavailableError } from '../../js/errors.ts';
+import {
+  PayloadLostError,
+  StorageBlockedError,
+  StorageFullError,
+  StorageLostError,
+  StorageUnavailableError,
+  StoreTooNewError,
+} from '../../js/errors.ts';
+import { crc32 } from '../../js/storage/crc32.ts';
 import { PRESET, RESERVE } from '../../js/storage/log-file.ts';
 import { opfs } from '../../js/storage/opfs.ts';
 import { FakeDisk, threadlessWorker } from './fake-opfs.ts';
@@ -42,28 +50,45 @@ describe('OPFS, full', () => {
     }
   });
 
-  it.each(['throw', 'zero', 'short'] as const)('C1, C3: at quota (%s) what fits in the reserve is taken, and more is refused whole', async (refusal) => {
-    const { disk, slot, session, again } = await begin();
-    await slot.append(frame('first'));
-    Object.assign(disk, { quota: disk.used, refusal });
-    let taken = 0;
-    let spaceLow = false;
-    let refused: unknown;
-    while (!refused) {
-      await slot.append(frame(`${taken}`, 50_000)).then(
-        (receipt) => ((spaceLow = receipt.spaceLow), taken++),
-        (error: unknown) => (refused = error),
-      );
-    }
-    expect(refused).toBeInstanceOf(StorageFullError);
-    expect(taken).toBeGreaterThanOrEqual(10);
-    expect(spaceLow).toBe(true);
-    expect(session.types()).toEqual(['storage-full']);
-    const end = 64 + frame('first').length + taken * 50_000;
-    expect(disk.files.get(half('0.a'))!.subarray(end).every((byte) => byte === 0)).toBe(true);
-    await slot.append(frame('small still fits'));
-    expect((await again()).texts).toEqual(['first', ...Array.from({ length: taken }, (_, n) => `${n}`), 'small still fits']);
-  });
+  it.each(['throw', 'zero', 'short'] as const)(
+    'C1, C3: at quota (%s) what fits in the reserve is taken, and more is refused whole',
+    async (refusal) => {
+      const { disk, slot, session, again } = await begin();
+      await slot.append(frame('first'));
+      Object.assign(disk, { quota: disk.used, refusal });
+      let taken = 0;
+      let spaceLow = false;
+      let refused: unknown;
+      while (!refused) {
+        await slot.append(frame(`${taken}`, 50_000)).then(
+          (receipt) => {
+            spaceLow = receipt.spaceLow;
+            taken++;
+          },
+          (error: unknown) => {
+            refused = error;
+          },
+        );
+      }
+      expect(refused).toBeInstanceOf(StorageFullError);
+      expect(taken).toBeGreaterThanOrEqual(10);
+      expect(spaceLow).toBe(true);
+      expect(session.types()).toEqual(['storage-full']);
+      const end = 64 + frame('first').length + taken * 50_000;
+      expect(
+        disk.files
+          .get(half('0.a'))!
+          .subarray(end)
+          .every((byte) => byte === 0),
+      ).toBe(true);
+      await slot.append(frame('small still fits'));
+      expect((await again()).texts).toEqual([
+        'first',
+        ...Array.from({ length: taken }, (_, n) => `${n}`),
+        'small still fits',
+      ]);
+    },
+  );
 
   it('C2: says once when there is room again, without an append', async () => {
     const { disk, slot, session, timers } = await begin();
@@ -106,7 +131,9 @@ describe('OPFS, full', () => {
   it('a blob that finds no room leaves nothing behind', async () => {
     const { disk, slot } = await begin();
     disk.quota = disk.used + 1000;
-    await expect(slot.putBlob('00000000000000aa', new Blob(['x'.repeat(5000)]))).rejects.toBeInstanceOf(StorageFullError);
+    await expect(slot.putBlob('00000000000000aa', new Blob(['x'.repeat(5000)]))).rejects.toBeInstanceOf(
+      StorageFullError,
+    );
     expect(await slot.blobIds()).toEqual([]);
     expect(disk.files.get(half('0.blobs'))).toHaveLength(0);
   });
@@ -154,6 +181,26 @@ describe('OPFS, damaged', () => {
     expect(next.events).toMatchObject([{ type: 'storage-lost', slot: 0, recoveredBytes: log('a', 'b').length }]);
   });
 
+  it('B9: a damaged snapshot is counted, and what is good of it is read', async () => {
+    const { disk, slot, again } = await begin();
+    await slot.replace(log('a', 'b', 'c'));
+    disk.files.get(half('0.b'))![64 + log('a').length + 10]! ^= 1;
+    const next = await again();
+    expect(next.texts).toEqual(['a']);
+    expect(next.events).toMatchObject([{ type: 'storage-lost', recoveredBytes: 14, lostBytes: 28 }]);
+  });
+
+  it('F2: files of a newer version are left as they are', async () => {
+    const { disk, slot, again } = await begin();
+    await slot.append(log('a', 'b'));
+    const file = disk.files.get(half('0.a'))!;
+    file[5] = 2;
+    new DataView(file.buffer, file.byteOffset).setUint32(60, crc32(file.subarray(0, 60)), true);
+    const before = file.slice();
+    await expect(again()).rejects.toBeInstanceOf(StoreTooNewError);
+    expect(Buffer.compare(disk.files.get(half('0.a'))!, before)).toBe(0);
+  });
+
   it('B6: a slot whose names are gone is reported, not taken for a new one', async () => {
     const { disk, slot, again } = await begin();
     await slot.append(log('a', 'b'));
@@ -186,7 +233,8 @@ describe('OPFS, damaged', () => {
 
   it('reuses the room of deleted blobs and gives back the end', async () => {
     const { disk, slot } = await begin();
-    const put = (n: number, size: number) => slot.putBlob(n.toString(16).padStart(16, '0'), new Blob(['x'.repeat(size)]));
+    const put = (n: number, size: number) =>
+      slot.putBlob(n.toString(16).padStart(16, '0'), new Blob(['x'.repeat(size)]));
     for (let n = 1; n <= 4; n++) await put(n, 10_000);
     const full = disk.files.get(half('0.blobs'))!.length;
     await slot.deleteBlobs(['0000000000000002', '0000000000000003']);
@@ -223,7 +271,9 @@ describe('OPFS, held or silent', () => {
   it('C6: a worker that never answers is blocked after five seconds', async () => {
     const timers = new HandTimers();
     const silent = { postMessage: () => undefined, terminate: () => undefined } as unknown as Worker;
-    const opening = expect(openSession(opfs({ worker: () => silent, timers }))).rejects.toBeInstanceOf(StorageBlockedError);
+    const opening = expect(openSession(opfs({ worker: () => silent, timers }))).rejects.toBeInstanceOf(
+      StorageBlockedError,
+    );
     await timers.advance(5_000);
     await opening;
   });
@@ -233,7 +283,10 @@ describe('OPFS, held or silent', () => {
       throw new Error('SecurityError');
     };
     await expect(openSession(opfs({ worker: forbidden }))).rejects.toBeInstanceOf(StorageUnavailableError);
-    const failing = { postMessage: () => turn().then(() => failing.onerror({ message: '404' })), terminate: () => undefined } as any;
+    const failing = {
+      postMessage: () => turn().then(() => failing.onerror({ message: '404' })),
+      terminate: () => undefined,
+    } as any;
     await expect(openSession(opfs({ worker: () => failing }))).rejects.toBeInstanceOf(StorageUnavailableError);
   });
 

@@ -1,6 +1,7 @@
 /** What the storage tests share: frames that tell how far they are good, a clock to turn by hand, and verbs. */
-import { crc32 } from '../../js/storage/crc32.ts';
+
 import type { CopyStorage } from '../../js/storage/copy.ts';
+import { crc32 } from '../../js/storage/crc32.ts';
 import type { Timers } from '../../js/storage/wait.ts';
 import type { StorageEvent, StorageOpenOptions } from '../../js/storage.ts';
 
