@@ -63,6 +63,8 @@ export class Outcomes {
   /** At once, unless a result with blobs has to be loaded. */
   deliver(run: Run): void {
     const { resolve, reject } = run.delivery!;
+    // Whoever asks again gets a promise of their own; this one's functions are not kept with the run.
+    run.delivery = undefined;
     if (run.end !== End.Completed) return reject(this.errorOf(run));
     if (needsLoading(run)) return void this.outputOf(run).then(resolve, reject);
     try {

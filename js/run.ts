@@ -122,7 +122,7 @@ export class Run<Output = any, Id extends string = string> implements RunHandle<
   dirty = false;
   acceptance: Settlement | undefined;
   completion: Settlement | undefined;
-  /** What `result()` gives; settled with the announcement. */
+  /** What `result()` gives until the end is announced. */
   delivery: Settlement | undefined;
   waiters: CommandWaiter[] | undefined;
   listeners: Set<() => void> | undefined;
@@ -174,10 +174,10 @@ export class Run<Output = any, Id extends string = string> implements RunHandle<
 
   result(): Promise<Output> {
     if (this.delivery) return this.delivery.promise;
-    this.delivery = delivery();
-    if (this.refusal !== undefined) this.delivery.reject(this.refusal);
+    const { promise, reject } = (this.delivery = delivery());
+    if (this.refusal !== undefined) reject(this.refusal);
     else if (this.announced) this.host.deliver(this);
-    return this.delivery.promise;
+    return promise;
   }
 
   wait(): ResultPromise<Output, Id> {
