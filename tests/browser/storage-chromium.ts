@@ -85,7 +85,7 @@ export class Profile {
   async start(): Promise<Page> {
     rmSync(join(this.directory, 'SingletonLock'), { force: true });
     this.#context = await chromium.launchPersistentContext(this.directory, {
-      executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+      executablePath: process.env.HOLDFAST_CHROMIUM ?? '/usr/bin/chromium',
       args: ['--no-sandbox', ...this.#args],
     });
     return this.open();

@@ -311,7 +311,7 @@ describe('not to be had', () => {
 
   it('C8: a private window works like any other until it is closed', async () => {
     const browser = await chromium.launch({
-      executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+      executablePath: process.env.HOLDFAST_CHROMIUM ?? '/usr/bin/chromium',
       args: ['--no-sandbox'],
     });
     try {
