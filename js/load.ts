@@ -10,6 +10,14 @@ import { CoreLoadError } from './errors.ts';
 
 export type WasmSource = string | URL | BufferSource | WebAssembly.Module;
 
+let defaultSource: () => WasmSource = () => new URL('./core.wasm', import.meta.url);
+
+/** Where the core is when nobody says otherwise; holdfast/inline carries it with it. */
+export function setDefaultWasm(source: () => WasmSource): void {
+  defaultSource = source;
+  compiled = undefined;
+}
+
 let compiled: Promise<WebAssembly.Module> | undefined;
 
 /** A fresh instance of the core's module. Compiled once for the default address. */
@@ -34,7 +42,7 @@ export function randomSeed(): number {
 
 function compile(source?: WasmSource): Promise<WebAssembly.Module> {
   if (source !== undefined) return compileFrom(source);
-  compiled ??= compileFrom(new URL('./core.wasm', import.meta.url)).catch((error) => {
+  compiled ??= compileFrom(defaultSource()).catch((error) => {
     compiled = undefined;
     throw error;
   });

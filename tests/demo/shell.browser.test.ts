@@ -1,3 +1,4 @@
+import type { OrchestratorApi } from 'holdfast';
 import AxeBuilder from '@axe-core/playwright';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -40,6 +41,11 @@ async function opened(options: Parameters<Browser['newContext']>[0] = {}, path =
 
 const pdf = async (name: string, pages = 2) => ({ name, mimeType: 'application/pdf', buffer: Buffer.from(await makePdf({ pages, lines: 5 })) });
 const badge = (page: Page, words: string | RegExp) => page.locator('.tasks').getByText(words).first();
+
+declare global {
+  // What the demo shows to whoever drives it.
+  var holdfast: OrchestratorApi;
+}
 
 describe('The shell', () => {
   it('works under its policy, without a complaint and without a foreign request', async () => {
