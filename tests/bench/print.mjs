@@ -5,7 +5,8 @@ const ratioText = (ratio) => (ratio >= 100 ? whole(ratio) : ratio.toFixed(2));
 function print(head, lines) {
   const widths = head.map((title, column) => Math.max(title.length, ...lines.map((cells) => cells[column].length)));
   const line = (cells) => `| ${cells.map((cell, column) => cell.padEnd(widths[column])).join(' | ')} |\n`;
-  process.stdout.write([head, widths.map((width) => '-'.repeat(width)), ...lines].map(line).join('') + '\n');
+  process.stdout.write([head, widths.map((width) => '-'.repeat(width)), ...lines].map(line).join(''));
+  process.stdout.write('\n');
 }
 
 export function printRows(rows) {

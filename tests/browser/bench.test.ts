@@ -16,7 +16,7 @@ it('the bench compares every workload with its peer and prints every figure', { 
     only: parts,
     sizes: smoke,
   });
-  expect(rows.map(({ peer }) => peer.replace(/[\d,.]+/, 'N'))).toEqual([
+  expect(rows.map(({ peer }) => peer.replace(/\d[\d.]*/, 'N'))).toEqual([
     'fastq, promises',
     'p-queue + p-retry',
     'p-queue, idb at each of N changes (200 tasks)',
