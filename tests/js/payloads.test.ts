@@ -14,7 +14,7 @@ const headers = [
   { id: 'ü', identifier: 'a', name: 'Ä', extras: undefined },
   { id: 'x'.repeat(31), identifier: 'b'.repeat(128), name: undefined, extras: undefined },
   { id: 'x'.repeat(32), identifier: 'b'.repeat(128), name: undefined, extras: undefined },
-  { id: '', identifier: '\ud800', name: undefined, extras: undefined },
+  { id: 'run_9', identifier: '\ud800', name: undefined, extras: undefined },
 ];
 
 describe('an envelope', () => {
