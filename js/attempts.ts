@@ -88,17 +88,18 @@ export class Attempts implements ContextHost {
     let returned: unknown;
     try {
       returned = handler(input, context);
+      // Looking for `then`, and calling it, may be code of people too.
+      if (isThenable(returned)) {
+        returned.then(
+          (value) => this.succeeded(run, attempt, value),
+          (error) => this.failed(run, attempt, error),
+        );
+        return;
+      }
     } catch (error) {
       return this.failed(run, attempt, error);
     }
-    if (isThenable(returned)) {
-      returned.then(
-        (value) => this.succeeded(run, attempt, value),
-        (error) => this.failed(run, attempt, error),
-      );
-    } else {
-      this.succeeded(run, attempt, returned);
-    }
+    this.succeeded(run, attempt, returned);
   }
 
   succeeded(run: Run, attempt: number, value: unknown): void {
@@ -331,9 +332,18 @@ function refuseEmpty(value: unknown): void {
   if (value instanceof Blob && value.size === 0) throw new EmptyOutputError('The result is an empty file (0 bytes).');
 }
 
+/** One that can be read: getters and proxies may throw themselves. */
+function isSoundError(thrown: unknown): thrown is Error {
+  try {
+    return thrown instanceof Error && typeof thrown.message === 'string' && typeof thrown.name === 'string' && typeof thrown.stack !== 'object';
+  } catch {
+    return false;
+  }
+}
+
 /** Handlers may throw anything; people get an Error, with what was thrown as its cause. */
 function toError(thrown: unknown): Error {
-  if (thrown instanceof Error) return thrown;
+  if (isSoundError(thrown)) return thrown;
   const { message, name } = serializeError(thrown);
   const error = new Error(message, { cause: thrown });
   if (name) Object.defineProperty(error, 'name', { value: name, configurable: true, writable: true });

@@ -8,10 +8,10 @@
 import { clone } from './codec.ts';
 import { ConfigurationError, DisposedError, DuplicateRunError, PayloadLostError, StorageFullError } from './errors.ts';
 import {
-  checkIdentifier, checkNames, describe, notBeforeMs, type ResolvedRunOptions, resolvePolicy, resolveRunOptions, triggerOptionNames,
+  checkIdentifier, checkNames, describe, notBeforeMs, type ResolvedRunOptions, resolvePolicy, resolveRunOptions, storedSimulation, triggerOptionNames,
 } from './options.ts';
 import type { Orchestrator } from './orchestrator.ts';
-import { type EnvelopeHeader, readHeader, readMetadata } from './payloads.ts';
+import { type EnvelopeHeader, knownHeader, knownMetadata, readMetadata } from './payloads.ts';
 import * as P from './protocol.ts';
 import { type Definition, executorHandler, executorType } from './registry.ts';
 import { Run } from './run.ts';
@@ -140,19 +140,19 @@ export class Intake {
   }
 
   #readHeader(run: Run): void {
-    const { id, identifier, name, extras } = readHeader(run.envelope!);
+    const { id, identifier, name, extras } = knownHeader(run.envelope!, run.task);
     run.knownId = id;
     run.identifier = identifier;
     run.name = name;
     run.replayOf = extras?.replayOf;
-    run.metadata = readMetadata(run.envelope!);
+    run.metadata = knownMetadata(run.envelope!);
     // Before the core is open nobody runs it; identity alone can be asked for.
     if (this.#house.pump.open) run.options ??= this.#recoveredOptions(run, extras);
   }
 
   /** Options of a run of the journal, when it is about to start. */
   recover(run: Run): void {
-    if (!run.options && run.envelope) run.options = this.#recoveredOptions(run, readHeader(run.envelope).extras);
+    if (!run.options && run.envelope) run.options = this.#recoveredOptions(run, knownHeader(run.envelope, run.task).extras);
   }
 
   /** The core keeps numbers and times; what only JavaScript acts on comes from code and envelope. */
@@ -166,7 +166,7 @@ export class Intake {
       retryOn: definition?.spec.retry?.retryOn ?? this.#house.getOptions().retry?.retryOn,
       priority: 0, timeoutMs: 0, deadlineMs: 0, ttlMs: 0, graceMs: 0,
       delay: undefined,
-      simulation: extras?.simulate,
+      simulation: storedSimulation(extras?.simulate),
       queueName: extras?.queue,
       plain: true,
     };
@@ -175,7 +175,7 @@ export class Intake {
   /** Queue and policy, as numbers of ours, of a run that another session has numbered. */
   placeAnew(run: Run): { queue: number; policy: number } {
     const { table } = this.#house;
-    const { identifier, extras } = readHeader(run.envelope!);
+    const { identifier, extras } = knownHeader(run.envelope!, run.task);
     const definition = this.#house.definition(identifier);
     const resolved = definition ? this.#resolve(definition, undefined) : resolveRunOptions(table, [this.#defaults()]);
     const { policy } = extras?.policy ? extras : resolved;

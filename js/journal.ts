@@ -29,6 +29,8 @@ export class Announcements {
 export interface JournalHost {
   readonly clock: Clock;
   engine(): Engine;
+  /** `open`: there is a core; not so while a crashed one is rebuilt. */
+  readonly pump: { readonly open: boolean };
   /** A frame's announcements may be made now. */
   acknowledged(announcements: Announcements): void;
   storageChanged(state: StorageState): void;
@@ -105,7 +107,7 @@ export class Journal {
 
   /** Seals what the core has stepped and hands it over, unless a frame is still under way. */
   handOver(): void {
-    if (this.#busy || this.#closed) return;
+    if (this.#busy || this.#closed || !this.#host.pump.open) return;
     const frame = this.#host.engine().seal();
     if (!frame) return this.#announceUnwritten();
     const announcements = this.#gathered;
@@ -233,6 +235,7 @@ export class Journal {
   }
 
   #compact(): void {
+    if (!this.#host.pump.open) return;
     const engine = this.#host.engine();
     this.handOver();
     if (this.#busy) return;
@@ -241,8 +244,12 @@ export class Journal {
     this.#busy = true;
     this.#slot.replace(compacted.slice()).then(
       () => {
-        engine.commitCompaction();
-        this.begin(compacted);
+        // A core that was rebuilt meanwhile goes on from the log as it was.
+        if (!this.#host.pump.open || this.#host.engine() !== engine) this.#rewriteAsked = true;
+        else {
+          engine.commitCompaction();
+          this.begin(compacted);
+        }
         this.#succeeded(undefined);
       },
       (error) => {

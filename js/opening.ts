@@ -17,7 +17,7 @@ import { Journal } from './journal.ts';
 import { importLegacy } from './legacy.ts';
 import { loadCore, randomSeed } from './load.ts';
 import type { Orchestrator } from './orchestrator.ts';
-import { readHeader } from './payloads.ts';
+import { knownHeader } from './payloads.ts';
 import * as P from './protocol.ts';
 import { forgetUnsealed, recreateUnknown } from './rebuild.ts';
 import { checkRecovery, fillReport, recover, recoverTakenOver } from './recovery.ts';
@@ -229,7 +229,7 @@ export class Opening implements TabsHost {
       this.#house.adoptRun(run);
       policies = Math.max(policies, engine.value(run.task, P.FieldPolicy));
       const queue = engine.value(run.task, P.FieldQueue);
-      const name = queue === 0 || !run.envelope ? undefined : readHeader(run.envelope).extras?.queue;
+      const name = queue === 0 || !run.envelope ? undefined : knownHeader(run.envelope, run.task).extras?.queue;
       if (name !== undefined) table.adoptQueue(name, queue);
     }
     table.skipPolicies(policies + 1);

@@ -139,6 +139,17 @@ export function resolveSimulation(option: boolean | SimulateProgressOptions | un
   };
 }
 
+/** As it was stored with a run; undefined if nobody honest wrote it. */
+export function storedSimulation(stored: SimulatedProgress | undefined): SimulatedProgress | undefined {
+  if (!stored) return undefined;
+  const { intervalMs, maxIncrement, cap, asymptotic, estimated } = stored;
+  try {
+    return resolveSimulation({ intervalMs, maxIncrement, cap, curve: estimated ? 'eta' : asymptotic ? 'asymptotic' : 'linear-random' });
+  } catch {
+    return undefined;
+  }
+}
+
 /** Options of one run, checked; the same object for all runs of a definition that give none. */
 export interface ResolvedRunOptions {
   policy: Policy;

@@ -8,7 +8,7 @@ import { ExpiredError, OrchestratorError, QuarantinedError } from './errors.ts';
 import type { Orchestrator } from './orchestrator.ts';
 import { inputBytes, payloadBytes } from './payloads.ts';
 import * as P from './protocol.ts';
-import { End, type Run } from './run.ts';
+import { End, type PayloadBytes, type Run } from './run.ts';
 import { deserializeError } from './serialize-error.ts';
 import type { TaskSpec, TaskState } from './types.ts';
 import { taskState } from './view.ts';
@@ -95,10 +95,19 @@ export class Outcomes {
     this.#house.identify(run);
     const over = run.announced && run.end !== End.None;
     const error = over && run.end !== End.Completed ? this.errorOf(run) : run.end === End.Completed ? null : this.#lastError(run);
-    const output = over && run.end === End.Completed ? this.#outputNow(run) : undefined;
+    const output = over && run.end === End.Completed ? this.#shownOutput(run) : undefined;
     const durable = this.#house.journal !== undefined && run.accepted_;
     run.snapshot = taskState(engine, run, { output, error, metadata: run.metadata, durable });
     return run.snapshot;
+  }
+
+  /** One damaged result must not keep a list from being shown; `result()` says what is wrong with it. */
+  #shownOutput(run: Run): unknown {
+    try {
+      return this.#outputNow(run);
+    } catch {
+      return undefined;
+    }
   }
 
   /** A result with blobs is loaded when it is asked for; everything else stands in memory. */
@@ -119,7 +128,7 @@ export class Outcomes {
   }
 
   #lastError(run: Run): Error | null {
-    if (!run.error && run.errorPayload) run.error = deserializeError(decode(payloadBytes(run.errorPayload)));
+    if (!run.error && run.errorPayload) run.error = readError(run.errorPayload);
     return run.error ?? null;
   }
 
@@ -131,6 +140,14 @@ export class Outcomes {
     if (reason === P.FailReasonQuarantined)
       return new QuarantinedError(`Run ${run.id} was running when the tab died, three times. Retry it by hand.`);
     return this.#lastError(run) ?? new OrchestratorError(`Run ${run.id} failed.`);
+  }
+}
+
+function readError(payload: PayloadBytes): Error {
+  try {
+    return deserializeError(decode(payloadBytes(payload)));
+  } catch (error) {
+    return error as Error;
   }
 }
 

@@ -123,9 +123,22 @@ function section(payload: PayloadBytes, offset: number, length: number): Uint8Ar
   return payload.bytes.subarray(payload.start + offset, payload.start + offset + length);
 }
 
+/** Believes nothing: other scripts of the origin can write what is read here. @throws SerializationError */
 export function readHeader(envelope: PayloadBytes): EnvelopeHeader {
-  const [id, identifier, name, extras] = decode(section(envelope, 8, uint32(envelope, 0)));
+  const header: unknown = decode(section(envelope, 8, uint32(envelope, 0)));
+  const [id, identifier, name, extras] = Array.isArray(header) ? header : [];
+  const named = [id, identifier, name ?? ''].every((part) => typeof part === 'string');
+  if (!named || id === '' || typeof (extras ?? {}) !== 'object') throw new SerializationError("A stored run can't be read: its header is damaged.");
   return { id, identifier, name: name ?? undefined, extras: extras ?? undefined };
+}
+
+/** As readHeader, but one that can't be read gets a name: it is shown, and keeps nobody else from being read. */
+export function knownHeader(envelope: PayloadBytes, task: number): EnvelopeHeader {
+  try {
+    return readHeader(envelope);
+  } catch {
+    return { id: `unreadable_${task}`, identifier: 'unreadable', name: "A stored run that can't be read", extras: undefined };
+  }
 }
 
 export function inputBytes(envelope: PayloadBytes): Uint8Array {
@@ -135,6 +148,16 @@ export function inputBytes(envelope: PayloadBytes): Uint8Array {
 export function readMetadata(envelope: PayloadBytes): Record<string, any> {
   const offset = 8 + uint32(envelope, 0) + uint32(envelope, 4);
   return decode(section(envelope, offset, envelope.length - offset)) ?? {};
+}
+
+/** As readMetadata, but what can't be read is none. */
+export function knownMetadata(envelope: PayloadBytes): Record<string, any> {
+  try {
+    const metadata: unknown = readMetadata(envelope);
+    return typeof metadata === 'object' && metadata !== null ? metadata : {};
+  } catch {
+    return {};
+  }
 }
 
 export function readStepKey(payload: PayloadBytes): string {
