@@ -8,7 +8,7 @@
 import type { BlobReference } from './codec.ts';
 import type { RunContext } from './context.ts';
 import { SubtaskUnwrapError } from './errors.ts';
-import type { EventLabel } from './event-log.ts';
+import type { EventLabel } from './event-records.ts';
 import type { ResolvedRunOptions } from './options.ts';
 import type { RunProgress } from './progress.ts';
 import { RecordBytes } from './protocol.ts';
