@@ -159,6 +159,11 @@ export class Journal {
     if (this.state.status === 'ok') this.#setState('degraded', message);
   }
 
+  /** The copy that was degraded is good again. */
+  repaired(): void {
+    if (this.state.status === 'degraded') this.#setState('ok');
+  }
+
   async close(): Promise<void> {
     this.#closing = true;
     // What can't be stored now stays unacknowledged; closing does not wait for a store that is gone.

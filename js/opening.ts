@@ -169,6 +169,7 @@ export class Opening implements TabsHost {
       journal.retryNow();
     } else if (event.type === 'storage-degraded')
       journal.degraded(`One of two copies of the tasks can't be written (${event.store}); the other goes on alone.`);
+    else if (event.type === 'storage-repaired') journal.repaired();
     else if (event.type === 'storage-lost' && event.recoveredBytes === 0) void journal.rewrite();
   }
 
@@ -183,7 +184,8 @@ export class Opening implements TabsHost {
     journal.begin(log.bytes);
     if (status === 'degraded') journal.degraded(message ?? '');
     this.#house.journal = journal;
-    this.#know(engine, log.bytes, log.located);
+    const runs = this.#know(engine, log.bytes, log.located);
+    await sweepBlobs(slot, runs);
     recover(this.#house, engine, this.#endedInOrder(claim.slot));
     this.#markEnd(claim.slot);
     this.#adoptable = claim.adoptable;
@@ -222,17 +224,22 @@ export class Opening implements TabsHost {
   }
 
   /** The runs of our own journal. */
-  #know(engine: Engine, log: Uint8Array, located: readonly LocatedPayload[]): void {
+  #know(engine: Engine, log: Uint8Array, located: readonly LocatedPayload[]): Run[] {
     const { table } = this.#house;
+    const runs = this.#place(engine, log, located);
     let policies = 0;
-    for (const run of this.#place(engine, log, located)) {
+    const named = new Set<number>([0]);
+    for (const run of runs) {
       this.#house.adoptRun(run);
       policies = Math.max(policies, engine.value(run.task, P.FieldPolicy));
       const queue = engine.value(run.task, P.FieldQueue);
-      const name = queue === 0 || !run.envelope ? undefined : knownHeader(run.envelope, run.task).extras?.queue;
-      if (name !== undefined) table.adoptQueue(name, queue);
+      const name = named.has(queue) || !run.envelope ? undefined : knownHeader(run.envelope, run.task).extras?.queue;
+      if (name === undefined) continue;
+      named.add(queue);
+      table.adoptQueue(name, queue);
     }
     table.skipPolicies(policies + 1);
+    return runs;
   }
 
   /** Runs as a journal describes them; their payloads stay bytes until somebody asks. */
@@ -348,7 +355,8 @@ export class Opening implements TabsHost {
   /** Runs whose import was cut short: they are ours unless a living session has them. */
   async #resolveUnconfirmed(): Promise<void> {
     const { pump } = this.#house;
-    const held = this.#house.localRuns().filter((run) => (pump.engine.state(run.task) >>> 16) & P.HoldImportUnconfirmed);
+    const held: Run[] = [];
+    for (const run of pump.runs) if (run && (pump.engine.state(run.task) >>> 16) & P.HoldImportUnconfirmed) held.push(run);
     if (held.length === 0) return;
     const elsewhere = await this.tabs!.ownedElsewhere(held.map((run) => run.id));
     if (!elsewhere) {
@@ -499,6 +507,13 @@ function place(run: Run, log: Uint8Array, { kind, offset, length, blobId }: Loca
   else if (kind === P.PayloadKindStep) (run.stepPayloads ??= []).push(payload);
   else if (kind === P.PayloadKindResult) run.outputPayload = payload;
   else if (kind === P.PayloadKindError) run.errorPayload = payload;
+}
+
+/** Blobs that were stored for a payload whose record a crash prevented. */
+async function sweepBlobs(slot: StorageSlot, runs: readonly Run[]): Promise<void> {
+  const orphans = new Set(await slot.blobIds());
+  for (const run of runs) for (const id of run.blobIds ?? []) orphans.delete(id);
+  if (orphans.size > 0) await slot.deleteBlobs([...orphans]);
 }
 
 /** Without the zeros of a storage's reserve. */

@@ -97,7 +97,26 @@ class Connection implements WorkerClient {
   }
 }
 
+interface ScriptPolicy {
+  createScriptURL(address: string): object;
+}
+let policy: ScriptPolicy | undefined;
+
+/** `require-trusted-types-for 'script'` wants addresses of workers vouched for; ours is a constant of this package. */
+function vouched(address: string): object {
+  const { trustedTypes } = globalThis as { trustedTypes?: { createPolicy(name: string, rules: object): ScriptPolicy } };
+  policy ??= trustedTypes?.createPolicy('holdfast', { createScriptURL: (given: string) => given });
+  return policy?.createScriptURL(address) ?? new globalThis.URL(address);
+}
+
 function createWorker(): Worker {
+  // Bundlers know a worker by the words `new Worker(new URL(`, so it is `URL` that has to give way.
+  const URL = class {
+    constructor(path: string, base: string) {
+      // biome-ignore lint/correctness/noConstructorReturn: see above
+      return vouched(new globalThis.URL(path, base).href);
+    }
+  } as typeof globalThis.URL;
   return new Worker(new URL('./worker.js', import.meta.url), { type: 'module', name: 'holdfast' });
 }
 

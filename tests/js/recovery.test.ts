@@ -124,6 +124,14 @@ describe('after a crash', () => {
     expect(house.orchestrator.getTaskState(run.id)).toBeUndefined();
   });
 
+  it('blobs stored for what was never recorded are swept on the next opening', async () => {
+    const house = await open();
+    await house.orchestrator.journal!.slot.putBlob('00000000000000aa', new Blob(['orphan']));
+    const next = await house.crash();
+    houses.push(next);
+    expect(await next.orchestrator.journal!.slot.blobIds()).toEqual([]);
+  });
+
   it('F8: a run without a definition waits, says so, and starts when it is registered', async () => {
     const house = await open();
     const { PdfTask } = { PdfTask: class PdfTask { execute = async (n: number) => new Promise<number>(() => n); } };
