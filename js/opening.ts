@@ -17,6 +17,7 @@ import { Journal } from './journal.ts';
 import { importLegacy } from './legacy.ts';
 import { loadCore, randomSeed } from './load.ts';
 import type { Orchestrator } from './orchestrator.ts';
+import { PageLife } from './page-life.ts';
 import { knownHeader } from './payloads.ts';
 import * as P from './protocol.ts';
 import { forgetUnsealed, recreateUnknown } from './rebuild.ts';
@@ -52,6 +53,7 @@ export class Opening implements TabsHost {
   readonly #over = new Set<Run>();
   /** Why there is no engine, and won't be. */
   failure: unknown;
+  readonly #page: PageLife;
   readonly inMemory: boolean;
   tabs: Tabs | undefined;
   storageState: StorageState;
@@ -60,6 +62,7 @@ export class Opening implements TabsHost {
   constructor(house: Orchestrator, session: number) {
     this.#house = house;
     this.#session = session;
+    this.#page = new PageLife(this.namespace);
     const { storage, durability = 'process', recovery } = house.getOptions();
     checkRecovery(recovery);
     this.inMemory = storage === 'memory';
@@ -186,8 +189,8 @@ export class Opening implements TabsHost {
     this.#house.journal = journal;
     const runs = this.#know(engine, log.bytes, log.located);
     await sweepBlobs(slot, runs);
-    recover(this.#house, engine, this.#endedInOrder(claim.slot));
-    this.#markEnd(claim.slot);
+    recover(this.#house, engine, this.#page.endedInOrder(claim.slot));
+    this.#page.clearEnd(claim.slot);
     this.#adoptable = claim.adoptable;
     this.#house.eventLog.found(log.bytes, this.#house.pump.runs);
     for (const event of this.#early.splice(0)) this.storageEvent(event);
@@ -281,7 +284,7 @@ export class Opening implements TabsHost {
     }
     await importLegacy(this.#house, this.report);
     await fillReport(this.#house, this.report, this.#over);
-    this.#watchPage();
+    this.#page.watch(this.#house);
   }
 
   // Adoption of other sessions' slots
@@ -404,60 +407,6 @@ export class Opening implements TabsHost {
     this.#house.warn(message);
   }
 
-  // A page that ends in order
-
-  #key(slot: number): string {
-    return `holdfast:${this.namespace}:end:${slot}`;
-  }
-
-  /** Closing or reloading a page is no crash: what ran then is not counted against it. */
-  #endedInOrder(slot: number): boolean {
-    try {
-      return typeof localStorage !== 'undefined' && localStorage.getItem(this.#key(slot)) !== null;
-    } catch {
-      return false;
-    }
-  }
-
-  #markEnd(slot: number, ended = false): void {
-    try {
-      if (typeof localStorage === 'undefined') return;
-      if (ended) localStorage.setItem(this.#key(slot), '1');
-      else localStorage.removeItem(this.#key(slot));
-    } catch {
-      // Without it a reload counts as a crash, which only matters three times in a row.
-    }
-  }
-
-  #stopWatchingPage: (() => void) | undefined;
-
-  #watchPage(): void {
-    if (typeof addEventListener !== 'function' || typeof document === 'undefined') return;
-    const { journal, store, pump } = this.#house;
-    const hide = () => {
-      journal?.handOver();
-      void journal?.slot.flush();
-    };
-    const onVisibility = () => document.visibilityState === 'hidden' && hide();
-    const onPageHide = () => {
-      hide();
-      if (journal) this.#markEnd(journal.slot.slot, true);
-    };
-    const onPageShow = () => {
-      if (journal) this.#markEnd(journal.slot.slot);
-      store.flush();
-      pump.wake();
-    };
-    addEventListener('pagehide', onPageHide);
-    addEventListener('pageshow', onPageShow);
-    document.addEventListener('visibilitychange', onVisibility);
-    this.#stopWatchingPage = () => {
-      removeEventListener('pagehide', onPageHide);
-      removeEventListener('pageshow', onPageShow);
-      document.removeEventListener('visibilitychange', onVisibility);
-    };
-  }
-
   // A crashed core
 
   /** Throws the instance away and builds another from every frame there is. */
@@ -479,11 +428,11 @@ export class Opening implements TabsHost {
   }
 
   async close(): Promise<void> {
-    this.#stopWatchingPage?.();
+    this.#page.unwatch();
     const { journal } = this.#house;
     if (journal) {
       await journal.close().catch(() => {});
-      this.#markEnd(journal.slot.slot, true);
+      this.#page.markEnd(journal.slot.slot);
     }
     this.tabs?.close();
     await this.#storage?.close().catch(() => {});
