@@ -1,0 +1,122 @@
+// Groups: settled once, limited, and stopped after too many failures.
+#include "scenario.h"
+
+using namespace holdfast;
+using namespace holdfast::testing;
+
+TEST_CASE("A group is settled once, when it is closed and all its members have ended") {
+  Scenario s;
+  s.group(1, GroupField::Concurrency, 0);
+  for (std::uint32_t task = 1; task <= 3; task++) s.member(task, 1);
+  s.succeed(1);
+  s.settle(2, Outcome::Fatal);
+  CHECK(s.group(1, GroupField::Closed, 1) == Events{Event::GroupSet});
+  CHECK(s.succeed(3) == Events{Event::Succeeded, Event::GroupSettled});
+  CHECK(s.last(Event::GroupSettled).a == 2);
+  CHECK(s.last(Event::GroupSettled).b == 1);
+  CHECK(s.give(Command::Retry, 2) == Events{Event::Retried, Event::Started});
+  CHECK(s.succeed(2) == Events{Event::Succeeded});
+}
+
+TEST_CASE("An empty group is settled as it closes, and its number is free again") {
+  Scenario s;
+  s.group(1, GroupField::FailureThreshold, 1);
+  CHECK(s.group(1, GroupField::Closed, 1) == Events{Event::GroupSet, Event::GroupSettled});
+  s.draft(1);
+  s.give(Command::JoinGroup, 1, 1);
+  CHECK(s.refused(Rejection::UnknownGroup));
+}
+
+TEST_CASE("Nobody joins a closed group, or one that has failed, or two groups") {
+  Scenario s;
+  s.group(1, GroupField::FailureThreshold, 1);
+  s.group(2, GroupField::FailureThreshold, 1);
+  s.member(1, 1);
+  s.member(2, 1);
+  s.group(1, GroupField::Closed, 1);
+  s.draft(3);
+  s.give(Command::JoinGroup, 3, 1);
+  CHECK(s.refused(Rejection::GroupClosed));
+  s.give(Command::JoinGroup, 3, 2);
+  s.give(Command::JoinGroup, 3, 2);
+  CHECK(s.refused(Rejection::WrongState));
+  s.group(1, GroupField::Closed, 1);
+  CHECK(s.refused(Rejection::GroupClosed));
+}
+
+TEST_CASE("A group's limit holds up nobody else") {
+  Scenario s;
+  s.group(1, GroupField::Concurrency, 2);
+  for (std::uint32_t task = 1; task <= 5; task++) s.member(task, 1);
+  CHECK(s.create(9) == Events{Event::Created, Event::Started});
+  CHECK(s.state(3) == State::Ready);
+  CHECK(s.succeed(2) == Events{Event::Succeeded, Event::Started});
+  CHECK(s.tasks(Event::Started) == Tasks{3});
+  CHECK(s.group(1, GroupField::Concurrency, 0) == Events{Event::GroupSet, Event::Started, Event::Started});
+  CHECK(s.tasks(Event::Started) == Tasks{4, 5});
+}
+
+TEST_CASE("A paused queue does not keep its group's room from other queues") {
+  Scenario s;
+  s.queue(1, QueueField::Paused, 1);
+  s.group(1, GroupField::Concurrency, 1);
+  s.member(1, 1);
+  s.member(2, 1, 1);
+  s.member(3, 1);
+  CHECK(s.succeed(1) == Events{Event::Succeeded, Event::Started});
+  CHECK(s.tasks(Event::Started) == Tasks{3});
+}
+
+TEST_CASE("After too many failures the waiting members are cancelled, the running ones stopped") {
+  Scenario s;
+  s.group(1, GroupField::FailureThreshold, 2);
+  s.group(1, GroupField::Concurrency, 3);
+  for (std::uint32_t task = 1; task <= 5; task++) s.member(task, 1);
+  s.settle(1, Outcome::Fatal);
+  s.settle(2, Outcome::Fatal);
+  CHECK(s.tasks(Event::Stopping) == Tasks{3, 4});
+  CHECK(s.tasks(Event::Cancelled) == Tasks{5});
+  CHECK(s.last(Event::Cancelled).a >> 24 == number(CancelCause::Group));
+  CHECK(s.stopping(3) == StopReason::Cascade);
+  CHECK(s.succeed(3) == Events{Event::Cancelled});
+  s.group(1, GroupField::Closed, 1);
+  CHECK(s.succeed(4) == Events{Event::Cancelled, Event::GroupSettled});
+  CHECK(s.last(Event::GroupSettled).b == 5);
+}
+
+TEST_CASE("Members that somebody cancelled do not count as failures") {
+  Scenario s;
+  s.group(1, GroupField::FailureThreshold, 1);
+  s.member(1, 1);
+  s.member(2, 1);
+  s.cancel(1);
+  CHECK(s.succeed(1) == Events{Event::Cancelled});
+  CHECK(s.state(2) == State::Running);
+}
+
+TEST_CASE("A member cancelled by its edge counts as a failure") {
+  Scenario s;
+  s.group(1, GroupField::FailureThreshold, 1);
+  s.create(1);
+  s.draft(2);
+  s.depend(2, 1);
+  s.give(Command::JoinGroup, 2, 1);
+  s.submit(2);
+  s.member(3, 1);
+  s.settle(1, Outcome::Fatal);
+  CHECK(s.state(2) == State::Cancelled);
+  CHECK(s.stopping(3) == StopReason::Cascade);
+}
+
+TEST_CASE("A retried member is open again") {
+  Scenario s;
+  s.group(1, GroupField::Concurrency, 0);
+  s.member(1, 1);
+  s.member(2, 1);
+  s.settle(1, Outcome::Fatal);
+  s.give(Command::Retry, 1);
+  s.group(1, GroupField::Closed, 1);
+  CHECK(s.succeed(2) == Events{Event::Succeeded});
+  CHECK(s.succeed(1) == Events{Event::Succeeded, Event::GroupSettled});
+  CHECK(s.last(Event::GroupSettled).b == 0);
+}
