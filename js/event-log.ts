@@ -8,12 +8,18 @@
  * stands in was acknowledged; `seq` counts the journal's events, so it goes on over a reload.
  */
 import type { EventBatch, Engine } from './engine.ts';
-import { capacity, EventLabel, Records, recordWords } from './event-records.ts';
+import { capacity, type EventOwner, Records, recordWords, stepName, stepsOf } from './event-records.ts';
+import { Past } from './event-past.ts';
 import { concernsRun, endsRun, KindClockJumped, wordOf } from './event-words.ts';
 import type { Announcements } from './journal.ts';
 import * as P from './protocol.ts';
 import type { Run } from './run.ts';
 import type { EventsOptions, RunEvent } from './types.ts';
+
+/** Events that are copied faster one by one. */
+const few = 8;
+/** Runs that may be kept in memory though they were forgotten. */
+const sweepEvery = 1000;
 
 export interface EventLogHost {
   engine(): Engine;
@@ -30,15 +36,14 @@ export class EventLog {
   readonly #ring = new Records();
   #end = 0;
   #shown = 0;
-  /** Journalled events of this session. */
-  #counted = 0;
+  /** Where events of the page itself stand; they have no number of their own. */
+  #ofPage: number[] = [];
+  /** Forgotten since the last sweep. */
+  #forgotten = 0;
   /** Listeners of `event` have heard everything before it. */
   #told = 0;
   #found: { log: Uint8Array; runs: readonly (Run | undefined)[] } | undefined;
-  #past = new Records();
-  #pastLength = 0;
-  /** How many events the log that was found holds. */
-  #pastTotal = 0;
+  readonly #past = new Past();
   #wakers = new Set<() => void>();
   #closed = false;
 
@@ -51,30 +56,60 @@ export class EventLog {
   /** The events of one step, before they are applied. */
   append(events: EventBatch, runs: readonly (Run | undefined)[], nowMs: number): void {
     const from = this.#end;
-    for (let index = 0; index < events.count; index++) {
-      const kind = events.kind(index);
-      if (kind >= P.EventRejected) continue;
-      const run = concernsRun(kind) ? runs[events.task(index)] : undefined;
-      const label = run && (run.eventLabel ??= new EventLabel(run));
-      const slot = this.#next();
-      this.#ring.labels[slot] = label;
-      this.#ring.stamps[slot] = nowMs;
-      this.#ring.numbers[slot] = ++this.#counted;
-      const word = slot * recordWords;
-      for (let part = 0; part < recordWords; part++) this.#ring.words[word + part] = events.words[index * recordWords + part]!;
-      // A payload's length tells nobody anything; which step it was does.
-      if (kind === P.EventStepRecorded && label) this.#ring.words[word + 3] = label.steps++;
+    const first = from % capacity;
+    if (events.count < few || first + events.count > capacity || !this.#appendAll(events, runs, nowMs, first)) {
+      for (let index = 0; index < events.count; index++) this.#appendOne(events, index, runs, nowMs);
     }
     if (this.#end > from) this.#awaitFrame(from);
+  }
+
+  /** One copy for a whole step. False, and nothing was done, where some of it is not to be kept. */
+  #appendAll(events: EventBatch, runs: readonly (Run | undefined)[], nowMs: number, first: number): boolean {
+    const { count, words } = events;
+    for (let index = 0; index < count; index++) if (words[index * recordWords]! >= P.EventRejected) return false;
+    while (first + count > this.#ring.room) this.#ring.grow();
+    const ring = this.#ring;
+    ring.words.set(words.subarray(0, count * recordWords), first * recordWords);
+    ring.stamps.fill(nowMs, first, first + count);
+    const { owners } = ring;
+    for (let index = 0; index < count; index++) {
+      const kind = words[index * recordWords]!;
+      const owner = kind < P.EventQueueSet ? runs[words[index * recordWords + 1]!] : undefined;
+      owners[first + index] = owner;
+      if (kind === P.EventStepRecorded && owner) ring.words[(first + index) * recordWords + 3] = this.#nextStep(owner);
+    }
+    this.#end += count;
+    return true;
+  }
+
+  #appendOne(events: EventBatch, index: number, runs: readonly (Run | undefined)[], nowMs: number): void {
+    const word = index * recordWords;
+    const kind = events.words[word]!;
+    if (kind >= P.EventRejected) return;
+    const slot = this.#next();
+    const ring = this.#ring;
+    const owner = concernsRun(kind) ? runs[events.words[word + 1]!] : undefined;
+    ring.owners[slot] = owner;
+    ring.stamps[slot] = nowMs;
+    for (let part = 0; part < recordWords; part++) ring.words[slot * recordWords + part] = events.words[word + part]!;
+    // A payload's length tells nobody anything; which step it was does.
+    if (kind === P.EventStepRecorded && owner) ring.words[slot * recordWords + 3] = this.#nextStep(owner);
+  }
+
+  #nextStep(owner: EventOwner): number {
+    // Where a journal is kept, JavaScript counts a step when it is acknowledged: later than here.
+    const before = this.#host.journal ? stepsOf(owner) : 0;
+    owner.eventSteps ??= { before, next: before };
+    return owner.eventSteps.next++;
   }
 
   /** Something of the page itself; it takes no number of its own. */
   note(kind: number, at: number, nowMs: number): void {
     const from = this.#end;
     const slot = this.#next();
-    this.#ring.labels[slot] = undefined;
+    this.#ofPage.push(from);
+    this.#ring.owners[slot] = undefined;
     this.#ring.stamps[slot] = nowMs;
-    this.#ring.numbers[slot] = this.#counted;
     this.#ring.words.fill(0, slot * recordWords, (slot + 1) * recordWords);
     this.#ring.words[slot * recordWords] = kind;
     this.#ring.times[slot * 3 + 2] = at;
@@ -84,7 +119,8 @@ export class EventLog {
 
   #next(): number {
     if (this.#end === this.#ring.room && this.#ring.room < capacity) this.#ring.grow();
-    return this.#end++ % this.#ring.room;
+    const position = this.#end++;
+    return position < capacity ? position : position % capacity;
   }
 
   /** They are shown with the frame that is gathered now. */
@@ -108,11 +144,21 @@ export class EventLog {
   rewind(end: number | undefined): void {
     if (end === undefined) return;
     while (this.#end > end) {
-      const slot = --this.#end % this.#ring.room;
+      const slot = --this.#end % capacity;
       const kind = this.#ring.words[slot * recordWords]!;
-      if (kind < KindClockJumped) this.#counted--;
-      if (kind === P.EventStepRecorded && this.#ring.labels[slot]) this.#ring.labels[slot].steps--;
+      if (kind >= KindClockJumped) this.#ofPage.pop();
+      const steps = this.#ring.owners[slot]?.eventSteps;
+      if (kind === P.EventStepRecorded && steps) steps.next--;
     }
+  }
+
+  /** What of a run is to stay when it goes. */
+  forget(run: Run): void {
+    run.remains = { id: run.id };
+    if (++this.#forgotten < sweepEvery) return;
+    this.#forgotten = 0;
+    this.#ring.sweep();
+    this.#past.records.sweep();
   }
 
   // The journal as it was found
@@ -126,54 +172,7 @@ export class EventLog {
     if (!this.#found) return;
     const { log, runs } = this.#found;
     this.#found = undefined;
-    const { total, words } = this.#host.engine().history(log, capacity);
-    this.#pastTotal = total;
-    const past = this.#past;
-    past.words = words;
-    past.times = new Float64Array(words.buffer);
-    this.#pastLength = words.length / recordWords;
-    past.stamps = new Float64Array(this.#pastLength);
-    this.#stamp();
-    this.#label(runs);
-  }
-
-  #stamp(): void {
-    let nowMs = 0;
-    for (let index = 0; index < this.#pastLength; index++) {
-      if (!wordOf(this.#past.words[index * recordWords]!)?.untimed) nowMs = this.#past.times[index * 3 + 2]!;
-      this.#past.stamps[index] = nowMs;
-    }
-  }
-
-  /** Backwards: a number belongs to the run that had it last, and to nobody before that was created. */
-  #label(runs: readonly (Run | undefined)[]): void {
-    const { words, labels } = this.#past;
-    const left = new Map<number, { label: EventLabel; steps: number }>();
-    const over = new Set<number>();
-    for (let index = this.#pastLength - 1; index >= 0; index--) {
-      const [kind, task] = [words[index * recordWords]!, words[index * recordWords + 1]!];
-      // What comes before the end of a compacted log is a state, not a story.
-      if (kind === P.EventSnapshotEnded) return this.#drop(index + 1);
-      const run = concernsRun(kind) && !over.has(task) ? runs[task] : undefined;
-      if (!run) continue;
-      let known = left.get(task);
-      if (!known) {
-        const label = (run.eventLabel ??= new EventLabel(run));
-        left.set(task, (known = { label, steps: label.stepsBefore }));
-      }
-      labels[index] = known.label;
-      if (kind === P.EventStepRecorded) words[index * recordWords + 3] = --known.steps;
-      if (kind === P.EventCreated) over.add(task);
-    }
-  }
-
-  #drop(count: number): void {
-    const past = this.#past;
-    past.words = past.words.slice(count * recordWords);
-    past.times = new Float64Array(past.words.buffer);
-    past.stamps = past.stamps.slice(count);
-    past.labels = past.labels.slice(count);
-    this.#pastLength -= count;
+    this.#past.read(this.#host.engine(), log, runs, capacity);
   }
 
   // Reading
@@ -184,7 +183,7 @@ export class EventLog {
     const wanted = types && new Set<string>(types);
     await this.#host.opening.opened;
     if (!this.#closed) this.readFound();
-    let position = this.#end > capacity ? 0 : -this.#pastLength;
+    let position = this.#end > capacity ? 0 : -this.#past.length;
     while (!signal?.aborted) {
       if (position >= this.#shown) {
         if (this.#closed) return;
@@ -193,7 +192,7 @@ export class EventLog {
       }
       position = Math.max(position, this.#end > capacity ? this.#end - capacity : position);
       const at = position++;
-      if (this.#number(at) <= since || (runId !== undefined && this.#labelAt(at)?.id !== runId)) continue;
+      if (this.#number(at) <= since || (runId !== undefined && this.#ownerAt(at)?.id !== runId)) continue;
       const event = this.#decode(at);
       if (event && (!wanted || wanted.has(event.type))) yield event;
     }
@@ -211,8 +210,8 @@ export class EventLog {
   }
 
   #hasLater(runId: string, seq: number): boolean {
-    const oldest = this.#end > capacity ? this.#end - capacity : -this.#pastLength;
-    for (let at = this.#shown - 1; at >= oldest && this.#number(at) > seq; at--) if (this.#labelAt(at)?.id === runId) return true;
+    const oldest = this.#end > capacity ? this.#end - capacity : -this.#past.length;
+    for (let at = this.#shown - 1; at >= oldest && this.#number(at) > seq; at--) if (this.#ownerAt(at)?.id === runId) return true;
     return false;
   }
 
@@ -241,27 +240,30 @@ export class EventLog {
   }
 
   #number(position: number): number {
-    if (position < 0) return this.#pastTotal + position + 1;
-    return this.#pastTotal + this.#ring.numbers[position % this.#ring.room]!;
+    if (position < 0) return this.#past.total + position + 1;
+    let number = this.#past.total + position + 1;
+    for (const at of this.#ofPage) if (at <= position) number--;
+    return number;
   }
 
-  #labelAt(position: number): EventLabel | undefined {
-    return position < 0 ? this.#past.labels[this.#pastLength + position] : this.#ring.labels[position % this.#ring.room];
+  #ownerAt(position: number): EventOwner | undefined {
+    const owner = position < 0 ? this.#past.records.owners[this.#past.length + position] : this.#ring.owners[position % capacity];
+    return owner?.remains ?? owner;
   }
 
   /** undefined: not for people, or of a run that was forgotten before this page was opened. */
   #decode(position: number): RunEvent | undefined {
-    const records = position < 0 ? this.#past : this.#ring;
-    const index = position < 0 ? this.#pastLength + position : position % this.#ring.room;
+    const records = position < 0 ? this.#past.records : this.#ring;
+    const index = position < 0 ? this.#past.length + position : position % capacity;
     const [kind, , a, b] = records.words.subarray(index * recordWords, (index + 1) * recordWords) as unknown as [number, number, number, number];
     const word = wordOf(kind);
-    const label = records.labels[index];
-    if (!word || (concernsRun(kind) && !label)) return undefined;
+    const owner = this.#ownerAt(position);
+    if (!word || (concernsRun(kind) && !owner)) return undefined;
     const at = records.times[index * 3 + 2]!;
-    const step = kind === P.EventStepRecorded ? label!.stepName(b) : undefined;
+    const step = kind === P.EventStepRecorded ? stepName(owner!, b) : undefined;
     const idOf = (task: number) => this.#host.pump.runs[task]?.id;
-    const data = word.data({ kind, a, b, at, taskIdentifier: label?.taskIdentifier, step, idOf });
-    const runId = label?.id;
+    const data = word.data({ kind, a, b, at, taskIdentifier: owner?.taskIdentifier, step, idOf });
+    const runId = owner?.id;
     return {
       seq: this.#number(position),
       at: word.untimed ? records.stamps[index]! : at,

@@ -1,55 +1,44 @@
 /**
  * What the event log is made of: records side by side in typed arrays, and whose each of them is.
- * Invariant: a label keeps a run's id and nothing else of it once the run is forgotten.
+ * Invariant: once a run is forgotten, its id is all that stays of it here, sooner or later.
  */
 import { readStepKey } from './payloads.ts';
 import * as P from './protocol.ts';
-import type { Run } from './run.ts';
+import type { PayloadBytes } from './run.ts';
 
 /** Events of a session that are kept. */
 export const capacity = 50_000;
 export const recordWords = P.RecordBytes / 4;
 
-/** Whose event it is. Outlives the run, without its input and result. */
-export class EventLabel {
-  #run: Run | undefined;
-  #id: string | undefined;
-  readonly stepsBefore: number;
-  steps: number;
-
-  constructor(run: Run) {
-    this.#run = run;
-    this.steps = this.stepsBefore = run.stepPayloads?.length ?? run.steps?.size ?? 0;
-  }
-
-  get id(): string | undefined {
-    return this.#run?.id ?? this.#id;
-  }
-  get taskIdentifier(): string | undefined {
-    return this.#run?.taskIdentifier;
-  }
-
-  stepName(ordinal: number): string | undefined {
-    const run = this.#run;
-    const stored = run?.stepPayloads?.[ordinal];
-    const key = stored ? readStepKey(stored) : [...(run?.steps?.keys() ?? [])][ordinal];
-    return key?.split('\u0000')[0];
-  }
-
-  forget(): void {
-    this.#id = this.#run?.id;
-    this.#run = undefined;
-  }
+/** Whose an event is: a run, or what stays of it. */
+export interface EventOwner {
+  readonly id: string;
+  readonly taskIdentifier?: string;
+  readonly steps?: Map<string, unknown> | undefined;
+  readonly stepPayloads?: PayloadBytes[] | undefined;
+  /** Steps before this session, and the number of the next one. */
+  eventSteps?: { before: number; next: number } | undefined;
+  /** Forgotten: this is what stays. */
+  remains?: EventOwner | undefined;
 }
 
-/** Records side by side; grows up to the capacity. */
+export function stepsOf(owner: EventOwner): number {
+  return owner.stepPayloads?.length ?? owner.steps?.size ?? 0;
+}
+
+export function stepName(owner: EventOwner, ordinal: number): string | undefined {
+  const stored = owner.stepPayloads?.[ordinal];
+  const key = stored ? readStepKey(stored) : [...(owner.steps?.keys() ?? [])][ordinal];
+  return key?.split('\u0000')[0];
+}
+
+/** Grows up to the capacity. */
 export class Records {
   words: Uint32Array = new Uint32Array(256 * recordWords);
   times: Float64Array = new Float64Array(this.words.buffer);
   /** When the step was; not every record says it. */
   stamps: Float64Array = new Float64Array(256);
-  numbers: Float64Array = new Float64Array(256);
-  labels: (EventLabel | undefined)[] = [];
+  owners: (EventOwner | undefined)[] = new Array(256).fill(undefined);
 
   get room(): number {
     return this.stamps.length;
@@ -60,7 +49,15 @@ export class Records {
     this.words = enlarged(this.words, new Uint32Array(room * recordWords));
     this.times = new Float64Array(this.words.buffer);
     this.stamps = enlarged(this.stamps, new Float64Array(room));
-    this.numbers = enlarged(this.numbers, new Float64Array(room));
+    while (this.owners.length < room) this.owners.push(undefined);
+  }
+
+  /** Lets go of runs that were forgotten. */
+  sweep(): void {
+    for (let index = 0; index < this.owners.length; index++) {
+      const remains = this.owners[index]?.remains;
+      if (remains) this.owners[index] = remains;
+    }
   }
 }
 

@@ -244,7 +244,7 @@ export class Orchestrator implements OrchestratorApi {
     // A second copy of a run, found at adoption, goes without anybody hearing of it.
     const isKnown = this.#index.find(run.id) === run;
     this.pump.release(run);
-    run.eventLabel?.forget();
+    this.eventLog.forget(run);
     if (!isKnown) return;
     this.#index.delete(run.id);
     this.store.changedElsewhere(run.id);

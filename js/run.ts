@@ -8,7 +8,7 @@
 import type { BlobReference } from './codec.ts';
 import type { RunContext } from './context.ts';
 import { SubtaskUnwrapError } from './errors.ts';
-import type { EventLabel } from './event-records.ts';
+import type { EventOwner } from './event-records.ts';
 import type { ResolvedRunOptions } from './options.ts';
 import type { RunProgress } from './progress.ts';
 import { RecordBytes } from './protocol.ts';
@@ -132,7 +132,9 @@ export class Run<Output = any, Id extends string = string> implements RunHandle<
   lateOutcomes = 0;
   /** The run this one repeats. */
   replayOf: string | undefined;
-  eventLabel: EventLabel | undefined;
+  /** Of the event log. */
+  eventSteps: EventOwner['eventSteps'];
+  remains: EventOwner | undefined;
 
   constructor(host: RunHost) {
     this.host = host;
