@@ -1,0 +1,41 @@
+// TypeScript bindings for emscripten-generated code.  Automatically generated at compile time.
+declare namespace RuntimeExports {
+    let HEAPU8: any;
+    let HEAPU32: any;
+    let HEAPF64: any;
+}
+interface WasmModule {
+}
+
+export interface Core {
+  discard(): void;
+  commitCompaction(): void;
+  outboxCount(): number;
+  seal(): number;
+  state(task: number): number;
+  inbox(): number;
+  reserve(bytes: number): number;
+  step(count: number, payloadBytes: number, nowMs: number): number;
+  outbox(): number;
+  deadline(): number;
+  frame(): number;
+  load(bytes: number): number;
+  importLog(bytes: number, firstTask: number): number;
+  compact(bytes: number): number;
+  history(bytes: number, limit: number): number;
+  inspect(bytes: number): number;
+  value(task: number, field: number): number;
+  queueValue(queue: number, field: number): number;
+  bytes(): number;
+  delete(): void;
+}
+
+interface EmbindModule {
+  Core: {
+    new(_0: number, _1: number): Core;
+  };
+  InboxCapacity: number;
+}
+
+export type MainModule = WasmModule & typeof RuntimeExports & EmbindModule;
+export default function MainModuleFactory (options?: unknown): Promise<MainModule>;
