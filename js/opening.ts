@@ -97,6 +97,7 @@ export class Opening implements TabsHost {
       this.#house.pump.start(engine);
       this.#house.refuseDuplicates();
       this.#opened.resolve();
+      this.#page.watch(this.#house);
       if (storage) await this.#settleIn();
       return this.report;
     } catch (error) {
@@ -136,15 +137,17 @@ export class Opening implements TabsHost {
 
   async #openOne(storage: Storage): Promise<void> {
     const { durability = 'process' } = this.#house.getOptions();
-    // A small engine of its own inspects copies while the real one is not there yet.
-    const module = await loadCore(this.#house.getOptions().wasm);
-    const inspector = new Engine(module, 0, 0);
+    // A small engine of its own inspects copies; it is there before any slot is opened.
+    let inspector: Engine | undefined;
+    const loading = loadCore(this.#house.getOptions().wasm);
+    loading.catch(() => {});
     await storage.open({
       namespace: this.namespace,
       durability,
       onEvent: (event) => this.#house.storageEvent(event),
-      inspect: (log) => ({ validBytes: Math.max(0, inspector.inspect(log)) }),
+      inspect: (log) => ({ validBytes: Math.max(0, inspector!.inspect(log)) }),
     });
+    inspector = new Engine(await loading, 0, 0);
     this.#storage = storage;
     const level = storage.durability === 'memory' ? 'memory' : durability;
     this.storageState = { ...this.storageState, name: storage.name, durability: level };
@@ -284,7 +287,6 @@ export class Opening implements TabsHost {
     }
     await importLegacy(this.#house, this.report);
     await fillReport(this.#house, this.report, this.#over);
-    this.#page.watch(this.#house);
   }
 
   // Adoption of other sessions' slots
