@@ -80,11 +80,11 @@ export class Intake {
 
   #resolve(definition: Definition, options: TriggerOptions | undefined): ResolvedRunOptions {
     if (options && triggerChangesOptions(options)) {
-      const resolved = resolveRunOptions(this.#house.table, [options, definition.spec, this.#defaults()]);
+      const resolved = resolveRunOptions(this.#house.table, [options, definition.spec, this.#defaults(), handlerDefaults(definition)]);
       return options.retry ? { ...resolved, ownPolicy: true } : resolved;
     }
     let prepared = this.#prepared.get(definition);
-    if (!prepared) this.#prepared.set(definition, (prepared = resolveRunOptions(this.#house.table, [definition.spec, this.#defaults()])));
+    if (!prepared) this.#prepared.set(definition, (prepared = resolveRunOptions(this.#house.table, [definition.spec, this.#defaults(), handlerDefaults(definition)])));
     return prepared;
   }
 
@@ -245,4 +245,10 @@ export class Intake {
 function triggerChangesOptions(options: TriggerOptions): boolean {
   for (const name in options) if (name !== 'id' && name !== 'name' && name !== 'metadata') return true;
   return false;
+}
+
+/** A handler in a worker brings a shorter grace of its own. */
+function handlerDefaults({ handler }: Definition): TriggerOptions {
+  const { graceMs } = handler as { graceMs?: number };
+  return graceMs === undefined ? {} : { graceMs };
 }

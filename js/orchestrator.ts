@@ -92,6 +92,7 @@ export class Orchestrator implements OrchestratorApi {
     this.opening = new Opening(this, session);
     this.ready = this.opening.open();
     this.ready.catch(() => {});
+    this.store.hearProgress(options.onProgress);
   }
 
   // Options and definitions
@@ -104,6 +105,7 @@ export class Orchestrator implements OrchestratorApi {
   setOptions(partial: Partial<OrchestratorOptions>): void {
     checkNames(partial, orchestratorOptionNames, 'setOptions');
     this.#options = { ...this.#options, ...partial };
+    this.store.hearProgress(this.#options.onProgress);
     for (const task of partial.tasks ?? []) this.register(task);
     for (const [name, queue] of Object.entries(partial.queues ?? {})) this.table.declareQueue(name, queue);
     this.pump.wake();

@@ -24,6 +24,8 @@ export class RunProgress {
   /** NaN: nothing yet. */
   value = Number.NaN;
   source: ProgressSource | undefined;
+  /** What listeners of `progress` heard last. */
+  told = Number.NaN;
   message: string | undefined;
   phase: string | undefined;
   step: string | undefined;

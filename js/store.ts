@@ -6,6 +6,7 @@
  */
 import type { Clock } from './clock.ts';
 import { DisposedError } from './errors.ts';
+import type { RunProgress } from './progress.ts';
 import type { Run } from './run.ts';
 import type { OrchestratorEvents } from './types.ts';
 
@@ -31,6 +32,7 @@ export class Store {
   /** Somebody listens to more than one run. */
   #heard = false;
   #frameAsked = false;
+  #progressSlot: (() => void) | undefined;
   /** Grows with every change anybody could see. */
   version = 0;
   /** Told of every run that changed, once a frame. */
@@ -148,6 +150,19 @@ export class Store {
     };
   }
 
+  #tellProgress(run: Run, progress: RunProgress): void {
+    const { value } = progress;
+    if (Number.isNaN(value) || value === progress.told) return;
+    progress.told = value;
+    this.emit('progress', run.id, run.state.progress);
+  }
+
+  /** The one slot of the `onProgress` option, beside any number of listeners. */
+  hearProgress(listener: Listener<'progress'> | undefined): void {
+    this.#progressSlot?.();
+    this.#progressSlot = listener && this.on('progress', listener);
+  }
+
   subscribeRun(run: Run, listener: () => void): () => void {
     run.listeners ??= new Set();
     const own = () => listener();
@@ -210,7 +225,7 @@ export class Store {
     if (run.listeners) for (const listener of [...run.listeners]) this.call(listener);
     if (this.#byId.size + this.#any.size > 0) this.#tellId(run.id);
     if (this.has('change')) this.emit('change', run.state);
-    if (this.has('progress') && run.attempt > 0 && run.progress && !Number.isNaN(run.progress.value)) this.emit('progress', run.id, run.state.progress);
+    if (run.progress && run.attempt > 0 && this.has('progress')) this.#tellProgress(run, run.progress);
   }
 
   dispose(): void {

@@ -148,7 +148,7 @@ export interface RunOptions {
   deadline?: Duration;
   /** Expires if not started within this time of being eligible. */
   ttl?: Duration;
-  /** Between abort and giving up on the code. Default 5000; with `worker` 1000. */
+  /** Between abort and giving up on the code. Default 5000; of a `workerHandler` 1000. */
   graceMs?: Duration;
   /** Start not before. */
   delay?: Duration | Date;
@@ -396,7 +396,7 @@ export interface OrchestratorOptions {
   onError?: (taskId: string, error: Error) => void;
   onProgress?: (taskId: string, progress: number) => void;
   onListenerError?: (error: unknown) => void;
-  /** localStorage key of the seed's format, read once on first boot. Default `tasks`... see README. */
+  /** localStorage key of the seed's format, read once on first boot. Default `task_orchestrator_state`. */
   persistenceKey?: string;
   /** Ended runs are forgotten by age and count. Default: completed and failed 7 days, 10,000 each. */
   retention?: { completed?: { age?: Duration; count?: number }; failed?: { age?: Duration; count?: number } };

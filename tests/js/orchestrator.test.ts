@@ -234,6 +234,25 @@ for (const storage of ['memory', undefined] as const) {
       expect(run.state).toMatchObject({ progress: 100, status: 'completed' });
     });
 
+    it('G9: onProgress hears of it, once a frame and the last always; setOptions replaces the one slot', async () => {
+      const heard: unknown[] = [];
+      const { orchestrator, clock } = await open({ ...options, onProgress: (id, progress) => heard.push([id, progress]) });
+      let ctx!: TaskContext;
+      const task = defineTask({ id: 'heard', run: (_: null, context: TaskContext) => {
+        ctx = context;
+        return new Promise<void>(() => {});
+      } });
+      const run = orchestrator.trigger(task, null);
+      await clock.settle();
+      for (let value = 1; value <= 50; value++) ctx.progress(value);
+      await clock.settle();
+      expect(heard).toEqual([[run.id, 50]]);
+      orchestrator.setOptions({ onProgress: (_, progress) => heard.push(progress) });
+      ctx.progress(60);
+      await clock.settle();
+      expect(heard).toEqual([[run.id, 50], 60]);
+    });
+
     it('G10, G11: a listener that throws or triggers harms nobody', async () => {
       const errors: unknown[] = [];
       const { orchestrator, clock } = await open({ ...options, onListenerError: (error) => errors.push(error) });
