@@ -60,10 +60,14 @@ void Limits::enqueue(const Claim& claim, bool ahead) {
               .ahead = ahead,
               .aside = false};
   Queue& queue = queues_[claim.queue];
+  queue.ready++;
+  if (claim.group != kNone) {
+    Share& share = share_of(node);
+    stand_aside(share, claim.slot);
+    return promote(group_at(claim.group), share);
+  }
   Lane& lane = queue.lanes[claim.priority];
   append(ahead ? lane.ahead : lane.usual, claim.slot);
-  queue.ready++;
-  if (claim.group != kNone) share_of(node).in_lane++;
   mark(claim.queue);
 }
 
@@ -77,8 +81,8 @@ void Limits::dequeue(std::uint32_t slot) {
   } else {
     Share& share = share_of(node);
     remove(node.aside ? share.aside : queue.lanes, slot);
-    if (!node.aside) share.in_lane--;
-    refill(node.group);
+    if (!node.aside) share.front = kNone;
+    promote(group_at(node.group), share);
   }
   node.ticket = 0;
 }
@@ -115,28 +119,43 @@ std::uint32_t Limits::next() {
 }
 
 void Limits::set_aside(std::uint32_t slot) {
-  Node& node = nodes_[slot];
-  Share& share = share_of(node);
-  remove(queues_[node.queue].lanes, slot);
-  share.in_lane--;
-  node.aside = true;
+  Share& share = share_of(nodes_[slot]);
+  remove(queues_[share.queue].lanes, slot);
+  share.front = kNone;
+  stand_aside(share, slot);
+}
+
+void Limits::stand_aside(Share& share, std::uint32_t slot) {
+  nodes_[slot].aside = true;
   insert(share.aside, slot);
 }
 
-// Where the group has room, brings the best of each queue back into its lane.
 void Limits::refill(std::uint32_t group) {
   Group& g = group_at(group);
-  if (!g.open()) return;
-  for (Share& share : g.shares) {
-    if (share.in_lane > 0) continue;
-    const std::uint32_t slot = first(share.aside);
-    if (slot == kNone) continue;
-    remove(share.aside, slot);
-    nodes_[slot].aside = false;
-    share.in_lane++;
-    insert(queues_[share.queue].lanes, slot);
-    mark(share.queue);
+  for (Share& share : g.shares) promote(g, share);
+}
+
+// Where the group has room, the best of those aside comes into the lane, unless a better one is there.
+void Limits::promote(const Group& group, Share& share) {
+  const std::uint32_t best = group.open() ? first(share.aside) : kNone;
+  if (best == kNone) return;
+  Lanes& lanes = queues_[share.queue].lanes;
+  if (share.front != kNone) {
+    const std::uint32_t front = share.front;
+    if (before(nodes_[front], nodes_[best])) return;
+    remove(lanes, front);
+    stand_aside(share, front);
   }
+  remove(share.aside, best);
+  nodes_[best].aside = false;
+  share.front = best;
+  insert(lanes, best);
+  mark(share.queue);
+}
+
+bool Limits::before(const Node& x, const Node& y) const {
+  if (x.priority != y.priority) return x.priority > y.priority;
+  return x.ahead != y.ahead ? x.ahead : x.ticket < y.ticket;
 }
 
 std::uint32_t Limits::first(const Lanes& lanes) const {

@@ -1,8 +1,9 @@
 // Limits: queues and groups as limits on how many tasks run, and the order in which ready tasks start.
 //
 // A ready task stands in its queue's lane: higher priority first, woken ones before new ones, then
-// first come first served (by ticket). A task whose group is full is set aside with its group and
-// comes back to its place in the lane when the group has room, so a full group never holds up others.
+// first come first served (by ticket). Of the tasks of one group in one queue only the best stands in
+// the lane, and only while the group has room; the others stand aside, so that a full group never
+// holds up others.
 //
 // Invariants: a queue or group never starts more than its limit; where a group has room, the best of
 // its tasks of each queue stands in that queue's lane. The lanes are an index over the state: `next`
@@ -72,7 +73,7 @@ class Limits {
     std::int32_t priority = 0;
     std::uint16_t queue = 0;
     bool ahead = false;
-    bool aside = false;  // with its full group
+    bool aside = false;  // with its group
   };
   struct List {
     std::uint32_t head = kNone, tail = kNone;
@@ -92,7 +93,7 @@ class Limits {
   // The tasks of one group in one queue.
   struct Share {
     std::uint16_t queue = 0;
-    std::uint32_t in_lane = 0;
+    std::uint32_t front = kNone;  // the one in the lane
     Lanes aside;
   };
   struct Group {
@@ -107,6 +108,9 @@ class Limits {
   void mark(std::uint32_t queue);
   void set_aside(std::uint32_t slot);
   void refill(std::uint32_t group);
+  void promote(const Group& group, Share& share);
+  bool before(const Node& x, const Node& y) const;
+  void stand_aside(Share& share, std::uint32_t slot);
   std::uint32_t first(const Lanes& lanes) const;
   void insert(Lanes& lanes, std::uint32_t slot);
   void append(List& list, std::uint32_t slot);
