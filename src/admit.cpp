@@ -154,16 +154,17 @@ bool Core::admissible_restored(const Record& event) const {
   if (task.state != State::Blocked || task.has(kSubmitted)) return false;
   switch (field) {
     case RestoredField::State:
-      return admissible_restored_state(event.b);
+      return time_valid(event.at) && admissible_restored_state(event.b);
     case RestoredField::Attempt:
-      return event.b <= kAttemptMask;
+      return time_valid(event.at) && event.b <= kAttemptMask;
     case RestoredField::Recoveries:
       return event.b <= 255;
     case RestoredField::Failures:
+      return time_valid(event.at);
     case RestoredField::End:
       return true;
-    case RestoredField::StopNote:
-      return high_byte(event.b) <= static_cast<std::uint32_t>(CancelCause::Group);
+    case RestoredField::Stop:
+      return time_valid(event.at) && high_byte(event.b) <= static_cast<std::uint32_t>(CancelCause::Group);
     case RestoredField::Progress:
       return event.at >= 0 && event.at <= 100;
     default:

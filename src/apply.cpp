@@ -311,6 +311,7 @@ void Core::move(std::uint32_t slot, State state) {
   if (limits_.queued(slot)) limits_.dequeue(slot);
   if (ran) limits_.release(task.queue, group);
   task.state = state;
+  if (state != State::Delayed) task.due_at = 0;
   if (state != State::Ready) task.flags &= static_cast<std::uint16_t>(~(kWoken | kAhead));
   place(slot);
 }

@@ -111,7 +111,7 @@ class Import {
     }
     event.task = task(event.task);
     if (field == RestoredField::DueAt || field == RestoredField::ExpiresAt ||
-        field == RestoredField::GraceEndsAt || field == RestoredField::AttemptAt) {
+        field == RestoredField::AttemptAt || field == RestoredField::Stop) {
       event.at = std::max(1.0, event.at + shift_);
     }
     adopt(event);

@@ -177,22 +177,19 @@ enum class Rejection : std::uint32_t {
 
 // What a Restored event sets. The fields of a task come before its State, and State comes last.
 enum class RestoredField : std::uint32_t {
-  State = 1,        // b: State (0-3), StopReason (4-7), last Outcome (8-11), the core's flags (16-31)
-  Attempt = 2,      // b
-  Failures = 3,     // b
+  // b: State (0-3), StopReason (4-7), last Outcome (8-11), the core's flags (16-31) · at: last update
+  State = 1,
+  Attempt = 2,      // b · at: first start
+  Failures = 3,     // b · at: length of the last delay
   Recoveries = 4,   // b
   End = 5,          // b: FailReason, or CancelCause (24-31) and the host's reason (0-23)
-  StopNote = 6,     // b: as Stopping
+  Stop = 6,         // b: as Stopping · at: when grace ends
   Progress = 7,     // at
   CreatedAt = 8,    // at
-  StartedAt = 9,    // at: first start
-  UpdatedAt = 10,   // at
-  DueAt = 11,       // at
-  DelayMs = 12,     // at: length of the last delay
-  ExpiresAt = 13,   // at: when the time to live is over
-  PausedAt = 14,    // at
-  GraceEndsAt = 15, // at
-  AttemptAt = 16,   // at: start of the current attempt
+  DueAt = 9,        // at
+  ExpiresAt = 10,   // at: when the time to live is over
+  PausedAt = 11,    // at
+  AttemptAt = 12,   // at: start of the current attempt
   GroupSucceeded = 32, // task: a group, here and below · b
   GroupEndedBadly = 33, // b
   GroupFailures = 34,  // b

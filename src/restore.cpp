@@ -15,21 +15,28 @@ void Core::apply_restored(const Record& event) {
   const std::uint32_t slot = tasks_.find(event.task);
   Task& task = tasks_[slot];
   switch (field) {
-    case RestoredField::State: return apply_restored_state(slot, event.b);
-    case RestoredField::Attempt: task.attempt = event.b; return;
-    case RestoredField::Failures: task.failures = event.b; return;
+    case RestoredField::State:
+      task.updated_at = event.at;
+      return apply_restored_state(slot, event.b);
+    case RestoredField::Attempt:
+      task.attempt = event.b;
+      task.started_at = event.at;
+      return;
+    case RestoredField::Failures:
+      task.failures = event.b;
+      task.delay_ms = event.at;
+      return;
     case RestoredField::Recoveries: task.recoveries = static_cast<std::uint8_t>(event.b); return;
     case RestoredField::End: task.end = event.b; return;
-    case RestoredField::StopNote: own_extra(task).stop_note = event.b; return;
+    case RestoredField::Stop:
+      own_extra(task).stop_note = event.b;
+      own_extra(task).grace_ends_at = event.at;
+      return;
     case RestoredField::Progress: task.progress = event.at; return;
     case RestoredField::CreatedAt: task.created_at = event.at; return;
-    case RestoredField::StartedAt: task.started_at = event.at; return;
-    case RestoredField::UpdatedAt: task.updated_at = event.at; return;
     case RestoredField::DueAt: task.due_at = event.at; return;
-    case RestoredField::DelayMs: task.delay_ms = event.at; return;
     case RestoredField::ExpiresAt: own_extra(task).expires_at = event.at; return;
     case RestoredField::PausedAt: own_extra(task).paused_at = event.at; return;
-    case RestoredField::GraceEndsAt: own_extra(task).grace_ends_at = event.at; return;
     case RestoredField::AttemptAt: own_extra(task).attempt_at = event.at; return;
     default: return;
   }

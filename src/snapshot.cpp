@@ -190,20 +190,20 @@ void Snapshot::write_fields(std::uint32_t slot) {
   const TaskExtra& more = core_.extra(task);
   const std::uint32_t number = task.number;
   if (made_at(task) != task.created_at) restore_at(number, RestoredField::CreatedAt, task.created_at);
-  restore(number, RestoredField::Attempt, task.attempt);
-  restore(number, RestoredField::Failures, task.failures);
+  const auto both = [&](RestoredField field, std::uint32_t b, double at) {
+    if (b != 0 || at != 0) add(Event::Restored, number, static_cast<std::uint32_t>(field), b, at);
+  };
+  both(RestoredField::Attempt, task.attempt, task.started_at);
+  both(RestoredField::Failures, task.failures, task.delay_ms);
   restore(number, RestoredField::Recoveries, task.recoveries);
   restore(number, RestoredField::End, task.end);
-  restore(number, RestoredField::StopNote, more.stop_note);
   if (!std::isnan(task.progress)) set(Event::Restored, number, RestoredField::Progress, task.progress);
-  restore_at(number, RestoredField::StartedAt, task.started_at);
-  restore_at(number, RestoredField::UpdatedAt, task.updated_at);
   restore_at(number, RestoredField::DueAt, task.due_at);
-  restore_at(number, RestoredField::DelayMs, task.delay_ms);
-  restore_at(number, RestoredField::ExpiresAt, more.expires_at);
-  restore_at(number, RestoredField::PausedAt, more.paused_at);
-  restore_at(number, RestoredField::GraceEndsAt, more.grace_ends_at);
-  restore_at(number, RestoredField::AttemptAt, more.attempt_at);
+  // What is left over from earlier is no longer looked at.
+  if (!task.has(kTried)) restore_at(number, RestoredField::ExpiresAt, more.expires_at);
+  if (task.has(kPaused)) restore_at(number, RestoredField::PausedAt, more.paused_at);
+  if (task.live()) restore_at(number, RestoredField::AttemptAt, more.attempt_at);
+  if (task.stop != StopReason::None) both(RestoredField::Stop, more.stop_note, more.grace_ends_at);
 }
 
 // In the order they were made: it decides in which order dependents become ready.
@@ -237,7 +237,8 @@ void Snapshot::write_states() {
                                  (static_cast<std::uint32_t>(task.stop) << 4) |
                                  (static_cast<std::uint32_t>(task.last_outcome) << 8) |
                                  (static_cast<std::uint32_t>(task.flags & kTaskFlags) << 16);
-    restore(task.number, RestoredField::State, packed);
+    add(Event::Restored, task.number, static_cast<std::uint32_t>(RestoredField::State), packed,
+        task.updated_at);
   }
 }
 
