@@ -18,6 +18,8 @@ export class Announcements {
   created: Run[] = [];
   ended: Run[] = [];
   waiters: (() => void)[] = [];
+  /** Called instead when the core crashed before it had sealed the frame. */
+  losers: ((error: Error) => void)[] = [];
   /** Positions in the event log. */
   eventsFrom: number | undefined;
   eventsEnd = 0;
@@ -118,8 +120,20 @@ export class Journal {
     this.#send();
   }
 
-  /** Resolves when everything handed over so far is acknowledged. */
-  idle(): Promise<void> {
+  /**
+   * Resolves when everything stepped so far is acknowledged, however much follows it.
+   * @throws CoreCrashedError when it was lost with a crashed core
+   */
+  acknowledged(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#gathered.waiters.push(resolve);
+      this.#gathered.losers.push(reject);
+      this.handOver();
+    });
+  }
+
+  /** Resolves when nothing is under way. */
+  #idle(): Promise<void> {
     this.handOver();
     if (!this.#busy) return Promise.resolve();
     return new Promise((resolve) => this.#idleWaiters.push(resolve));
@@ -167,7 +181,7 @@ export class Journal {
   async close(): Promise<void> {
     this.#closing = true;
     // What can't be stored now stays unacknowledged; closing does not wait for a store that is gone.
-    if (this.#failures === 0) await this.idle();
+    if (this.#failures === 0) await this.#idle();
     this.#closed = true;
     this.#cancelRetry?.();
     await this.#slot.close();

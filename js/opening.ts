@@ -300,8 +300,9 @@ export class Opening implements TabsHost {
       if (contentLength(log) === 0) return;
       // Before the import can be acknowledged: a run in our log with its file in another slot would lose it.
       await this.#copyBlobs(dead, journal.slot);
-      const runs = this.#import(log);
-      await journal.idle();
+      const runs = this.#import(log, this.#page.endedInOrder(slotNumber));
+      this.#page.clearEnd(slotNumber);
+      await journal.acknowledged();
       await dead.replace(new Uint8Array(0));
       await dead.deleteBlobs(await dead.blobIds());
       for (const run of runs) pump.commands.push(P.CommandRelease, run.task, P.HoldImportUnconfirmed);
@@ -324,7 +325,7 @@ export class Opening implements TabsHost {
     }
   }
 
-  #import(log: Uint8Array<ArrayBuffer>): Run[] {
+  #import(log: Uint8Array<ArrayBuffer>, orderly: boolean): Run[] {
     const { pump } = this.#house;
     const known = new Set(this.#house.localRuns().map((run) => run.id));
     const { tasks, located } = pump.engine.importLog(log, pump.runs.length);
@@ -335,6 +336,8 @@ export class Opening implements TabsHost {
       if (known.has(run.id)) this.#drop(run);
       else this.#takeOver(run);
     }
+    // What ran there lost its page: without this it would hold its slots for ever.
+    pump.commands.push(P.CommandRecover, 0, orderly ? 1 : 0);
     pump.wake();
     return runs;
   }

@@ -10,6 +10,7 @@ export function forgetUnsealed(house: Orchestrator, error: Error): void {
   const lost = house.journal?.dropGathered();
   house.eventLog.rewind(lost?.eventsFrom);
   for (const run of lost?.ended ?? []) run.end = End.None;
+  for (const tell of lost?.losers ?? []) tell(error);
   for (const run of house.pump.runs) {
     if (!run) continue;
     run.context?.stop(error);

@@ -1,0 +1,223 @@
+// The kill harness: one profile, a load that never rests, kills at random moments, and an audit that
+// compares what the store knows with what it had said. See README.md.
+import { bundle, serve } from './serve.mjs';
+import { Chromium, until } from './chromium.mjs';
+import { Witness } from './witness.mjs';
+
+const kDrainMs = 120_000;
+
+/** mulberry32: the same seed, the same kinds and moments of kills. */
+export function generator(seed) {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
+  };
+}
+
+const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+const median = (values) => [...values].sort((one, other) => one - other)[values.length >> 1];
+
+class Harness {
+  witness = new Witness();
+  recoveries = [];
+  #options;
+  #random;
+  #browser = new Chromium();
+  #server;
+  #bundle;
+  /** Living tabs: { name, page }. */
+  #tabs = [];
+  #opened = 0;
+
+  constructor(options) {
+    this.#options = options;
+    this.#random = generator(options.seed);
+  }
+
+  async start() {
+    this.#bundle = await bundle(new URL('./page/', import.meta.url));
+    const answer = (path, _file, body) => {
+      if (path !== '/report') return undefined;
+      this.witness.take(JSON.parse(body.toString('utf8')));
+      return { status: 204, type: 'text/plain', body: '' };
+    };
+    this.#server = await serve(this.#bundle.directory, { port: this.#options.port, answer });
+  }
+
+  async end() {
+    await this.#browser.close();
+    await this.#server?.close();
+    await this.#bundle?.remove();
+  }
+
+  // Tabs
+
+  async #openTab() {
+    const name = `${++this.#opened}`;
+    const { store, seed } = this.#options;
+    const tab = { name, page: undefined };
+    const query = new URLSearchParams({ page: name, store, seed: `${seed + this.#opened}` });
+    this.#tabs.push(tab);
+    tab.page = await this.#browser.open(`${this.#server.url}?${query}`);
+    return tab;
+  }
+
+  async #ready(tab) {
+    const startMs = Date.now();
+    await until(`page ${tab.name} is ready`, async () => {
+      const { ready, error } = await tab.page.evaluate(() => globalThis.harness?.state ?? {});
+      if (error) throw new Error(`page ${tab.name}: ${error}`);
+      return ready;
+    }, kDrainMs);
+    this.recoveries.push(Date.now() - startMs);
+  }
+
+  /** Everything accepted is known in some page, its end as it was told. */
+  async #audit() {
+    let expected;
+    let standings;
+    await until('every accepted run is known', async () => {
+      expected = this.witness.expectations();
+      standings = (await Promise.all(this.#tabs.map(({ page }) => page.evaluate(() => globalThis.harness.census())))).flat();
+      const known = new Set(standings.map(({ id }) => id));
+      return [...expected.keys()].every((id) => known.has(id) || this.witness.runs.get(id).removed);
+    }, this.#options.baseline ? 0 : 20_000).catch(() => this.#options.baseline || this.#describe());
+    this.witness.compare(expected, standings);
+    if (this.#options.baseline) for (const { run } of this.witness.violations) this.witness.runs.get(run).removed = true;
+    return standings;
+  }
+
+  /** What helps to see why something is missing. */
+  async #describe() {
+    for (const { name, page } of this.#tabs) {
+      const words = await page.evaluate(async () => {
+        const { held, pending } = await navigator.locks.query();
+        const locks = [...held.map(({ name }) => name), ...pending.map(({ name }) => `${name} awaited`)].join(', ');
+        return `${globalThis.harness.census().length} runs, locks: ${locks}, ${JSON.stringify(globalThis.harness.events())}`;
+      });
+      process.stderr.write(`  page ${name}: ${words}\n`);
+    }
+  }
+
+  /** Old ends go, so that the profile stays of a size; what is left lies there through many kills. */
+  async #tidy() {
+    for (const { page } of this.#tabs) {
+      const own = await page.evaluate(() => globalThis.harness.census());
+      const over = own.filter(({ id, status }) => status === 'completed' && this.witness.runs.get(id)?.completed && this.#random() < 0.7).map(({ id }) => id);
+      this.witness.compareResults(await page.evaluate((ids) => globalThis.harness.results(ids), over));
+      await page.evaluate((ids) => globalThis.harness.remove(ids), over);
+      await page.evaluate(() => globalThis.harness.release());
+    }
+  }
+
+  // Kills
+
+  #jobsMissing() {
+    const running = [...this.witness.runs.values()].filter(({ kind, completed, removed }) => kind === 'job' && !completed && !removed);
+    return running.length < 2 ? 1 : 0;
+  }
+
+  async #busy() {
+    for (const { page } of this.#tabs) await page.evaluate((jobs) => globalThis.harness.startLoad(jobs), this.#jobsMissing());
+  }
+
+  /** One life of the browser up to its end by SIGKILL; every fifth ends before it has recovered. */
+  async #killBrowser() {
+    const early = this.#random() < 0.2;
+    await this.#browser.launch();
+    const tab = await this.#openTab();
+    if (!early) await this.#live(tab);
+    await pause(this.#random() * (early ? 300 : 900));
+    for (const { name } of this.#tabs) this.witness.died(name);
+    await this.#browser.kill();
+    this.#tabs = [];
+  }
+
+  async #live(tab) {
+    await this.#ready(tab);
+    await this.#audit();
+    if (this.#random() < 0.25) await this.#tidy();
+    if (this.#random() < 0.4) await this.#ready(await this.#openTab());
+    await this.#busy();
+  }
+
+  /** The renderer of one of two tabs dies; the other one takes over, and a new one joins. */
+  async #killRenderer() {
+    while (this.#tabs.length < 2) {
+      await this.#ready(await this.#openTab());
+    }
+    await this.#audit();
+    await this.#busy();
+    await pause(this.#random() * 900);
+    const [victim] = this.#tabs.splice(Math.floor(this.#random() * this.#tabs.length), 1);
+    this.witness.died(victim.name);
+    await this.#browser.crash(victim.page);
+    await victim.page.close().catch(() => {});
+  }
+
+  async #kills() {
+    const { kills, renderer, log } = this.#options;
+    for (let done = 0; done < kills; done++) {
+      await this.#killBrowser();
+      log?.(`${done + 1} of ${kills} browser kills, ${this.witness.counts.accepted} tasks accepted, ${this.witness.violations.length} violations`);
+    }
+    await this.#browser.launch();
+    for (let done = 0; done < renderer; done++) {
+      await this.#killRenderer();
+      log?.(`${done + 1} of ${renderer} renderer kills, ${this.witness.counts.accepted} tasks accepted, ${this.witness.violations.length} violations`);
+    }
+  }
+
+  /** Everything goes to its end, and is looked at once more, results and all. */
+  async #drain() {
+    if (this.#tabs.length === 0) await this.#ready(await this.#openTab());
+    for (const { page } of this.#tabs) await page.evaluate(() => globalThis.harness.stopLoad());
+    await this.#audit();
+    await until('every run has ended', async () => {
+      let left = 0;
+      for (const { page } of this.#tabs) {
+        await page.evaluate(() => globalThis.harness.release());
+        left += await page.evaluate(() => globalThis.harness.unfinished());
+      }
+      return left === 0;
+    }, kDrainMs).catch((error) => this.witness.violate('lost', '', error.message));
+    await this.#lookAtResults(await this.#audit());
+    this.events = await Promise.all(this.#tabs.map(({ page }) => page.evaluate(() => globalThis.harness.events())));
+  }
+
+  async #lookAtResults(standings) {
+    for (const { id, status, phase } of standings) {
+      const run = this.witness.runs.get(id);
+      if (!run?.accepted) continue;
+      const right = run.kind === 'doomed' ? 'failed' : 'completed';
+      if (status !== right && status !== 'cancelled') this.witness.violate('lost', id, `${run.kind} ended as ${status} (${phase})`);
+    }
+    const completed = standings.filter(({ id, status }) => status === 'completed' && this.witness.runs.get(id)?.accepted).map(({ id }) => id);
+    for (const { page } of this.#tabs) this.witness.compareResults(await page.evaluate((ids) => globalThis.harness.results(ids), completed));
+  }
+
+  async run() {
+    const startMs = Date.now();
+    try {
+      await this.start();
+      await this.#kills();
+      await this.#drain();
+    } finally {
+      await this.end();
+    }
+    const { counts, violations, warnings } = this.witness;
+    const recoveryMs = median(this.recoveries);
+    return { ...this.#options, counts, totals: this.witness.totals(), violations, warnings, events: this.events, recoveryMs, seconds: Math.round((Date.now() - startMs) / 1000) };
+  }
+}
+
+/**
+ * @param options.kills of the whole browser · `renderer`: of one tab's process · `seed` · `store`:
+ *   holdfast, `holdfast on opfs`, `holdfast on indexedDB`, idb or localStorage · `baseline`: losses are expected and counted once
+ */
+export function harness({ kills = 0, renderer = 0, seed, store = 'holdfast', port = 0, log }) {
+  return new Harness({ kills, renderer, seed, store, port, log, baseline: !store.startsWith('holdfast') }).run();
+}
