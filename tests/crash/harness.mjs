@@ -218,6 +218,6 @@ class Harness {
  * @param options.kills of the whole browser · `renderer`: of one tab's process · `seed` · `store`:
  *   holdfast, `holdfast on opfs`, `holdfast on indexedDB`, idb or localStorage · `baseline`: losses are expected and counted once
  */
-export function harness({ kills = 0, renderer = 0, seed, store = 'holdfast', port = 0, log }) {
+export function harness({ kills = 0, renderer = 0, seed, store = 'holdfast', port = 0, log = undefined }) {
   return new Harness({ kills, renderer, seed, store, port, log, baseline: !store.startsWith('holdfast') }).run();
 }
