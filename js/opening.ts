@@ -331,13 +331,13 @@ export class Opening implements TabsHost {
     const { tasks, located } = pump.engine.importLog(log, pump.runs.length);
     if (tasks < 0) throw new Error(`the core refused its log (${tasks})`);
     const runs = this.#place(pump.engine, log, located);
+    // What ran there lost its page: without this it would hold its slots for ever, and could not change its queue.
+    pump.commands.push(P.CommandRecover, 0, orderly ? 1 : 0);
     for (const run of runs) {
       // A crash between import and emptying leaves a run in both logs; ours, imported first, counts.
       if (known.has(run.id)) this.#drop(run);
       else this.#takeOver(run);
     }
-    // What ran there lost its page: without this it would hold its slots for ever.
-    pump.commands.push(P.CommandRecover, 0, orderly ? 1 : 0);
     pump.wake();
     return runs;
   }

@@ -20,13 +20,14 @@ export async function until(what, look, timeoutMs = 30_000) {
 }
 
 /** Processes that name the profile on their command line: the browser and all its children but the zygotes. */
-function processesOf(profile) {
+function processesOf(profile, kind = '') {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
     .map(Number)
     .filter((pid) => {
       try {
-        return readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes(profile);
+        const line = readFileSync(`/proc/${pid}/cmdline`, 'latin1');
+        return line.includes(profile) && line.includes(kind);
       } catch {
         return false; // ended meanwhile
       }
@@ -81,6 +82,11 @@ export class Chromium {
     const crashed = page.waitForEvent('crash');
     session.send('Page.crash').catch(() => {});
     await crashed;
+  }
+
+  /** SIGKILL to what renders pages, of all tabs at once. */
+  killRenderers() {
+    for (const pid of processesOf(this.profile, '--type=renderer')) sigkill(pid);
   }
 
   /** SIGKILL to every process, no warning; resolves when none is left. */

@@ -54,7 +54,7 @@ export async function serve(directory, { port = 0, answer = () => undefined } = 
     const body = request.method === 'POST' ? await bodyOf(request) : undefined;
     const file = await fileAt(directory, pathname.includes('..') ? '/' : pathname);
     const { status, type, body: content } = { ...file, ...answer(pathname, file, body) };
-    response.writeHead(status, { 'content-type': type, 'content-security-policy': strictPolicy, 'cache-control': 'no-store' });
+    response.writeHead(status, { 'content-type': type, 'content-security-policy': strictPolicy, 'cache-control': 'no-cache', 'access-control-allow-origin': '*' });
     response.end(content);
   };
   // A browser that is killed breaks off in the middle: what did not come whole has not been said.

@@ -134,8 +134,9 @@ export class Witness {
   /** What every living page together must know, as of now: id → what had been told of its end. */
   expectations() {
     const expected = new Map();
-    for (const { id, accepted, removed, completed, failed, cancelled, paused } of this.runs.values()) {
-      if (accepted && !removed) expected.set(id, { completed, failed, cancelled, paused });
+    for (const { id, accepted, removed, lost, completed, failed, cancelled, paused } of this.runs.values()) {
+      // What is lost has been counted.
+      if (accepted && !removed && !lost) expected.set(id, { completed, failed, cancelled, paused });
     }
     return expected;
   }
@@ -147,8 +148,10 @@ export class Witness {
       const run = this.runs.get(id);
       const standing = found.get(id);
       if (run.removed) continue;
-      if (!standing) this.violate('lost', id, `${run.kind}${told.completed ? ', completed' : ''}`);
-      else this.#compareEnd(told, standing);
+      if (!standing) {
+        this.violate('lost', id, `${run.kind}${told.completed ? ', completed' : ''}`);
+        run.lost = true;
+      } else this.#compareEnd(told, standing);
     }
   }
 
