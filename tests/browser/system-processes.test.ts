@@ -3,7 +3,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { House, type Tab, until } from './system-house.ts';
 
 let house: House;
-afterEach(() => house.close());
+afterEach(() => house?.close());
 
 const steps = { count: 6, ms: 60 };
 
