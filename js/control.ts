@@ -31,7 +31,7 @@ export class Control {
         this.#house.pump.commands.push(command, run.task, a);
         this.#house.pump.wake();
       };
-      if (run.refusal !== undefined || this.#house.disposed) resolve(false);
+      if (run.refusal !== undefined || run.gone || this.#house.disposed) resolve(false);
       else if (run.task !== 0) give();
       else (run.early ??= []).push(give);
     });

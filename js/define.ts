@@ -28,6 +28,7 @@ const orchestrators = new Map<string, Orchestrator>();
  * @throws ConfigurationError for an unknown option or a bad value
  */
 export function createOrchestrator(options: OrchestratorOptions = {}): Orchestrator {
+  if (typeof options !== 'object' || options === null) throw new ConfigurationError(`createOrchestrator takes an object of options, not ${String(options)}.`);
   const { id = 'default' } = options;
   if (typeof id !== 'string') throw new ConfigurationError(`createOrchestrator id must be text, not ${String(id)}.`);
   const known = orchestrators.get(id);

@@ -99,3 +99,9 @@ export function concernsRun(kind: number): boolean {
 export function endsRun(type: RunEventType): boolean {
   return type === 'succeeded' || type === 'failed' || type === 'cancelled' || type === 'forgotten';
 }
+
+/** For people: what happened to the clock. */
+export function clockJumpWords(byMs: number): string {
+  const which = byMs < 0 ? 'was set back' : 'went on while this page slept, or was set forward';
+  return `clock jump: the clock of this machine ${which}, by ${Math.abs(byMs)} ms. Delays go by it.`;
+}

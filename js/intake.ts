@@ -53,6 +53,7 @@ export class Intake {
     run.replayOf = replayOf;
     run.metadata = options?.metadata ?? definition.spec.metadata;
     run.createdAtMs = this.#house.clock.now();
+    run.notBeforeMs = notBeforeMs(run.options.delay, run.createdAtMs);
     this.#keep(run, input);
     return run;
   }
@@ -72,9 +73,13 @@ export class Intake {
 
   #checkOptions(options: TriggerOptions): void {
     checkNames(options, triggerOptionNames, 'trigger');
+    if (options.name !== undefined && typeof options.name !== 'string')
+      throw new ConfigurationError(`trigger name must be text, not ${describe(options.name)}.`);
+    if (options.metadata !== undefined && (typeof options.metadata !== 'object' || options.metadata === null))
+      throw new ConfigurationError(`trigger metadata must be an object, not ${describe(options.metadata)}.`);
     if (options.id !== undefined) {
       checkIdentifier(options.id, 'trigger id');
-      if (this.#house.knows(options.id)) throw new DuplicateRunError(`There is a run "${options.id}" already. Choose another id, or attach("${options.id}").`);
+      if (this.#house.knows(options.id) || this.#house.opening.tabs?.state(options.id)) throw new DuplicateRunError(`There is a run "${options.id}" already. Choose another id, or attach("${options.id}").`);
     }
   }
 
@@ -128,7 +133,10 @@ export class Intake {
         run.pendingBlobs = blobs;
         this.#house.pump.enqueue(run);
       })
-      .catch((error) => this.#house.refuse(run, error));
+      .catch((error) => {
+        if (error instanceof StorageFullError) this.#house.journal?.fullForNow();
+        this.#house.refuse(run, error);
+      });
   }
 
   identify(run: Run): string {
@@ -221,8 +229,7 @@ export class Intake {
     if (options.ttlMs) set(P.TaskFieldTimeToLiveMs, options.ttlMs);
     if (options.deadlineMs) set(P.TaskFieldDeadlineAtMs, run.createdAtMs + options.deadlineMs);
     if (options.graceMs) set(P.TaskFieldGraceMs, options.graceMs);
-    const startMs = notBeforeMs(options.delay, run.createdAtMs);
-    if (startMs > run.createdAtMs) set(P.TaskFieldNotBeforeMs, startMs);
+    if (run.notBeforeMs > run.createdAtMs) set(P.TaskFieldNotBeforeMs, run.notBeforeMs);
     if (run.pendingBlobs) this.#house.attempts.attachBlobs(run, run.pendingBlobs);
     run.pendingBlobs = undefined;
     commands.push(P.CommandSubmit, run.task);

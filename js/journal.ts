@@ -48,6 +48,7 @@ interface Flight {
   announcements: Announcements;
 }
 
+const fullForNowMs = 5000;
 const compactionFloorBytes = 4 * 1024 * 1024;
 const retryDelaysMs = [250, 1000, 2000, 5000];
 
@@ -167,6 +168,14 @@ export class Journal {
   spaceLow(low: boolean): void {
     if (low) this.#setState('full', 'The browser gives no more storage. New tasks are refused; running ones are recorded in the reserve.');
     else if (this.state.status === 'full') this.#setState('ok');
+  }
+
+  /** A file found no room. Whether there is any again only the next try can tell, so one is soon allowed. */
+  fullForNow(): void {
+    this.spaceLow(true);
+    this.#host.clock.schedule(this.#host.clock.now() + fullForNowMs, () => {
+      if (!this.#flight && !this.#closed) this.spaceLow(false);
+    });
   }
 
   degraded(message: string): void {

@@ -11,9 +11,10 @@
  * in at most one session; nothing is written before a successful load; a log of a newer version is
  * left as it is.
  */
-import { CoreCrashedError, PayloadLostError, StorageUnavailableError, StoreTooNewError } from './errors.ts';
+import { CoreCrashedError, PayloadLostError, StorageBlockedError, StorageUnavailableError, StoreTooNewError } from './errors.ts';
 import { Engine, type LocatedPayload } from './engine.ts';
 import { Journal } from './journal.ts';
+import { contentLength, endOf, place, sameEnvelope, sweepBlobs } from './found.ts';
 import { importLegacy } from './legacy.ts';
 import { loadCore, randomSeed } from './load.ts';
 import type { Orchestrator } from './orchestrator.ts';
@@ -22,12 +23,13 @@ import { knownHeader } from './payloads.ts';
 import * as P from './protocol.ts';
 import { forgetUnsealed, recreateUnknown } from './rebuild.ts';
 import { checkRecovery, fillReport, recover, recoverTakenOver } from './recovery.ts';
-import { remoteVerbs } from './remote.ts';
+import { obey } from './remote-commands.ts';
+import { storageName } from './storage-name.ts';
 import { End, Run, settlement } from './run.ts';
 import type { Storage, StorageEvent, StorageSlot } from './storage.ts';
 import { Tabs, type TabsHost } from './tabs.ts';
 import type { WorkerClient } from './worker-client.ts';
-import type { RecoveryReport, ResumePolicy, StorageState, TaskState } from './types.ts';
+import type { RecoveryReport, StorageState, TaskState } from './types.ts';
 
 /** From the strongest to memory; each says why the one before it could not be had. */
 export type StorageCandidates = readonly ((worker: () => WorkerClient) => Promise<Storage>)[];
@@ -39,6 +41,8 @@ export function setDefaultStorages(defaults: StorageCandidates): void {
   candidates = defaults;
 }
 
+const blockedLimit = 3;
+const blockedRetryMs = 5000;
 const crashLimit = 3;
 const crashWindowMs = 60_000;
 
@@ -85,7 +89,7 @@ export class Opening implements TabsHost {
 
   get namespace(): string {
     const { namespace, id = 'default' } = this.#house.getOptions();
-    return (namespace ?? id).replace(/[^\w.-]/g, '_').slice(0, 64) || 'default';
+    return storageName(namespace ?? id);
   }
 
   async open(): Promise<RecoveryReport> {
@@ -182,8 +186,7 @@ export class Opening implements TabsHost {
   // Recovery
 
   async #recover(engine: Engine, storage: Storage): Promise<void> {
-    const claim = await this.#claim(storage);
-    const slot = await storage.openSlot(claim.slot);
+    const { claim, slot } = await this.#openOwn(storage);
     const log = await this.#load(engine, slot);
     const { name, durability, status, message } = this.storageState;
     const journal = new Journal(this.#house, slot, name, durability);
@@ -201,15 +204,48 @@ export class Opening implements TabsHost {
 
   #adoptable: { slot: number; release: () => void }[] = [];
 
-  async #claim(storage: Storage): Promise<{ slot: number; adoptable: { slot: number; release: () => void }[] }> {
+  /** A dead tab's files can stay open for a while after its lock is free: then another slot is ours. */
+  async #openOwn(storage: Storage) {
+    const blocked = new Set<number>();
+    for (;;) {
+      const claim = await this.#claim(storage, blocked);
+      try {
+        return { claim, slot: await storage.openSlot(claim.slot) };
+      } catch (error) {
+        if (!(error instanceof StorageBlockedError) || !this.tabs || blocked.size >= blockedLimit) throw error;
+        blocked.add(claim.slot);
+        for (const { release } of claim.adoptable) release();
+        this.tabs.giveUpClaim();
+        this.#blocked = blocked;
+      }
+    }
+  }
+
+  #blocked: ReadonlySet<number> = new Set();
+
+  adoptLater(slot: number): void {
+    this.#adoptBlocked(new Set([slot]));
+  }
+
+  /** What is in a slot that was blocked is taken over as soon as it can be opened. */
+  #adoptBlocked(slots: ReadonlySet<number>): void {
+    if (slots.size === 0 || this.#house.disposed) return;
+    this.clock.schedule(this.clock.now() + blockedRetryMs, async () => {
+      const left = new Set<number>();
+      for (const slot of slots) await this.tabs?.adoptIfFree(slot).catch(() => left.add(slot));
+      this.#adoptBlocked(left);
+    });
+  }
+
+  async #claim(storage: Storage, except: ReadonlySet<number>): Promise<{ slot: number; adoptable: { slot: number; release: () => void }[] }> {
     const [occupied, count] = [await storage.occupiedSlots(), await storage.slotCount()];
     if (this.#house.getOptions().tabs === false || storage.durability === 'memory') return { slot: occupied[0] ?? 0, adoptable: [] };
     if (!Tabs.supported) {
       this.report.warnings.push('This page has no Web Locks (they need https): a second tab of it is not durable.');
       return { slot: occupied[0] ?? 0, adoptable: [] };
     }
-    this.tabs = new Tabs(this, this.namespace);
-    return this.tabs.claim(occupied, count);
+    this.tabs ??= new Tabs(this, this.namespace);
+    return this.tabs.claim(occupied, count, except);
   }
 
   async #load(engine: Engine, slot: StorageSlot): Promise<{ bytes: Uint8Array; located: LocatedPayload[] }> {
@@ -223,7 +259,7 @@ export class Opening implements TabsHost {
       );
     }
     if (validBytes < log.length) {
-      this.report.tailBytesDropped = contentLength(log) - validBytes;
+      this.report.tailBytesDropped = Math.max(0, contentLength(log) - validBytes);
       await slot.truncate(validBytes);
     }
     return { bytes: log.subarray(0, validBytes), located };
@@ -285,6 +321,7 @@ export class Opening implements TabsHost {
       this.#house.store.onChanged = (runs) => tabs.changed(runs);
       await this.#resolveUnconfirmed();
     }
+    this.#adoptBlocked(this.#blocked);
     await importLegacy(this.#house, this.report);
     await fillReport(this.#house, this.report, this.#over);
   }
@@ -327,7 +364,7 @@ export class Opening implements TabsHost {
 
   #import(log: Uint8Array<ArrayBuffer>, orderly: boolean): Run[] {
     const { pump } = this.#house;
-    const known = new Set(this.#house.localRuns().map((run) => run.id));
+    const known = new Map(this.#house.localRuns().map((run) => [run.id, run]));
     const { tasks, located } = pump.engine.importLog(log, pump.runs.length);
     if (tasks < 0) throw new Error(`the core refused its log (${tasks})`);
     const runs = this.#place(pump.engine, log, located);
@@ -335,15 +372,20 @@ export class Opening implements TabsHost {
     pump.commands.push(P.CommandRecover, 0, orderly ? 1 : 0);
     for (const run of runs) {
       // A crash between import and emptying leaves a run in both logs; ours, imported first, counts.
-      if (known.has(run.id)) this.#drop(run);
-      else this.#takeOver(run);
+      const twin = known.get(run.id);
+      if (twin && sameEnvelope(twin, run)) this.#drop(run);
+      else this.#takeOver(run, twin !== undefined);
     }
     pump.wake();
     return runs;
   }
 
-  #takeOver(run: Run): void {
+  #takeOver(run: Run, renamed: boolean): void {
     const { pump, intake } = this.#house;
+    if (renamed) {
+      this.#house.warn(`Two tabs had accepted a run "${run.id}"; the one of the closed tab is "${run.id}~${run.task}" now.`);
+      run.knownId = `${run.id}~${run.task}`;
+    }
     this.#house.adoptRun(run);
     if (run.end === End.None) {
       const { queue, policy } = intake.placeAnew(run);
@@ -387,23 +429,8 @@ export class Opening implements TabsHost {
   ownedOf(ids: readonly string[]): string[] {
     return ids.filter((id) => this.#house.knows(id));
   }
-  async obey(id: string, verb: string, argument: unknown): Promise<unknown> {
-    if (!(remoteVerbs as readonly string[]).includes(verb)) throw new TypeError(`There is no command "${verb}".`);
-    if (!this.#house.knows(id)) throw new TypeError(`Run ${id} is not known here.`);
-    switch (verb as (typeof remoteVerbs)[number]) {
-      case 'cancel':
-        return this.#house.cancelTask(id, argument);
-      case 'pause':
-        return this.#house.pauseTask(id, argument === 'hard' ? 'hard' : 'soft');
-      case 'resume':
-        return this.#house.resumeTask(id, argument as ResumePolicy);
-      case 'retry':
-        return this.#house.retryTask(id);
-      case 'remove':
-        return this.#house.removeTask(id);
-      case 'result':
-        return this.#house.attach(id)!.result();
-    }
+  obey(id: string, verb: string, argument: unknown): Promise<unknown> {
+    return obey(this.#house, id, verb, argument);
   }
   remoteChanged(id?: string): void {
     this.#house.store.changedElsewhere(id);
@@ -442,37 +469,4 @@ export class Opening implements TabsHost {
     this.tabs?.close();
     await this.#storage?.close().catch(() => {});
   }
-}
-
-function endOf(state: number): End {
-  if (state === P.StateSucceeded) return End.Completed;
-  if (state === P.StateFailed) return End.Failed;
-  return state === P.StateCancelled ? End.Cancelled : End.None;
-}
-
-/** A payload of the log becomes a run's. */
-function place(run: Run, log: Uint8Array, { kind, offset, length, blobId }: LocatedPayload): void {
-  if (blobId !== undefined) {
-    (run.blobIds ??= []).push(blobId);
-    return;
-  }
-  const payload = { bytes: log, start: offset, length };
-  if (kind === P.PayloadKindInput) run.envelope = payload;
-  else if (kind === P.PayloadKindStep) (run.stepPayloads ??= []).push(payload);
-  else if (kind === P.PayloadKindResult) run.outputPayload = payload;
-  else if (kind === P.PayloadKindError) run.errorPayload = payload;
-}
-
-/** Blobs that were stored for a payload whose record a crash prevented. */
-async function sweepBlobs(slot: StorageSlot, runs: readonly Run[]): Promise<void> {
-  const orphans = new Set(await slot.blobIds());
-  for (const run of runs) for (const id of run.blobIds ?? []) orphans.delete(id);
-  if (orphans.size > 0) await slot.deleteBlobs([...orphans]);
-}
-
-/** Without the zeros of a storage's reserve. */
-function contentLength(log: Uint8Array): number {
-  let length = log.length;
-  while (length > 0 && log[length - 1] === 0) length--;
-  return length;
 }

@@ -344,3 +344,38 @@ export function notBeforeMs(delay: RunOptions['delay'], nowMs: number): number {
   if (delay === undefined) return 0;
   return delay instanceof Date ? toInstant(delay, 'delay', nowMs) : nowMs + toMilliseconds(delay, 'delay');
 }
+
+function isFunctionOrAbsent(value: unknown): boolean {
+  return value === undefined || typeof value === 'function';
+}
+
+/** @throws ConfigurationError naming the option, its value and what it may be */
+export function checkOrchestratorOptions(options: Partial<OrchestratorOptions>, where: string): void {
+  checkNames(options, orchestratorOptionNames, where);
+  const refuse = (name: keyof OrchestratorOptions, wanted: string) => {
+    throw new ConfigurationError(`${where} ${name} must be ${wanted}, not ${describe(options[name])}.`);
+  };
+  for (const name of ['onComplete', 'onError', 'onProgress', 'onListenerError', 'worker'] as const)
+    if (!isFunctionOrAbsent(options[name])) refuse(name, 'a function');
+  const { durability, tabs, seed, namespace, persistenceKey, storage, tasks, clock, retention } = options;
+  if (durability !== undefined && !['memory', 'process', 'power'].includes(durability)) refuse('durability', "'memory', 'process' or 'power'");
+  if (tabs !== undefined && typeof tabs !== 'boolean') refuse('tabs', 'true or false');
+  if (seed !== undefined && !Number.isInteger(seed)) refuse('seed', 'a whole number');
+  if (namespace !== undefined && (typeof namespace !== 'string' || namespace === '')) refuse('namespace', 'text');
+  if (persistenceKey !== undefined && typeof persistenceKey !== 'string') refuse('persistenceKey', 'text');
+  if (storage !== undefined && storage !== 'memory' && typeof (storage as { openSlot?: unknown } | null)?.openSlot !== 'function')
+    refuse('storage', "'memory' or a storage such as opfs() of holdfast/storage/opfs");
+  if (clock !== undefined && typeof (clock as { now?: unknown } | null)?.now !== 'function') refuse('clock', 'a Clock');
+  if (tasks !== undefined && !(Array.isArray(tasks) && tasks.every((task) => typeof task?.spec?.run === 'function')))
+    refuse('tasks', 'a list of tasks made by defineTask');
+  if (retention !== undefined) checkRetention(retention, where);
+}
+
+function checkRetention(retention: NonNullable<OrchestratorOptions['retention']>, where: string): void {
+  checkNames(retention, ['completed', 'failed'], `${where} retention`);
+  for (const [kind, rule] of Object.entries(retention)) {
+    checkNames(rule, ['age', 'count'], `${where} retention.${kind}`);
+    if (rule.age !== undefined) toMilliseconds(rule.age, `retention.${kind}.age`);
+    if (rule.count !== undefined) wholeNumber(rule.count, `retention.${kind}.count`, 0);
+  }
+}

@@ -11,15 +11,15 @@ import { Attempts, stopError } from './attempts.ts';
 import { type Clock, SystemClock } from './clock.ts';
 import { Control } from './control.ts';
 import { saveBlob } from './download.ts';
-import { ConfigurationError, InterruptedError, UnrecognizedTaskError } from './errors.ts';
+import { ConfigurationError, DisposedError, InterruptedError, UnrecognizedTaskError } from './errors.ts';
 import { EventLog } from './event-log.ts';
-import { KindClockJumped } from './event-words.ts';
+import { clockJumpWords, KindClockJumped } from './event-words.ts';
 import { Intake } from './intake.ts';
 import type { Announcements, Journal } from './journal.ts';
 import { Lists, newestFirst } from './lists.ts';
 import { randomSeed } from './load.ts';
 import { Opening } from './opening.ts';
-import { checkIdentifier, checkNames, describe, OptionTable, orchestratorOptionNames } from './options.ts';
+import { checkIdentifier, checkOrchestratorOptions, describe, OptionTable } from './options.ts';
 import { Outcomes } from './outcomes.ts';
 import { PayloadArea } from './payloads.ts';
 import { ProgressTracker } from './progress.ts';
@@ -72,7 +72,7 @@ export class Orchestrator implements OrchestratorApi {
   #stopWatching: () => void;
 
   constructor(options: OrchestratorOptions = {}) {
-    checkNames(options, orchestratorOptionNames, 'createOrchestrator');
+    checkOrchestratorOptions(options, 'createOrchestrator');
     this.#options = options;
     this.worker = new SharedWorkerClient(options.worker);
     this.clock = options.clock ?? new SystemClock(typeof Worker === 'function' ? new WorkerAlarm(this.worker) : undefined);
@@ -103,7 +103,7 @@ export class Orchestrator implements OrchestratorApi {
 
   /** Merges; what concerns runs counts for runs triggered from now on. @throws ConfigurationError */
   setOptions(partial: Partial<OrchestratorOptions>): void {
-    checkNames(partial, orchestratorOptionNames, 'setOptions');
+    checkOrchestratorOptions(partial, 'setOptions');
     this.#options = { ...this.#options, ...partial };
     this.store.hearProgress(this.#options.onProgress);
     for (const task of partial.tasks ?? []) this.register(task);
@@ -245,7 +245,9 @@ export class Orchestrator implements OrchestratorApi {
     }
     // A second copy of a run, found at adoption, goes without anybody hearing of it.
     const isKnown = this.#index.find(run.id) === run;
+    run.gone = true;
     this.pump.release(run);
+    for (const { resolve } of run.waiters?.splice(0) ?? []) resolve(false);
     this.eventLog.forget(run);
     if (!isKnown) return;
     this.#index.delete(run.id);
@@ -348,6 +350,7 @@ export class Orchestrator implements OrchestratorApi {
   }
 
   why(id: string): string {
+    if (this.#disposed) return 'This orchestrator was disposed.';
     const run = this.#index.find(id);
     if (!run) return this.opening.tabs?.state(id) ? 'It belongs to another tab, which runs it.' : `There is no run "${id}".`;
     return this.pump.open ? explain(this.pump.engine, run, run.state) : 'The storage is being opened.';
@@ -435,9 +438,8 @@ export class Orchestrator implements OrchestratorApi {
   subscribeRun(run: Run, listener: () => void): () => void {
     return this.store.subscribeRun(run, listener);
   }
-
   get storageState(): StorageState {
-    return this.journal?.state ?? this.opening.storageState;
+    return this.opening.failure === undefined && this.journal ? this.journal.state : this.opening.storageState;
   }
   storageChanged(state: StorageState): void {
     this.store.emit('storage', { type: 'durability', level: state.durability, ...(state.message && { reason: state.message }) });
@@ -455,11 +457,9 @@ export class Orchestrator implements OrchestratorApi {
     return this.pump.engine;
   }
   clockJumped(byMs: number): void {
-    const which = byMs < 0 ? 'was set back' : 'went on while this page slept, or was set forward';
-    this.warn(`clock jump: the clock of this machine ${which}, by ${Math.abs(byMs)} ms. Delays go by it.`);
+    this.warn(clockJumpWords(byMs));
     this.eventLog.note(KindClockJumped, byMs, this.clock.now());
   }
-
   /** The core hit a broken invariant: a fresh one takes over from the journal. */
   crashed(error: unknown): void {
     void this.opening.rebuild(error);
@@ -485,6 +485,7 @@ export class Orchestrator implements OrchestratorApi {
     this.attempts.close(new InterruptedError('The orchestrator was disposed.'));
     this.pump.drain();
     this.progress.dispose();
+    for (const run of this.localRuns()) run.letGo(new DisposedError('The orchestrator was disposed; the run is found again by the next one.'));
     await this.opening.close();
     this.eventLog.close();
     this.pump.stop();

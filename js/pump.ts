@@ -25,6 +25,7 @@ export interface PumpHost {
   readonly eventLog: EventLog;
   /** Pushes the commands that create this run. False: it is refused, and was told so. */
   create(run: Run): boolean;
+  refuse(run: Run, error: unknown): void;
   started(run: Run, attempt: number): void;
   resumed(run: Run): void;
   stopping(run: Run, reason: number): void;
@@ -214,12 +215,25 @@ export class Pump {
     return !journal || journal.unacknowledgedBytes < creationWindowBytes;
   }
 
+  /** What is wrong with one run is that run's; only the core's own faults are a crash. */
+  #create(run: Run): void {
+    const { count, byteCount } = this.commands;
+    try {
+      this.#host.create(run);
+    } catch (error) {
+      this.commands.count = count;
+      this.commands.byteCount = byteCount;
+      if (run.task !== 0) this.release(run);
+      this.#host.refuse(run, error);
+    }
+  }
+
   #admit(): void {
     if (!this.#admissible()) return;
     const until = Math.min(this.#creations.length, this.#nextCreation + creationBatch);
     while (this.#nextCreation < until) {
       const run = this.#creations[this.#nextCreation++]!;
-      this.#host.create(run);
+      this.#create(run);
     }
     if (this.#nextCreation === this.#creations.length) {
       this.#creations = [];

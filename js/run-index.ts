@@ -38,7 +38,12 @@ export class RunIndex {
   }
 
   #index(): void {
-    for (const run of this.#unindexed.splice(0)) this.#byId.set(run.id, run);
+    for (const run of this.#unindexed.splice(0)) {
+      // Two tabs may have accepted one id; neither run may hide the other.
+      const other = this.#byId.get(run.id);
+      if (other && other !== run) run.knownId = `${run.id}~${run.task}`;
+      this.#byId.set(run.id, run);
+    }
   }
 
   /** Runs triggered under ids that the journal turned out to know. */
@@ -49,6 +54,7 @@ export class RunIndex {
     for (const run of early) {
       const recovered = known.get(run.id);
       if (!recovered) continue;
+      this.#byId.delete(run.id);
       refuse(run, new DuplicateRunError(`There is a run "${run.id}" already, from before the reload. Use attach("${run.id}").`));
       this.#byId.set(recovered.id, recovered);
     }

@@ -90,6 +90,10 @@ export class Run<Output = any, Id extends string = string> implements RunHandle<
   definition: Definition | undefined;
   options: ResolvedRunOptions | undefined;
   createdAtMs = 0;
+  /** First start not before; 0: at once. */
+  notBeforeMs = 0;
+  /** Forgotten: nothing can be asked of it any more. */
+  gone = false;
 
   /** The input itself (memory), or the envelope it stands in (durable). */
   input: unknown;
@@ -180,6 +184,15 @@ export class Run<Output = any, Id extends string = string> implements RunHandle<
     if (this.refusal !== undefined) reject(this.refusal);
     else if (this.announced) this.host.deliver(this);
     return promise;
+  }
+
+  /** @internal Nobody will ever tell how it ended. */
+  letGo(error: Error): void {
+    if (this.announced || this.refusal !== undefined) return;
+    this.refusal = error;
+    this.acceptance?.reject(error);
+    this.completion?.reject(error);
+    this.delivery?.reject(error);
   }
 
   wait(): ResultPromise<Output, Id> {

@@ -32,6 +32,7 @@ export class Store {
   /** Somebody listens to more than one run. */
   #heard = false;
   #frameAsked = false;
+  #disposed = false;
   #progressSlot: (() => void) | undefined;
   /** Grows with every change anybody could see. */
   version = 0;
@@ -61,6 +62,7 @@ export class Store {
   waitOn<Name extends keyof OrchestratorEvents>(name: Name, signal?: AbortSignal): Promise<OrchestratorEvents[Name]> {
     return new Promise((resolve, reject) => {
       if (signal?.aborted) return reject(signal.reason);
+      if (this.#disposed) return reject(new DisposedError('The orchestrator was disposed.'));
       const settled = () => {
         off();
         signal?.removeEventListener('abort', abort);
@@ -229,6 +231,7 @@ export class Store {
   }
 
   dispose(): void {
+    this.#disposed = true;
     this.#listeners.clear();
     this.#whole.clear();
     this.#byId.clear();

@@ -9,6 +9,7 @@
  * Invariants: a slot is opened only under its lock; a slot is adopted by exactly one session.
  */
 import type { Clock } from './clock.ts';
+import { StorageBlockedError } from './errors.ts';
 import { randomSeed } from './load.ts';
 import type { Run } from './run.ts';
 import { RemoteRuns, type RemoteHandle, publicState } from './remote.ts';
@@ -18,6 +19,8 @@ export interface TabsHost {
   readonly clock: Clock;
   /** The slot's lock is held: take over what is in it, leave it empty. */
   adopt(slot: number): Promise<void>;
+  /** It could not be opened yet. */
+  adoptLater(slot: number): void;
   localStates(): TaskState[];
   ownedOf(ids: readonly string[]): string[];
   /** Carries out another tab's command on a run of ours. */
@@ -79,11 +82,12 @@ export class Tabs {
   }
 
   /** A slot of our own, if possible one that a dead session left behind: then its runs simply go on. */
-  async claim(occupied: readonly number[], count: number): Promise<Claim> {
+  async claim(occupied: readonly number[], count: number, except: ReadonlySet<number> = new Set()): Promise<Claim> {
     const adoptable: Claim['adoptable'] = [];
     const rest = Array.from({ length: count }, (_, slot) => slot).filter((slot) => !occupied.includes(slot));
     for (const slot of [...occupied, ...rest]) {
       if (this.#slot >= 0 && !occupied.includes(slot)) break;
+      if (except.has(slot)) continue;
       const release = await this.#tryLock(slot);
       if (!release) continue;
       if (this.#slot < 0) this.#own(slot, release);
@@ -94,6 +98,13 @@ export class Tabs {
       if (release) this.#own(slot, release);
     }
     return { slot: this.#slot, adoptable };
+  }
+
+  /** The slot can't be opened after all. */
+  giveUpClaim(): void {
+    this.#releaseOwn?.();
+    this.#releaseOwn = undefined;
+    this.#slot = -1;
   }
 
   #own(slot: number, release: () => void): void {
@@ -129,6 +140,12 @@ export class Tabs {
     return slots.filter((slot) => Number.isInteger(slot) && slot !== this.#slot);
   }
 
+  /** Takes over what is in a slot nobody holds. @throws as `adopt` does; held by another it is that one's */
+  async adoptIfFree(slot: number): Promise<void> {
+    const release = await this.#tryLock(slot);
+    if (release) await this.#host.adopt(slot).finally(release);
+  }
+
   /** The browser grants the lock when its session ends, however it ends. */
   #watch(slot: number): void {
     if (slot === this.#slot || this.#watched.has(slot)) return;
@@ -141,7 +158,10 @@ export class Tabs {
       })
       .catch((error) => {
         this.#watched.delete(slot);
-        if (!this.#stop.signal.aborted) this.#host.warn(`Slot ${slot} of a closed tab could not be taken over: ${error?.message ?? error}`);
+        if (this.#stop.signal.aborted) return;
+        // Its files may only be open a little longer than its lock was held.
+        if (error instanceof StorageBlockedError) this.#host.adoptLater(slot);
+        else this.#host.warn(`Slot ${slot} of a closed tab could not be taken over: ${error?.message ?? error}`);
       });
   }
 

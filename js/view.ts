@@ -5,7 +5,7 @@
 import type { Engine } from './engine.ts';
 import * as P from './protocol.ts';
 import { HoldTurn } from './recovery.ts';
-import type { Run } from './run.ts';
+import { End, type Run } from './run.ts';
 import type { BlockedReason, TaskPhase, TaskState, TaskStatus } from './types.ts';
 
 const pausedBit = 1 << 4;
@@ -60,11 +60,19 @@ function waitingToRun(engine: Engine, run: Run, packed: number, state: number): 
   return { status: 'pending', phase: 'queued' };
 }
 
+/** Not created yet, or forgotten. */
+function unknownToTheCore(run: Run): Standing {
+  if (run.end === End.Completed) return { status: 'completed', phase: 'completed' };
+  if (run.end === End.Failed) return { status: 'failed', phase: 'failed' };
+  if (run.end === End.Cancelled || run.gone) return { status: 'cancelled', phase: 'cancelled' };
+  return { status: 'pending', phase: 'queued' };
+}
+
 /** Where the run stands, its end only once it was announced. */
 export function standing(engine: Engine | undefined, run: Run): Standing {
   const packed = engine && run.task !== 0 ? engine.state(run.task) : 0;
   const state = packed & 0xf;
-  if (!engine || state === P.StateNone) return { status: 'pending', phase: 'queued' };
+  if (!engine || state === P.StateNone) return unknownToTheCore(run);
   if (state >= P.StateSucceeded) return run.announced ? ended(engine, run, state) : { status: 'running', phase: 'running' };
   if (state === P.StateRunning) return running(packed);
   if (state === P.StateWaiting) return packed & pausedBit ? paused(packed) : { status: 'running', phase: 'waiting' };
@@ -160,7 +168,7 @@ function at(timeMs: number | undefined): string {
 function blockedWords(engine: Engine, run: Run, state: TaskState): string {
   switch (state.reason) {
     case 'missing-definition':
-      return `No task "${state.taskIdentifier}" is registered in this page. It starts as soon as defineTask({ id: "${state.taskIdentifier}", … }) runs.`;
+      return `No task "${state.taskIdentifier}" is registered in this page. It starts as soon as defineTask({ id: "${state.taskIdentifier}", … }) or registerExecutor("${state.taskIdentifier}", …) runs.`;
     case 'missing-payload':
       return 'The file it works on is gone from the browser storage.';
     case 'storage-full':

@@ -83,7 +83,9 @@ function hasTraces(file: SyncFile): boolean {
 export function writeFully(file: SyncFile, bytes: Uint8Array, at: number): void {
   const written = file.write(bytes, { at });
   if (written !== bytes.length) {
-    throw new StorageFullError(`No room left: ${written} of ${bytes.length} bytes could be written.`);
+    // Chromium answers an error as a huge number.
+    const fits = written < bytes.length ? written : 0;
+    throw new StorageFullError(`No room left: ${fits} of ${bytes.length} bytes could be written.`);
   }
 }
 

@@ -231,6 +231,11 @@ export class OpfsStorage implements CopyStorage {
     return opened;
   }
 
+  /** A slot that opens after we gave up is nobody's: left open, it would block the one whose it is. */
+  #closeLate(answer: Promise<Opened>, inTime: Promise<unknown>): void {
+    inTime.catch(() => answer.then(({ handle }) => this.client.call('close', { handle })).catch(() => undefined));
+  }
+
   /** Alone it must say when less is left than a replace wrote; under a mirror the mirror does. */
   tellDamage(slot: number, bytes: Uint8Array, base: number): void {
     if (!this.#alone || base === 0) return;
@@ -265,7 +270,10 @@ export class OpfsStorage implements CopyStorage {
   #call<T>(op: string, request: object): Promise<T> {
     const late = () =>
       new StorageBlockedError(`OPFS did not answer ${JSON.stringify(op)} within ${OPEN_LIMIT_MS / 1000} s.`);
-    return within(OPEN_LIMIT_MS, this.#timers, this.client.call<T>(op, { ...request, store: this.#store }), late);
+    const answer = this.client.call<T>(op, { ...request, store: this.#store });
+    const inTime = within(OPEN_LIMIT_MS, this.#timers, answer, late);
+    if (op === 'openSlot') this.#closeLate(answer as Promise<unknown> as Promise<Opened>, inTime);
+    return inTime;
   }
 }
 

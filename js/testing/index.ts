@@ -3,6 +3,7 @@
  *
  *     const clock = new TestClock();
  *     const orchestrator = createTestOrchestrator({ clock, tasks: [pages] });
+ *     await orchestrator.ready;               // the core is loaded; from here on only the clock moves
  *     const run = orchestrator.trigger(pages, input);
  *     await clock.advance(60_000);            // retries, delays and timeouts fall due, in order
  *

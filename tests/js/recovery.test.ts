@@ -293,7 +293,7 @@ describe('ids of one’s own', () => {
 describe('a storage in trouble', () => {
   it('that can not be opened refuses every run with the reason, before and after', async () => {
     const { StorageUnavailableError } = await import('holdfast');
-    const broken = { ...(await open()).storage, name: 'broken', open: async () => Promise.reject(new StorageUnavailableError('no storage here')) };
+    const broken = Object.create((await open()).storage, { open: { value: async () => Promise.reject(new StorageUnavailableError('no storage here')) } });
     const { Orchestrator } = await import('../../js/orchestrator.ts');
     const orchestrator = new Orchestrator({ storage: broken as never, clock: new TestClock() });
     const task = defineTask({ id: 'unlucky', run: async () => 1 });

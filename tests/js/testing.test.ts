@@ -11,6 +11,7 @@ const task = defineTask({ id: 'tested', retry: { randomize: false }, run: async 
 it('a test of an application moves time itself', async () => {
   const clock = new TestClock();
   await using orchestrator = createTestOrchestrator({ clock });
+  await orchestrator.ready;
   const run = orchestrator.trigger(task, 7);
   await clock.advance(2999);
   expect(run.status).toBe('pending');

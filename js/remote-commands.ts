@@ -1,0 +1,24 @@
+/**
+ * Commands of other tabs on runs of ours. Only what is listed is carried out, on runs we own.
+ */
+import type { Orchestrator } from './orchestrator.ts';
+import { remoteVerbs } from './remote.ts';
+import type { ResumePolicy } from './types.ts';
+
+type Verb = (typeof remoteVerbs)[number];
+
+const verbs: Record<Verb, (house: Orchestrator, id: string, argument: unknown) => Promise<unknown>> = {
+  cancel: (house, id, argument) => house.cancelTask(id, argument),
+  pause: (house, id, argument) => house.pauseTask(id, argument === 'hard' ? 'hard' : 'soft'),
+  resume: (house, id, argument) => house.resumeTask(id, argument as ResumePolicy),
+  retry: (house, id) => house.retryTask(id),
+  remove: (house, id) => house.removeTask(id),
+  result: (house, id) => house.attach(id)!.result(),
+};
+
+/** @throws TypeError for what is no command, or a run that is not ours */
+export async function obey(house: Orchestrator, id: string, verb: string, argument: unknown): Promise<unknown> {
+  if (!(remoteVerbs as readonly string[]).includes(verb)) throw new TypeError(`There is no command "${verb}".`);
+  if (!house.knows(id)) throw new TypeError(`Run ${id} is not known here.`);
+  return verbs[verb as Verb](house, id, argument);
+}
