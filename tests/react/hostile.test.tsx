@@ -46,7 +46,7 @@ beforeEach(() => {
   fake = new FakeOrchestrator();
 });
 
-describe('hostile text', () => {
+describe('S1: hostile text', () => {
   it('is shown as it is and becomes no element, wherever it stands', () => {
     corpus.forEach((text, index) => {
       fake.add({
@@ -114,7 +114,7 @@ describe('hostile text', () => {
   });
 });
 
-describe('a link to a result', () => {
+describe('S2: a link to a result', () => {
   it.each([
     'javascript:alert(1)',
     'JaVaScRiPt:alert(1)',
