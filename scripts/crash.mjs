@@ -24,7 +24,9 @@ function parse(args) {
 function print(rows) {
   const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => String(row[column]).length)));
   for (const row of rows) {
-    const cells = row.map((cell, column) => (column === 0 ? String(cell).padEnd(widths[0]) : String(cell).padStart(widths[column])));
+    const cells = row.map((cell, column) =>
+      column === 0 ? String(cell).padEnd(widths[0]) : String(cell).padStart(widths[column]),
+    );
     process.stdout.write(`${cells.join('   ')}\n`);
   }
 }
@@ -36,7 +38,9 @@ function table(results) {
     line('', ({ store }) => store),
     line('kills of the whole browser', ({ kills }) => kills),
     line('kills of a renderer', ({ renderer }) => renderer),
-    ...acknowledged.map((name) => line(`acknowledged: ${name === 'recorded' ? 'steps recorded' : `tasks ${name}`}`, ({ counts }) => counts[name])),
+    ...acknowledged.map((name) =>
+      line(`acknowledged: ${name === 'recorded' ? 'steps recorded' : `tasks ${name}`}`, ({ counts }) => counts[name]),
+    ),
     line('attempts, step executions', ({ counts }) => `${counts.attempts}, ${counts.executed}`),
     ...Object.entries(promises).map(([name, words]) => line(words, ({ totals }) => totals[name])),
     line('page open to recovered, median ms', ({ recoveryMs }) => recoveryMs),
@@ -46,13 +50,21 @@ function table(results) {
 
 /** 0 in n: the rate is below 3/n with 95 % confidence. */
 function verdict({ kills, renderer, seed, violations, warnings, events }) {
-  for (const { promise, run, words } of violations.slice(0, 30)) process.stdout.write(`  ${promises[promise]}: ${run} ${words}\n`);
+  for (const { promise, run, words } of violations.slice(0, 30))
+    process.stdout.write(`  ${promises[promise]}: ${run} ${words}\n`);
   if (violations.length > 30) process.stdout.write(`  … and ${violations.length - 30} more\n`);
   for (const [message, count] of warnings) process.stdout.write(`  warning (${count} times): ${message}\n`);
-  if (events?.some((one) => Object.keys(one).length)) process.stdout.write(`  storage events of the last life: ${JSON.stringify(events)}\n`);
+  if (events?.some((one) => Object.keys(one).length))
+    process.stdout.write(`  storage events of the last life: ${JSON.stringify(events)}\n`);
   const total = kills + renderer;
-  if (violations.length === 0) process.stdout.write(`Nothing lost in ${total} kills: below ${((3 / total) * 100).toPrecision(2)} % of kills, with 95 % confidence.\n`);
-  else process.stdout.write(`${violations.length} violations. The same kills again: npm run crash -- --kills ${kills} --renderer ${renderer} --seed ${seed}\n`);
+  if (violations.length === 0)
+    process.stdout.write(
+      `Nothing lost in ${total} kills: below ${((3 / total) * 100).toPrecision(2)} % of kills, with 95 % confidence.\n`,
+    );
+  else
+    process.stdout.write(
+      `${violations.length} violations. The same kills again: npm run crash -- --kills ${kills} --renderer ${renderer} --seed ${seed}\n`,
+    );
 }
 
 async function main(args) {
@@ -60,7 +72,8 @@ async function main(args) {
   const { baseline, ...options } = parse(args);
   const log = process.stderr.isTTY ? (words) => process.stderr.write(`\r\u001b[K${words}`) : undefined;
   const results = [];
-  for (const store of baseline ? ['holdfast', 'idb', 'localStorage'] : ['holdfast']) results.push(await harness({ ...options, store, log }));
+  for (const store of baseline ? ['holdfast', 'idb', 'localStorage'] : ['holdfast'])
+    results.push(await harness({ ...options, store, log }));
   if (log) process.stderr.write('\r\u001b[K');
   process.stdout.write(`seed ${options.seed}\n`);
   table(results);
@@ -68,7 +81,9 @@ async function main(args) {
   return results[0].violations.length === 0 ? 0 : 1;
 }
 
-process.exit(await main(process.argv.slice(2)).catch((error) => {
-  process.stderr.write(`${error.stack}\n`);
-  return 2;
-}));
+process.exit(
+  await main(process.argv.slice(2)).catch((error) => {
+    process.stderr.write(`${error.stack}\n`);
+    return 2;
+  }),
+);

@@ -19,7 +19,9 @@ describe('storage', () => {
     const waiting = await tab.submit('gate', 'through the loss');
     await (await tab.cdp()).send('Storage.clearDataForOrigin', { origin: origin(), storageTypes: 'all' });
     const clearedMs = Date.now();
-    await until('the loss is told', async () => (await tab.call('events')).some(({ type }: any) => type === 'storage-lost'));
+    await until('the loss is told', async () =>
+      (await tab.call('events')).some(({ type }: any) => type === 'storage-lost'),
+    );
     expect(Date.now() - clearedMs).toBeLessThan(3000);
     expect(await tab.state(done)).toMatchObject({ status: 'completed', result: 'before' });
     const after = await tab.submit('echo', 'after');
@@ -53,17 +55,31 @@ describe('storage', () => {
     for (const run of running) await until(`${run} has done its work`, () => house.tellings('bodyEnd', run)[0]);
     await cdp.send('Storage.overrideQuotaForOrigin', { origin: origin() });
     for (const run of running) await tab.ended(run, 'completed', 60_000);
-    await until('new tasks are accepted again', async () => tab.submit('echo', 'room').then(() => true, () => false), 60_000);
+    await until(
+      'new tasks are accepted again',
+      async () =>
+        tab.submit('echo', 'room').then(
+          () => true,
+          () => false,
+        ),
+      60_000,
+    );
     await house.crash();
     const next = await house.tab();
-    for (const run of running) expect(await next.state(run)).toMatchObject({ status: 'completed', result: 'through full' });
+    for (const run of running)
+      expect(await next.state(run)).toMatchObject({ status: 'completed', result: 'through full' });
   }, 180_000);
 
   it('C7: in a sandboxed frame tasks run in memory, and the page says so', async () => {
     house = await House.open();
-    house.answer = (path, file) => (path === '/sandboxed.html' ? { status: 200, type: 'text/html', body: '<!doctype html><iframe sandbox="allow-scripts" src="/"></iframe>' } : { ...file });
+    house.answer = (path, file) =>
+      path === '/sandboxed.html'
+        ? { status: 200, type: 'text/html', body: '<!doctype html><iframe sandbox="allow-scripts" src="/"></iframe>' }
+        : { ...file };
     const page = await house.browser.open(`${house.server.url}sandboxed.html`);
-    const frame = await until('the frame is there', () => page.frames().find((one: unknown) => one !== page.mainFrame()));
+    const frame = await until('the frame is there', () =>
+      page.frames().find((one: unknown) => one !== page.mainFrame()),
+    );
     await until('the frame is loaded', () => frame.evaluate(() => 'system' in globalThis).catch(() => false));
     const tab = new Tab(frame as any);
     const { report, state } = await tab.open();
@@ -183,7 +199,11 @@ describe('the page', () => {
     const measure = async () => {
       await cdp.send('HeapProfiler.collectGarbage');
       const locks = await tab.page.evaluate(async () => (await navigator.locks.query()).held!.length);
-      const { usedSize, embedderHeapUsedSize = 0, backingStorageSize = 0 } = (await cdp.send('Runtime.getHeapUsage')) as any;
+      const {
+        usedSize,
+        embedderHeapUsedSize = 0,
+        backingStorageSize = 0,
+      } = (await cdp.send('Runtime.getHeapUsage')) as any;
       return { locks, workers: tab.page.workers().length, bytes: usedSize + embedderHeapUsedSize + backingStorageSize };
     };
     await tab.call('openAndClose', 10);
@@ -192,10 +212,16 @@ describe('the page', () => {
       return now.workers === 1 && now;
     });
     await tab.call('openAndClose', 200);
-    const after = await until('all are gone', async () => {
-      const now = await measure();
-      return now.workers === before.workers && now.locks === before.locks && now.bytes < before.bytes + 8_000_000 && now;
-    }, 60_000);
+    const after = await until(
+      'all are gone',
+      async () => {
+        const now = await measure();
+        return (
+          now.workers === before.workers && now.locks === before.locks && now.bytes < before.bytes + 8_000_000 && now
+        );
+      },
+      60_000,
+    );
     expect(after.locks).toBe(before.locks);
   }, 240_000);
 });

@@ -119,7 +119,10 @@ export class Tab {
   }
   /** A method of the orchestrator. */
   command(name: string, ...args: unknown[]): Promise<any> {
-    return this.page.evaluate(([name, args]) => (globalThis as any).system.orchestrator[name as string](...(args as any[])), [name, args] as const);
+    return this.page.evaluate(
+      ([name, args]) => (globalThis as any).system.orchestrator[name as string](...(args as any[])),
+      [name, args] as const,
+    );
   }
   result(id: string): Promise<any> {
     return this.page.evaluate((id) => (globalThis as any).system.handle(id).result(), id);

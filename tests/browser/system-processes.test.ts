@@ -143,9 +143,13 @@ describe('several tabs', () => {
           return page;
         }),
       );
-      await until('all tabs are loaded', async () => (await Promise.all(tabs.map((page) => page.evaluate(() => 'system' in globalThis)))).every(Boolean));
+      await until('all tabs are loaded', async () =>
+        (await Promise.all(tabs.map((page) => page.evaluate(() => 'system' in globalThis)))).every(Boolean),
+      );
       await Promise.all(tabs.map((page) => page.evaluate(() => (globalThis as any).system.open())));
-      await until('every run has ended', () => runs.every((run) => house.told.slice(before).some((one) => one.run === run)));
+      await until('every run has ended', () =>
+        runs.every((run) => house.told.slice(before).some((one) => one.run === run)),
+      );
       const lists = await until('one tab sees them completed', async () => {
         const seen = await Promise.all(tabs.map((page) => page.evaluate(() => (globalThis as any).system.states())));
         const local = seen.flat().filter((state: any) => state.local && state.status === 'completed');
@@ -177,7 +181,10 @@ describe('several tabs', () => {
     // Each session numbers its policies and queues in the order of their first use.
     await other.submit('echo', 1, { retry: { maxAttempts: 2, minDelayMs: 77 } });
     const retried = await one.submit('failing', 3);
-    const narrow = [await one.submit('gate', 'a', { queue: 'narrow' }), await one.submit('gate', 'b', { queue: 'narrow' })];
+    const narrow = [
+      await one.submit('gate', 'a', { queue: 'narrow' }),
+      await one.submit('gate', 'b', { queue: 'narrow' }),
+    ];
     await house.hears('body', retried, 1);
     await house.hears('body', narrow[0]);
     await crash(one);
@@ -214,7 +221,11 @@ describe('several tabs', () => {
     house = await House.open({ ignoreDefaultArgs: ['--disable-back-forward-cache'] });
     const tab = await house.tab();
     await tab.page.evaluate(() => {
-      addEventListener('pageshow', ({ persisted }) => void fetch('/told', { method: 'POST', body: JSON.stringify({ type: persisted ? 'restored' : 'new' }) }));
+      addEventListener(
+        'pageshow',
+        ({ persisted }) =>
+          void fetch('/told', { method: 'POST', body: JSON.stringify({ type: persisted ? 'restored' : 'new' }) }),
+      );
     });
     const run = await tab.submit('steps', { count: 10, ms: 100 });
     const waiting = await tab.submit('gate', 'cached');
@@ -257,7 +268,8 @@ describe('several tabs', () => {
     house = await House.open();
     const [one, two] = [await house.tab(), await house.tab()];
     const [cancelled, kept] = [await one.submit('gate', 'x'), await one.submit('gate', 'y')];
-    for (const run of [cancelled, kept]) await until('the other tab sees it run', async () => (await two.state(run))?.status === 'running');
+    for (const run of [cancelled, kept])
+      await until('the other tab sees it run', async () => (await two.state(run))?.status === 'running');
     expect((await two.state(kept))?.local).toBe(false);
     expect(await two.command('cancelTask', cancelled, 'from the other tab')).toBe(true);
     await two.ended(cancelled, 'cancelled');

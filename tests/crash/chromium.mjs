@@ -96,7 +96,8 @@ export class Chromium {
       await pause(10);
     }
     // A killed browser leaves its lock behind; the next one would hand over to a process that is gone.
-    for (const name of ['SingletonLock', 'SingletonSocket', 'SingletonCookie']) rmSync(join(this.profile, name), { force: true });
+    for (const name of ['SingletonLock', 'SingletonSocket', 'SingletonCookie'])
+      rmSync(join(this.profile, name), { force: true });
   }
 
   async close() {

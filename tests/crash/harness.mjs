@@ -1,10 +1,13 @@
 // The kill harness: one profile, a load that never rests, kills at random moments, and an audit that
 // compares what the store knows with what it had said. See README.md.
-import { bundle, serve } from './serve.mjs';
+
 import { Chromium, until } from './chromium.mjs';
+import { bundle, serve } from './serve.mjs';
 import { Witness } from './witness.mjs';
 
 const kDrainMs = 120_000;
+/** A tab takes over what a dead one left within this, on a busy machine and with thousands of blobs to copy. */
+const kTakeOverMs = 60_000;
 
 /** mulberry32: the same seed, the same kinds and moments of kills. */
 export function generator(seed) {
@@ -24,7 +27,9 @@ class Harness {
   witness = new Witness();
   recoveries = [];
   #options;
+  /** Decides on kills, and on nothing whose number depends on time: the same seed, the same kills. */
   #random;
+  #dice;
   #browser = new Chromium();
   #server;
   #bundle;
@@ -35,6 +40,7 @@ class Harness {
   constructor(options) {
     this.#options = options;
     this.#random = generator(options.seed);
+    this.#dice = generator(options.seed + 1);
   }
 
   async start() {
@@ -67,11 +73,15 @@ class Harness {
 
   async #ready(tab) {
     const startMs = Date.now();
-    await until(`page ${tab.name} is ready`, async () => {
-      const { ready, error } = await tab.page.evaluate(() => globalThis.harness?.state ?? {});
-      if (error) throw new Error(`page ${tab.name}: ${error}`);
-      return ready;
-    }, kDrainMs);
+    await until(
+      `page ${tab.name} is ready`,
+      async () => {
+        const { ready, error } = await tab.page.evaluate(() => globalThis.harness?.state ?? {});
+        if (error) throw new Error(`page ${tab.name}: ${error}`);
+        return ready;
+      },
+      kDrainMs,
+    );
     this.recoveries.push(Date.now() - startMs);
   }
 
@@ -79,12 +89,18 @@ class Harness {
   async #audit() {
     let expected;
     let standings;
-    await until('every accepted run is known', async () => {
-      expected = this.witness.expectations();
-      standings = (await Promise.all(this.#tabs.map(({ page }) => page.evaluate(() => globalThis.harness.census())))).flat();
-      const known = new Set(standings.map(({ id }) => id));
-      return [...expected.keys()].every((id) => known.has(id) || this.witness.runs.get(id).removed);
-    }, this.#options.baseline ? 0 : 20_000).catch(() => this.#options.baseline || this.#describe());
+    await until(
+      'every accepted run is known',
+      async () => {
+        expected = this.witness.expectations();
+        standings = (
+          await Promise.all(this.#tabs.map(({ page }) => page.evaluate(() => globalThis.harness.census())))
+        ).flat();
+        const known = new Set(standings.map(({ id }) => id));
+        return [...expected.keys()].every((id) => known.has(id) || this.witness.runs.get(id).removed);
+      },
+      this.#options.baseline ? 0 : kTakeOverMs,
+    ).catch(() => this.#options.baseline || this.#describe());
     this.witness.compare(expected, standings);
     return standings;
   }
@@ -105,7 +121,11 @@ class Harness {
   async #tidy() {
     for (const { page } of this.#tabs) {
       const own = await page.evaluate(() => globalThis.harness.census());
-      const over = own.filter(({ id, status }) => status === 'completed' && this.witness.runs.get(id)?.completed && this.#random() < 0.7).map(({ id }) => id);
+      const over = own
+        .filter(
+          ({ id, status }) => status === 'completed' && this.witness.runs.get(id)?.completed && this.#dice() < 0.7,
+        )
+        .map(({ id }) => id);
       this.witness.compareResults(await page.evaluate((ids) => globalThis.harness.results(ids), over));
       await page.evaluate((ids) => globalThis.harness.remove(ids), over);
       await page.evaluate(() => globalThis.harness.release());
@@ -115,12 +135,15 @@ class Harness {
   // Kills
 
   #jobsMissing() {
-    const running = [...this.witness.runs.values()].filter(({ kind, completed, removed }) => kind === 'job' && !completed && !removed);
+    const running = [...this.witness.runs.values()].filter(
+      ({ kind, completed, removed }) => kind === 'job' && !completed && !removed,
+    );
     return running.length < 2 ? 1 : 0;
   }
 
   async #busy() {
-    for (const { page } of this.#tabs) await page.evaluate((jobs) => globalThis.harness.startLoad(jobs), this.#jobsMissing());
+    for (const { page } of this.#tabs)
+      await page.evaluate((jobs) => globalThis.harness.startLoad(jobs), this.#jobsMissing());
   }
 
   /** One life of the browser up to its end by SIGKILL; every fifth ends before it has recovered. */
@@ -138,7 +161,7 @@ class Harness {
   async #live(tab) {
     await this.#ready(tab);
     await this.#audit();
-    if (this.#random() < 0.25) await this.#tidy();
+    if (this.#random() < 0.5) await this.#tidy();
     if (this.#random() < 0.4) await this.#ready(await this.#openTab());
     await this.#busy();
   }
@@ -149,6 +172,7 @@ class Harness {
       await this.#ready(await this.#openTab());
     }
     await this.#audit();
+    if (this.#random() < 0.5) await this.#tidy();
     await this.#busy();
     await pause(this.#random() * 900);
     const [victim] = this.#tabs.splice(Math.floor(this.#random() * this.#tabs.length), 1);
@@ -161,12 +185,16 @@ class Harness {
     const { kills, renderer, log } = this.#options;
     for (let done = 0; done < kills; done++) {
       await this.#killBrowser();
-      log?.(`${done + 1} of ${kills} browser kills, ${this.witness.counts.accepted} tasks accepted, ${this.witness.violations.length} violations`);
+      log?.(
+        `${done + 1} of ${kills} browser kills, ${this.witness.counts.accepted} tasks accepted, ${this.witness.violations.length} violations`,
+      );
     }
     await this.#browser.launch();
     for (let done = 0; done < renderer; done++) {
       await this.#killRenderer();
-      log?.(`${done + 1} of ${renderer} renderer kills, ${this.witness.counts.accepted} tasks accepted, ${this.witness.violations.length} violations`);
+      log?.(
+        `${done + 1} of ${renderer} renderer kills, ${this.witness.counts.accepted} tasks accepted, ${this.witness.violations.length} violations`,
+      );
     }
   }
 
@@ -175,14 +203,18 @@ class Harness {
     if (this.#tabs.length === 0) await this.#ready(await this.#openTab());
     for (const { page } of this.#tabs) await page.evaluate(() => globalThis.harness.stopLoad());
     await this.#audit();
-    await until('every run has ended', async () => {
-      let left = 0;
-      for (const { page } of this.#tabs) {
-        await page.evaluate(() => globalThis.harness.release());
-        left += await page.evaluate(() => globalThis.harness.unfinished());
-      }
-      return left === 0;
-    }, kDrainMs).catch((error) => this.witness.violate('lost', '', error.message));
+    await until(
+      'every run has ended',
+      async () => {
+        let left = 0;
+        for (const { page } of this.#tabs) {
+          await page.evaluate(() => globalThis.harness.release());
+          left += await page.evaluate(() => globalThis.harness.unfinished());
+        }
+        return left === 0;
+      },
+      kDrainMs,
+    ).catch((error) => this.witness.violate('lost', '', error.message));
     await this.#lookAtResults(await this.#audit());
     this.events = await Promise.all(this.#tabs.map(({ page }) => page.evaluate(() => globalThis.harness.events())));
   }
@@ -192,10 +224,14 @@ class Harness {
       const run = this.witness.runs.get(id);
       if (!run?.accepted) continue;
       const right = run.kind === 'doomed' ? 'failed' : 'completed';
-      if (status !== right && status !== 'cancelled') this.witness.violate('lost', id, `${run.kind} ended as ${status} (${phase})`);
+      if (status !== right && status !== 'cancelled')
+        this.witness.violate('lost', id, `${run.kind} ended as ${status} (${phase})`);
     }
-    const completed = standings.filter(({ id, status }) => status === 'completed' && this.witness.runs.get(id)?.accepted).map(({ id }) => id);
-    for (const { page } of this.#tabs) this.witness.compareResults(await page.evaluate((ids) => globalThis.harness.results(ids), completed));
+    const completed = standings
+      .filter(({ id, status }) => status === 'completed' && this.witness.runs.get(id)?.accepted)
+      .map(({ id }) => id);
+    for (const { page } of this.#tabs)
+      this.witness.compareResults(await page.evaluate((ids) => globalThis.harness.results(ids), completed));
   }
 
   async run() {
@@ -209,7 +245,16 @@ class Harness {
     }
     const { counts, violations, warnings } = this.witness;
     const recoveryMs = median(this.recoveries);
-    return { ...this.#options, counts, totals: this.witness.totals(), violations, warnings, events: this.events, recoveryMs, seconds: Math.round((Date.now() - startMs) / 1000) };
+    return {
+      ...this.#options,
+      counts,
+      totals: this.witness.totals(),
+      violations,
+      warnings,
+      events: this.events,
+      recoveryMs,
+      seconds: Math.round((Date.now() - startMs) / 1000),
+    };
   }
 }
 

@@ -22,7 +22,13 @@ export async function bundle(root) {
     configFile: false,
     logLevel: 'error',
     worker: { format: 'es' },
-    build: { target: 'es2022', outDir: directory, emptyOutDir: true, assetsInlineLimit: 0, reportCompressedSize: false },
+    build: {
+      target: 'es2022',
+      outDir: directory,
+      emptyOutDir: true,
+      assetsInlineLimit: 0,
+      reportCompressedSize: false,
+    },
   });
   return { directory, remove: () => rm(directory, { recursive: true, force: true }) };
 }
@@ -36,7 +42,11 @@ const bodyOf = async (request) => {
 async function fileAt(directory, path) {
   try {
     const name = path.endsWith('/') ? `${path}index.html` : path;
-    return { status: 200, type: types[extname(name)] ?? 'application/octet-stream', body: await readFile(join(directory, name)) };
+    return {
+      status: 200,
+      type: types[extname(name)] ?? 'application/octet-stream',
+      body: await readFile(join(directory, name)),
+    };
   } catch {
     return { status: 404, type: 'text/plain', body: Buffer.from('Not found') };
   }
@@ -54,7 +64,12 @@ export async function serve(directory, { port = 0, answer = () => undefined } = 
     const body = request.method === 'POST' ? await bodyOf(request) : undefined;
     const file = await fileAt(directory, pathname.includes('..') ? '/' : pathname);
     const { status, type, body: content } = { ...file, ...answer(pathname, file, body) };
-    response.writeHead(status, { 'content-type': type, 'content-security-policy': strictPolicy, 'cache-control': 'no-cache', 'access-control-allow-origin': '*' });
+    response.writeHead(status, {
+      'content-type': type,
+      'content-security-policy': strictPolicy,
+      'cache-control': 'no-cache',
+      'access-control-allow-origin': '*',
+    });
     response.end(content);
   };
   // A browser that is killed breaks off in the middle: what did not come whole has not been said.

@@ -19,7 +19,19 @@ export class Witness {
   /** id → what has been told of the run. */
   runs = new Map();
   violations = [];
-  counts = { accepted: 0, recorded: 0, executed: 0, attempts: 0, completed: 0, failed: 0, cancelled: 0, paused: 0, removed: 0, refused: 0, reports: 0 };
+  counts = {
+    accepted: 0,
+    recorded: 0,
+    executed: 0,
+    attempts: 0,
+    completed: 0,
+    failed: 0,
+    cancelled: 0,
+    paused: 0,
+    removed: 0,
+    refused: 0,
+    reports: 0,
+  };
   warnings = new Map();
   #seen = new Map();
   #deaths = new Map();
@@ -73,7 +85,12 @@ export class Witness {
     }
     for (const [other, sinceMs] of run.active) {
       const deadMs = this.#deaths.get(other) ?? Number.POSITIVE_INFINITY;
-      if (atMs < deadMs) this.violate('doubled', run.id, `attempt ${attempt} in page ${page} while page ${other} was at it since ${atMs - sinceMs} ms`);
+      if (atMs < deadMs)
+        this.violate(
+          'doubled',
+          run.id,
+          `attempt ${attempt} in page ${page} while page ${other} was at it since ${atMs - sinceMs} ms`,
+        );
     }
     if (!this.#deaths.has(page)) run.active.set(page, atMs);
   }
@@ -85,7 +102,8 @@ export class Witness {
   _execute({ page, step }, run) {
     this.counts.executed++;
     const record = run.steps.get(step);
-    if (record) this.violate('rerun', run.id, `step "${step}" in page ${page}; it had been recorded in page ${record.page}`);
+    if (record)
+      this.violate('rerun', run.id, `step "${step}" in page ${page}; it had been recorded in page ${record.page}`);
   }
 
   _recorded({ page, step, value }, run) {
@@ -93,11 +111,17 @@ export class Witness {
     if (!record) {
       this.counts.recorded++;
       run.steps.set(step, { page, value });
-    } else if (record.value !== value) this.violate('changed', run.id, `step "${step}" was ${record.value}, is ${value}`);
+    } else if (record.value !== value)
+      this.violate('changed', run.id, `step "${step}" was ${record.value}, is ${value}`);
   }
 
   _completed({ page, result, value }, run) {
-    if (run.completed) this.violate('twice', run.id, `in page ${run.completed.page} as ${run.completed.result}, in page ${page} as ${result}`);
+    if (run.completed)
+      this.violate(
+        'twice',
+        run.id,
+        `in page ${run.completed.page} as ${run.completed.result}, in page ${page} as ${result}`,
+      );
     else this.counts.completed++;
     run.completed ??= { page, result };
     if (run.accepted && value !== run.expected) this.violate('wrong', run.id, `${value} instead of ${run.expected}`);
@@ -159,7 +183,8 @@ export class Witness {
     for (const end of ['completed', 'failed', 'cancelled', 'paused']) {
       // Released meanwhile, by the harness itself.
       const isOpen = (end === 'paused' || end === 'failed') && !this.runs.get(id)[end];
-      if (told[end] && !isOpen && status !== end && !(end === 'paused' && isEnd(status))) this.violate('undone', id, `was ${end}, is ${status} (${phase})`);
+      if (told[end] && !isOpen && status !== end && !(end === 'paused' && isEnd(status)))
+        this.violate('undone', id, `was ${end}, is ${status} (${phase})`);
     }
   }
 
@@ -167,9 +192,11 @@ export class Witness {
   compareResults(results) {
     for (const [id, line] of Object.entries(results)) {
       const run = this.runs.get(id);
-      if (run.completed && run.completed.result !== line) this.violate('changed', id, `result was ${run.completed.result}, is ${line}`);
+      if (run.completed && run.completed.result !== line)
+        this.violate('changed', id, `result was ${run.completed.result}, is ${line}`);
       const value = /^\{value: (\d+)/.exec(line)?.[1];
-      if (run.expected !== undefined && Number(value) !== run.expected) this.violate('wrong', id, `${line} instead of ${run.expected}`);
+      if (run.expected !== undefined && Number(value) !== run.expected)
+        this.violate('wrong', id, `${line} instead of ${run.expected}`);
     }
   }
 

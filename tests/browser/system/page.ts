@@ -1,5 +1,12 @@
 /** A page as users write it, with tasks that tell the test when their code runs. Globals: see `System`. */
-import { createOrchestrator, defineTask, type Orchestrator, type OrchestratorOptions, type RunHandle, type Task } from 'holdfast';
+import {
+  createOrchestrator,
+  defineTask,
+  type Orchestrator,
+  type OrchestratorOptions,
+  type RunHandle,
+  type Task,
+} from 'holdfast';
 
 const page = new URLSearchParams(location.search).get('page') ?? '';
 const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
@@ -85,7 +92,15 @@ export interface System {
   submitBlob(bytes: number): Promise<string>;
   handle(id: string): RunHandle | undefined;
   letThrough(name: string): void;
-  states(): { id: string; status: string; phase: string; local: boolean; recoveries: number; retryCount: number; result: any }[];
+  states(): {
+    id: string;
+    status: string;
+    phase: string;
+    local: boolean;
+    recoveries: number;
+    retryCount: number;
+    result: any;
+  }[];
   openAndClose(times: number): Promise<void>;
 }
 
@@ -96,12 +111,17 @@ const system: Partial<System> = {
   async open(options = {}) {
     const orchestrator = createOrchestrator({ id: 'system', ...options });
     system.orchestrator = orchestrator;
-    orchestrator.on('storage', ({ type, ...rest }: any) => system.events!.push({ type, store: rest.store, recoveredBytes: rest.recoveredBytes }));
+    orchestrator.on('storage', ({ type, ...rest }: any) =>
+      system.events!.push({ type, store: rest.store, recoveredBytes: rest.recoveredBytes }),
+    );
     orchestrator.on('warning', (message) => system.warnings!.push(message));
     try {
       return { report: await orchestrator.ready, state: orchestrator.storageState };
     } catch (error: any) {
-      return { error: { name: error.name, code: error.code, message: error.message, cause: String(error.cause ?? '') }, state: orchestrator.storageState };
+      return {
+        error: { name: error.name, code: error.code, message: error.message, cause: String(error.cause ?? '') },
+        state: orchestrator.storageState,
+      };
     }
   },
   async submit(task, input, options) {
@@ -113,7 +133,17 @@ const system: Partial<System> = {
   handle: (id) => system.orchestrator!.attach(id),
   letThrough: (name) => gate(name).resolve(),
   states: () =>
-    system.orchestrator!.getAllTasks().map(({ id, status, phase, local, recoveries, retryCount, result }) => ({ id, status, phase, local, recoveries, retryCount, result })),
+    system
+      .orchestrator!.getAllTasks()
+      .map(({ id, status, phase, local, recoveries, retryCount, result }) => ({
+        id,
+        status,
+        phase,
+        local,
+        recoveries,
+        retryCount,
+        result,
+      })),
   async openAndClose(times) {
     for (let count = 0; count < times; count++) {
       const orchestrator = createOrchestrator({ id: `one of many ${count % 3}` });
@@ -123,5 +153,7 @@ const system: Partial<System> = {
   },
 };
 
-document.addEventListener('securitypolicyviolation', ({ violatedDirective, blockedURI }) => system.violations!.push(`${violatedDirective} ${blockedURI}`));
+document.addEventListener('securitypolicyviolation', ({ violatedDirective, blockedURI }) =>
+  system.violations!.push(`${violatedDirective} ${blockedURI}`),
+);
 (globalThis as any).system = system;

@@ -1,7 +1,7 @@
 /** holdfast, with its default storage or one of its parts alone. */
 import { createOrchestrator, defineTask, type Orchestrator, type Storage } from 'holdfast';
 import type { Contestant, Standing, SubmitOptions } from './contestant.ts';
-import { type Kind, job, kinds, told } from './load.ts';
+import { job, type Kind, kinds, told } from './load.ts';
 import { summary, tell } from './report.ts';
 
 const keepAll = { completed: { count: 1_000_000 }, failed: { count: 1_000_000 } };
@@ -19,7 +19,12 @@ export class Holdfast implements Contestant {
 
   async open(): Promise<void> {
     for (const kind of [...kinds, job]) this.#define(kind);
-    this.#orchestrator = createOrchestrator({ id: 'crash', queues: { bulk: { concurrency: 10 } }, retention: keepAll, ...(this.#storage && { storage: this.#storage }) });
+    this.#orchestrator = createOrchestrator({
+      id: 'crash',
+      queues: { bulk: { concurrency: 10 } },
+      retention: keepAll,
+      ...(this.#storage && { storage: this.#storage }),
+    });
     (globalThis as any).orchestrator = this.#orchestrator;
     this.#listen();
     await this.#orchestrator.ready;
@@ -43,7 +48,9 @@ export class Holdfast implements Contestant {
     const count = (name: string) => {
       this.events[name] = (this.events[name] ?? 0) + 1;
     };
-    house.on('complete', async (run, result) => tell('completed', { run, result: await summary(result), value: result.value }));
+    house.on('complete', async (run, result) =>
+      tell('completed', { run, result: await summary(result), value: result.value }),
+    );
     house.on('error', (run, error) => tell('failed', { run, name: error.name, message: error.message }));
     house.on('storage', (event) => count(wordsOf(event)));
     house.on('warning', (message) => {
@@ -54,7 +61,11 @@ export class Holdfast implements Contestant {
 
   submit(kind: Kind, input: any, { delayMs, then }: SubmitOptions = {}): void {
     const expected = kind.expected(input);
-    const handle = this.#orchestrator.trigger(this.#definitions.get(kind.id), input, delayMs === undefined ? {} : { delay: delayMs });
+    const handle = this.#orchestrator.trigger(
+      this.#definitions.get(kind.id),
+      input,
+      delayMs === undefined ? {} : { delay: delayMs },
+    );
     const run = handle.id;
     handle.accepted.then(
       () => tell('accepted', { run, kind: kind.id, expected }),

@@ -122,7 +122,10 @@ export const job: Kind = {
 export const kinds: readonly Kind[] = [quick, steps, flaky, doomed, blob];
 
 /** The body of a kind with every start, execution and record told. */
-export function told(kind: Kind, run: (input: any, context: Context) => Promise<any>): (input: any, context: Context) => Promise<any> {
+export function told(
+  kind: Kind,
+  run: (input: any, context: Context) => Promise<any>,
+): (input: any, context: Context) => Promise<any> {
   return async (input, context) => {
     const { run: id, attempt } = context;
     tell('attempt', { run: id, attempt });

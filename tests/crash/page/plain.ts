@@ -32,7 +32,9 @@ export class IdbStore implements PlainStore {
   #database!: IDBPDatabase;
 
   async open(): Promise<Entry[]> {
-    this.#database = await openDB('plain', 1, { upgrade: (database) => void database.createObjectStore('runs', { keyPath: 'id' }) });
+    this.#database = await openDB('plain', 1, {
+      upgrade: (database) => void database.createObjectStore('runs', { keyPath: 'id' }),
+    });
     return this.#database.getAll('runs');
   }
   async put(entry: Entry): Promise<void> {
@@ -124,7 +126,8 @@ export class Plain implements Contestant {
       }
       await this.#store.put(entry);
     }
-    if (entry.status === 'completed') tell('completed', { run: entry.id, result: await summary(entry.result), value: entry.result.value });
+    if (entry.status === 'completed')
+      tell('completed', { run: entry.id, result: await summary(entry.result), value: entry.result.value });
     else tell('failed', { run: entry.id });
   }
 
