@@ -5,6 +5,8 @@ import { Chromium, until } from './chromium.mjs';
 import { bundle, serve } from './serve.mjs';
 import { Witness } from './witness.mjs';
 
+/** Submitted at most by a page between two audits. */
+const kTasks = 600;
 const kDrainMs = 120_000;
 /** A tab takes over what a dead one left within this, on a busy machine and with thousands of blobs to copy. */
 const kTakeOverMs = 60_000;
@@ -68,6 +70,7 @@ class Harness {
     const query = new URLSearchParams({ page: name, store, seed: `${seed + this.#opened}` });
     this.#tabs.push(tab);
     tab.page = await this.#browser.open(`${this.#server.url}?${query}`);
+    tab.page.on('crash', () => this.#tabs.includes(tab) && this.witness.violate('crashed', '', `page ${name}`));
     return tab;
   }
 
@@ -108,12 +111,12 @@ class Harness {
   /** What helps to see why something is missing. */
   async #describe() {
     for (const { name, page } of this.#tabs) {
-      const words = await page.evaluate(async () => {
+      const look = page.evaluate(async () => {
         const { held, pending } = await navigator.locks.query();
         const locks = [...held.map(({ name }) => name), ...pending.map(({ name }) => `${name} awaited`)].join(', ');
         return `${globalThis.harness.census().length} runs, locks: ${locks}, ${JSON.stringify(globalThis.harness.events())}`;
       });
-      process.stderr.write(`  page ${name}: ${words}\n`);
+      process.stderr.write(`  page ${name}: ${await look.catch(({ message }) => message)}\n`);
     }
   }
 
@@ -142,8 +145,9 @@ class Harness {
   }
 
   async #busy() {
-    for (const { page } of this.#tabs)
-      await page.evaluate((jobs) => globalThis.harness.startLoad(jobs), this.#jobsMissing());
+    for (const { page } of this.#tabs) {
+      await page.evaluate(([jobs, tasks]) => globalThis.harness.startLoad(jobs, tasks), [this.#jobsMissing(), kTasks]);
+    }
   }
 
   /** One life of the browser up to its end by SIGKILL; every fifth ends before it has recovered. */

@@ -10,6 +10,7 @@ export const promises = {
   wrong: 'wrong results',
   doubled: 'runs executed in two places at once',
   undead: 'ended, cancelled, paused or removed runs that ran again',
+  crashed: 'pages that crashed by themselves',
   undone: 'ends, cancels, pauses or removals taken back',
 };
 

@@ -19,7 +19,7 @@ const contestants: Record<string, () => Contestant> = {
 const store = contestants[parameters.get('store') ?? 'holdfast']!();
 const random = generator(Number(parameters.get('seed')));
 const backlog = 200;
-const state = { ready: false, error: undefined as string | undefined, loading: false };
+const state = { ready: false, error: undefined as string | undefined, left: 0 };
 
 const isOver = (status: string) => status === 'completed' || status === 'failed' || status === 'cancelled';
 const unfinished = () => store.census().filter(({ status }) => !isOver(status)).length;
@@ -36,20 +36,22 @@ function submitOne(): void {
 
 /** Bursts of one to eight, a few milliseconds apart, as long as not too much is waiting. */
 function load(): void {
-  if (!state.loading) return;
-  if (unfinished() < backlog) for (let count = 1 + random() * 8; count >= 1; count--) submitOne();
+  if (state.left <= 0) return;
+  if (unfinished() < backlog) for (let count = 1 + random() * 8; count >= 1; count--, state.left--) submitOne();
   setTimeout(load, 2 + random() * 20);
 }
 
 const harness = {
   state,
-  startLoad(jobs: number): void {
-    state.loading = true;
+  /** So many tasks from now on; where a load goes on already, it lasts the longer. */
+  startLoad(jobs: number, tasks: number): void {
     for (let count = 0; count < jobs; count++) store.submit(job, job.input(random));
-    load();
+    const isIdle = state.left <= 0;
+    state.left = tasks;
+    if (isIdle) load();
   },
   stopLoad(): void {
-    state.loading = false;
+    state.left = 0;
   },
   census: () => store.census(),
   events: () => store.events,
