@@ -37,6 +37,7 @@ const holdWords: readonly (readonly [number, string])[] = [
 ];
 
 const holds = ({ a }: RawEvent): Data => ({ reasons: holdWords.filter(([bit]) => a & bit).map(([, word]) => word) });
+const childPolicies = ['cancel', 'detach'];
 const attempt = ({ a }: RawEvent): Data => ({ attempt: a & P.AttemptMask });
 const none = (): undefined => undefined;
 
@@ -79,6 +80,10 @@ const words = new Map<number, Word>([
   [P.EventNoted, { type: 'noted', data: ({ a }) => ({ kind: a }) }],
   [P.EventAbandoned, { type: 'abandoned', data: attempt }],
   [P.EventTimeReached, { type: 'due', data: none }],
+  [P.EventBelonged, { type: 'childOf', data: ({ a, b, idOf }) => ({ parent: idOf(a), policy: childPolicies[b] }) }],
+  [P.EventAlarmSet, { type: 'alarmSet', data: (event) => ({ ...attempt(event), at: event.at }), untimed: true }],
+  [P.EventAlarmRang, { type: 'alarmRang', data: attempt }],
+  [P.EventStepsDropped, { type: 'stepsDropped', data: (event) => ({ ...attempt(event), kept: event.b }) }],
   [P.EventQueueSet, { type: 'queueSet', data: ({ a, at }) => ({ field: queueFields[a], value: at }), untimed: true }],
   [P.EventGroupSet, { type: 'groupSet', data: ({ a, at }) => ({ field: groupFields[a], value: at }), untimed: true }],
   [P.EventGroupSettled, { type: 'groupSettled', data: ({ a, b }) => ({ succeeded: a, endedBadly: b }) }],

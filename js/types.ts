@@ -328,6 +328,10 @@ export type RunEventType =
   | 'released' // reasons
   | 'blobAttached' // bytes
   | 'noted' // kind
+  | 'childOf' // parent, policy
+  | 'alarmSet' // attempt, at: its code sleeps until then, at the longest
+  | 'alarmRang' // attempt
+  | 'stepsDropped' // attempt, kept: how many of its records
   | 'queueSet' // field, value
   | 'groupSet' // field, value
   | 'groupSettled' // succeeded, endedBadly

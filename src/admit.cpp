@@ -138,9 +138,24 @@ bool Core::admissible_task_event(const Record& event, const Task* task) const {
       return high_byte(event.a) <= static_cast<std::uint32_t>(CancelCause::Group);
     case Event::Noted:
       return event.a <= kMaxNoteKind;
+    case Event::Belonged:
+      return admissible_belonged(event, slot);
+    case Event::AlarmSet:
+      return task->live() && time_valid(event.at);
+    case Event::AlarmRang:
+    case Event::StepsDropped:
+      return task->live();
     default:
       return true;
   }
+}
+
+bool Core::admissible_belonged(const Record& event, std::uint32_t slot) const {
+  if (event.b > static_cast<std::uint32_t>(ChildPolicy::Detach)) return false;
+  const std::uint32_t parent = tasks_.find(event.a);
+  const std::uint32_t known = family_.parent(slot);
+  if (parent == kNone || known == parent) return parent != kNone;
+  return known == kNone && !tasks_[slot].has(kSubmitted) && family_.fit(parent, slot) == Family::Fit::Fits;
 }
 
 bool Core::admissible_restored(const Record& event) const {
@@ -156,6 +171,7 @@ bool Core::admissible_restored(const Record& event) const {
     case RestoredField::State:
       return time_valid(event.at) && admissible_restored_state(event.b);
     case RestoredField::Attempt:
+    case RestoredField::ClosedAttempt:
       return time_valid(event.at) && event.b <= kAttemptMask;
     case RestoredField::Recoveries:
       return event.b <= 255;
@@ -168,7 +184,7 @@ bool Core::admissible_restored(const Record& event) const {
     case RestoredField::Progress:
       return event.at >= 0 && event.at <= 100;
     default:
-      return event.a >= 1 && field <= RestoredField::AttemptAt && time_valid(event.at);
+      return event.a >= 1 && field <= RestoredField::AlarmAt && time_valid(event.at);
   }
 }
 

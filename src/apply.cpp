@@ -82,6 +82,12 @@ void Core::apply_to_task(Event kind, const Record& event, std::uint32_t slot) {
       task.holds &= ~event.a;
       return place(slot);
     case Event::TimeReached: return move(slot, State::Ready);
+    case Event::Belonged: return apply_belonged(slot, event);
+    case Event::AlarmSet: return apply_alarm_set(slot, event.at);
+    case Event::AlarmRang: return apply_alarm_set(slot, 0);
+    case Event::StepsDropped:
+      task.steps = std::min(task.steps, event.b);
+      return;
     default:  // BlobAttached, Noted, Abandoned: for the host and the log alone
       return;
   }
@@ -117,6 +123,24 @@ void Core::apply_task_set(std::uint32_t slot, TaskField field, double value) {
   place(slot);
 }
 
+void Core::apply_belonged(std::uint32_t slot, const Record& event) {
+  const auto policy = static_cast<ChildPolicy>(event.b);
+  if (family_.parent(slot) != kNone) return family_.set_policy(slot, policy);
+  family_.add(tasks_.find(event.a), slot, policy);
+}
+
+void Core::apply_alarm_set(std::uint32_t slot, double at) {
+  Task& task = tasks_[slot];
+  if (at == 0 && task.extra == kNone) return;
+  own_extra(task).alarm_at = at;
+  arm(slot);
+}
+
+// An alarm is of the handler that set it.
+void Core::clear_alarm(const Task& task) {
+  if (task.extra != kNone) extras_[task.extra].alarm_at = 0;
+}
+
 void Core::apply_depended(std::uint32_t slot, const Record& event) {
   const std::uint32_t prerequisite = tasks_.find(event.a);
   const auto kind = static_cast<EdgeKind>(event.b);
@@ -143,6 +167,7 @@ void Core::apply_stopping(std::uint32_t slot, const Record& event) {
   TaskExtra& more = own_extra(task);
   more.grace_ends_at = event.at;
   more.stop_note = event.b;
+  if (task.stopping_for_good()) bereave(slot);
   // A woken task gives up its place: its parked handler has to go first.
   if (task.state == State::Ready) return move(slot, State::Waiting);
   arm(slot);
@@ -153,7 +178,9 @@ void Core::apply_attempt_failed(std::uint32_t slot, const Record& event) {
   if (!task.has(kSubmitted)) return;  // a snapshot: it only brings the error
   task.failures += task.failures < 0xffffffff;
   task.last_outcome = static_cast<Outcome>(event.a >> 24);
+  task.closed_attempt = task.attempt;
   task.stop = StopReason::None;
+  clear_alarm(task);
   task.flags &= static_cast<std::uint16_t>(~kParked);
   task.due_at = 0;
   move(slot, State::Delayed);  // RetryScheduled says until when, or Failed follows
@@ -170,6 +197,7 @@ void Core::apply_interrupted(std::uint32_t slot, const Record& event) {
   Task& task = tasks_[slot];
   task.recoveries = static_cast<std::uint8_t>(event.a);
   task.stop = StopReason::None;
+  clear_alarm(task);
   // It had its turn already: it goes on before new ones.
   task.flags = static_cast<std::uint16_t>((task.flags & ~(kParked | kWoken | kOrphan)) | kAhead);
   if (limits_.queued(slot)) limits_.dequeue(slot);
@@ -208,6 +236,7 @@ void Core::apply_retried(std::uint32_t slot) {
   task.flags = kSubmitted;
   task.failures = 0;
   task.recoveries = 0;
+  task.closed_attempt = task.attempt;
   task.end = 0;
   task.progress = std::numeric_limits<double>::quiet_NaN();
   task.started_at = task.due_at = task.delay_ms = 0;
@@ -217,6 +246,12 @@ void Core::apply_retried(std::uint32_t slot) {
     more.grace_ends_at = 0;
     more.stop_note = 0;
   }
+  const std::uint32_t parent = family_.parent(slot);
+  if (parent != kNone) {
+    // Whoever is tried again after the parent's end goes on alone; while it is ending, not at all.
+    if (tasks_[parent].ended()) family_.set_policy(slot, ChildPolicy::Detach);
+    if (tasks_[parent].stopping_for_good()) bereave(parent);
+  }
   move(slot, State::Ready);
 }
 
@@ -225,6 +260,7 @@ void Core::apply_forgotten(std::uint32_t slot) {
   HOLDFAST_CHECK(!limits_.queued(slot) && graph_.unmet(slot) == 0);
   free_extra(task);
   groups_.forget(slot);
+  family_.forget(slot);
   const std::uint32_t number = task.number;
   task = Task{};
   tasks_.remove(number);
@@ -270,6 +306,8 @@ void Core::end_task(std::uint32_t slot, State state, std::uint32_t end, bool ask
   task.flags = static_cast<std::uint16_t>((task.flags & ~kGone) | (asked ? kAsked : 0));
   task.stop = StopReason::None;
   task.end = end;
+  clear_alarm(task);
+  bereave(slot);
   move(slot, state);
   graph_.drop_incoming(slot);
   groups_.ended(slot, state, asked);
@@ -281,6 +319,10 @@ void Core::settle_edges(std::uint32_t slot, State state) {
     if (fate == EdgeFate::Unmeetable) return doom(dependent);
     if (tasks_[dependent].has(kSubmitted)) unblock(dependent);
   });
+}
+
+void Core::bereave(std::uint32_t slot) {
+  if (family_.has_children(slot)) bereft_.push_back(slot);
 }
 
 void Core::doom(std::uint32_t slot) {
@@ -350,7 +392,8 @@ double Core::next_due(const Task& task) const {
   if (task.stop != StopReason::None) return std::min(due, more.grace_ends_at);
   if (task.live()) {
     const double end = more.attempt_at + more.attempt_timeout_ms;
-    return more.attempt_timeout_ms > 0 ? std::min(due, end) : due;
+    if (more.attempt_timeout_ms > 0) due = std::min(due, end);
+    return more.alarm_at > 0 ? std::min(due, more.alarm_at) : due;
   }
   const bool may_expire = task.state == State::Ready && task.startable() && !task.has(kTried);
   if (may_expire && more.expires_at > 0) due = std::min(due, more.expires_at);

@@ -69,8 +69,16 @@ void Core::fire(std::uint32_t slot) {
     return conclude_stop(slot);
   }
   if (task.state == State::Delayed) return emit(Event::TimeReached, slot);
+  if (task.live() && more.alarm_at > 0 && more.alarm_at <= time_) return ring(slot);
   if (task.live()) return stop(slot, StopReason::Timeout, 0);
   fail(slot, FailReason::Expired);
+}
+
+void Core::ring(std::uint32_t slot) {
+  const Task& task = tasks_[slot];
+  emit(Event::AlarmRang, slot, task.attempt);
+  // Parked for a pause it waits for the person.
+  if (task.state == State::Waiting && !task.has(kParked)) emit(Event::Woken, slot);
 }
 
 void Core::start_ready() {
@@ -186,6 +194,8 @@ void Core::draw_consequences() {
   while (true) {
     if (!doomed_.empty()) {
       cancel_doomed();
+    } else if (!bereft_.empty()) {
+      cancel_children();
     } else if (const std::uint32_t group = groups_.take_changed(); group != kNone) {
       look_at_group(group);
     } else {
@@ -202,14 +212,24 @@ void Core::cancel_doomed() {
   if (due) cancel_task(slot, CancelCause::Cascade, 0);
 }
 
+void Core::cancel_children() {
+  const std::uint32_t parent = bereft_.back();
+  bereft_.pop_back();
+  const Task& task = tasks_[parent];
+  if (!task.ended() && !task.stopping_for_good()) return;
+  family_.each_child(parent, [&](std::uint32_t slot) {
+    const Task& child = tasks_[slot];
+    const bool goes = family_.policy(slot) == ChildPolicy::Cancel;
+    if (goes && !child.ended() && !child.stopping_for_good()) cancel_task(slot, CancelCause::Cascade, 0);
+  });
+}
+
 void Core::look_at_group(std::uint32_t slot) {
   const Groups::Group& group = groups_.table()[slot];
   if (group.to_sweep()) {
     for (const std::uint32_t member : groups_.members(slot)) {
       const Task& task = tasks_[member];
-      const bool ending = task.stop == StopReason::Cancel || task.stop == StopReason::Cascade ||
-                          task.stop == StopReason::Deadline;
-      if (!task.ended() && !ending) cancel_task(member, CancelCause::Group, 0);
+      if (!task.ended() && !task.stopping_for_good()) cancel_task(member, CancelCause::Group, 0);
     }
     groups_.table()[slot].swept = true;
   }

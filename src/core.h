@@ -20,6 +20,7 @@
 #include <span>
 #include <vector>
 
+#include "family.h"
 #include "graph.h"
 #include "groups.h"
 #include "limits.h"
@@ -66,6 +67,7 @@ class Core {
   const Table<Task>& tasks() const { return tasks_; }
   const Groups& groups() const { return groups_; }
   const Graph& graph() const { return graph_; }
+  const Family& family() const { return family_; }
   const Limits& limits() const { return limits_; }
   const TaskExtra& extra(const Task& task) const;
   struct KnownPolicy {
@@ -109,6 +111,10 @@ class Core {
   void resume(const Ask& ask);
   void hold(const Ask& ask);
   void note(const Ask& ask);
+  void belong(const Ask& ask);
+  void set_alarm(const Ask& ask);
+  void drop_steps(const Ask& ask);
+  void forget(const Ask& ask);
   void set_queue(const Record& command);
   void set_policy(const Record& command);
   void set_group(const Record& command);
@@ -119,6 +125,7 @@ class Core {
   void advance_time(double now);
   void fire_timers();
   void fire(std::uint32_t slot);
+  void ring(std::uint32_t slot);
   void start_ready();
   void start(std::uint32_t slot);
   void fail_attempt(std::uint32_t slot, Outcome outcome, Bytes payload, double retry_at);
@@ -133,6 +140,7 @@ class Core {
   void recover_task(std::uint32_t slot, bool orderly);
   void draw_consequences();
   void cancel_doomed();
+  void cancel_children();
   void look_at_group(std::uint32_t group);
   // Emits an event about a task: outbox, journal, state.
   void emit(Event event, std::uint32_t slot, std::uint32_t a = 0, std::uint32_t b = 0);
@@ -142,6 +150,7 @@ class Core {
   // admit.cpp: can this event of a journal be true?
   bool admissible(const Record& event) const;
   bool admissible_task_event(const Record& event, const Task* task) const;
+  bool admissible_belonged(const Record& event, std::uint32_t slot) const;
   bool admissible_restored(const Record& event) const;
   bool admissible_restored_state(std::uint32_t packed) const;
   bool task_value_valid(TaskField field, double value) const;
@@ -152,6 +161,8 @@ class Core {
   void apply(const Record& event);
   void apply_to_task(Event kind, const Record& event, std::uint32_t slot);
   void apply_created(const Record& event);
+  void apply_belonged(std::uint32_t slot, const Record& event);
+  void apply_alarm_set(std::uint32_t slot, double at);
   void apply_task_set(std::uint32_t slot, TaskField field, double value);
   void apply_depended(std::uint32_t slot, const Record& event);
   void apply_started(std::uint32_t slot, const Record& event);
@@ -172,6 +183,8 @@ class Core {
   void end_task(std::uint32_t slot, State state, std::uint32_t end, bool asked);
   void settle_edges(std::uint32_t slot, State state);
   void doom(std::uint32_t slot);
+  void bereave(std::uint32_t slot);
+  void clear_alarm(const Task& task);
   void unblock(std::uint32_t slot);
   void move(std::uint32_t slot, State state);
   void place(std::uint32_t slot);
@@ -185,11 +198,13 @@ class Core {
   std::vector<std::uint32_t> free_extras_;
   std::vector<KnownPolicy> policies_;
   Graph graph_;
+  Family family_;
   Groups groups_;
   Limits limits_;
   Timers timers_;
   Random random_;
   std::vector<std::uint32_t> doomed_;  // slots of tasks to cancel because of an edge
+  std::vector<std::uint32_t> bereft_;  // slots of tasks whose end takes children along
   double time_ = 0;
   double event_time_ = 0;
   bool closed_ = false;  // the host is going: a wish of this instance, no part of what is kept

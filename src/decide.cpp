@@ -18,11 +18,6 @@ bool take_payload(const Record& command, Bytes& payloads, Bytes& own) {
   return length == command.b;
 }
 
-bool stopping_for_good(const Task& task) {
-  return task.stop == StopReason::Cancel || task.stop == StopReason::Cascade ||
-         task.stop == StopReason::Deadline;
-}
-
 std::uint32_t size_of(Bytes payload) { return static_cast<std::uint32_t>(payload.size()); }
 
 }  // namespace
@@ -82,7 +77,11 @@ void Core::decide_task(const CommandRule& rule, const Ask& found) {
     case Command::Note: return note(ask);
     case Command::AttachBlob:
       return emit_at(rule.event, ask.slot, ask.command.a, ask.command.b, ask.command.at);
-    default:  // Retry, Forget
+    case Command::Belong: return belong(ask);
+    case Command::SetAlarm: return set_alarm(ask);
+    case Command::DropSteps: return drop_steps(ask);
+    case Command::Forget: return forget(ask);
+    default:  // Retry
       return emit(rule.event, ask.slot);
   }
 }
@@ -194,7 +193,7 @@ void Core::wake(const Ask& ask) {
 }
 
 void Core::cancel(const Ask& ask) {
-  if (stopping_for_good(tasks_[ask.slot])) return reject(ask.command, Rejection::WrongState);
+  if (tasks_[ask.slot].stopping_for_good()) return reject(ask.command, Rejection::WrongState);
   cancel_task(ask.slot, CancelCause::Asked, ask.command.a);
 }
 
@@ -205,7 +204,7 @@ void Core::pause(const Ask& ask) {
   }
   const bool hard = static_cast<PauseKind>(ask.command.a) == PauseKind::Interrupt;
   const bool already = task.has(kPaused) && (!hard || task.has(kInterruptPause));
-  if (already || stopping_for_good(task)) return reject(ask.command, Rejection::WrongState);
+  if (already || task.stopping_for_good()) return reject(ask.command, Rejection::WrongState);
   emit(Event::Paused, ask.slot, ask.command.a);
   if (hard && task.live() && task.stop == StopReason::None) {
     stop(ask.slot, StopReason::Interrupt, 0);
@@ -236,6 +235,46 @@ void Core::note(const Ask& ask) {
   emit_record({static_cast<std::uint32_t>(Event::Noted), ask.command.task, ask.command.a,
                size_of(ask.payload), time_},
               ask.payload);
+}
+
+void Core::belong(const Ask& ask) {
+  const Record& command = ask.command;
+  if (command.b > static_cast<std::uint32_t>(ChildPolicy::Detach)) {
+    return reject(command, Rejection::InvalidValue);
+  }
+  const std::uint32_t parent = tasks_.find(command.a);
+  if (parent == kNone) return reject(command, Rejection::UnknownTask);
+  const std::uint32_t known = family_.parent(ask.slot);
+  const bool detaches = command.b == static_cast<std::uint32_t>(ChildPolicy::Detach);
+  const bool over = tasks_[parent].ended() || tasks_[parent].stopping_for_good();
+  if (over && !(known == parent && detaches)) return reject(command, Rejection::WrongState);
+  if (known == parent) return emit(Event::Belonged, ask.slot, command.a, command.b);
+  if (known != kNone) return reject(command, Rejection::WrongState);
+  if (tasks_[ask.slot].has(kSubmitted)) return reject(command, Rejection::AlreadySubmitted);
+  switch (family_.fit(parent, ask.slot)) {
+    case Family::Fit::Cycle: return reject(command, Rejection::Cycle);
+    case Family::Fit::TooDeep: return reject(command, Rejection::TooMany);
+    case Family::Fit::Fits: return emit(Event::Belonged, ask.slot, command.a, command.b);
+  }
+}
+
+void Core::set_alarm(const Ask& ask) {
+  const Record& command = ask.command;
+  if (!attempt_matches(ask)) return reject(command, Rejection::StaleAttempt);
+  if (!(command.at >= 0) || command.at > kMaxTimeMs) return reject(command, Rejection::InvalidValue);
+  emit_at(Event::AlarmSet, ask.slot, command.a, 0, command.at);
+}
+
+void Core::drop_steps(const Ask& ask) {
+  if (!attempt_matches(ask)) return reject(ask.command, Rejection::StaleAttempt);
+  emit(Event::StepsDropped, ask.slot, ask.command.a, ask.command.b);
+}
+
+// What an open parent may still ask for is kept.
+void Core::forget(const Ask& ask) {
+  const std::uint32_t parent = family_.parent(ask.slot);
+  if (parent != kNone && !tasks_[parent].ended()) return reject(ask.command, Rejection::WrongState);
+  emit(Event::Forgotten, ask.slot);
 }
 
 void Core::set_queue(const Record& command) {

@@ -41,6 +41,7 @@ class Import {
         event.a = group(event.a);
         break;
       case Event::Depended:
+      case Event::Belonged:
         event.a = task(event.a);
         break;
       // Held comes below, for every task.
@@ -111,7 +112,8 @@ class Import {
     }
     event.task = task(event.task);
     if (field == RestoredField::DueAt || field == RestoredField::ExpiresAt ||
-        field == RestoredField::AttemptAt || field == RestoredField::Stop) {
+        field == RestoredField::AttemptAt || field == RestoredField::AlarmAt ||
+        field == RestoredField::Stop) {
       event.at = std::max(1.0, event.at + shift_);
     }
     adopt(event);

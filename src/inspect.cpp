@@ -32,6 +32,11 @@ double Core::value(std::uint32_t number, Field field) const {
     case Field::UnmetEdges: return graph_.unmet(slot);
     case Field::CancelReason: return task.state == State::Cancelled ? task.end : 0;
     case Field::Steps: return task.steps;
+    case Field::ClosedAttempt: return task.closed_attempt;
+    case Field::Parent: {
+      const std::uint32_t parent = family_.parent(slot);
+      return parent == kNone ? -1.0 : tasks_[parent].number;
+    }
     case Field::MaxAttempts: return policies_[task.policy].policy.max_attempts;
   }
   return 0;
@@ -50,7 +55,7 @@ double Core::queue_value(std::uint32_t queue, QueueValue field) const {
 
 std::size_t Core::bytes() const {
   return tasks_.bytes() + extras_.capacity() * sizeof(TaskExtra) + graph_.bytes() +
-         limits_.bytes() + timers_.bytes();
+         family_.bytes() + limits_.bytes() + timers_.bytes();
 }
 
 }  // namespace holdfast

@@ -25,6 +25,8 @@ void PayloadIndex::watch(const Record& event, double offset) {
   switch (kind) {
     case Event::StepRecorded:
       return append(kept.steps, located(event, PayloadKind::Step, offset));
+    case Event::StepsDropped:
+      return keep(kept.steps, event.b);
     case Event::AttemptFailed:
       free(kept.outcome);
       if (event.b > 0) kept.outcome = take(located(event, PayloadKind::Error, offset));
@@ -75,6 +77,17 @@ void PayloadIndex::append(List& list, const Record& record) {
   const std::uint32_t entry = take(record);
   (list.last == kNone ? list.first : entries_[list.last].next) = entry;
   list.last = entry;
+}
+
+void PayloadIndex::keep(List& list, std::uint32_t count) {
+  std::uint32_t last = kNone, entry = list.first;
+  for (; entry != kNone && count > 0; count--) {
+    last = entry;
+    entry = entries_[entry].next;
+  }
+  free(entry);
+  (last == kNone ? list.first : entries_[last].next) = kNone;
+  list.last = last;
 }
 
 void PayloadIndex::free(std::uint32_t& head) {

@@ -53,6 +53,8 @@ class PayloadIndex {
 
   std::uint32_t take(const Record& record);
   void append(List& list, const Record& record);
+  // The first `count` of the list; the rest is freed.
+  void keep(List& list, std::uint32_t count);
   void free(std::uint32_t& head);
   void note(Kept& kept, const Record& located);
 

@@ -66,6 +66,14 @@ enum class Command : std::uint32_t {
   AttachBlob = 18,
   // task · a: kind of note, chosen by the host, 0-255 · b: payload; the last note of a kind is kept
   Note = 19,
+  // task becomes a child of parent a · b: ChildPolicy. Only before Submit, and never by another parent;
+  // of the same parent again, at any time, to change the policy.
+  Belong = 20,
+  // task · a: attempt · at: when the running or parked handler wants to be told; 0: not any more.
+  // A task has one alarm, its handler's earliest.
+  SetAlarm = 21,
+  // task · a: attempt · b: how many of its recorded steps, oldest first, are kept
+  DropSteps = 22,
   // task: a queue · a: QueueField · at: value
   SetQueue = 32,
   // task: a policy · a: PolicyField · b: index, for ListedDelayMs · at: value
@@ -112,6 +120,10 @@ enum class Event : std::uint32_t {
   Noted = 89,             // as Note · at: now
   Abandoned = 90,         // a: attempt · at: now. Grace is over; the host drops or kills what still runs.
   TimeReached = 91,       // task's delay is over (Delayed -> Ready) · at: now
+  Belonged = 92,          // as Belong · at: now
+  AlarmSet = 93,          // as SetAlarm
+  AlarmRang = 94,         // a: attempt · at: now. A waiting task is woken by it.
+  StepsDropped = 95,      // as DropSteps (b is no payload) · at: now
   QueueSet = 96,          // as SetQueue
   PolicySet = 97,         // as SetPolicy
   GroupSet = 98,          // as SetGroup
@@ -165,6 +177,8 @@ enum class EdgeKind : std::uint32_t { OnSuccess = 0, OnFailure = 1, OnSettled = 
 enum class Outcome : std::uint32_t { Success = 0, Failure = 1, Fatal = 2, Timeout = 3, Interrupted = 4, Crashed = 5 };
 enum class PauseKind : std::uint32_t { Suspend = 0, Interrupt = 1 };
 enum class ResumePolicy : std::uint32_t { KeepDeadline = 0, Remaining = 1, Restart = 2 };
+// What becomes of a child whose parent ends, or is asked to for good: Cancel takes it along.
+enum class ChildPolicy : std::uint32_t { Cancel = 0, Detach = 1 };
 enum class StopReason : std::uint32_t { None = 0, Cancel = 1, Timeout = 2, Deadline = 3, Interrupt = 4, Cascade = 5 };
 enum class FailReason : std::uint32_t { Exhausted = 0, Fatal = 1, TimedOut = 2, Expired = 3, Quarantined = 4 };
 enum class CancelCause : std::uint32_t { Asked = 0, Cascade = 1, Group = 2 };
@@ -190,6 +204,8 @@ enum class RestoredField : std::uint32_t {
   ExpiresAt = 10,   // at: when the time to live is over
   PausedAt = 11,    // at
   AttemptAt = 12,   // at: start of the current attempt
+  AlarmAt = 13,     // at
+  ClosedAttempt = 14,  // b
   GroupSucceeded = 32, // task: a group, here and below · b
   GroupEndedBadly = 33, // b
   GroupFailures = 34,  // b
@@ -201,6 +217,10 @@ enum class Field : std::uint32_t {
   StartedAt = 6 /* first start; 0: never */, UpdatedAt = 7, DueAt = 8 /* 0: none */, Priority = 9,
   FailReason = 10, Queue = 11, Policy = 12, UnmetEdges = 13, CancelReason = 14, Steps = 15,
   MaxAttempts = 16,
+  // The last attempt that is over for good (failed, or ended before a Retry): a later one that was
+  // interrupted goes on where it was, and one that follows it begins anew. 0: none.
+  ClosedAttempt = 17,
+  Parent = 18,  // -1: none
 };
 enum class QueueValue : std::uint32_t { Running = 1, Ready = 2, Concurrency = 3, Paused = 4 };
 
@@ -213,5 +233,7 @@ inline constexpr std::uint32_t kHoldStorage = 8;
 inline constexpr std::uint32_t kAttemptMask = 0x00ffffff;
 inline constexpr std::uint32_t kMaxRecoveries = 3;
 inline constexpr std::uint32_t kMaxNoteKind = 255;
+// Parents above a child.
+inline constexpr std::uint32_t kMaxDepth = 64;
 
 }  // namespace holdfast

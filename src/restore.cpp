@@ -38,6 +38,8 @@ void Core::apply_restored(const Record& event) {
     case RestoredField::ExpiresAt: own_extra(task).expires_at = event.at; return;
     case RestoredField::PausedAt: own_extra(task).paused_at = event.at; return;
     case RestoredField::AttemptAt: own_extra(task).attempt_at = event.at; return;
+    case RestoredField::AlarmAt: own_extra(task).alarm_at = event.at; return;
+    case RestoredField::ClosedAttempt: task.closed_attempt = event.b; return;
     default: return;
   }
 }

@@ -21,6 +21,7 @@ class Snapshot {
     write_groups();
     for (const auto& [number, slot] : slots_) write_task(slot);
     write_edges();
+    write_children();
     for (const auto& [number, slot] : slots_) write_fields(slot);
     write_states();
     for (const auto& [number, slot] : groups_) write_group_counts(core_.groups().table()[slot]);
@@ -56,6 +57,7 @@ class Snapshot {
   void write_payloads(const Task& task);
   void write_fields(std::uint32_t slot);
   void write_edges();
+  void write_children();
   void write_states();
   void write_group_counts(const Groups::Group& group);
 
@@ -196,6 +198,7 @@ void Snapshot::write_fields(std::uint32_t slot) {
   both(RestoredField::Attempt, task.attempt, task.started_at);
   both(RestoredField::Failures, task.failures, task.delay_ms);
   restore(number, RestoredField::Recoveries, task.recoveries);
+  restore(number, RestoredField::ClosedAttempt, task.closed_attempt);
   restore(number, RestoredField::End, task.end);
   if (!std::isnan(task.progress)) set(Event::Restored, number, RestoredField::Progress, task.progress);
   restore_at(number, RestoredField::DueAt, task.due_at);
@@ -203,6 +206,7 @@ void Snapshot::write_fields(std::uint32_t slot) {
   if (!task.has(kTried)) restore_at(number, RestoredField::ExpiresAt, more.expires_at);
   if (task.has(kPaused)) restore_at(number, RestoredField::PausedAt, more.paused_at);
   if (task.live()) restore_at(number, RestoredField::AttemptAt, more.attempt_at);
+  if (task.live()) restore_at(number, RestoredField::AlarmAt, more.alarm_at);
   if (task.stop != StopReason::None) both(RestoredField::Stop, more.stop_note, more.grace_ends_at);
 }
 
@@ -222,6 +226,17 @@ void Snapshot::write_edges() {
     const Graph::Edge& edge = edges[index];
     add(Event::Depended, tasks[edge.to].number, tasks[edge.from].number,
         static_cast<std::uint32_t>(edge.kind), made_at(tasks[edge.to]));
+  }
+}
+
+// Of each parent in the order they came.
+void Snapshot::write_children() {
+  const auto& tasks = core_.tasks();
+  for (const auto& [number, slot] : slots_) {
+    core_.family().each_child(slot, [&](std::uint32_t child) {
+      add(Event::Belonged, tasks[child].number, tasks[slot].number,
+          static_cast<std::uint32_t>(core_.family().policy(child)), made_at(tasks[child]));
+    });
   }
 }
 

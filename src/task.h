@@ -50,6 +50,7 @@ struct Task {
   std::uint32_t holds = 0;
   std::uint32_t steps = 0;
   std::int32_t priority = 0;
+  std::uint32_t closed_attempt = 0;  // the last one that is over for good
   std::uint32_t end = 0;  // FailReason, or CancelCause (24-31) and the host's reason (0-23)
   double progress = std::numeric_limits<double>::quiet_NaN();
   double created_at = 0;
@@ -63,6 +64,9 @@ struct Task {
   bool live() const {
     return state == State::Running || state == State::Waiting ||
            (state == State::Ready && has(kWoken));
+  }
+  bool stopping_for_good() const {
+    return stop == StopReason::Cancel || stop == StopReason::Cascade || stop == StopReason::Deadline;
   }
   bool startable() const { return !has(kPaused) && holds == 0; }
 };
@@ -80,6 +84,7 @@ struct TaskExtra {
   double grace_ms = kDefaultGraceMs;
   double grace_ends_at = 0;
   double paused_at = 0;
+  double alarm_at = 0;         // of a live task's handler
   std::uint32_t stop_note = 0;  // what Cancelled will say
 };
 
@@ -120,9 +125,12 @@ inline constexpr CommandRule kCommandRules[] = {
     {Command::Release, kOpenStates, Event::Released, Rejection::WrongState},
     {Command::AttachBlob, kOpenStates | kEndedStates, Event::BlobAttached, Rejection::WrongState},
     {Command::Note, kOpenStates | kEndedStates, Event::Noted, Rejection::WrongState},
+    {Command::Belong, kOpenStates, Event::Belonged, Rejection::WrongState},
+    {Command::SetAlarm, kLiveStates, Event::AlarmSet, Rejection::StaleAttempt},
+    {Command::DropSteps, kLiveStates, Event::StepsDropped, Rejection::StaleAttempt},
 };
 
-// The rule of a command about a task, or nullptr. Create … Note are numbered from 1 without a gap.
+// The rule of a command about a task, or nullptr. Create … DropSteps are numbered from 1 without a gap.
 constexpr const CommandRule* rule_of(std::uint32_t command) {
   constexpr std::uint32_t count = sizeof(kCommandRules) / sizeof(kCommandRules[0]);
   return command >= 1 && command <= count ? &kCommandRules[command - 1] : nullptr;
@@ -146,6 +154,9 @@ constexpr std::uint32_t states_before(Event event) {
     case Event::Progressed:
     case Event::Stopping:
     case Event::Interrupted:
+    case Event::AlarmSet:
+    case Event::AlarmRang:
+    case Event::StepsDropped:
     case Event::Abandoned: return kLiveStates;
     case Event::RetryScheduled:
     case Event::TimeReached: return bit(State::Delayed);
@@ -155,6 +166,7 @@ constexpr std::uint32_t states_before(Event event) {
     case Event::Unpaused:
     case Event::Held:
     case Event::Released:
+    case Event::Belonged:
     case Event::Failed:
     case Event::Cancelled: return kOpenStates;
     case Event::Retried: return bit(State::Failed) | bit(State::Cancelled);
@@ -172,6 +184,7 @@ constexpr bool tells_time(Event event) {
     case Event::Progressed:
     case Event::Stopping:
     case Event::RetryScheduled:
+    case Event::AlarmSet:
     case Event::BlobAttached:
     case Event::QueueSet:
     case Event::PolicySet:

@@ -92,8 +92,11 @@ Record command_for(const Scenario& s, Command command) {
     case Command::Hold: return {number(command), kTask, 2, 0, 0};
     case Command::Release: return {number(command), kTask, 1, 0, 0};
     case Command::ReportProgress: return {number(command), kTask, attempt, 0, 50};
+    case Command::Belong: return {number(command), kTask, kOther, 0, 0};
+    case Command::SetAlarm: return {number(command), kTask, attempt, 0, s.now + 50};
     case Command::Settle:
     case Command::RecordStep:
+    case Command::DropSteps:
     case Command::Wait: return {number(command), kTask, attempt, 0, 0};
     default: return {number(command), kTask, 0, 0, 0};
   }
@@ -112,6 +115,7 @@ std::uint32_t expected(Situation s, const CommandRule& rule) {
   using enum Command;
   if ((rule.states & bit(state_of(s))) == 0) return 0;
   switch (rule.command) {
+    case Belong:
     case DependOn:
     case JoinGroup:
     case Submit: return s == Situation::Draft ? number(rule.event) : 0;
@@ -122,6 +126,8 @@ std::uint32_t expected(Situation s, const CommandRule& rule) {
       if (s == Situation::StoppingInterrupt) return number(Event::Interrupted);
       return live(s) ? number(Event::Succeeded) : 0;
     case RecordStep:
+    case SetAlarm:
+    case DropSteps:
     case ReportProgress: return live(s) ? number(rule.event) : 0;
     case Wait: return stopping(s) ? 0 : number(rule.event);
     case Cancel:
@@ -158,7 +164,7 @@ TEST_CASE("Every command in every state yields the listed event or is refused") 
 
 TEST_CASE("A command nobody knows is refused") {
   Scenario s;
-  for (const std::uint32_t kind : {0u, 20u, 31u, 35u, 47u, 50u, 64u, 0xffffffffu}) {
+  for (const std::uint32_t kind : {0u, 23u, 31u, 35u, 47u, 50u, 64u, 0xffffffffu}) {
     CHECK(s.step({{kind, 1, 0, 0, 0}}) == Events{Event::Rejected});
     CHECK(s.refused(Rejection::UnknownCommand));
   }

@@ -110,11 +110,22 @@ void World::check_reasons() {
   const Core& core = session_->core();
   for (std::uint32_t slot = 0; slot < core.tasks().slot_end(); slot++) {
     check_reason(core.tasks()[slot], slot);
+    check_family(slot);
   }
   for (std::uint32_t slot = 0; slot < core.groups().table().slot_end(); slot++) {
     const auto& group = core.groups().table()[slot];
     check(!group.to_settle() && !group.to_sweep(), "a group that is over is settled");
   }
+}
+
+// Nobody outlives a parent unless it was let go.
+void World::check_family(std::uint32_t slot) {
+  const Core& core = session_->core();
+  const std::uint32_t parent = core.family().parent(slot);
+  if (parent == kNone || core.family().policy(slot) == ChildPolicy::Detach) return;
+  const Task &task = core.tasks()[slot], &above = core.tasks()[parent];
+  if (!above.ended() && !above.stopping_for_good()) return;
+  check(task.ended() || task.stopping_for_good(), "a child goes with its parent");
 }
 
 void World::check_reason(const Task& task, std::uint32_t slot) {

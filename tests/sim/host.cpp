@@ -102,7 +102,9 @@ Record World::command_for(std::uint32_t task) {
   const auto attempt = static_cast<std::uint32_t>(core.value(task, Field::Attempt));
   const auto state = static_cast<State>(core.state(task) & 15);
   if (state == State::Blocked && chance(70)) {
-    switch (below(7)) {
+    switch (below(9)) {
+      case 7:
+      case 8: return make(Command::Belong, task, random_task(), below(2));
       case 0: return make(Command::DependOn, task, random_task(), below(3));
       case 1: return make(Command::JoinGroup, task, 1 + below(kGroups));
       case 2: {
@@ -122,7 +124,10 @@ Record World::command_for(std::uint32_t task) {
     return chance(30) ? make(Command::Note, task, below(3)) : make(Command::Retry, task);
   }
   if (state == State::Running && chance(60)) return settle(task);
-  switch (below(12)) {
+  switch (below(15)) {
+    case 12: return make(Command::SetAlarm, task, attempt, 0, chance(20) ? 0 : now_ + below(6000));
+    case 13: return make(Command::DropSteps, task, attempt, below(4));
+    case 14: return make(Command::Belong, task, random_task(), below(2));
     case 0: return make(Command::RecordStep, task, attempt);
     case 1: return make(Command::ReportProgress, task, attempt, 0, below(130));
     case 2:
