@@ -12,6 +12,7 @@ import {
   CanceledError, DeadlineError, EmptyOutputError, InterruptedError, OrchestratorError, RetryableError, TaskTimeoutError, WorkerCrashedError,
 } from './errors.ts';
 import type { Journal } from './journal.ts';
+import { Landings } from './landing.ts';
 import { inputBytes, type PayloadArea, readStepKey, stepValueBytes } from './payloads.ts';
 import type { ProgressTracker } from './progress.ts';
 import * as P from './protocol.ts';
@@ -36,6 +37,7 @@ export interface AttemptsHost {
 
 export class Attempts implements ContextHost {
   readonly #host: AttemptsHost;
+  readonly #landings = new Landings(this);
   #parked = new Map<Run, Settlement>();
 
   constructor(host: AttemptsHost) {
@@ -58,7 +60,7 @@ export class Attempts implements ContextHost {
     let input: unknown;
     try {
       const bytes = inputBytes(run.envelope!);
-      if (run.blobIds) {
+      if (run.extra.blobIds) {
         this.#load(bytes).then(
           (value) => this.#call(run, attempt, handler, value),
           (error) => this.failed(run, attempt, error),
@@ -88,14 +90,8 @@ export class Attempts implements ContextHost {
     let returned: unknown;
     try {
       returned = handler(input, context);
-      // Looking for `then`, and calling it, may be code of people too.
-      if (isThenable(returned)) {
-        returned.then(
-          (value) => this.succeeded(run, attempt, value),
-          (error) => this.failed(run, attempt, error),
-        );
-        return;
-      }
+      // Looking for `then` may be code of people too.
+      if (isThenable(returned)) return this.#landings.await(run, attempt, returned);
     } catch (error) {
       return this.failed(run, attempt, error);
     }
@@ -139,12 +135,12 @@ export class Attempts implements ContextHost {
     if (run.attempt !== attempt) return this.#late(run);
     const { journal, pump, payloads } = this.#host;
     const error = toError(thrown);
-    run.error = error;
+    run.ownExtra.error = error;
     const notBeforeMs = error instanceof RetryableError ? this.#retryAtMs(error) : 0;
     let length = 0;
     if (journal) {
       const payload = payloads.writeValue(serializeError(thrown), 'error');
-      run.errorPayload = payload;
+      run.ownExtra.errorPayload = payload;
       pump.commands.addPayload(payload.bytes, payload.start, payload.length);
       length = payload.length;
     }
@@ -171,7 +167,6 @@ export class Attempts implements ContextHost {
   }
 
   #settle(run: Run, attempt: number, outcome: number, payloadLength: number, at = 0): void {
-    run.context?.close();
     run.context = undefined;
     run.attempt = 0;
     this.#host.pump.commands.push(P.CommandSettle, run.task, attempt | (outcome << 24), payloadLength, at);
@@ -180,7 +175,7 @@ export class Attempts implements ContextHost {
 
   /** Its result counts for nothing any more; first terminal record wins. */
   #late(run: Run): void {
-    run.lateOutcomes++;
+    run.ownExtra.lateOutcomes++;
   }
 
   /** Gives up a running attempt without counting it as failed (definition missing, page closing). */
@@ -197,9 +192,7 @@ export class Attempts implements ContextHost {
     for (const run of pump.runs) {
       if (!run || run.attempt === 0) continue;
       run.context?.stop(reason);
-      run.context?.abandon();
-      run.context = undefined;
-      run.attempt = 0;
+      this.abandoned(run);
     }
     pump.commands.push(P.CommandClose, 0);
   }
@@ -212,9 +205,10 @@ export class Attempts implements ContextHost {
   }
 
   abandoned(run: Run): void {
-    run.context?.abandon();
+    const { context } = run;
     run.context = undefined;
     run.attempt = 0;
+    context?.abandon();
   }
 
   resumed(run: Run): void {
@@ -226,24 +220,25 @@ export class Attempts implements ContextHost {
 
   recordedStep(run: Run, key: string): { value: unknown } | Promise<{ value: unknown }> | undefined {
     this.#indexSteps(run);
-    if (!run.steps?.has(key)) return undefined;
-    const stored = run.steps.get(key);
+    const { steps } = run.extra;
+    if (!steps?.has(key)) return undefined;
+    const stored = steps.get(key);
     if (!(stored instanceof StoredStep)) return { value: clone(stored, 'step') };
     return this.#load(stepValueBytes(stored.payload)).then((value) => ({ value }));
   }
 
   #indexSteps(run: Run): void {
-    if (!run.stepPayloads) return;
-    run.steps ??= new Map();
-    for (const payload of run.stepPayloads) run.steps.set(readStepKey(payload), new StoredStep(payload));
-    run.stepPayloads = undefined;
+    if (!run.extra.stepPayloads) return;
+    const extra = run.ownExtra;
+    extra.steps ??= new Map();
+    for (const payload of extra.stepPayloads ?? []) extra.steps.set(readStepKey(payload), new StoredStep(payload));
+    extra.stepPayloads = undefined;
   }
 
   async recordStep(run: Run, attempt: number, key: string, value: unknown): Promise<unknown> {
     const { journal, pump, payloads } = this.#host;
     if (!journal) {
-      run.steps ??= new Map();
-      run.steps.set(key, clone(value, 'step'));
+      (run.ownExtra.steps ??= new Map()).set(key, clone(value, 'step'));
       pump.commands.push(P.CommandRecordStep, run.task, attempt, 0);
       pump.wake();
       return value;
@@ -258,8 +253,7 @@ export class Attempts implements ContextHost {
     pump.commands.addPayload(payload.bytes, payload.start, payload.length);
     pump.commands.push(P.CommandRecordStep, run.task, attempt, payload.length);
     await this.#acknowledgedStep(run);
-    run.steps ??= new Map();
-    run.steps.set(key, new StoredStep(payload));
+    (run.ownExtra.steps ??= new Map()).set(key, new StoredStep(payload));
     return blobs ? this.#load(stepValueBytes(payload)) : decode(stepValueBytes(payload));
   }
 
@@ -267,8 +261,7 @@ export class Attempts implements ContextHost {
   #acknowledgedStep(run: Run): Promise<void> {
     const { pump } = this.#host;
     return new Promise((resolve, reject) => {
-      run.waiters ??= [];
-      run.waiters.push({
+      (run.ownExtra.waiters ??= []).push({
         command: P.CommandRecordStep,
         resolve: (carriedOut) => (carriedOut ? resolve() : reject(stopError(run, P.StopReasonInterrupt))),
       });
@@ -306,7 +299,7 @@ export class Attempts implements ContextHost {
       const high = Number.parseInt(id.slice(0, 8), 16);
       this.#host.pump.commands.push(P.CommandAttachBlob, run.task, low, high, size);
     }
-    run.blobIds = [...(run.blobIds ?? []), ...blobs.map(({ id }) => id)];
+    run.ownExtra.blobIds = [...(run.extra.blobIds ?? []), ...blobs.map(({ id }) => id)];
   }
 
   async read(payload: PayloadBytes): Promise<any> {
@@ -360,6 +353,6 @@ export function stopError(run: Run, reason: number): Error {
     case P.StopReasonInterrupt:
       return new InterruptedError(`${name} was interrupted; it starts again from its last step on resume.`);
     default:
-      return new CanceledError(`${name} was cancelled.`, { cause: run.cancelReason });
+      return new CanceledError(`${name} was cancelled.`, { cause: run.extra.cancelReason });
   }
 }

@@ -1,8 +1,9 @@
 /**
  * What a handler gets beside its input: durable steps, progress, the abort signal.
  *
- * Invariants: a context belongs to one attempt and is closed with it; a step that has been recorded
- * is answered from its record; the code after a step runs only when its result is acknowledged.
+ * Invariants: a context belongs to one attempt and is closed with it (`run.context` is then another or
+ * none); a step that has been recorded is answered from its record; the code after a step runs only
+ * when its result is acknowledged.
  */
 import { ConfigurationError, ContextClosedError } from './errors.ts';
 import type { Run } from './run.ts';
@@ -18,15 +19,19 @@ export interface ContextHost {
   reportProgress(run: Run, attempt: number, report: number | ProgressReport): void;
 }
 
+/** What most handlers never ask for; made with the first of it. */
+class ContextExtra {
+  controller: AbortController | undefined;
+  abandonListeners: (() => void)[] | undefined;
+  stepCounts: Map<string, number> | undefined;
+  stopReason: Error | undefined;
+}
+
 export class RunContext implements TaskContext {
   readonly #host: ContextHost;
   readonly #run: Run;
   readonly #attempt: number;
-  #controller: AbortController | undefined;
-  #abandonListeners: (() => void)[] | undefined;
-  #stepCounts: Map<string, number> | undefined;
-  #stopReason: Error | undefined;
-  #closed = false;
+  #extra: ContextExtra | undefined;
 
   constructor(host: ContextHost, run: Run, attempt: number) {
     this.#host = host;
@@ -34,10 +39,20 @@ export class RunContext implements TaskContext {
     this.#attempt = attempt;
   }
 
+  get #ownExtra(): ContextExtra {
+    return (this.#extra ??= new ContextExtra());
+  }
+
+  /** The attempt it belongs to is over. */
+  get #closed(): boolean {
+    return this.#run.context !== this;
+  }
+
   get signal(): AbortSignal {
-    this.#controller ??= new AbortController();
-    if (this.#stopReason && !this.#controller.signal.aborted) this.#controller.abort(this.#stopReason);
-    return this.#controller.signal;
+    const extra = this.#ownExtra;
+    const { signal } = (extra.controller ??= new AbortController());
+    if (extra.stopReason && !signal.aborted) extra.controller.abort(extra.stopReason);
+    return signal;
   }
 
   get attempt(): { readonly number: number; readonly max: number } {
@@ -75,9 +90,9 @@ export class RunContext implements TaskContext {
 
   /** Steps of one name are told apart by their order; most names occur once. */
   #key(name: string): string {
-    this.#stepCounts ??= new Map();
-    const count = this.#stepCounts.get(name) ?? 0;
-    this.#stepCounts.set(name, count + 1);
+    const counts = (this.#ownExtra.stepCounts ??= new Map());
+    const count = counts.get(name) ?? 0;
+    counts.set(name, count + 1);
     return count === 0 ? name : `${name}\u0000${count}`;
   }
 
@@ -92,29 +107,23 @@ export class RunContext implements TaskContext {
   }
 
   onAbandon(listener: () => void): void {
-    this.#abandonListeners ??= [];
-    this.#abandonListeners.push(listener);
+    (this.#ownExtra.abandonListeners ??= []).push(listener);
   }
 
   /** @internal The attempt is asked to stop. */
   stop(reason: Error): void {
-    this.#stopReason = reason;
-    this.#controller?.abort(reason);
+    const extra = this.#ownExtra;
+    extra.stopReason = reason;
+    extra.controller?.abort(reason);
   }
 
-  /** @internal The attempt is over. */
-  close(): void {
-    this.#closed = true;
-  }
-
-  /** @internal Its code did not stop in time. */
+  /** @internal Its code did not stop in time; the run has let go of this. */
   abandon(): void {
-    this.#closed = true;
-    for (const listener of this.#abandonListeners ?? []) listener();
+    for (const listener of this.#extra?.abandonListeners ?? []) listener();
   }
 
   #check(verb: string, name: string): void {
-    if (this.#stopReason) throw this.#stopReason;
+    if (this.#extra?.stopReason) throw this.#extra.stopReason;
     if (!this.#closed) return;
     throw new ContextClosedError(
       `ctx.${verb}("${name}") of run ${this.#run.id} was used after its attempt ${this.#attempt} had ended. Await everything before the handler returns.`,

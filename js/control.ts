@@ -26,19 +26,18 @@ export class Control {
   #command(run: Run, command: number, a = 0): Promise<boolean> {
     return new Promise((resolve) => {
       const give = () => {
-        run.waiters ??= [];
-        run.waiters.push({ command, resolve });
+        (run.ownExtra.waiters ??= []).push({ command, resolve });
         this.#house.pump.commands.push(command, run.task, a);
         this.#house.pump.wake();
       };
-      if (run.refusal !== undefined || run.gone || this.#house.disposed) resolve(false);
+      if (run.extra.refusal !== undefined || run.extra.gone || this.#house.disposed) resolve(false);
       else if (run.task !== 0) give();
-      else (run.early ??= []).push(give);
+      else (run.ownExtra.early ??= []).push(give);
     });
   }
 
   cancel(run: Run, reason?: unknown): Promise<boolean> {
-    if (run.end === End.None) run.cancelReason = reason;
+    if (run.end === End.None) run.ownExtra.cancelReason = reason;
     return this.#command(run, P.CommandCancel);
   }
   pause(run: Run, kind: 'soft' | 'hard'): Promise<boolean> {

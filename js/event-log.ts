@@ -8,7 +8,7 @@
  * stands in was acknowledged; `seq` counts the journal's events, so it goes on over a reload.
  */
 import type { EventBatch, Engine } from './engine.ts';
-import { capacity, type EventOwner, Records, recordWords, stepName, stepsOf } from './event-records.ts';
+import { capacity, type EventOwner, FormerOwners, Records, recordWords, remainsOf, stepName, stepsOf } from './event-records.ts';
 import { Past } from './event-past.ts';
 import { concernsRun, endsRun, KindClockJumped, wordOf } from './event-words.ts';
 import type { Announcements } from './journal.ts';
@@ -18,7 +18,7 @@ import type { EventsOptions, RunEvent } from './types.ts';
 
 /** Events that are copied faster one by one. */
 const few = 8;
-/** Runs that may be kept in memory though they were forgotten. */
+/** Numbers that change hands before those whose events are gone are looked for. */
 const sweepEvery = 1000;
 
 export interface EventLogHost {
@@ -38,8 +38,9 @@ export class EventLog {
   #shown = 0;
   /** Where events of the page itself stand; they have no number of their own. */
   #ofPage: number[] = [];
-  /** Forgotten since the last sweep. */
-  #forgotten = 0;
+  readonly #former = new FormerOwners();
+  /** Numbers that changed hands since the last sweep. */
+  #freed = 0;
   /** Listeners of `event` have heard everything before it. */
   #told = 0;
   #found: { log: Uint8Array; runs: readonly (Run | undefined)[] } | undefined;
@@ -71,12 +72,8 @@ export class EventLog {
     const ring = this.#ring;
     ring.words.set(words.subarray(0, count * recordWords), first * recordWords);
     ring.stamps.fill(nowMs, first, first + count);
-    const { owners } = ring;
     for (let index = 0; index < count; index++) {
-      const kind = words[index * recordWords]!;
-      const owner = kind < P.EventQueueSet ? runs[words[index * recordWords + 1]!] : undefined;
-      owners[first + index] = owner;
-      if (kind === P.EventStepRecorded && owner) ring.words[(first + index) * recordWords + 3] = this.#nextStep(owner);
+      if (words[index * recordWords] === P.EventStepRecorded) this.#numberStep(first + index, runs);
     }
     this.#end += count;
     return true;
@@ -88,19 +85,21 @@ export class EventLog {
     if (kind >= P.EventRejected) return;
     const slot = this.#next();
     const ring = this.#ring;
-    const owner = concernsRun(kind) ? runs[events.words[word + 1]!] : undefined;
-    ring.owners[slot] = owner;
     ring.stamps[slot] = nowMs;
     for (let part = 0; part < recordWords; part++) ring.words[slot * recordWords + part] = events.words[word + part]!;
-    // A payload's length tells nobody anything; which step it was does.
-    if (kind === P.EventStepRecorded && owner) ring.words[slot * recordWords + 3] = this.#nextStep(owner);
+    if (kind === P.EventStepRecorded) this.#numberStep(slot, runs);
   }
 
-  #nextStep(owner: EventOwner): number {
+  /** A payload's length tells nobody anything; which step it was does. */
+  #numberStep(slot: number, runs: readonly (Run | undefined)[]): void {
+    const { words } = this.#ring;
+    const run = runs[words[slot * recordWords + 1]!];
+    if (!run) return;
+    const extra = run.ownExtra;
     // Where a journal is kept, JavaScript counts a step when it is acknowledged: later than here.
-    const before = this.#host.journal ? stepsOf(owner) : 0;
-    owner.eventSteps ??= { before, next: before };
-    return owner.eventSteps.next++;
+    const before = this.#host.journal ? stepsOf(run) : 0;
+    extra.eventSteps ??= { before, next: before };
+    words[slot * recordWords + 3] = extra.eventSteps.next++;
   }
 
   /** Something of the page itself; it takes no number of its own. */
@@ -108,7 +107,6 @@ export class EventLog {
     const from = this.#end;
     const slot = this.#next();
     this.#ofPage.push(from);
-    this.#ring.owners[slot] = undefined;
     this.#ring.stamps[slot] = nowMs;
     this.#ring.words.fill(0, slot * recordWords, (slot + 1) * recordWords);
     this.#ring.words[slot * recordWords] = kind;
@@ -147,18 +145,18 @@ export class EventLog {
       const slot = --this.#end % capacity;
       const kind = this.#ring.words[slot * recordWords]!;
       if (kind >= KindClockJumped) this.#ofPage.pop();
-      const steps = this.#ring.owners[slot]?.eventSteps;
+      const steps = this.#ownerAt(this.#end)?.extra?.eventSteps;
       if (kind === P.EventStepRecorded && steps) steps.next--;
     }
   }
 
-  /** What of a run is to stay when it goes. */
-  forget(run: Run): void {
-    run.remains = { id: run.id };
-    if (++this.#forgotten < sweepEvery) return;
-    this.#forgotten = 0;
-    this.#ring.sweep();
-    this.#past.records.sweep();
+  /** The number goes to somebody else; what stands here up to now stays this run's. */
+  released(task: number, run: Run): void {
+    this.#former.add(task, this.#end, remainsOf(run));
+    if (++this.#freed < sweepEvery) return;
+    this.#freed = 0;
+    this.#former.drop(this.#end - capacity);
+    this.#past.sweep();
   }
 
   // The journal as it was found
@@ -247,8 +245,10 @@ export class EventLog {
   }
 
   #ownerAt(position: number): EventOwner | undefined {
-    const owner = position < 0 ? this.#past.records.owners[this.#past.length + position] : this.#ring.owners[position % capacity];
-    return owner?.remains ?? owner;
+    if (position < 0) return this.#past.ownerAt(this.#past.length + position);
+    const word = (position % capacity) * recordWords;
+    const task = this.#ring.words[word + 1]!;
+    return concernsRun(this.#ring.words[word]!) ? (this.#former.find(task, position) ?? this.#host.pump.runs[task]) : undefined;
   }
 
   /** undefined: not for people, or of a run that was forgotten before this page was opened. */

@@ -3,13 +3,14 @@
  * Invariant: only runs that are still known have a story here; a compacted log's state is none.
  */
 import type { Engine } from './engine.ts';
-import { type EventOwner, Records, recordWords, stepsOf } from './event-records.ts';
+import { type EventOwner, Records, remainsOf, recordWords, stepsOf } from './event-records.ts';
 import { concernsRun, wordOf } from './event-words.ts';
 import * as P from './protocol.ts';
 import type { Run } from './run.ts';
 
 export class Past {
   readonly records = new Records();
+  #owners: (EventOwner | undefined)[] = [];
   length = 0;
   /** How many events the journal holds, those that are not kept included. */
   total = 0;
@@ -20,6 +21,18 @@ export class Past {
     this.#take(words);
     this.#stamp();
     this.#label(runs);
+  }
+
+  ownerAt(index: number): EventOwner | undefined {
+    const owner = this.#owners[index];
+    return owner && remainsOf(owner);
+  }
+
+  /** Lets go of runs that were forgotten. */
+  sweep(): void {
+    this.#owners.forEach((owner, index) => {
+      if (owner) this.#owners[index] = remainsOf(owner);
+    });
   }
 
   #take(words: Uint32Array): void {
@@ -44,7 +57,7 @@ export class Past {
   #label(runs: readonly (Run | undefined)[]): void {
     const { words } = this.records;
     const owners: (EventOwner | undefined)[] = new Array(this.length).fill(undefined);
-    this.records.owners = owners;
+    this.#owners = owners;
     const steps = new Map<number, number>();
     const over = new Set<number>();
     for (let index = this.length - 1; index >= 0; index--) {
@@ -53,10 +66,10 @@ export class Past {
       if (kind === P.EventSnapshotEnded) return this.#drop(index + 1);
       const run = concernsRun(kind) && !over.has(task) ? runs[task] : undefined;
       if (!run) continue;
-      owners[index] = run.remains ?? run;
+      owners[index] = run;
       if (kind === P.EventCreated) over.add(task);
       if (kind !== P.EventStepRecorded) continue;
-      const left = (steps.get(task) ?? run.eventSteps?.before ?? stepsOf(run)) - 1;
+      const left = (steps.get(task) ?? run.extra.eventSteps?.before ?? stepsOf(run)) - 1;
       steps.set(task, left);
       words[index * recordWords + 3] = left;
     }
@@ -66,6 +79,6 @@ export class Past {
     const { records } = this;
     this.#take(records.words.slice(count * recordWords));
     records.stamps = records.stamps.slice(count);
-    records.owners = records.owners.slice(count);
+    this.#owners = this.#owners.slice(count);
   }
 }

@@ -1,10 +1,10 @@
 /**
  * What the event log is made of: records side by side in typed arrays, and whose each of them is.
- * Invariant: once a run is forgotten, its id is all that stays of it here, sooner or later.
+ * Invariant: of a run that was forgotten its id is all that stays here.
  */
 import { readStepKey } from './payloads.ts';
 import * as P from './protocol.ts';
-import type { PayloadBytes } from './run.ts';
+import type { RunExtra } from './run-extra.ts';
 
 /** Events of a session that are kept. */
 export const capacity = 50_000;
@@ -14,22 +14,65 @@ export const recordWords = P.RecordBytes / 4;
 export interface EventOwner {
   readonly id: string;
   readonly taskIdentifier?: string;
-  readonly steps?: Map<string, unknown> | undefined;
-  readonly stepPayloads?: PayloadBytes[] | undefined;
-  /** Steps before this session, and the number of the next one. */
-  eventSteps?: { before: number; next: number } | undefined;
-  /** Forgotten: this is what stays. */
-  remains?: EventOwner | undefined;
+  readonly extra?: Readonly<RunExtra>;
 }
 
-export function stepsOf(owner: EventOwner): number {
-  return owner.stepPayloads?.length ?? owner.steps?.size ?? 0;
+/** What is to be kept of it: of one that was forgotten, the id. */
+export function remainsOf(owner: EventOwner): EventOwner {
+  return owner.extra?.gone ? { id: owner.id } : owner;
 }
 
-export function stepName(owner: EventOwner, ordinal: number): string | undefined {
-  const stored = owner.stepPayloads?.[ordinal];
-  const key = stored ? readStepKey(stored) : [...(owner.steps?.keys() ?? [])][ordinal];
+export function stepsOf({ extra }: EventOwner): number {
+  return extra?.stepPayloads?.length ?? extra?.steps?.size ?? 0;
+}
+
+export function stepName({ extra }: EventOwner, ordinal: number): string | undefined {
+  const stored = extra?.stepPayloads?.[ordinal];
+  const key = stored ? readStepKey(stored) : [...(extra?.steps?.keys() ?? [])][ordinal];
   return key?.split('\u0000')[0];
+}
+
+interface Former {
+  /** What stands before this position is its. */
+  end: number;
+  owner: EventOwner;
+  later: Former | undefined;
+}
+
+/**
+ * Whose a record is, by the number in it: a number goes to another run when the one that had it is
+ * forgotten. A list of owners beside the records would cost three writes a run that the collector
+ * has to look at.
+ */
+export class FormerOwners {
+  #first = new Map<number, Former>();
+
+  add(task: number, end: number, owner: EventOwner): void {
+    const former = { end, owner, later: undefined };
+    let last = this.#first.get(task);
+    if (!last) this.#first.set(task, former);
+    else {
+      while (last.later) last = last.later;
+      last.later = former;
+    }
+  }
+
+  find(task: number, position: number): EventOwner | undefined {
+    let former = this.#first.get(task);
+    while (former && former.end <= position) former = former.later;
+    return former?.owner;
+  }
+
+  /** Nobody will ask for what stands before this position. */
+  drop(before: number): void {
+    for (const [task, first] of this.#first) {
+      let former: Former | undefined = first;
+      while (former && former.end <= before) former = former.later;
+      if (former === first) continue;
+      if (former) this.#first.set(task, former);
+      else this.#first.delete(task);
+    }
+  }
 }
 
 /** Grows up to the capacity. */
@@ -38,7 +81,6 @@ export class Records {
   times: Float64Array = new Float64Array(this.words.buffer);
   /** When the step was; not every record says it. */
   stamps: Float64Array = new Float64Array(256);
-  owners: (EventOwner | undefined)[] = new Array(256).fill(undefined);
 
   get room(): number {
     return this.stamps.length;
@@ -49,15 +91,6 @@ export class Records {
     this.words = enlarged(this.words, new Uint32Array(room * recordWords));
     this.times = new Float64Array(this.words.buffer);
     this.stamps = enlarged(this.stamps, new Float64Array(room));
-    while (this.owners.length < room) this.owners.push(undefined);
-  }
-
-  /** Lets go of runs that were forgotten. */
-  sweep(): void {
-    for (let index = 0; index < this.owners.length; index++) {
-      const remains = this.owners[index]?.remains;
-      if (remains) this.owners[index] = remains;
-    }
   }
 }
 

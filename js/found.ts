@@ -15,20 +15,20 @@ export function endOf(state: number): End {
 /** A payload of the log becomes a run's. */
 export function place(run: Run, log: Uint8Array, { kind, offset, length, blobId }: LocatedPayload): void {
   if (blobId !== undefined) {
-    (run.blobIds ??= []).push(blobId);
+    (run.ownExtra.blobIds ??= []).push(blobId);
     return;
   }
   const payload = { bytes: log, start: offset, length };
   if (kind === P.PayloadKindInput) run.envelope = payload;
-  else if (kind === P.PayloadKindStep) (run.stepPayloads ??= []).push(payload);
+  else if (kind === P.PayloadKindStep) (run.ownExtra.stepPayloads ??= []).push(payload);
   else if (kind === P.PayloadKindResult) run.outputPayload = payload;
-  else if (kind === P.PayloadKindError) run.errorPayload = payload;
+  else if (kind === P.PayloadKindError) run.ownExtra.errorPayload = payload;
 }
 
 /** Blobs that were stored for a payload whose record a crash prevented. */
 export async function sweepBlobs(slot: StorageSlot, runs: readonly Run[]): Promise<void> {
   const orphans = new Set(await slot.blobIds());
-  for (const run of runs) for (const id of run.blobIds ?? []) orphans.delete(id);
+  for (const run of runs) for (const id of run.extra.blobIds ?? []) orphans.delete(id);
   if (orphans.size > 0) await slot.deleteBlobs([...orphans]);
 }
 

@@ -49,11 +49,15 @@ export class Intake {
     run.definition = definition;
     run.options = this.#resolve(definition, options);
     run.knownId = options?.id;
-    run.name = options?.name;
-    run.replayOf = replayOf;
-    run.metadata = options?.metadata ?? definition.spec.metadata;
-    run.createdAtMs = this.#house.clock.now();
-    run.notBeforeMs = notBeforeMs(run.options.delay, run.createdAtMs);
+    run.createdAfterMs = this.#house.clock.now() - this.#house.madeAtMs;
+    const metadata = options?.metadata ?? definition.spec.metadata;
+    if (options || metadata || replayOf !== undefined || run.options.delay !== undefined) {
+      const extra = run.ownExtra;
+      extra.name = options?.name;
+      extra.replayOf = replayOf;
+      extra.metadata = metadata;
+      extra.notBeforeMs = notBeforeMs(run.options.delay, run.createdAtMs);
+    }
     this.#keep(run, input);
     return run;
   }
@@ -105,7 +109,8 @@ export class Intake {
   #keep(run: Run, input: unknown): void {
     if (this.#house.opening.inMemory) {
       run.input = clone(input, 'input');
-      if (run.metadata) run.metadata = clone(run.metadata, 'metadata');
+      const { metadata } = run.extra;
+      if (metadata) run.ownExtra.metadata = clone(metadata, 'metadata');
       this.#house.pump.enqueue(run);
     } else {
       this.#encode(run, input);
@@ -117,20 +122,21 @@ export class Intake {
 
   #encode(run: Run, input: unknown): void {
     const { queueName, simulation, ownPolicy, policy } = run.options!;
+    const { name, metadata, replayOf } = run.extra;
     const extras =
-      queueName !== undefined || simulation || ownPolicy || run.replayOf !== undefined
-        ? { ...(run.replayOf !== undefined && { replayOf: run.replayOf }), ...(queueName !== undefined && { queue: queueName }), ...(simulation && { simulate: simulation }), ...(ownPolicy && { policy }) }
+      queueName !== undefined || simulation || ownPolicy || replayOf !== undefined
+        ? { ...(replayOf !== undefined && { replayOf }), ...(queueName !== undefined && { queue: queueName }), ...(simulation && { simulate: simulation }), ...(ownPolicy && { policy }) }
         : undefined;
-    const header = { id: run.id, identifier: run.identifier!, name: run.name, extras };
-    run.envelope = this.#house.payloads.writeEnvelope(header, input, run.metadata);
+    const header = { id: run.id, identifier: run.identifier!, name, extras };
+    run.envelope = this.#house.payloads.writeEnvelope(header, input, metadata);
     // What people see later is what was stored, not what the caller may still change.
-    if (run.metadata) run.metadata = readMetadata(run.envelope);
+    if (metadata) run.ownExtra.metadata = readMetadata(run.envelope);
     const { blobs } = this.#house.payloads;
     if (!blobs) return this.#house.pump.enqueue(run);
     this.#house.opening.opened
       .then(() => this.#house.attempts.storeBlobs(blobs))
       .then(() => {
-        run.pendingBlobs = blobs;
+        run.ownExtra.pendingBlobs = blobs;
         this.#house.pump.enqueue(run);
       })
       .catch((error) => {
@@ -151,9 +157,10 @@ export class Intake {
     const { id, identifier, name, extras } = knownHeader(run.envelope!, run.task);
     run.knownId = id;
     run.identifier = identifier;
-    run.name = name;
-    run.replayOf = extras?.replayOf;
-    run.metadata = knownMetadata(run.envelope!);
+    const extra = run.ownExtra;
+    extra.name = name;
+    extra.replayOf = extras?.replayOf;
+    extra.metadata = knownMetadata(run.envelope!);
     // Before the core is open nobody runs it; identity alone can be asked for.
     if (this.#house.pump.open) run.options ??= this.#recoveredOptions(run, extras);
   }
@@ -206,7 +213,7 @@ export class Intake {
 
   /** Pump: describes the run to the core. */
   create(run: Run): boolean {
-    if (run.refusal !== undefined) return false;
+    if (run.extra.refusal !== undefined) return false;
     const { commands } = this.#house.pump;
     const options = run.options!;
     const task = this.#house.pump.assignTask(run);
@@ -214,10 +221,11 @@ export class Intake {
     if (envelope) commands.addPayload(envelope.bytes, envelope.start, envelope.length);
     if (options.place < 0) options.place = this.#house.table.place(options);
     const { place } = options;
-    const simple = options.plain && !run.pendingBlobs;
+    const simple = options.plain && !run.extra.pendingBlobs;
     commands.push(P.CommandCreate, task, (simple ? place | 0x80000000 : place) >>> 0, envelope?.length ?? 0);
     if (!simple) this.#describe(run, options);
-    if (run.early) for (const early of run.early.splice(0)) early();
+    const { early } = run.extra;
+    if (early) for (const give of early.splice(0)) give();
     return true;
   }
 
@@ -229,9 +237,12 @@ export class Intake {
     if (options.ttlMs) set(P.TaskFieldTimeToLiveMs, options.ttlMs);
     if (options.deadlineMs) set(P.TaskFieldDeadlineAtMs, run.createdAtMs + options.deadlineMs);
     if (options.graceMs) set(P.TaskFieldGraceMs, options.graceMs);
-    if (run.notBeforeMs > run.createdAtMs) set(P.TaskFieldNotBeforeMs, run.notBeforeMs);
-    if (run.pendingBlobs) this.#house.attempts.attachBlobs(run, run.pendingBlobs);
-    run.pendingBlobs = undefined;
+    const { notBeforeMs, pendingBlobs } = run.extra;
+    if (notBeforeMs > run.createdAtMs) set(P.TaskFieldNotBeforeMs, notBeforeMs);
+    if (pendingBlobs) {
+      this.#house.attempts.attachBlobs(run, pendingBlobs);
+      run.ownExtra.pendingBlobs = undefined;
+    }
     commands.push(P.CommandSubmit, run.task);
   }
 
@@ -243,7 +254,7 @@ export class Intake {
     };
     const run = this.trigger({ id: type, spec: { id: type, run: missing }, handler: missing }, undefined, { id, name, metadata });
     run.definition = undefined;
-    (run.early ??= []).push(() => this.#house.pump.commands.push(P.CommandHold, run.task, P.HoldPayloadMissing));
+    (run.ownExtra.early ??= []).push(() => this.#house.pump.commands.push(P.CommandHold, run.task, P.HoldPayloadMissing));
     return run;
   }
 }

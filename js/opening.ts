@@ -397,7 +397,7 @@ export class Opening implements TabsHost {
   }
 
   #drop(run: Run): void {
-    run.blobIds = undefined;
+    run.ownExtra.blobIds = undefined;
     if (run.end === End.None) this.#house.pump.commands.push(P.CommandCancel, run.task);
     this.#house.pump.commands.push(P.CommandForget, run.task);
   }

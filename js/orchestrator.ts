@@ -43,6 +43,7 @@ export class Orchestrator implements OrchestratorApi {
   /** The page's small worker: timer and OPFS files. */
   readonly worker: SharedWorkerClient;
   readonly clock: Clock;
+  readonly madeAtMs: number;
   readonly pump: Pump;
   readonly payloads = new PayloadArea();
   readonly progress: ProgressTracker;
@@ -76,6 +77,7 @@ export class Orchestrator implements OrchestratorApi {
     this.#options = options;
     this.worker = new SharedWorkerClient(options.worker);
     this.clock = options.clock ?? new SystemClock(typeof Worker === 'function' ? new WorkerAlarm(this.worker) : undefined);
+    this.madeAtMs = this.clock.now();
     this.random = seededRandom(options.seed ?? randomSeed());
     const session = options.seed ?? randomSeed();
     this.intake = new Intake(this, session);
@@ -185,10 +187,7 @@ export class Orchestrator implements OrchestratorApi {
 
   /** Nothing of it is kept; whoever waits hears why. */
   refuse(run: Run, error: unknown): void {
-    run.refusal = error;
-    run.acceptance?.reject(error);
-    run.completion?.reject(error);
-    run.delivery?.reject(error);
+    run.refuse(error);
     this.#index.delete(run.id);
     this.store.changed(run);
   }
@@ -213,12 +212,11 @@ export class Orchestrator implements OrchestratorApi {
 
   attemptFailed(run: Run, outcome: number): void {
     this.progress.attemptEnded(run);
-    if (outcome === P.OutcomeTimeout) run.error = stopError(run, P.StopReasonTimeout);
+    if (outcome === P.OutcomeTimeout) run.ownExtra.error = stopError(run, P.StopReasonTimeout);
   }
 
   ended(run: Run): void {
     this.progress.attemptEnded(run);
-    run.context?.close();
     run.context = undefined;
     if (this.journal) this.journal.announcements.ended.push(run);
     else this.#unkept.push(run);
@@ -237,18 +235,17 @@ export class Orchestrator implements OrchestratorApi {
   }
 
   forgotten(run: Run): void {
-    if (run.blobIds && this.journal) {
-      const { blobIds } = run;
+    const { blobIds, waiters } = run.extra;
+    if (blobIds && this.journal) {
       const { slot } = this.journal;
       // Not before the journal says so: a crash in between must find the run with its blobs.
       this.journal.announcements.waiters.push(() => void slot.deleteBlobs(blobIds).catch(() => {}));
     }
     // A second copy of a run, found at adoption, goes without anybody hearing of it.
     const isKnown = this.#index.find(run.id) === run;
-    run.gone = true;
+    run.ownExtra.gone = true;
     this.pump.release(run);
-    for (const { resolve } of run.waiters?.splice(0) ?? []) resolve(false);
-    this.eventLog.forget(run);
+    for (const { resolve } of waiters?.splice(0) ?? []) resolve(false);
     if (!isKnown) return;
     this.#index.delete(run.id);
     this.store.changedElsewhere(run.id);
@@ -325,7 +322,7 @@ export class Orchestrator implements OrchestratorApi {
   #eachStatus(tell: (status: TaskStatus) => void): void {
     const elsewhere = this.opening?.tabs?.states() ?? [];
     const engine = this.pump.open ? this.pump.engine : undefined;
-    for (const run of this.#index.each()) tell(run.snapshot?.status ?? standing(engine, run).status);
+    for (const run of this.#index.each()) tell(run.extra.snapshot?.status ?? standing(engine, run).status);
     for (const { id, status } of elsewhere) if (!this.#index.find(id)) tell(status);
   }
 
@@ -485,7 +482,8 @@ export class Orchestrator implements OrchestratorApi {
     this.attempts.close(new InterruptedError('The orchestrator was disposed.'));
     this.pump.drain();
     this.progress.dispose();
-    for (const run of this.localRuns()) run.letGo(new DisposedError('The orchestrator was disposed; the run is found again by the next one.'));
+    const because = () => new DisposedError('The orchestrator was disposed; the run is found again by the next one.');
+    for (const run of this.localRuns()) run.letGo(because);
     await this.opening.close();
     this.eventLog.close();
     this.pump.stop();

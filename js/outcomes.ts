@@ -27,7 +27,7 @@ export class Outcomes {
     if (run.announced || run.end === End.None) return;
     run.announced = true;
     this.#house.changed(run);
-    run.completion?.resolve();
+    run.extra.completion?.resolve();
     if (run.delivery) this.deliver(run);
     if (run.end === End.Completed) this.#announceSuccess(run);
     else if (run.end === End.Failed) this.#announceFailure(run);
@@ -86,19 +86,18 @@ export class Outcomes {
   /** For callbacks; an input with files is not loaded again for them. */
   #inputOf(run: Run): any {
     if (!run.envelope) return clone(run.input, 'input');
-    return run.blobIds ? undefined : decode(inputBytes(run.envelope));
+    return run.extra.blobIds ? undefined : decode(inputBytes(run.envelope));
   }
 
   stateOf(run: Run): TaskState {
-    if (run.snapshot) return run.snapshot;
+    if (run.extra.snapshot) return run.extra.snapshot;
     const engine = this.#house.pump.open ? this.#house.pump.engine : undefined;
     this.#house.identify(run);
     const over = run.announced && run.end !== End.None;
     const error = over && run.end !== End.Completed ? this.errorOf(run) : run.end === End.Completed ? null : this.#lastError(run);
     const output = over && run.end === End.Completed ? this.#shownOutput(run) : undefined;
     const durable = this.#house.journal !== undefined && run.accepted_;
-    run.snapshot = taskState(engine, run, { output, error, metadata: run.metadata, durable });
-    return run.snapshot;
+    return (run.ownExtra.snapshot = taskState(engine, run, { output, error, durable }));
   }
 
   /** One damaged result must not keep a list from being shown; `result()` says what is wrong with it. */
@@ -128,8 +127,9 @@ export class Outcomes {
   }
 
   #lastError(run: Run): Error | null {
-    if (!run.error && run.errorPayload) run.error = readError(run.errorPayload);
-    return run.error ?? null;
+    const { error, errorPayload } = run.extra;
+    if (!error && errorPayload) return (run.ownExtra.error = readError(errorPayload));
+    return error ?? null;
   }
 
   errorOf(run: Run): Error {

@@ -58,22 +58,24 @@ export class ProgressTracker {
   }
 
   attemptStarted(run: Run, attempt: number): void {
-    if (attempt > 1 && run.progress) {
-      run.progress.value = Number.NaN;
-      run.progress.source = undefined;
-      forgetPace(run.progress);
+    const { progress } = run.extra;
+    if (attempt > 1 && progress) {
+      progress.value = Number.NaN;
+      progress.source = undefined;
+      forgetPace(progress);
     }
     if (!run.options?.simulation) return;
-    if (run.options.simulation.estimated) (run.progress ??= new RunProgress()).startedMs = this.#host.clock.now();
+    if (run.options.simulation.estimated) (run.ownExtra.progress ??= new RunProgress()).startedMs = this.#host.clock.now();
     this.#simulated.add(run);
     this.#tickLater();
   }
 
   attemptEnded(run: Run): void {
     if (this.#simulated.size > 0) this.#simulated.delete(run);
-    if (!run.progress) return;
-    if (run.end === End.Completed && run.options?.simulation?.estimated) this.#learn(run, run.progress);
-    forgetPace(run.progress);
+    const { progress } = run.extra;
+    if (!progress) return;
+    if (run.end === End.Completed && run.options?.simulation?.estimated) this.#learn(run, progress);
+    forgetPace(progress);
   }
 
   #learn(run: Run, { startedMs }: RunProgress): void {
@@ -84,7 +86,7 @@ export class ProgressTracker {
   report(run: Run, attempt: number, report: number | ProgressReport): void {
     const details = typeof report === 'object' && report !== null ? report : undefined;
     const value = details ? details.value : report;
-    const progress = (run.progress ??= new RunProgress());
+    const progress = (run.ownExtra.progress ??= new RunProgress());
     if (details) {
       progress.message = text(details.message) ?? progress.message;
       progress.phase = text(details.phase) ?? progress.phase;
@@ -147,7 +149,7 @@ export class ProgressTracker {
     const { pump } = this.#host;
     const working = run.attempt > 0 && pump.open && (pump.engine.state(run.task) & 0xf) === P.StateRunning;
     if (!working) return;
-    const progress = (run.progress ??= new RunProgress());
+    const progress = (run.ownExtra.progress ??= new RunProgress());
     const value = Number.isNaN(progress.value) ? 0 : progress.value;
     const expectedMs = simulation.estimated ? this.#durations.expected(run.taskIdentifier) : undefined;
     if (expectedMs !== undefined) return this.#estimate(run, progress, expectedMs, simulation.cap);

@@ -145,6 +145,7 @@ export class Pump {
   }
 
   release(run: Run): void {
+    this.#host.eventLog.released(run.task, run);
     this.runs[run.task] = undefined;
     this.#freeTasks.push(run.task);
     run.task = 0;
@@ -319,7 +320,8 @@ export class Pump {
         return this.#host.changed(run);
       case P.EventRetried:
         run.end = End.None;
-        if (run.announced) run.completion = run.delivery = undefined;
+        if (run.announced) run.delivery = undefined;
+        if (run.announced && run.extra.completion) run.ownExtra.completion = undefined;
         run.announced = false;
         this.#answer(run, P.CommandRetry);
         return this.#host.changed(run);
@@ -345,7 +347,7 @@ export class Pump {
   /** The run is acknowledged (or needs no acknowledgement). */
   accept(run: Run): void {
     run.accepted_ = true;
-    run.acceptance?.resolve();
+    run.extra.acceptance?.resolve();
     this.#host.changed(run);
   }
 
@@ -369,9 +371,9 @@ export class Pump {
   }
 
   #takeWaiter(run: Run, command: number, take: (resolve: (carriedOut: boolean) => void) => void): void {
-    const index = run.waiters?.findIndex((waiter) => waiter.command === command) ?? -1;
+    const index = run.extra.waiters?.findIndex((waiter) => waiter.command === command) ?? -1;
     if (index < 0) return;
-    const [waiter] = run.waiters!.splice(index, 1);
+    const [waiter] = run.extra.waiters!.splice(index, 1);
     take(waiter!.resolve);
   }
 }

@@ -16,7 +16,7 @@ export function forgetUnsealed(house: Orchestrator, error: Error): void {
     run.context?.stop(error);
     run.context = undefined;
     run.attempt = 0;
-    for (const { resolve } of run.waiters?.splice(0) ?? []) resolve(false);
+    for (const { resolve } of run.extra.waiters?.splice(0) ?? []) resolve(false);
     house.store.changed(run);
   }
 }

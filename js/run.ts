@@ -5,14 +5,12 @@
  * Invariant: `state` is the same object until something changed, and an end is shown only after it
  * was acknowledged.
  */
-import type { BlobReference } from './codec.ts';
 import type { RunContext } from './context.ts';
 import { SubtaskUnwrapError } from './errors.ts';
-import type { EventOwner } from './event-records.ts';
 import type { ResolvedRunOptions } from './options.ts';
-import type { RunProgress } from './progress.ts';
 import { RecordBytes } from './protocol.ts';
 import type { Definition } from './registry.ts';
+import { noExtra, RunExtra } from './run-extra.ts';
 import type {
   ResultPromise, ResumePolicy, RunEvent, RunHandle, TaskRunResult, TaskState, TaskStatus,
 } from './types.ts';
@@ -25,6 +23,8 @@ export interface PayloadBytes {
 }
 
 export interface RunHost {
+  /** What creation times are counted from. */
+  readonly madeAtMs: number;
   stateOf(run: Run): TaskState;
   identify(run: Run): string;
   cancelRun(run: Run, reason?: unknown): Promise<boolean>;
@@ -77,6 +77,13 @@ export interface CommandWaiter {
   resolve: (carriedOut: boolean) => void;
 }
 
+/** `createdAfterMs` of a run that was found, not triggered in this page. */
+const found = -(2 ** 30);
+
+/**
+ * A hundred thousand of these live at once, and the collector copies each of them twice: what most
+ * runs do not need stands in `extra`. 45 fields here were a fifth of the time a trivial run took.
+ */
 export class Run<Output = any, Id extends string = string> implements RunHandle<Output, Id> {
   readonly host: RunHost;
   /** The core's number; 0 until it is created there. */
@@ -84,64 +91,46 @@ export class Run<Output = any, Id extends string = string> implements RunHandle<
   /** undefined: stands in the envelope, not decoded yet. */
   knownId: string | undefined;
   identifier: string | undefined;
-  name: string | undefined;
-  metadata: Record<string, any> | undefined;
   /** Its code; undefined until it is looked up, and when the code was replaced. */
   definition: Definition | undefined;
   options: ResolvedRunOptions | undefined;
-  createdAtMs = 0;
-  /** First start not before; 0: at once. */
-  notBeforeMs = 0;
-  /** Forgotten: nothing can be asked of it any more. */
-  gone = false;
+  /** Since the host was made: a small whole number takes no object of its own, milliseconds since 1970 do. */
+  createdAfterMs = found;
 
   /** The input itself (memory), or the envelope it stands in (durable). */
   input: unknown;
   envelope: PayloadBytes | undefined;
-  blobIds: string[] | undefined;
-  /** Stored, and not attached in the core yet. */
-  pendingBlobs: readonly BlobReference[] | undefined;
-  /** Results of durable steps by key: bytes until asked for. */
-  steps: Map<string, unknown> | undefined;
-  stepPayloads: PayloadBytes[] | undefined;
   output: unknown;
   outputPayload: PayloadBytes | undefined;
-  error: Error | undefined;
-  errorPayload: PayloadBytes | undefined;
 
   /** Attempt whose code runs now; 0: none. */
   attempt = 0;
   context: RunContext | undefined;
   accepted_ = false;
-  refusal: unknown;
   /** How it ended, in the core … */
   end: End = End.None;
   /** … and whether that has been acknowledged and announced. */
   announced = false;
-
-  /** Made with the first word about it: most runs have none. */
-  progress: RunProgress | undefined;
-
-  snapshot: TaskState | undefined;
+  /** Listeners are about to hear that it changed. */
   dirty = false;
-  acceptance: Settlement | undefined;
-  completion: Settlement | undefined;
   /** What `result()` gives until the end is announced. */
   delivery: Settlement | undefined;
-  waiters: CommandWaiter[] | undefined;
-  listeners: Set<() => void> | undefined;
-  /** Commands given before the core knows the run. */
-  early: (() => void)[] | undefined;
-  cancelReason: unknown;
-  lateOutcomes = 0;
-  /** The run this one repeats. */
-  replayOf: string | undefined;
-  /** Of the event log. */
-  eventSteps: EventOwner['eventSteps'];
-  remains: EventOwner | undefined;
+  /** To read what only some runs have. */
+  extra: Readonly<RunExtra> = noExtra;
 
   constructor(host: RunHost) {
     this.host = host;
+  }
+
+  /** To write it. */
+  get ownExtra(): RunExtra {
+    if (this.extra === noExtra) this.extra = new RunExtra();
+    return this.extra;
+  }
+
+  /** 0: it was found, and only the core knows. */
+  get createdAtMs(): number {
+    return this.createdAfterMs === found ? 0 : this.host.madeAtMs + this.createdAfterMs;
   }
 
   get id(): string {
@@ -154,7 +143,7 @@ export class Run<Output = any, Id extends string = string> implements RunHandle<
   }
 
   get state(): TaskState<Output> {
-    return this.snapshot ?? this.host.stateOf(this);
+    return this.extra.snapshot ?? this.host.stateOf(this);
   }
 
   get status(): TaskStatus {
@@ -162,36 +151,43 @@ export class Run<Output = any, Id extends string = string> implements RunHandle<
   }
 
   get accepted(): Promise<void> {
-    if (this.acceptance) return this.acceptance.promise;
-    this.acceptance = settlement();
-    if (this.refusal !== undefined) this.acceptance.reject(this.refusal);
-    else if (this.accepted_) this.acceptance.resolve();
-    return this.acceptance.promise;
+    const { acceptance, refusal } = this.extra;
+    if (acceptance) return acceptance.promise;
+    const made = (this.ownExtra.acceptance = settlement());
+    if (refusal !== undefined) made.reject(refusal);
+    else if (this.accepted_) made.resolve();
+    return made.promise;
   }
 
   /** Settles when the end has been announced; the value is not kept in it. */
   get ended(): Promise<void> {
-    if (this.completion) return this.completion.promise;
-    this.completion = settlement();
-    if (this.refusal !== undefined) this.completion.reject(this.refusal);
-    else if (this.announced) this.completion.resolve();
-    return this.completion.promise;
+    const { completion, refusal } = this.extra;
+    if (completion) return completion.promise;
+    const made = (this.ownExtra.completion = settlement());
+    if (refusal !== undefined) made.reject(refusal);
+    else if (this.announced) made.resolve();
+    return made.promise;
   }
 
   result(): Promise<Output> {
     if (this.delivery) return this.delivery.promise;
     const { promise, reject } = (this.delivery = delivery());
-    if (this.refusal !== undefined) reject(this.refusal);
+    if (this.extra.refusal !== undefined) reject(this.extra.refusal);
     else if (this.announced) this.host.deliver(this);
     return promise;
   }
 
   /** @internal Nobody will ever tell how it ended. */
-  letGo(error: Error): void {
-    if (this.announced || this.refusal !== undefined) return;
-    this.refusal = error;
-    this.acceptance?.reject(error);
-    this.completion?.reject(error);
+  letGo(because: () => Error): void {
+    if (!this.announced && this.extra.refusal === undefined) this.refuse(because());
+  }
+
+  /** @internal Whoever waits for it hears why. */
+  refuse(error: unknown): void {
+    const extra = this.ownExtra;
+    extra.refusal = error;
+    extra.acceptance?.reject(error);
+    extra.completion?.reject(error);
     this.delivery?.reject(error);
   }
 
@@ -257,7 +253,7 @@ const snapshotRecordBytes = 7 * RecordBytes;
 /** About what a snapshot needs for it. */
 export function snapshotBytesOf(run: Run): number {
   let bytes = snapshotRecordBytes + (run.envelope?.length ?? 0) + (run.outputPayload?.length ?? 0);
-  if (run.end === End.None) for (const { length } of run.stepPayloads ?? []) bytes += length;
+  if (run.end === End.None) for (const { length } of run.extra.stepPayloads ?? []) bytes += length;
   return bytes;
 }
 

@@ -45,7 +45,7 @@ export class Runs {
     const definition = run.definition ?? this.#house.definition(run.taskIdentifier);
     if (!definition) throw new UnrecognizedTaskError(`No task "${run.taskIdentifier}" is registered; "${id}" can't be replayed.`);
     const input = 'payload' in options ? payload : await this.#house.attempts.inputOf(run);
-    const { name, metadata } = run;
+    const { name, metadata } = run.extra;
     return this.#house.intake.trigger(definition, input, { ...(name !== undefined && { name }), ...(metadata && { metadata }), ...given }, run.id);
   }
 

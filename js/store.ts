@@ -166,10 +166,10 @@ export class Store {
   }
 
   subscribeRun(run: Run, listener: () => void): () => void {
-    run.listeners ??= new Set();
+    const listeners = (run.ownExtra.listeners ??= new Set());
     const own = () => listener();
-    run.listeners.add(own);
-    return () => run.listeners?.delete(own);
+    listeners.add(own);
+    return () => listeners.delete(own);
   }
 
   #hear(): void {
@@ -177,9 +177,9 @@ export class Store {
   }
 
   changed(run: Run): void {
-    run.snapshot = undefined;
     this.version++;
-    if (run.dirty || !(this.#heard || this.onChanged || (run.listeners && run.listeners.size > 0))) return;
+    if (run.extra.snapshot) run.ownExtra.snapshot = undefined;
+    if (run.dirty || !(this.#heard || this.onChanged || (run.extra.listeners && run.extra.listeners.size > 0))) return;
     run.dirty = true;
     this.#dirty.push(run);
     this.#askFrame();
@@ -224,10 +224,11 @@ export class Store {
   }
 
   #tellRun(run: Run): void {
-    if (run.listeners) for (const listener of [...run.listeners]) this.call(listener);
+    const { listeners, progress } = run.extra;
+    if (listeners) for (const listener of [...listeners]) this.call(listener);
     if (this.#byId.size + this.#any.size > 0) this.#tellId(run.id);
     if (this.has('change')) this.emit('change', run.state);
-    if (run.progress && run.attempt > 0 && this.has('progress')) this.#tellProgress(run, run.progress);
+    if (progress && run.attempt > 0 && this.has('progress')) this.#tellProgress(run, progress);
   }
 
   dispose(): void {

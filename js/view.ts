@@ -64,7 +64,7 @@ function waitingToRun(engine: Engine, run: Run, packed: number, state: number): 
 function unknownToTheCore(run: Run): Standing {
   if (run.end === End.Completed) return { status: 'completed', phase: 'completed' };
   if (run.end === End.Failed) return { status: 'failed', phase: 'failed' };
-  if (run.end === End.Cancelled || run.gone) return { status: 'cancelled', phase: 'cancelled' };
+  if (run.end === End.Cancelled || run.extra.gone) return { status: 'cancelled', phase: 'cancelled' };
   return { status: 'pending', phase: 'queued' };
 }
 
@@ -84,7 +84,6 @@ const emptyMetadata = Object.freeze({});
 export interface ViewParts {
   output: unknown;
   error: Error | null;
-  metadata: Record<string, any> | undefined;
   durable: boolean;
 }
 
@@ -98,11 +97,11 @@ export function taskState(engine: Engine | undefined, run: Run, parts: ViewParts
   const over = where.status === 'completed' || where.status === 'failed' || where.status === 'cancelled';
   const dueAt = value(P.FieldDueAt);
   const stored = known ? value(P.FieldProgress) : Number.NaN;
-  const told = run.progress;
+  const { name, metadata, progress: told, replayOf } = run.extra;
   const progress = told && !Number.isNaN(told.value) ? told.value : stored;
   const state = {
     id: run.id,
-    name: run.name ?? run.taskIdentifier,
+    name: name ?? run.taskIdentifier,
     taskIdentifier: run.taskIdentifier,
     ...where,
     progress: where.status === 'completed' ? 100 : Number.isNaN(progress) ? 0 : progress,
@@ -123,8 +122,8 @@ export function taskState(engine: Engine | undefined, run: Run, parts: ViewParts
     retryAt: dueAt > 0 && (where.phase === 'retrying' || where.phase === 'delayed') ? dueAt : undefined,
     recoveries: value(P.FieldRecoveries),
     steps: value(P.FieldSteps),
-    metadata: parts.metadata ?? emptyMetadata,
-    replayOf: run.replayOf,
+    metadata: metadata ?? emptyMetadata,
+    replayOf,
     durable: parts.durable,
     local: true,
   };

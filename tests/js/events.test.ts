@@ -121,6 +121,20 @@ for (const storage of ['memory', undefined] as const) {
       expect(events.find(({ type }) => type === 'cancelled')!.data).toEqual({ cause: 'asked' });
     });
 
+    it('T1: an event stays with its run when the number of that goes to others', async () => {
+      const house = await open(options);
+      const ids: string[] = [];
+      for (let round = 0; round < 3; round++) {
+        const run = house.orchestrator.trigger(defineTask({ id: `round ${round}`, run: () => round }), null);
+        await run.result();
+        ids.push(run.id);
+        if (round < 2) expect(await house.orchestrator.removeTask(run.id)).toBe(true);
+      }
+      for (const id of ids) expect(types(await kept(house, { runId: id })).slice(0, 3)).toEqual(['created', 'started', 'succeeded']);
+      const created = (await kept(house)).filter(({ type }) => type === 'created');
+      expect(created.map(({ runId }) => runId)).toEqual(ids);
+    });
+
     it('T1: keeps the newest 50,000 and stays in order around the ring', async () => {
       const house = await open({ ...options, retention: { completed: { count: 1e9 } } });
       const trivial = defineTask({ id: 'trivial', run: () => 1 });

@@ -110,6 +110,27 @@ for (const storage of ['memory', undefined] as const) {
       expect(completed).toHaveLength(1);
     });
 
+    it('G4: promises of a class of its own, and what only has a then, settle their own run and no other', async () => {
+      class Impatient<Value> extends Promise<Value> {
+        override then<A = Value, B = never>(yes?: ((value: Value) => A | PromiseLike<A>) | null, no?: ((error: unknown) => B | PromiseLike<B>) | null): Promise<A | B> {
+          const answered = super.then(yes, no);
+          void super.then(yes, no);
+          return answered;
+        }
+      }
+      const thenable = (n: number) => ({ then: (yes: (value: number) => void) => {
+        yes(n);
+        setTimeout(() => yes(-1));
+      } });
+      const shapes = [(n: number) => Impatient.resolve(n), thenable, async (n: number) => n];
+      const { orchestrator, clock } = await open(options);
+      const task = defineTask({ id: 'shapes', queue: { name: 'shapes', concurrency: 2 }, run: (n: number) => shapes[n % 3]!(n) as Promise<number> });
+      const runs = Array.from({ length: 60 }, (_, n) => orchestrator.trigger(task, n));
+      expect(await Promise.all(runs.map((run) => run.result()))).toEqual(runs.map((_, n) => n));
+      await clock.settle();
+      expect(runs.map((run) => run.state.result)).toEqual(runs.map((_, n) => n));
+    });
+
     it('G7: what code does to its input, result, metadata or ctx afterwards reaches nobody', async () => {
       const { orchestrator } = await open(options);
       const kept: { result?: { list: number[] }; ctx?: TaskContext } = {};

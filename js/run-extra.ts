@@ -1,0 +1,50 @@
+/**
+ * What only some runs have: made with the first of it.
+ *
+ * Invariant: read through `run.extra`, which is one empty object for all runs that have none of it,
+ * and written through `run.ownExtra`. Most of a hundred thousand runs never need a field of these,
+ * and what is not there costs no memory and is not copied by the collector.
+ */
+import type { BlobReference } from './codec.ts';
+import type { RunProgress } from './progress.ts';
+import type { CommandWaiter, PayloadBytes, Settlement } from './run.ts';
+import type { TaskState } from './types.ts';
+
+export class RunExtra {
+  name: string | undefined;
+  metadata: Record<string, any> | undefined;
+  /** First start not before; 0: at once. */
+  notBeforeMs = 0;
+  /** The run this one repeats. */
+  replayOf: string | undefined;
+
+  blobIds: string[] | undefined;
+  /** Stored, and not attached in the core yet. */
+  pendingBlobs: readonly BlobReference[] | undefined;
+  /** Results of durable steps by key: bytes until asked for. */
+  steps: Map<string, unknown> | undefined;
+  stepPayloads: PayloadBytes[] | undefined;
+  error: Error | undefined;
+  errorPayload: PayloadBytes | undefined;
+
+  refusal: unknown;
+  /** Forgotten: nothing can be asked of it any more. */
+  gone = false;
+  cancelReason: unknown;
+  lateOutcomes = 0;
+  /** Commands given before the core knows the run. */
+  early: (() => void)[] | undefined;
+  waiters: CommandWaiter[] | undefined;
+
+  /** Made with the first word about it: most runs have none. */
+  progress: RunProgress | undefined;
+  snapshot: TaskState | undefined;
+  listeners: Set<() => void> | undefined;
+  acceptance: Settlement | undefined;
+  completion: Settlement | undefined;
+
+  /** Of the event log: steps before this session, and the number of the next one. */
+  eventSteps: { before: number; next: number } | undefined;
+}
+
+export const noExtra: Readonly<RunExtra> = Object.freeze(new RunExtra());
