@@ -1,27 +1,29 @@
 /**
- * Runs the code of people: starts handlers, takes what they return or throw to the core, records
- * their durable steps.
+ * Runs the code of people: starts handlers, takes what they return or throw to the core.
  *
  * Invariants: whatever a handler does (throws anything, returns twice, mutates its input, never
  * settles) ends as one `Settle` of its attempt or none; values are taken by value at the boundary;
  * what comes after the attempt has ended is counted and dropped.
  */
 import { type BlobReference, clone, decode, decodeWithBlobs } from './codec.ts';
+import { settleUnawaited } from './context/children.ts';
+import type { Durable } from './context/durable.ts';
+import type { ContextServices } from './context/services.ts';
 import { RunContext, type ContextHost } from './context.ts';
 import {
-  CanceledError, DeadlineError, EmptyOutputError, InterruptedError, OrchestratorError, RetryableError, TaskTimeoutError, WorkerCrashedError,
+  CanceledError, DeadlineError, DriftError, EmptyOutputError, InterruptedError, OrchestratorError, RetryableError, TaskTimeoutError, WorkerCrashedError,
 } from './errors.ts';
 import type { Journal } from './journal.ts';
 import { Landings } from './landing.ts';
-import { inputBytes, type PayloadArea, readStepKey, stepValueBytes } from './payloads.ts';
+import { inputBytes, type PayloadArea } from './payloads.ts';
 import type { ProgressTracker } from './progress.ts';
 import * as P from './protocol.ts';
 import type { Pump } from './pump.ts';
 import type { Definition } from './registry.ts';
-import { type PayloadBytes, type Run, type Settlement, settlement } from './run.ts';
+import type { PayloadBytes, Run } from './run.ts';
 import { serializeError } from './serialize-error.ts';
 import type { Clock } from './clock.ts';
-import type { ProgressReport, TaskHandler } from './types.ts';
+import type { LogLevel, ProgressReport, TaskHandler } from './types.ts';
 
 export interface AttemptsHost {
   readonly clock: Clock;
@@ -29,16 +31,18 @@ export interface AttemptsHost {
   readonly journal: Journal | undefined;
   readonly payloads: PayloadArea;
   readonly progress: ProgressTracker;
+  readonly services: ContextServices;
   /** The code of a run; undefined: nothing is registered for it here. */
   definitionOf(run: Run): Definition | undefined;
   missingDefinition(run: Run): void;
   changed(run: Run): void;
+  log(run: Run, level: LogLevel, message: string, attributes: Record<string, unknown> | undefined): void;
+  emitted(run: Run, name: string, data: unknown): void;
 }
 
 export class Attempts implements ContextHost {
   readonly #host: AttemptsHost;
   readonly #landings = new Landings(this);
-  #parked = new Map<Run, Settlement>();
 
   constructor(host: AttemptsHost) {
     this.#host = host;
@@ -98,7 +102,35 @@ export class Attempts implements ContextHost {
     this.succeeded(run, attempt, returned);
   }
 
+  get services(): ContextServices {
+    return this.#host.services;
+  }
+  log(run: Run, level: LogLevel, message: string, attributes: Record<string, unknown> | undefined): void {
+    this.#host.log(run, level, message, attributes);
+  }
+  emit(run: Run, name: string, data: unknown): void {
+    this.#host.emitted(run, name, data);
+  }
+
   succeeded(run: Run, attempt: number, value: unknown): void {
+    if (run.attempt !== attempt) return this.#late(run);
+    const durable = run.context?.durable;
+    if (!durable) return this.#succeed(run, attempt, value);
+    this.#finish(run, durable).then(
+      () => this.#succeed(run, attempt, value),
+      (error) => this.failed(run, attempt, error),
+    );
+  }
+
+  /** Code that used durable verbs ends when its children may be left, and only the way it went before. */
+  async #finish(run: Run, durable: Durable): Promise<void> {
+    const { unawaited = 'wait' } = run.definition?.spec ?? {};
+    await settleUnawaited(durable, unawaited, (child) => this.#host.pump.commands.push(P.CommandBelong, child.task, run.task, P.ChildPolicyDetach));
+    const unasked = durable.replay.unasked();
+    if (unasked) throw driftError(run, unasked);
+  }
+
+  #succeed(run: Run, attempt: number, value: unknown): void {
     if (run.attempt !== attempt) return this.#late(run);
     const { journal, pump, payloads } = this.#host;
     try {
@@ -199,9 +231,6 @@ export class Attempts implements ContextHost {
 
   stopping(run: Run, reason: number): void {
     run.context?.stop(stopError(run, reason));
-    // Parked code can only hear of it by its promise.
-    this.#parked.get(run)?.reject(stopError(run, reason));
-    this.#parked.delete(run);
   }
 
   abandoned(run: Run): void {
@@ -212,72 +241,13 @@ export class Attempts implements ContextHost {
   }
 
   resumed(run: Run): void {
-    this.#parked.get(run)?.resolve();
-    this.#parked.delete(run);
+    run.context?.durable?.parking.resumed();
   }
-
-  // Durable steps
-
-  recordedStep(run: Run, key: string): { value: unknown } | Promise<{ value: unknown }> | undefined {
-    this.#indexSteps(run);
-    const { steps } = run.extra;
-    if (!steps?.has(key)) return undefined;
-    const stored = steps.get(key);
-    if (!(stored instanceof StoredStep)) return { value: clone(stored, 'step') };
-    return this.#load(stepValueBytes(stored.payload)).then((value) => ({ value }));
+  woken(run: Run): void {
+    run.context?.durable?.parking.noteWoken();
   }
-
-  #indexSteps(run: Run): void {
-    if (!run.extra.stepPayloads) return;
-    const extra = run.ownExtra;
-    extra.steps ??= new Map();
-    for (const payload of extra.stepPayloads ?? []) extra.steps.set(readStepKey(payload), new StoredStep(payload));
-    extra.stepPayloads = undefined;
-  }
-
-  async recordStep(run: Run, attempt: number, key: string, value: unknown): Promise<unknown> {
-    const { journal, pump, payloads } = this.#host;
-    if (!journal) {
-      (run.ownExtra.steps ??= new Map()).set(key, clone(value, 'step'));
-      pump.commands.push(P.CommandRecordStep, run.task, attempt, 0);
-      pump.wake();
-      return value;
-    }
-    const payload = payloads.writeStep(key, value);
-    const { blobs } = payloads;
-    if (blobs) {
-      await this.storeBlobs(blobs);
-      if (run.attempt !== attempt) throw stopError(run, P.StopReasonInterrupt);
-      this.attachBlobs(run, blobs);
-    }
-    pump.commands.addPayload(payload.bytes, payload.start, payload.length);
-    pump.commands.push(P.CommandRecordStep, run.task, attempt, payload.length);
-    await this.#acknowledgedStep(run);
-    (run.ownExtra.steps ??= new Map()).set(key, new StoredStep(payload));
-    return blobs ? this.#load(stepValueBytes(payload)) : decode(stepValueBytes(payload));
-  }
-
-  /** Resolves with the frame the record stands in; rejects when the attempt had ended before it. */
-  #acknowledgedStep(run: Run): Promise<void> {
-    const { pump } = this.#host;
-    return new Promise((resolve, reject) => {
-      (run.ownExtra.waiters ??= []).push({
-        command: P.CommandRecordStep,
-        resolve: (carriedOut) => (carriedOut ? resolve() : reject(stopError(run, P.StopReasonInterrupt))),
-      });
-      pump.wake();
-    });
-  }
-
-  parkIfPaused(run: Run, attempt: number): Promise<void> | undefined {
-    const { pump } = this.#host;
-    const state = pump.open ? pump.engine.state(run.task) : 0;
-    if (!(state & pausedBit)) return undefined;
-    const parked = settlement();
-    this.#parked.set(run, parked);
-    pump.commands.push(P.CommandWait, run.task, attempt, 1);
-    pump.wake();
-    return parked.promise;
+  alarmRang(run: Run): void {
+    run.context?.durable?.alarms.rang(this.#host.clock.now());
   }
 
   reportProgress(run: Run, attempt: number, report: number | ProgressReport): void {
@@ -307,15 +277,6 @@ export class Attempts implements ContextHost {
   }
 }
 
-class StoredStep {
-  readonly payload: PayloadBytes;
-  constructor(payload: PayloadBytes) {
-    this.payload = payload;
-  }
-}
-
-const pausedBit = 1 << 4;
-
 function isThenable(value: unknown): value is PromiseLike<unknown> {
   return value !== null && typeof value === 'object' && typeof (value as PromiseLike<unknown>).then === 'function';
 }
@@ -323,6 +284,14 @@ function isThenable(value: unknown): value is PromiseLike<unknown> {
 /** @throws EmptyOutputError for a Blob or File without a byte */
 function refuseEmpty(value: unknown): void {
   if (value instanceof Blob && value.size === 0) throw new EmptyOutputError('The result is an empty file (0 bytes).');
+}
+
+function driftError(run: Run, { expected, actual }: { expected: string; actual: string | undefined }): DriftError {
+  const instead = actual ? `, but asked for "${actual}"` : ', and ended without it';
+  return new DriftError(
+    `Run ${run.id}: its code had recorded "${expected}" here${instead}. Keep the names and the order of what a run has done, or guard changes with ctx.patch(id).`,
+    { data: { expected, actual, path: run.taskIdentifier } },
+  );
 }
 
 /** One that can be read: getters and proxies may throw themselves. */

@@ -18,6 +18,11 @@ export interface Clock {
   dispose(): void;
 }
 
+/** The wall clock of whoever has no clock of its own: code in a worker. */
+export function wallClockMs(): number {
+  return Date.now();
+}
+
 interface Entry {
   atMs: number;
   callback: () => void;

@@ -1,29 +1,40 @@
 /**
- * What a handler gets beside its input: durable steps, progress, the abort signal.
+ * What a handler gets beside its input: durable steps, children, waits, progress, the abort signal.
+ * The durable verbs live in context/; here they have their names.
  *
  * Invariants: a context belongs to one attempt and is closed with it (`run.context` is then another or
- * none); a step that has been recorded is answered from its record; the code after a step runs only
- * when its result is acknowledged.
+ * none); what has been recorded is answered
+ * from its record; the code after a verb runs only when what it gave is recorded.
  */
-import { ConfigurationError, ContextClosedError } from './errors.ts';
+import { runChild, runFunction } from './context/children.ts';
+import { Chance, now, patch } from './context/decisions.ts';
+import { Durable } from './context/durable.ts';
+import { map, scatter } from './context/items.ts';
+import type { ContextServices } from './context/services.ts';
+import { sleep, sleepTo } from './context/sleep.ts';
+import { type Compute, step } from './context/steps.ts';
+import { valueOf } from './history.ts';
 import type { Run } from './run.ts';
-import type { ProgressReport, TaskContext } from './types.ts';
+import type {
+  ChildOptions, Duration, Instant, ItemResult, LogLevel, MapOptions, ProgressReport, RunFunction, SleepOptions, StepOptions, TaskContext, TaskLog,
+} from './types.ts';
 
 export interface ContextHost {
-  /** The recorded value of a step, if there is one. */
-  recordedStep(run: Run, key: string): { value: unknown } | Promise<{ value: unknown }> | undefined;
-  /** Records a result and resolves, with the value as it was stored, when that is acknowledged. */
-  recordStep(run: Run, attempt: number, key: string, value: unknown): Promise<unknown>;
-  /** Parks while the run is paused softly. undefined: it is not. */
-  parkIfPaused(run: Run, attempt: number): Promise<void> | undefined;
+  readonly services: ContextServices;
   reportProgress(run: Run, attempt: number, report: number | ProgressReport): void;
+  /** A line of its log, and something its code wants heard. */
+  log(run: Run, level: LogLevel, message: string, attributes: Record<string, unknown> | undefined): void;
+  emit(run: Run, name: string, data: unknown): void;
 }
 
 /** What most handlers never ask for; made with the first of it. */
 class ContextExtra {
   controller: AbortController | undefined;
   abandonListeners: (() => void)[] | undefined;
-  stepCounts: Map<string, number> | undefined;
+  durable: Durable | undefined;
+  runFunction: RunFunction | undefined;
+  chance: Chance | undefined;
+  log: TaskLog | undefined;
   stopReason: Error | undefined;
 }
 
@@ -48,6 +59,20 @@ export class RunContext implements TaskContext {
     return this.#run.context !== this;
   }
 
+  /** @internal What its durable verbs share; undefined until the first. */
+  get durable(): Durable | undefined {
+    return this.#extra?.durable;
+  }
+
+  #work(): Durable {
+    const extra = this.#ownExtra;
+    if (!extra.durable) {
+      extra.durable = new Durable(this.#host.services, this.#run, this.#attempt, () => this.#closed);
+      if (extra.stopReason) extra.durable.stop(extra.stopReason);
+    }
+    return extra.durable;
+  }
+
   get signal(): AbortSignal {
     const extra = this.#ownExtra;
     const { signal } = (extra.controller ??= new AbortController());
@@ -59,9 +84,17 @@ export class RunContext implements TaskContext {
     return { number: this.#attempt, max: this.#run.options?.maxAttempts ?? this.#run.state.maxRetries + 1 };
   }
 
-  get run(): TaskContext['run'] {
-    const { id, name, createdAt, recoveries } = this.#run.state;
-    return { id, name, createdAt, recoveries };
+  /** A function that knows the run it belongs to: `ctx.run(task, input)` and `ctx.run.id`. */
+  get run(): RunFunction {
+    const extra = this.#ownExtra;
+    if (extra.runFunction) return extra.runFunction;
+    const call = (task: unknown, input: unknown, options?: ChildOptions) =>
+      typeof input === 'function' && typeof task === 'string'
+        ? this.step(task, input as Compute<unknown>, options as StepOptions | undefined)
+        : runChild(this.#work(), this.#host.services, task, input, options);
+    const { id, name, createdAt, recoveries, parentId, rootId, depth } = this.#run.state;
+    extra.runFunction = runFunction(call, { id, name, createdAt, recoveries, depth, ...(parentId !== undefined && { parentId, rootId: rootId! }) });
+    return extra.runFunction;
   }
 
   get task(): { readonly id: string } {
@@ -72,33 +105,64 @@ export class RunContext implements TaskContext {
     return this.#run.state.metadata;
   }
 
-  async step<Value>(name: string, run: () => Value | Promise<Value>): Promise<Value> {
-    this.#check('step', name);
-    if (typeof name !== 'string' || name === '' || name.length > 512)
-      throw new ConfigurationError(`ctx.step needs a name of 1 to 512 characters, not ${JSON.stringify(name)}.`);
-    if (typeof run !== 'function') throw new ConfigurationError(`ctx.step("${name}") needs a function that computes the step.`);
-    const key = this.#key(name);
-    const recorded = this.#host.recordedStep(this.#run, key);
-    if (recorded) return (await recorded).value as Value;
-    await this.#safePoint(name);
-    const value = await run();
-    this.#check('step', name);
-    const stored = (await this.#host.recordStep(this.#run, this.#attempt, key, value)) as Value;
-    await this.#safePoint(name);
-    return stored;
+  step<Value>(name: string, compute: Compute<Value>, options?: StepOptions<Value>): Promise<Value> {
+    return step(this.#work(), this.#host.services, name, compute, options as StepOptions | undefined);
   }
 
-  /** Steps of one name are told apart by their order; most names occur once. */
-  #key(name: string): string {
-    const counts = (this.#ownExtra.stepCounts ??= new Map());
-    const count = counts.get(name) ?? 0;
-    counts.set(name, count + 1);
-    return count === 0 ? name : `${name}\u0000${count}`;
+  sleep(duration: Duration, options?: SleepOptions): Promise<void> {
+    return sleep(this.#work(), duration, options);
   }
 
-  async #safePoint(name: string): Promise<void> {
-    await this.#host.parkIfPaused(this.#run, this.#attempt);
-    this.#check('step', name);
+  sleepUntil(instant: Instant, options?: SleepOptions & { throwIfInThePast?: boolean }): Promise<void> {
+    return sleepTo(this.#work(), instant, options);
+  }
+
+  map<Item, Value>(items: readonly Item[], work: any, options?: MapOptions<Item>): Promise<ItemResult<Value, Item>[]> {
+    return map(this, items, work, options);
+  }
+
+  scatter(sources: Record<string, unknown>): Promise<any> {
+    return scatter(this, sources);
+  }
+
+  now(): number {
+    return now(this.#work());
+  }
+
+  /** @internal For a worker, which can't ask and wait: what `now()` was, in its order. */
+  recordedTimes(): number[] {
+    const times: number[] = [];
+    for (const entry of this.#host.services.historyOf(this.#run).entries)
+      if (entry.key === '\u0004now' || entry.key.startsWith('\u0004now\u0000')) times.push(valueOf(entry) as number);
+    return times;
+  }
+
+  random(): number {
+    return this.#numbers().number();
+  }
+
+  uuid(): string {
+    return this.#numbers().uuid();
+  }
+
+  #numbers(): Chance {
+    return (this.#ownExtra.chance ??= new Chance(this.#run.id));
+  }
+
+  patch(id: string): Promise<boolean> {
+    return patch(this.#work(), id);
+  }
+
+  get log(): TaskLog {
+    const write = (level: LogLevel) => (message: string, attributes?: Record<string, unknown>) => {
+      // Said already, by the attempt that is being repeated.
+      if (!this.durable?.replay.active) this.#host.log(this.#run, level, message, attributes);
+    };
+    return (this.#ownExtra.log ??= { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') });
+  }
+
+  emit(name: string, data?: unknown): void {
+    if (!this.#closed && !this.durable?.replay.active) this.#host.emit(this.#run, name, data);
   }
 
   progress(report: number | ProgressReport): void {
@@ -115,18 +179,11 @@ export class RunContext implements TaskContext {
     const extra = this.#ownExtra;
     extra.stopReason = reason;
     extra.controller?.abort(reason);
+    extra.durable?.stop(reason);
   }
 
   /** @internal Its code did not stop in time; the run has let go of this. */
   abandon(): void {
     for (const listener of this.#extra?.abandonListeners ?? []) listener();
-  }
-
-  #check(verb: string, name: string): void {
-    if (this.#extra?.stopReason) throw this.#extra.stopReason;
-    if (!this.#closed) return;
-    throw new ContextClosedError(
-      `ctx.${verb}("${name}") of run ${this.#run.id} was used after its attempt ${this.#attempt} had ended. Await everything before the handler returns.`,
-    );
   }
 }

@@ -240,6 +240,10 @@ export class Engine {
   queueValue(queue: number, field: number): number {
     return this.#core.queueValue(queue, field);
   }
+  /** Milliseconds before the next try within an attempt; Infinity: there is none. */
+  retryDelay(policy: number, failures: number, lastDelayMs: number): number {
+    return this.#core.retryDelay(policy, failures, lastDelayMs);
+  }
   get taskBytes(): number {
     return this.#core.bytes();
   }

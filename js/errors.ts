@@ -90,6 +90,16 @@ export class RetryableError extends family('RetryableError', 'RETRYABLE', true) 
 export class EmptyOutputError extends family('EmptyOutputError', 'EMPTY_OUTPUT', true) {}
 /** `ctx` was used after its attempt had ended. */
 export class ContextClosedError extends family('ContextClosedError', 'CONTEXT_CLOSED') {}
+/** Code that runs again goes another way than it did: what is recorded and what it asks for differ. */
+export class DriftError extends family('DriftError', 'DRIFT') {}
+/** A run has recorded more than a page should replay. */
+export class HistoryLimitError extends family('HistoryLimitError', 'HISTORY_LIMIT') {}
+/** A step took longer than its `timeout`. Tried again where it has `retry`. */
+export class StepTimeoutError extends family('StepTimeoutError', 'STEP_TIMEOUT', true) {}
+/** A handler returned while children of it still ran, and its task says `unawaited: 'error'`. */
+export class UnawaitedChildrenError extends family('UnawaitedChildrenError', 'UNAWAITED_CHILDREN') {}
+/** Several things that were done at once failed; `data.failed` names them. Retried. */
+export class BatchError extends family('BatchError', 'BATCH', true) {}
 /** The worker of an attempt died. Retried. */
 export class WorkerCrashedError extends family('WorkerCrashedError', 'WORKER_CRASHED', true) {}
 /** Base of storage trouble. */

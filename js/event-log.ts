@@ -96,8 +96,7 @@ export class EventLog {
     const run = runs[words[slot * recordWords + 1]!];
     if (!run) return;
     const extra = run.ownExtra;
-    // Where a journal is kept, JavaScript counts a step when it is acknowledged: later than here.
-    const before = this.#host.journal ? stepsOf(run) : 0;
+    const before = stepsOf(run);
     extra.eventSteps ??= { before, next: before };
     words[slot * recordWords + 3] = extra.eventSteps.next++;
   }

@@ -2,7 +2,8 @@
  * What the event log is made of: records side by side in typed arrays, and whose each of them is.
  * Invariant: of a run that was forgotten its id is all that stays here.
  */
-import { readStepKey } from './payloads.ts';
+import { nameOf } from './history.ts';
+import { readRecord } from './payloads.ts';
 import * as P from './protocol.ts';
 import type { RunExtra } from './run-extra.ts';
 
@@ -23,13 +24,13 @@ export function remainsOf(owner: EventOwner): EventOwner {
 }
 
 export function stepsOf({ extra }: EventOwner): number {
-  return extra?.stepPayloads?.length ?? extra?.steps?.size ?? 0;
+  return extra?.stepPayloads?.length ?? extra?.history?.entries.length ?? 0;
 }
 
 export function stepName({ extra }: EventOwner, ordinal: number): string | undefined {
   const stored = extra?.stepPayloads?.[ordinal];
-  const key = stored ? readStepKey(stored) : [...(extra?.steps?.keys() ?? [])][ordinal];
-  return key?.split('\u0000')[0];
+  const key = stored ? readRecord(stored).key : extra?.history?.entries[ordinal]?.key;
+  return key === undefined ? undefined : nameOf(key);
 }
 
 interface Former {

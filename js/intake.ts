@@ -38,7 +38,7 @@ export class Intake {
     this.#prepared.delete(definition);
   }
 
-  trigger(definition: Definition, input: unknown, options: TriggerOptions | undefined, replayOf?: string): Run {
+  trigger(definition: Definition, input: unknown, options: TriggerOptions | undefined, replayOf?: string, family?: Family): Run {
     if (this.#house.opening.failure !== undefined) throw this.#house.opening.failure;
     if (this.#house.disposed) throw new DisposedError('This orchestrator was disposed. Create another one.');
     if (this.#house.journal?.refusing)
@@ -51,12 +51,13 @@ export class Intake {
     run.knownId = options?.id;
     run.createdAfterMs = this.#house.clock.now() - this.#house.madeAtMs;
     const metadata = options?.metadata ?? definition.spec.metadata;
-    if (options || metadata || replayOf !== undefined || run.options.delay !== undefined) {
+    if (options || metadata || replayOf !== undefined || family || run.options.delay !== undefined) {
       const extra = run.ownExtra;
       extra.name = options?.name;
       extra.replayOf = replayOf;
       extra.metadata = metadata;
       extra.notBeforeMs = notBeforeMs(run.options.delay, run.createdAtMs);
+      if (family) beget(run, family);
     }
     this.#keep(run, input);
     return run;
@@ -124,8 +125,11 @@ export class Intake {
     const { queueName, simulation, ownPolicy, policy } = run.options!;
     const { name, metadata, replayOf } = run.extra;
     const extras =
-      queueName !== undefined || simulation || ownPolicy || replayOf !== undefined
-        ? { ...(replayOf !== undefined && { replayOf }), ...(queueName !== undefined && { queue: queueName }), ...(simulation && { simulate: simulation }), ...(ownPolicy && { policy }) }
+      queueName !== undefined || simulation || ownPolicy || replayOf !== undefined || run.extra.parent
+        ? {
+            ...(replayOf !== undefined && { replayOf }), ...(run.extra.parent && { family: familyOf(run) }), ...(queueName !== undefined && { queue: queueName }),
+            ...(simulation && { simulate: simulation }), ...(ownPolicy && { policy }),
+          }
         : undefined;
     const header = { id: run.id, identifier: run.identifier!, name, extras };
     run.envelope = this.#house.payloads.writeEnvelope(header, input, metadata);
@@ -160,6 +164,7 @@ export class Intake {
     const extra = run.ownExtra;
     extra.name = name;
     extra.replayOf = extras?.replayOf;
+    readFamily(run, extras?.family);
     extra.metadata = knownMetadata(run.envelope!);
     // Before the core is open nobody runs it; identity alone can be asked for.
     if (this.#house.pump.open) run.options ??= this.#recoveredOptions(run, extras);
@@ -221,7 +226,7 @@ export class Intake {
     if (envelope) commands.addPayload(envelope.bytes, envelope.start, envelope.length);
     if (options.place < 0) options.place = this.#house.table.place(options);
     const { place } = options;
-    const simple = options.plain && !run.extra.pendingBlobs;
+    const simple = options.plain && !run.extra.pendingBlobs && !run.extra.parent;
     commands.push(P.CommandCreate, task, (simple ? place | 0x80000000 : place) >>> 0, envelope?.length ?? 0);
     if (!simple) this.#describe(run, options);
     const { early } = run.extra;
@@ -237,12 +242,13 @@ export class Intake {
     if (options.ttlMs) set(P.TaskFieldTimeToLiveMs, options.ttlMs);
     if (options.deadlineMs) set(P.TaskFieldDeadlineAtMs, run.createdAtMs + options.deadlineMs);
     if (options.graceMs) set(P.TaskFieldGraceMs, options.graceMs);
-    const { notBeforeMs, pendingBlobs } = run.extra;
+    const { notBeforeMs, pendingBlobs, parent, childPolicy } = run.extra;
     if (notBeforeMs > run.createdAtMs) set(P.TaskFieldNotBeforeMs, notBeforeMs);
     if (pendingBlobs) {
       this.#house.attempts.attachBlobs(run, pendingBlobs);
       run.ownExtra.pendingBlobs = undefined;
     }
+    if (parent) commands.push(P.CommandBelong, run.task, parent.task, childPolicy);
     commands.push(P.CommandSubmit, run.task);
   }
 
@@ -257,6 +263,42 @@ export class Intake {
     (run.ownExtra.early ??= []).push(() => this.#house.pump.commands.push(P.CommandHold, run.task, P.HoldPayloadMissing));
     return run;
   }
+}
+
+/** Whose child a run is, and as which. */
+export interface Family {
+  parent: Run;
+  key: string;
+  policy: number;
+  depth: number;
+  fingerprint: number;
+}
+
+function beget(run: Run, { parent, key, policy, depth, fingerprint }: Family): void {
+  const extra = run.ownExtra;
+  extra.parent = parent;
+  extra.parentId = parent.id;
+  extra.rootId = parent.extra.rootId ?? parent.id;
+  extra.childKey = key;
+  extra.childPolicy = policy;
+  extra.depth = depth;
+  extra.fingerprint = fingerprint;
+}
+
+function familyOf(run: Run): NonNullable<EnvelopeHeader['extras']>['family'] {
+  const { parentId, rootId, childKey, depth, fingerprint } = run.extra;
+  return { parent: parentId!, root: rootId!, key: childKey!, depth, fingerprint };
+}
+
+/** Believes nothing: other scripts of the origin can write what is read here. */
+function readFamily(run: Run, family: NonNullable<EnvelopeHeader['extras']>['family']): void {
+  if (!family || typeof family.parent !== 'string' || typeof family.key !== 'string') return;
+  const extra = run.ownExtra;
+  extra.parentId = family.parent;
+  extra.rootId = typeof family.root === 'string' ? family.root : family.parent;
+  extra.childKey = family.key;
+  extra.depth = Number.isInteger(family.depth) ? Math.max(1, family.depth) : 1;
+  extra.fingerprint = Number(family.fingerprint) || 0;
 }
 
 /** Id, name and metadata change nothing of what the core is told. */

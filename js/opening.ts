@@ -294,6 +294,7 @@ export class Opening implements TabsHost {
       place(run, log, found);
     }
     pump.numbered();
+    this.#house.services.children.lookAgain();
     return runs;
   }
 

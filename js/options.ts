@@ -12,7 +12,7 @@ export const runOptionNames = [
   'retry', 'queue', 'priority', 'timeout', 'deadline', 'ttl', 'graceMs', 'delay', 'simulateProgress', 'metadata',
 ] as const;
 export const triggerOptionNames = [...runOptionNames, 'id', 'name'] as const;
-export const specNames = [...runOptionNames, 'id', 'description', 'run', 'output', 'onSuccess', 'onFailure'] as const;
+export const specNames = [...runOptionNames, 'id', 'description', 'run', 'output', 'unawaited', 'onSuccess', 'onFailure'] as const;
 const retryNames = [
   'maxAttempts', 'maxRetries', 'factor', 'retryBackoffFactor', 'minTimeoutInMs', 'minDelayMs', 'initialDelay',
   'maxTimeoutInMs', 'maxDelayMs', 'randomize', 'jitter', 'backoff', 'maxElapsed', 'retryOn',
@@ -177,6 +177,14 @@ interface Queue {
   concurrency: number;
 }
 
+/** What carries out the table's commands. */
+export interface PolicyPump {
+  readonly open: boolean;
+  readonly engine: { retryDelay(policy: number, failures: number, lastDelayMs: number): number };
+  wake(): void;
+  defer(callback: () => void): void;
+}
+
 const defaultPolicyKey = JSON.stringify(resolvePolicy({}));
 
 /**
@@ -281,6 +289,14 @@ export class OptionTable {
     this.#policies.set(key, number);
     this.#describePolicy(number, policy);
     return number;
+  }
+
+  /** As the core says, for tries within an attempt. Resolves when the core knows the policy. */
+  async retryDelay(pump: PolicyPump, policy: Policy, failures: number, lastDelayMs: number): Promise<number> {
+    const number = this.#policyNumber(policy);
+    pump.wake();
+    while (pump.open && Number.isNaN(pump.engine.retryDelay(number, 0, 0))) await new Promise<void>((resolve) => pump.defer(resolve));
+    return pump.open ? pump.engine.retryDelay(number, failures, lastDelayMs) : Number.POSITIVE_INFINITY;
   }
 
   #describePolicy(number: number, policy: Policy): void {

@@ -9,6 +9,7 @@
  */
 import { Attempts, stopError } from './attempts.ts';
 import { type Clock, SystemClock } from './clock.ts';
+import { ContextServices } from './context/services.ts';
 import { Control } from './control.ts';
 import { saveBlob } from './download.ts';
 import { ConfigurationError, DisposedError, InterruptedError, UnrecognizedTaskError } from './errors.ts';
@@ -33,7 +34,7 @@ import { End, type Run, snapshotBytesOf } from './run.ts';
 import { Store } from './store.ts';
 import type { StorageEvent } from './storage.ts';
 import type {
-  AggregateProgress, EventsOptions, ListFilter, OrchestratorApi, OrchestratorEvents, OrchestratorOptions, RecoveryReport, ResultPromise,
+  AggregateProgress, EventsOptions, ListFilter, LogLevel, OrchestratorApi, OrchestratorEvents, OrchestratorOptions, RecoveryReport, ResultPromise,
   ResumePolicy, RunEvent, RunFilter, RunHandle, StorageState, Task, TaskCounts, TaskExecutor, TaskHandler, TaskPage, TaskState, TaskStatus, TriggerOptions,
 } from './types.ts';
 import { explain, standing } from './view.ts';
@@ -49,6 +50,8 @@ export class Orchestrator implements OrchestratorApi {
   readonly progress: ProgressTracker;
   readonly attempts: Attempts;
   readonly store: Store;
+  /** What contexts ask of the house. */
+  readonly services = new ContextServices(this);
   readonly random: () => number;
   readonly eventLog = new EventLog(this);
   /** Runs as a collection: list, retrieve, subscribe, replay. */
@@ -200,6 +203,15 @@ export class Orchestrator implements OrchestratorApi {
   resumed(run: Run): void {
     this.attempts.resumed(run);
   }
+  woken(run: Run): void {
+    this.attempts.woken(run);
+  }
+  alarmRang(run: Run): void {
+    this.attempts.alarmRang(run);
+  }
+  waitRefused(run: Run): void {
+    this.attempts.resumed(run);
+  }
   stopping(run: Run, reason: number): void {
     this.attempts.stopping(run, reason);
   }
@@ -208,6 +220,12 @@ export class Orchestrator implements OrchestratorApi {
   }
   changed(run: Run): void {
     this.store.changed(run);
+  }
+  log(run: Run, level: LogLevel, message: string, attributes: Record<string, unknown> | undefined): void {
+    this.store.emit('log', { runId: run.id, at: this.clock.now(), level, message, ...(attributes && { attributes }) });
+  }
+  emitted(run: Run, name: string, data: unknown): void {
+    this.store.emit('emit', run.id, name, data);
   }
 
   attemptFailed(run: Run, outcome: number): void {
@@ -246,6 +264,7 @@ export class Orchestrator implements OrchestratorApi {
     run.ownExtra.gone = true;
     this.pump.release(run);
     for (const { resolve } of waiters?.splice(0) ?? []) resolve(false);
+    this.services.children.forget(run);
     if (!isKnown) return;
     this.#index.delete(run.id);
     this.store.changedElsewhere(run.id);

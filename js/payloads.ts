@@ -3,7 +3,8 @@
  *
  *   envelope := header length u32 · input length u32 · header · input · metadata     (each by codec.ts)
  *   header   := [id, task identifier, name | null, extras | null]
- *   step     := key length u32 · key · value                                         (each by codec.ts)
+ *   record   := key length u32 (bits 0-23), kind (24-31) · [attempt u32, unless kind is 0] · key · value
+ *                                                                                    (each by codec.ts)
  *
  * Invariant: bytes handed out are never overwritten; a chunk is left to its runs and a new one begun.
  */
@@ -28,6 +29,8 @@ export interface EnvelopeExtras {
   policy?: Policy;
   simulate?: { intervalMs: number; maxIncrement: number; cap: number; asymptotic: boolean; estimated?: boolean };
   replayOf?: string;
+  /** Of a child: its parent's id and that of the topmost one, what it was asked for under. */
+  family?: { parent: string; root: string; key: string; depth: number; fingerprint: number };
 }
 
 export class PayloadArea {
@@ -65,13 +68,15 @@ export class PayloadArea {
     return this.#writer.writeListWith(id, rest) || this.#writer.write([id, identifier, name ?? null, extras ?? null], 'run');
   }
 
-  writeStep(key: string, value: unknown): PayloadBytes {
+  /** @throws SerializationError naming the path below `what`; nothing is written then */
+  writeRecord(key: string, kind: number, attempt: number, value: unknown, what: string): PayloadBytes {
     const writer = this.#fresh();
     const start = writer.position;
     try {
-      writer.skip(4);
-      writer.setUint32(start, writer.write(key, 'step'));
-      this.#part(value, `result of step ${JSON.stringify(key.split('\u0000')[0])}`);
+      writer.skip(8);
+      writer.setUint32(start + 4, attempt);
+      writer.setUint32(start, (writer.write(key, 'key') | (kind << 24)) >>> 0);
+      this.#part(value, what);
       return { bytes: writer.chunk, start, length: writer.position - start };
     } catch (error) {
       writer.reset(start);
@@ -160,12 +165,19 @@ export function knownMetadata(envelope: PayloadBytes): Record<string, any> {
   }
 }
 
-export function readStepKey(payload: PayloadBytes): string {
-  return decode(section(payload, 4, uint32(payload, 0)));
+const recordHeaderBytes = (payload: PayloadBytes): number => (payload.bytes[payload.start + 3] === 0 ? 4 : 8);
+
+/** @throws SerializationError */
+export function readRecord(payload: PayloadBytes): { key: string; kind: number; attempt: number } {
+  const head = uint32(payload, 0);
+  const header = recordHeaderBytes(payload);
+  const key: unknown = decode(section(payload, header, head & 0xffffff));
+  if (typeof key !== 'string') throw new SerializationError("A recorded step can't be read: its key is damaged.");
+  return { key, kind: head >>> 24, attempt: header === 4 ? 0 : uint32(payload, 4) };
 }
 
-export function stepValueBytes(payload: PayloadBytes): Uint8Array {
-  const offset = 4 + uint32(payload, 0);
+export function recordValueBytes(payload: PayloadBytes): Uint8Array {
+  const offset = recordHeaderBytes(payload) + (uint32(payload, 0) & 0xffffff);
   return section(payload, offset, payload.length - offset);
 }
 

@@ -28,6 +28,11 @@ export interface PumpHost {
   refuse(run: Run, error: unknown): void;
   started(run: Run, attempt: number): void;
   resumed(run: Run): void;
+  /** Woken, and in line for a slot. */
+  woken(run: Run): void;
+  alarmRang(run: Run): void;
+  /** It asked to give its slot back, and keeps it. */
+  waitRefused(run: Run): void;
   stopping(run: Run, reason: number): void;
   abandoned(run: Run): void;
   attemptFailed(run: Run, outcome: number): void;
@@ -129,6 +134,11 @@ export class Pump {
     if (this.#scheduled || this.#pumping || !this.#engine || this.#stopped) return;
     this.#scheduled = true;
     queueMicrotask(this.#turn);
+  }
+
+  /** After the page had its turn. */
+  defer(callback: () => void): void {
+    this.#host.clock.defer(callback);
   }
 
   assignTask(run: Run): number {
@@ -329,7 +339,16 @@ export class Pump {
         this.#answer(run, P.CommandForget);
         return this.#host.forgotten(run);
       case P.EventStepRecorded:
-        this.#answer(run, P.CommandRecordStep);
+        return this.#recorded(run);
+      case P.EventWoken:
+        this.#host.woken(run);
+        return this.#host.changed(run);
+      case P.EventAlarmRang:
+        return this.#host.alarmRang(run);
+      case P.EventAlarmSet:
+        return;
+      case P.EventStepsDropped:
+        run.extra.history?.dropped(b);
         return this.#host.changed(run);
       case P.EventRejected:
         return this.#refuse(run, b);
@@ -366,7 +385,18 @@ export class Pump {
     });
   }
 
+  #recorded(run: Run): void {
+    const acknowledged = run.extra.history?.taken();
+    this.#host.changed(run);
+    if (!acknowledged) return;
+    const { journal } = this.#host;
+    if (journal) journal.announcements.waiters.push(acknowledged);
+    else acknowledged();
+  }
+
   #refuse(run: Run, command: number): void {
+    if (command === P.CommandRecordStep) return run.extra.history?.refused();
+    if (command === P.CommandWait) return this.#host.waitRefused(run);
     this.#takeWaiter(run, command, (resolve) => resolve(false));
   }
 

@@ -16,6 +16,7 @@ export function forgetUnsealed(house: Orchestrator, error: Error): void {
     run.context?.stop(error);
     run.context = undefined;
     run.attempt = 0;
+    run.extra.history?.forgetUnsealed();
     for (const { resolve } of run.extra.waiters?.splice(0) ?? []) resolve(false);
     house.store.changed(run);
   }

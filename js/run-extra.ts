@@ -6,8 +6,9 @@
  * and what is not there costs no memory and is not copied by the collector.
  */
 import type { BlobReference } from './codec.ts';
+import type { History } from './history.ts';
 import type { RunProgress } from './progress.ts';
-import type { CommandWaiter, PayloadBytes, Settlement } from './run.ts';
+import type { CommandWaiter, PayloadBytes, Run, Settlement } from './run.ts';
 import type { TaskState } from './types.ts';
 
 export class RunExtra {
@@ -21,11 +22,22 @@ export class RunExtra {
   blobIds: string[] | undefined;
   /** Stored, and not attached in the core yet. */
   pendingBlobs: readonly BlobReference[] | undefined;
-  /** Results of durable steps by key: bytes until asked for. */
-  steps: Map<string, unknown> | undefined;
+  /** What is recorded of it: bytes of the journal until asked for. */
+  history: History | undefined;
   stepPayloads: PayloadBytes[] | undefined;
   error: Error | undefined;
   errorPayload: PayloadBytes | undefined;
+
+  /** The run whose code made this one, and what it asked for it under. */
+  parent: Run | undefined;
+  parentId: string | undefined;
+  rootId: string | undefined;
+  childKey: string | undefined;
+  childPolicy = 0;
+  /** Of the input as the parent gave it; 0: unknown. */
+  fingerprint = 0;
+  /** Parents above it. */
+  depth = 0;
 
   refusal: unknown;
   /** Forgotten: nothing can be asked of it any more. */

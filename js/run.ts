@@ -253,7 +253,10 @@ const snapshotRecordBytes = 7 * RecordBytes;
 /** About what a snapshot needs for it. */
 export function snapshotBytesOf(run: Run): number {
   let bytes = snapshotRecordBytes + (run.envelope?.length ?? 0) + (run.outputPayload?.length ?? 0);
-  if (run.end === End.None) for (const { length } of run.extra.stepPayloads ?? []) bytes += length;
+  if (run.end === End.None) {
+    bytes += run.extra.history?.bytes ?? 0;
+    for (const { length } of run.extra.stepPayloads ?? []) bytes += length;
+  }
   return bytes;
 }
 

@@ -101,6 +101,8 @@ export function taskState(engine: Engine | undefined, run: Run, parts: ViewParts
   const progress = told && !Number.isNaN(told.value) ? told.value : stored;
   const state = {
     id: run.id,
+    depth: run.extra.depth,
+    ...(run.extra.parentId !== undefined && { parentId: run.extra.parentId, rootId: run.extra.rootId }),
     name: name ?? run.taskIdentifier,
     taskIdentifier: run.taskIdentifier,
     ...where,

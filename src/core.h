@@ -83,6 +83,10 @@ class Core {
   std::uint32_t state(std::uint32_t number) const;
   double value(std::uint32_t number, Field field) const;
   double queue_value(std::uint32_t queue, QueueValue field) const;
+  // What the policy says after so many failures: the delay before the next try, kNever where there is
+  // none, NaN for a policy nobody knows. For tries the host makes by itself, inside one attempt; it
+  // keeps what it was told. Draws a number, and changes nothing that is kept.
+  double retry_delay(std::uint32_t policy, std::uint32_t failures, double last_delay_ms);
   std::size_t bytes() const;
 
  private:

@@ -53,6 +53,13 @@ double Core::queue_value(std::uint32_t queue, QueueValue field) const {
   return 0;
 }
 
+double Core::retry_delay(std::uint32_t policy, std::uint32_t failures, double last_delay_ms) {
+  if (!has_policy(policy)) return std::numeric_limits<double>::quiet_NaN();
+  const RetryPolicy& rule = policies_[policy].policy;
+  if (failures >= rule.max_attempts) return kNever;
+  return retry_delay_ms(rule, failures, last_delay_ms, random_);
+}
+
 std::size_t Core::bytes() const {
   return tasks_.bytes() + extras_.capacity() * sizeof(TaskExtra) + graph_.bytes() +
          family_.bytes() + limits_.bytes() + timers_.bytes();

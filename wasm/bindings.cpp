@@ -47,6 +47,9 @@ class Door {
   double queue_value(std::uint32_t queue, std::uint32_t field) const {
     return session_.core().queue_value(queue, static_cast<holdfast::QueueValue>(field));
   }
+  double retry_delay(std::uint32_t policy, std::uint32_t failures, double last_delay_ms) {
+    return session_.core().retry_delay(policy, failures, last_delay_ms);
+  }
   double bytes() const { return static_cast<double>(session_.core().bytes()); }
 
  private:
@@ -82,5 +85,6 @@ EMSCRIPTEN_BINDINGS(holdfast) {
       .function("state(task)", &Door::state)
       .function("value(task, field)", &Door::value)
       .function("queueValue(queue, field)", &Door::queue_value)
+      .function("retryDelay(policy, failures, lastDelayMs)", &Door::retry_delay)
       .function("bytes", &Door::bytes);
 }

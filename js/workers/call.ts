@@ -5,8 +5,8 @@
 import { fromMessage, toMessage } from '../codec/message.ts';
 import { AbortedError, WorkerCrashedError } from '../errors.ts';
 import { deserializeError, serializeError } from '../serialize-error.ts';
-import type { TaskContext } from '../types.ts';
-import type { ToPage, ToWorker } from './protocol.ts';
+import type { LogLevel, StepOptions, TaskContext } from '../types.ts';
+import { type AskVerb, askVerbs, type ToPage, type ToWorker } from './protocol.ts';
 
 interface Computation {
   resolve(value: unknown): void;
@@ -41,7 +41,8 @@ export class WorkerCall {
     const { attempt, run, task, metadata, signal } = this.#context;
     const sent = toMessage(input, 'input');
     const described = toMessage(metadata, 'metadata');
-    const context = { attempt: { ...attempt }, run: { ...run }, task: { ...task }, metadata: described.value };
+    const times = (this.#context as { recordedTimes?: () => number[] }).recordedTimes?.() ?? [];
+    const context = { attempt: { ...attempt }, run: { ...run }, task: { ...task }, metadata: described.value, times };
     const transfer = [...sent.transfer, ...described.transfer];
     this.#send({ holdfast: 'run', call: this.#id, input: sent.value, context }, transfer);
     if (signal.aborted) this.#onAbort();
@@ -75,7 +76,11 @@ export class WorkerCall {
       case 'progress':
         return this.#context.progress(message.report);
       case 'step':
-        return this.#step(message.step, message.name);
+        return this.#step(message.step, message.name, message.options && (fromMessage(message.options) as StepOptions));
+      case 'ask':
+        return this.#ask(message.ask, message.verb, fromMessage(message.args) as unknown[]);
+      case 'told':
+        return this.#hear(message.verb, fromMessage(message.args) as any[]);
       case 'computed':
         return this.#computation(message.step)?.resolve(fromMessage(message.value));
       case 'stepThrew':
@@ -89,9 +94,27 @@ export class WorkerCall {
     }
   }
 
-  async #step(step: number, name: string): Promise<void> {
+  /** Only listed verbs are carried out: a worker's message is a stranger's. */
+  async #ask(ask: number, verb: AskVerb, args: unknown[]): Promise<void> {
+    const call = this.#id;
     try {
-      const value = await this.#context.step(name, () => this.#compute(step));
+      if (!askVerbs.includes(verb)) throw new TypeError(`There is no verb ${JSON.stringify(verb)}.`);
+      const { value, transfer } = toMessage(await (this.#context[verb] as (...list: unknown[]) => unknown)(...args), `result of ctx.${verb}`);
+      this.#send({ holdfast: 'answered', call, ask, value }, transfer);
+    } catch (error) {
+      this.#send({ holdfast: 'refused', call, ask, error: serializeError(error) });
+    }
+  }
+
+  #hear(verb: 'log' | 'emit' | 'now', args: any[]): void {
+    if (verb === 'now') this.#context.now();
+    else if (verb === 'emit') this.#context.emit(args[0], args[1]);
+    else this.#context.log[args[0] as LogLevel]?.(args[1], args[2]);
+  }
+
+  async #step(step: number, name: string, options: StepOptions | undefined): Promise<void> {
+    try {
+      const value = await this.#context.step(name, () => this.#compute(step), options);
       const { value: sent, transfer } = toMessage(value, `result of step "${name}"`);
       this.#send({ holdfast: 'recorded', call: this.#id, step, value: sent }, transfer);
     } catch (error) {

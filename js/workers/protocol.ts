@@ -4,8 +4,11 @@
  *   page   → worker   run input · abort reason                     the attempt begins, is asked to stop
  *                     compute step                                 not recorded yet: run its function
  *                     recorded step value · failed step error      what `ctx.step` gives to the handler
+ *                     answered number value · refused number error what any other verb gives
  *   worker → page     step name                                    the handler has called `ctx.step`
  *                     computed step value · threw step error       the answer to `compute`
+ *                     ask number verb arguments                    another durable verb of `ctx`
+ *                     told verb arguments                          what needs no answer: a log line, a time
  *                     progress report
  *                     returned value · threw error                 the call is over
  *                     crashed error                                the worker can't go on
@@ -15,7 +18,7 @@
  */
 import type { ValueMessage } from '../codec/message.ts';
 import type { SerializedError } from '../errors.ts';
-import type { ProgressReport, TaskContext } from '../types.ts';
+import type { ProgressReport, RunFacts, TaskContext } from '../types.ts';
 
 interface Of<Type extends string> {
   holdfast: Type;
@@ -23,18 +26,29 @@ interface Of<Type extends string> {
 }
 export interface CallContext {
   attempt: TaskContext['attempt'];
-  run: TaskContext['run'];
+  run: RunFacts;
   task: TaskContext['task'];
   metadata: ValueMessage;
+  /** What `ctx.now()` was, in the attempts that are being repeated. */
+  times: number[];
 }
 export type ToWorker =
   | (Of<'run'> & { input: ValueMessage; context: CallContext })
   | (Of<'abort'> & { reason: SerializedError })
   | (Of<'compute'> & { step: number })
   | (Of<'recorded'> & { step: number; value: ValueMessage })
-  | (Of<'failed'> & { step: number; error: SerializedError });
+  | (Of<'failed'> & { step: number; error: SerializedError })
+  | (Of<'answered'> & { ask: number; value: ValueMessage })
+  | (Of<'refused'> & { ask: number; error: SerializedError });
+
+/** Durable verbs that cross as they are. */
+export const askVerbs = ['run', 'sleep', 'sleepUntil', 'patch'] as const;
+export type AskVerb = (typeof askVerbs)[number];
+
 export type ToPage =
-  | (Of<'step'> & { step: number; name: string })
+  | (Of<'step'> & { step: number; name: string; options: ValueMessage | undefined })
+  | (Of<'ask'> & { ask: number; verb: AskVerb; args: ValueMessage })
+  | (Of<'told'> & { verb: 'log' | 'emit' | 'now'; args: ValueMessage })
   | (Of<'computed'> & { step: number; value: ValueMessage })
   | (Of<'stepThrew'> & { step: number; error: SerializedError })
   | (Of<'progress'> & { report: number | ProgressReport })

@@ -20,11 +20,11 @@ export function plainContext(kept = new Map<string, unknown>(), stopAfter = Numb
     computed,
     signal: new AbortController().signal,
     attempt: { number: 1, max: 3 },
-    run: { id: 'run', name: 'run', createdAt: 0, recoveries: 0 },
+    run: { id: 'run', name: 'run', createdAt: 0, recoveries: 0, depth: 0 },
     task: { id: 'task' },
     metadata: {},
     step: step as TaskContext['step'],
     progress() {},
     onAbandon() {},
-  };
+  } as unknown as PlainContext;
 }

@@ -77,6 +77,7 @@ export class FakeOrchestrator implements OrchestratorApi {
       progress: 0,
       createdAt: atMs,
       startTime: atMs,
+      depth: 0,
       lastUpdated: atMs,
       error: null,
       attempt: 1,

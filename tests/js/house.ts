@@ -2,7 +2,7 @@
  * A house for tests: an orchestrator on a standing clock and a storage that survives it, so that a
  * test can close, kill and reopen in a few lines.
  */
-import { createOrchestrator, type Orchestrator, type OrchestratorOptions, type Storage, TestClock } from 'holdfast';
+import { type Clock, createOrchestrator, type Orchestrator, type OrchestratorOptions, type Storage, TestClock } from 'holdfast';
 import { Orchestrator as OrchestratorClass } from '../../js/orchestrator.ts';
 import { memory } from '../../js/storage/memory.ts';
 
@@ -23,7 +23,7 @@ let opened = 0;
 /** Everything acknowledged lives in `storage`; a dead orchestrator's writes no longer arrive. */
 export async function openHouse(options: OrchestratorOptions = {}, clock = new TestClock(), storage: Storage = memory()): Promise<House> {
   const gate = guard(storage);
-  const orchestrator = new OrchestratorClass({ seed: ++opened, clock, storage: gate.storage, tabs: false, ...options });
+  const orchestrator = new OrchestratorClass({ seed: ++opened, clock: gate.time(clock), storage: gate.storage, tabs: false, ...options });
   await orchestrator.ready;
   const again = (next?: OrchestratorOptions) => openHouse({ ...options, ...next }, clock, storage);
   return {
@@ -42,7 +42,7 @@ export async function openHouse(options: OrchestratorOptions = {}, clock = new T
 }
 
 /** After `cut` every call waits for ever, as in a process that is gone. */
-function guard(storage: Storage): { storage: Storage; cut: () => void } {
+function guard(storage: Storage): { storage: Storage; time: (clock: Clock) => Clock; cut: () => void } {
   let dead = false;
   const wrap = <Target extends object>(target: Target): Target =>
     new Proxy(target, {
@@ -57,5 +57,16 @@ function guard(storage: Storage): { storage: Storage; cut: () => void } {
         };
       },
     });
-  return { storage: wrap(storage), cut: () => (dead = true) as unknown as void };
+  // Nobody rings for the dead either.
+  const unlessDead = (callback: () => void) => () => {
+    if (!dead) callback();
+  };
+  const time = (clock: Clock): Clock => ({
+    now: () => clock.now(),
+    schedule: (atMs, callback) => clock.schedule(atMs, unlessDead(callback)),
+    defer: (callback) => clock.defer(unlessDead(callback)),
+    frame: (callback) => clock.frame(unlessDead(callback)),
+    dispose: () => {},
+  });
+  return { storage: wrap(storage), time, cut: () => (dead = true) as unknown as void };
 }

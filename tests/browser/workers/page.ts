@@ -1,13 +1,14 @@
 /** What the tests of handlers in workers and of the codec call in the page. */
 import * as codec from '../../../js/codec.ts';
 import { CanceledError, TaskTimeoutError } from '../../../js/errors.ts';
+import type { TaskContext } from '../../../js/types.ts';
 import { workerHandler } from '../../../js/workers/pool.ts';
 
 export class TestContext {
   controller = new AbortController();
   signal = this.controller.signal;
   attempt = { number: 1, max: 3 };
-  run = { id: 'r', name: 'r', createdAt: 0, recoveries: 0 };
+  run = { id: 'r', name: 'r', createdAt: 0, recoveries: 0, depth: 0 };
   metadata = {};
   reports: unknown[] = [];
   recorded = new Map<string, unknown>();
@@ -53,7 +54,7 @@ Object.assign(globalThis, {
   made: () => made,
   start: (id: string, input?: unknown) => {
     const ctx = new TestContext(id);
-    return { ctx, outcome: run(input, ctx) };
+    return { ctx, outcome: run(input, ctx as unknown as TaskContext) };
   },
   fails: (promise: Promise<unknown>) =>
     promise.then(

@@ -1,0 +1,144 @@
+/**
+ * `ctx.run`: another task as a child of this run. A child is a run of its own (listed, retried, durable),
+ * found again by its parent and the key it was asked for under; its parent waits without a slot.
+ *
+ * Invariant: under one key of one run there is one child; what it gave is given again from where it is
+ * kept, and never copied.
+ */
+import { ConfigurationError, DriftError, UnawaitedChildrenError } from '../errors.ts';
+import { type Entry, KeyPrefix, RecordKind } from '../history.ts';
+import { checkNames, triggerOptionNames } from '../options.ts';
+import * as P from '../protocol.ts';
+import type { Definition } from '../registry.ts';
+import { End, type Run } from '../run.ts';
+import type { ChildOptions, RunFacts, RunFunction, TriggerOptions } from '../types.ts';
+import type { Durable } from './durable.ts';
+
+const childOptionNames = [...triggerOptionNames.filter((name) => name !== 'id'), 'id', 'label', 'childPolicy', 'item'];
+const policies = { cancel: P.ChildPolicyCancel, detach: P.ChildPolicyDetach, abandon: P.ChildPolicyDetach };
+/** Parents above a run. */
+export const depthLimit = P.MaxDepth;
+
+export interface ChildrenHost {
+  /** @throws UnrecognizedTaskError ConfigurationError */
+  resolve(task: unknown): Definition;
+  find(parent: Run, key: string): Run | undefined;
+  create(parent: Run, key: string, policy: number, definition: Definition, input: unknown, options: TriggerOptions): Run;
+  outputOf(child: Run): Promise<unknown>;
+  errorOf(child: Run): Error;
+  /** Does the child do what is asked for now? */
+  matches(child: Run, definition: Definition, input: unknown): boolean;
+  retry(child: Run): Promise<boolean>;
+}
+
+/** A function with facts: `ctx.run(task, input)` and `ctx.run.id`. */
+export function runFunction(call: (...args: any[]) => unknown, facts: RunFacts): RunFunction {
+  for (const [key, value] of Object.entries(facts)) Object.defineProperty(call, key, { value, enumerable: true });
+  return call as unknown as RunFunction;
+}
+
+export async function runChild(
+  durable: Durable, host: ChildrenHost, task: unknown, input: unknown, options: ChildOptions = {},
+): Promise<unknown> {
+  const definition = host.resolve(task);
+  const { id } = definition;
+  durable.check('run', id);
+  checkNames(options, childOptionNames, `ctx.run("${id}")`);
+  const { id: ownKey, label, childPolicy = 'cancel', item: _item, ...rest } = options;
+  if (!Object.hasOwn(policies, childPolicy))
+    throw new ConfigurationError(`ctx.run("${id}") childPolicy must be 'cancel', 'detach' or 'abandon', not ${JSON.stringify(childPolicy)}.`);
+  const key = durable.key(KeyPrefix.Child, id, ownKey);
+  const launch = launching(durable);
+  try {
+    return await launchChild(durable, host, { key, definition, input, policy: policies[childPolicy], options: label === undefined ? rest : { name: label, ...rest } }, launch);
+  } finally {
+    launch();
+  }
+}
+
+/** Counted from the call on, until the child is there: a handler may return before. */
+function launching(durable: Durable): () => void {
+  let over = false;
+  durable.launching++;
+  return () => {
+    if (!over) durable.launching--;
+    over = true;
+  };
+}
+
+interface Launch {
+  key: string;
+  definition: Definition;
+  input: unknown;
+  policy: number;
+  options: TriggerOptions;
+}
+
+async function launchChild(durable: Durable, host: ChildrenHost, { key, definition, input, policy, options }: Launch, launched: () => void): Promise<unknown> {
+  const recorded = await durable.ask(key);
+  const found = host.find(durable.run, key);
+  if (found && !host.matches(found, definition, input)) throw driftOf(durable, key, found, definition);
+  if (recorded) return answer(durable, host, recorded, found);
+  await durable.safePoint('run', definition.id);
+  const child = found ?? host.create(durable.run, key, policy, definition, input, options);
+  durable.children.add(child);
+  launched();
+  if (found) await revive(durable, host, key, found);
+  return give(durable, host, key, child);
+}
+
+function driftOf(durable: Durable, key: string, child: Run, definition: Definition): DriftError {
+  return new DriftError(
+    `Run ${durable.run.id}: the code asks for child "${definition.id}" with an input it did not have when child ${child.id} was made. Keep the order and the inputs of what a run has done, or guard changes with ctx.patch(id).`,
+    { data: { expected: child.id, actual: definition.id, path: key.replaceAll('\u0000', '/').slice(1) } },
+  );
+}
+
+async function answer(durable: Durable, host: ChildrenHost, recorded: Entry, child: Run | undefined): Promise<unknown> {
+  if (recorded.kind !== RecordKind.ChildDone) return durable.answer(recorded);
+  if (!child) throw new DriftError(`Run ${durable.run.id}: the child whose result the code asks for is not there any more.`);
+  return host.outputOf(child);
+}
+
+/** One that ended badly in a former try is tried again, once in each try. */
+async function revive(durable: Durable, host: ChildrenHost, key: string, child: Run): Promise<void> {
+  if (child.end !== End.Failed && child.end !== End.Cancelled) return;
+  const closed = durable.host.closedAttemptOf(durable.run);
+  const marker = `${KeyPrefix.Mark}retried${key}`;
+  const known = durable.replay.mark(marker);
+  if (closed === 0 || (known && known.attempt > closed)) return;
+  durable.note(marker, RecordKind.Mark);
+  await host.retry(child);
+}
+
+async function give(durable: Durable, host: ChildrenHost, key: string, child: Run): Promise<unknown> {
+  const failed = () => child.end !== End.Completed;
+  const ended = child.ended.then(() => (failed() ? undefined : host.outputOf(child)));
+  const output = await durable.wait(ended, () => {
+    durable.children.delete(child);
+    if (failed()) durable.fail(key, RecordKind.ChildFailed, host.errorOf(child));
+    else durable.note(key, RecordKind.ChildDone);
+  });
+  if (failed()) throw host.errorOf(child);
+  return output;
+}
+
+export type Unawaited = 'wait' | 'detach' | 'cancel' | 'error';
+
+/**
+ * The handler has returned while children of it still run. Resolves when it may end.
+ * @throws UnawaitedChildrenError where the policy is `error`
+ */
+export async function settleUnawaited(durable: Durable, policy: Unawaited, detach: (child: Run) => void): Promise<void> {
+  while (durable.launching > 0) await new Promise<void>((resolve) => durable.host.defer(resolve));
+  const open = [...durable.children].filter(({ end }) => end === End.None);
+  if (open.length === 0 || policy === 'cancel') return;
+  const names = open.map((child) => `${child.taskIdentifier} (${child.id})`).join(', ');
+  if (policy === 'error')
+    throw new UnawaitedChildrenError(`Run ${durable.run.id} returned before ${open.length} of its children: ${names}. Await what ctx.run returns.`);
+  durable.host.warn(`Run ${durable.run.id} returned before ${open.length} of its children: ${names}. It ${policy === 'wait' ? 'waits for them' : 'leaves them'}; await what ctx.run returns.`);
+  if (policy === 'detach') return open.forEach(detach);
+  await Promise.allSettled(open.map((child) => durable.wait(child.ended, () => {})));
+  const failed = open.filter(({ end }) => end !== End.Completed);
+  if (failed.length > 0) durable.host.warn(`Run ${durable.run.id}: ${failed.length} child(ren) nobody awaited failed: ${failed.map(({ id }) => id).join(', ')}.`);
+}

@@ -1,0 +1,73 @@
+/**
+ * What a run decides once and finds again: time, chance, ids, and which way changed code goes.
+ *
+ * Chance comes from the run's id, so it needs no record: code that asks in the same order gets the same
+ * numbers. Time and patches are marks (history.ts).
+ */
+import { checkIdentifier } from '../options.ts';
+import type { Durable } from './durable.ts';
+
+/** sfc32, seeded with 128 bits of the text. */
+export class Chance {
+  #a: number;
+  #b: number;
+  #c: number;
+  #d: number;
+
+  constructor(seed: string) {
+    [this.#a, this.#b, this.#c, this.#d] = seedWords(seed);
+    for (let round = 0; round < 15; round++) this.word();
+  }
+
+  word(): number {
+    const sum = (this.#a + this.#b + this.#d) | 0;
+    this.#d = (this.#d + 1) | 0;
+    this.#a = this.#b ^ (this.#b >>> 9);
+    this.#b = (this.#c + (this.#c << 3)) | 0;
+    this.#c = (((this.#c << 21) | (this.#c >>> 11)) + sum) | 0;
+    return sum >>> 0;
+  }
+
+  /** Uniform in [0, 1), 53 bits. */
+  number(): number {
+    return ((this.word() >>> 5) * 67_108_864 + (this.word() >>> 6)) / 9_007_199_254_740_992;
+  }
+
+  /** Version 4. */
+  uuid(): string {
+    const hex = [0, 1, 2, 3].map(() => this.word().toString(16).padStart(8, '0')).join('');
+    const variant = ((Number.parseInt(hex[16]!, 16) & 3) | 8).toString(16);
+    return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-4${hex.slice(13, 16)}-${variant}${hex.slice(17, 20)}-${hex.slice(20)}`;
+  }
+}
+
+function seedWords(seed: string): [number, number, number, number] {
+  const words: [number, number, number, number] = [0x9e3779b9, 0x243f6a88, 0xb7e15162, 0x85ebca6b];
+  for (let index = 0; index < seed.length; index++) {
+    for (let lane = 0; lane < 4; lane++) {
+      const mixed = Math.imul(words[lane]! ^ (seed.charCodeAt(index) + lane), 0x01000193 + lane * 0x9e38);
+      words[lane] = (mixed ^ (mixed >>> 15)) | 0;
+    }
+  }
+  return words;
+}
+
+export function now(durable: Durable): number {
+  durable.check('now', '');
+  return durable.mark('now', () => durable.host.nowMs) as number;
+}
+
+/**
+ * true for runs that come here for the first time, and for those that were told so then; false for runs
+ * that had passed this point before the patch was there.
+ */
+export async function patch(durable: Durable, id: string): Promise<boolean> {
+  checkIdentifier(id, 'ctx.patch');
+  durable.check('patch', id);
+  // One answer for the whole run, however often it is asked.
+  const key = `\u0004patch ${id}`;
+  if (durable.replay.mark(key)) return true;
+  if (durable.replay.active) return false;
+  durable.note(key, 3, true);
+  return true;
+}

@@ -1,0 +1,194 @@
+/**
+ * The durable side of one attempt: what `ctx.step`, `ctx.run`, `ctx.sleep` and their kin share. Made
+ * with the first of them; a handler that uses none costs nothing.
+ *
+ * Invariants: every verb is known by a key (its kind, its name, its ordinal among those of that name),
+ * so code that runs again finds what it did before; what is given to the code is recorded before
+ * anything after it can be; once the attempt has ended or is being stopped, no verb begins.
+ */
+import { ContextClosedError, HistoryLimitError } from '../errors.ts';
+import { type Entry, KeyPrefix, ordinalMark, RecordKind, type History } from '../history.ts';
+import * as P from '../protocol.ts';
+import type { Run, Settlement } from '../run.ts';
+import { deserializeError, serializeError } from '../serialize-error.ts';
+import { Alarms } from './alarms.ts';
+import { Parking } from './parking.ts';
+import { Replay } from './replay.ts';
+
+/** What the rest of the house does for it. */
+export interface DurableHost {
+  readonly nowMs: number;
+  historyOf(run: Run): History;
+  closedAttemptOf(run: Run): number;
+  isPaused(run: Run): boolean;
+  isRunning(run: Run): boolean;
+  push(run: Run, command: number, a?: number, b?: number, at?: number): void;
+  /** Hands a record over; `taken` when it is acknowledged. @throws SerializationError */
+  record(run: Run, record: { key: string; kind: number; attempt: number; value: unknown; what: string }): Promise<Entry>;
+  valueOf(entry: Entry): unknown;
+  defer(callback: () => void): void;
+  after(delayMs: number, callback: () => void): () => void;
+  warn(message: string): void;
+}
+
+/** More records than this are more than a page should replay. */
+export const historyWarning = 1000;
+export const historyLimit = 10_000;
+/** Code may be that many promises deep between an answer and its next question. */
+const hops = 64;
+
+function afterHops(left: number, callback: () => void): void {
+  if (left === 0) callback();
+  else queueMicrotask(() => afterHops(left - 1, callback));
+}
+
+export class Durable {
+  readonly host: DurableHost;
+  readonly run: Run;
+  readonly attempt: number;
+  readonly replay: Replay;
+  readonly parking: Parking;
+  readonly alarms: Alarms;
+  readonly #ordinals = new Map<string, number>();
+  /** Thrown at the code, and not recorded: the code may not go on. */
+  #failures: { key: string; kind: number; error: unknown }[] = [];
+  #recorded: number;
+  #warned = false;
+  #stopReason: Error | undefined;
+  readonly #isClosed: () => boolean;
+  /** Children that have not ended, and how many are about to be made. */
+  readonly children = new Set<Run>();
+  launching = 0;
+
+  constructor(host: DurableHost, run: Run, attempt: number, isClosed: () => boolean) {
+    this.host = host;
+    this.#isClosed = isClosed;
+    this.run = run;
+    this.attempt = attempt;
+    const history = host.historyOf(run);
+    this.#recorded = history.entries.length;
+    const drained = (callback: () => void) => host.defer(() => afterHops(hops, callback));
+    this.replay = new Replay({ defer: drained, after: (delayMs, callback) => host.after(delayMs, callback) }, history, host.closedAttemptOf(run));
+    this.parking = new Parking(
+      {
+        push: (command, a, b, at) => host.push(run, command, a, b, at),
+        get paused() {
+          return host.isPaused(run);
+        },
+        get running() {
+          return host.isRunning(run);
+        },
+        defer: drained,
+      },
+      attempt,
+    );
+    this.alarms = new Alarms((atMs) => host.push(run, P.CommandSetAlarm, attempt, 0, atMs));
+  }
+
+  /** What the verb is known by. `id`: the caller's own word for it, in place of the ordinal. */
+  key(prefix: string, name: string, id?: string): string {
+    const stem = prefix + name;
+    if (id !== undefined) return `${stem}${ordinalMark}#${id}`;
+    const count = this.#ordinals.get(stem) ?? 0;
+    this.#ordinals.set(stem, count + 1);
+    return count === 0 ? stem : `${stem}${ordinalMark}${count}`;
+  }
+
+  /** @throws the reason of the stop, or ContextClosedError */
+  check(verb: string, name: string): void {
+    if (this.#stopReason) throw this.#stopReason;
+    if (!this.#isClosed()) return;
+    throw new ContextClosedError(
+      `ctx.${verb}("${name}") of run ${this.run.id} was used after its attempt ${this.attempt} had ended. Await everything before the handler returns.`,
+    );
+  }
+
+  /** Waits while the run is paused. @throws as check */
+  async safePoint(verb: string, name: string): Promise<void> {
+    const halted = this.parking.haltIfPaused();
+    if (halted) await halted;
+    this.check(verb, name);
+  }
+
+  /** What is recorded under the key; waits for its turn. undefined: nothing, and it may be done now. */
+  async ask(key: string): Promise<Entry | undefined> {
+    this.settleFailures();
+    return this.replay.ask(key);
+  }
+
+  /** What an entry says: its value, or the failure it was. */
+  answer(entry: Entry): unknown {
+    if (entry.kind === RecordKind.Failure || entry.kind === RecordKind.ChildFailed) throw deserializeError(this.host.valueOf(entry) as never);
+    return this.host.valueOf(entry);
+  }
+
+  /** Resolves when it is acknowledged. @throws SerializationError HistoryLimitError */
+  async record(key: string, kind: number, value: unknown, what: string): Promise<Entry> {
+    this.settleFailures();
+    this.#count();
+    return this.host.record(this.run, { key, kind, attempt: this.attempt, value, what });
+  }
+
+  /** Recorded without waiting: nothing that is recorded later can be there without it. */
+  note(key: string, kind: number, value?: unknown): void {
+    // Refused when the attempt is over, which whoever waits hears from elsewhere.
+    this.record(key, kind, value, 'record').catch(() => {});
+  }
+
+  /** A time or a word that was decided once. */
+  mark(name: string, decide: () => unknown): unknown {
+    const key = this.key(KeyPrefix.Mark, name);
+    const known = this.replay.mark(key);
+    if (known) return this.host.valueOf(known);
+    const value = decide();
+    this.note(key, RecordKind.Mark, value);
+    return value;
+  }
+
+  /** The code hears of a failure now. Recorded only if it goes on: a new try does it again. */
+  fail(key: string, kind: number, error: unknown): void {
+    this.#failures.push({ key, kind, error });
+  }
+
+  settleFailures(): void {
+    if (this.#failures.length === 0) return;
+    const failures = this.#failures;
+    this.#failures = [];
+    for (const { key, kind, error } of failures) this.note(key, kind, serializeError(error));
+  }
+
+  /** Gives the slot back until the outside has come about; `arrive` is called as the code goes on. */
+  wait<Value>(outside: Promise<Value>, arrive: () => void): Promise<Value> {
+    const place: Settlement = this.parking.enter();
+    outside.then(
+      (value) =>
+        this.parking.leave(place, () => {
+          arrive();
+          place.resolve(value);
+        }),
+      (error) =>
+        this.parking.leave(place, () => {
+          arrive();
+          place.reject(error);
+        }),
+    );
+    return place.promise;
+  }
+
+  #count(): void {
+    this.#recorded++;
+    if (this.#recorded > historyLimit)
+      throw new HistoryLimitError(
+        `Run ${this.run.id} has recorded ${historyLimit} steps, children and waits, which is the limit. Split the work into child runs, or begin anew with ctx.continueAsNew(input).`,
+      );
+    if (this.#recorded <= historyWarning || this.#warned) return;
+    this.#warned = true;
+    this.host.warn(`Run ${this.run.id} has recorded more than ${historyWarning} steps, children and waits; all of them are read again when it is taken up. ctx.continueAsNew(input) begins anew.`);
+  }
+
+  stop(reason: Error): void {
+    this.#stopReason = reason;
+    this.parking.stop(reason);
+    this.replay.stop();
+  }
+}

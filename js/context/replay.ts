@@ -1,0 +1,152 @@
+/**
+ * Gives what is recorded to code that runs again, in the order in which it was given before: so that a
+ * race has the winner it had, whatever else the code does at once.
+ *
+ * Records of the try that goes on (interrupted, never failed) are *ordered*: each is given when it is
+ * its turn, and what is asked for and not recorded waits until the last of them has been given. What
+ * former tries recorded is a *memo*: given at once, in any order, results only; their failures are
+ * forgotten, because a new try may do better.
+ *
+ * Invariants: no record is given twice; code that asks in the same order as before gets the same
+ * answers in the same order. Code that has changed is found out: a turn that nobody takes.
+ */
+import type { Entry, History } from '../history.ts';
+import { nameOf, RecordKind } from '../history.ts';
+
+export interface ReplayHost {
+  /** Calls back when the code has gone as far as it can by itself. */
+  defer(callback: () => void): void;
+  /** Calls back after this long. */
+  after(delayMs: number, callback: () => void): () => void;
+}
+
+/** A turn nobody takes for this long, while others wait, is let go by. */
+const patienceMs = 1000;
+
+const isFailure = ({ kind }: Entry): boolean => kind === RecordKind.Failure || kind === RecordKind.ChildFailed;
+
+export class Replay {
+  readonly #host: ReplayHost;
+  #order: Entry[] = [];
+  #turn = 0;
+  readonly #memo = new Map<string, Entry>();
+  readonly #marks = new Map<string, Entry>();
+  readonly #places = new Map<string, number>();
+  readonly #asked = new Map<string, (entry: Entry) => void>();
+  #held: { key: string; go: () => void }[] = [];
+  #given = new Set<string>();
+  /** Whose turn had to be let go by, and who waited for it. */
+  #drift: { expected: string; actual: string } | undefined;
+  #inOrder = true;
+  #draining = false;
+  #stopPatience: (() => void) | undefined;
+
+  /** @param closedAttempt the last attempt that is over for good */
+  constructor(host: ReplayHost, history: History, closedAttempt: number) {
+    this.#host = host;
+    for (const entry of history.entries) this.#sort(entry, closedAttempt);
+  }
+
+  #sort(entry: Entry, closedAttempt: number): void {
+    const former = entry.attempt <= closedAttempt;
+    if (entry.kind === RecordKind.Mark) this.#marks.set(entry.key, entry);
+    else if (!former) {
+      this.#places.set(entry.key, this.#order.length);
+      this.#order.push(entry);
+    } else if (!isFailure(entry)) this.#memo.set(entry.key, entry);
+  }
+
+  /** Something recorded is still to be given. */
+  get active(): boolean {
+    return this.#turn < this.#order.length;
+  }
+
+  mark(key: string): Entry | undefined {
+    return this.#marks.get(key);
+  }
+
+  /** In this try. */
+  noteMark(entry: Entry): void {
+    this.#marks.set(entry.key, entry);
+  }
+
+  /**
+   * What is recorded under the key; a promise where it is not its turn, or something else must come
+   * first. undefined: nothing is recorded, and it may be done now.
+   */
+  ask(key: string): Entry | undefined | Promise<Entry | undefined> {
+    const place = this.#places.get(key);
+    if (place === undefined || this.#given.has(key)) return this.#memo.get(key) ?? this.#fresh(key);
+    this.#given.add(key);
+    if (!this.#inOrder || (place === this.#turn && !this.#draining)) return this.#give(place);
+    return new Promise((resolve) => this.#asked.set(key, resolve));
+  }
+
+  #fresh(key: string): undefined | Promise<undefined> {
+    if (!this.active || !this.#inOrder) return undefined;
+    this.#startPatience();
+    return new Promise((resolve) => this.#held.push({ key, go: () => resolve(undefined) }));
+  }
+
+  #give(place: number): Entry {
+    if (place === this.#turn) {
+      this.#turn++;
+      this.#stopPatience?.();
+      this.#stopPatience = undefined;
+      this.#next();
+    }
+    return this.#order[place]!;
+  }
+
+  /** Who asked before may have its turn now, after the code that was just answered has gone on. */
+  #next(): void {
+    if (!this.active) return this.#release();
+    if (this.#held.length > 0) this.#startPatience();
+    if (this.#draining || !this.#asked.has(this.#order[this.#turn]!.key)) return;
+    this.#draining = true;
+    this.#host.defer(() => {
+      this.#draining = false;
+      const { key } = this.#order[this.#turn]!;
+      const resolve = this.#asked.get(key);
+      this.#asked.delete(key);
+      resolve?.(this.#give(this.#turn));
+    });
+  }
+
+  #release(): void {
+    for (const { go } of this.#held.splice(0)) go();
+  }
+
+  #startPatience(): void {
+    this.#stopPatience ??= this.#host.after(patienceMs, () => {
+      this.#stopPatience = undefined;
+      if (this.active && this.#inOrder) this.#letGo();
+    });
+  }
+
+  /** The code goes another way, or waits for something of its own; nobody can tell which until it ends. */
+  #letGo(): void {
+    this.#drift = { expected: nameOf(this.#order[this.#turn]!.key), actual: nameOf(this.#held[0]?.key ?? '') };
+    this.#inOrder = false;
+    for (const [key, resolve] of this.#asked) resolve(this.#order[this.#places.get(key)!]!);
+    this.#asked.clear();
+    this.#release();
+  }
+
+  stop(): void {
+    this.#stopPatience?.();
+  }
+
+  /** The code has ended: a record it never asked for, if there is one, and how many stand before it. */
+  unasked(): { expected: string; actual: string | undefined; kept: number } | undefined {
+    const place = this.#order.findIndex(({ key }) => !this.#given.has(key));
+    if (place < 0) return undefined;
+    const { key } = this.#order[place]!;
+    return { expected: this.#drift?.expected ?? nameOf(key), actual: this.#drift?.actual, kept: place };
+  }
+
+  /** The first record in order, and all behind it. */
+  get ordered(): readonly Entry[] {
+    return this.#order;
+  }
+}

@@ -1,0 +1,194 @@
+/**
+ * What contexts ask of the house: records, children, delays. One for all runs of an orchestrator.
+ * Invariant: whatever is recorded goes through `record`, in the order in which it is asked for.
+ */
+import { clone, decode, decodeWithBlobs, encode } from '../codec.ts';
+import { ConfigurationError, UnrecognizedTaskError } from '../errors.ts';
+import { type Entry, History } from '../history.ts';
+import type { Orchestrator } from '../orchestrator.ts';
+import { describe, type Policy } from '../options.ts';
+import { recordValueBytes } from '../payloads.ts';
+import * as P from '../protocol.ts';
+import { type Definition, isTask } from '../registry.ts';
+import { End, type PayloadBytes, type Run } from '../run.ts';
+import { crc32 } from '../storage/crc32.ts';
+import type { Task, TriggerOptions } from '../types.ts';
+import { stopError } from '../attempts.ts';
+import { ChildIndex } from './child-index.ts';
+import { depthLimit, type ChildrenHost } from './children.ts';
+import type { DurableHost } from './durable.ts';
+import type { StepHost } from './steps.ts';
+
+const pausedBit = 1 << 4;
+/** The codec's mark of a value that refers to blobs. */
+const withBlobs = 2;
+
+export class ContextServices implements DurableHost, StepHost, ChildrenHost {
+  readonly #house: Orchestrator;
+  readonly children: ChildIndex;
+
+  constructor(house: Orchestrator) {
+    this.#house = house;
+    this.children = new ChildIndex(house);
+  }
+
+  get nowMs(): number {
+    return this.#house.clock.now();
+  }
+
+  // What is recorded
+
+  historyOf(run: Run): History {
+    const extra = run.ownExtra;
+    if (!extra.history) {
+      extra.history = extra.stepPayloads ? History.read(extra.stepPayloads) : new History();
+      extra.stepPayloads = undefined;
+    }
+    return extra.history;
+  }
+
+  closedAttemptOf(run: Run): number {
+    return this.#house.pump.open ? this.#house.pump.engine.value(run.task, P.FieldClosedAttempt) : 0;
+  }
+
+  async record(run: Run, record: { key: string; kind: number; attempt: number; value: unknown; what: string }): Promise<Entry> {
+    const { key, kind, attempt, value, what } = record;
+    if (!this.#house.journal) return this.#push(run, { key, kind, attempt, payload: undefined, value: clone(value, what), acknowledged: true }, 0);
+    const { payloads, attempts } = this.#house;
+    const payload = payloads.writeRecord(key, kind, attempt, value, what);
+    const { blobs } = payloads;
+    if (blobs) {
+      await attempts.storeBlobs(blobs);
+      if (run.attempt !== attempt) throw stopError(run, P.StopReasonInterrupt);
+      attempts.attachBlobs(run, blobs);
+    }
+    this.#house.pump.commands.addPayload(payload.bytes, payload.start, payload.length);
+    return this.#push(run, { key, kind, attempt, payload, acknowledged: false }, payload.length);
+  }
+
+  #push(run: Run, entry: Entry, length: number): Promise<Entry> {
+    const { pump } = this.#house;
+    return new Promise((resolve, reject) => {
+      this.historyOf(run).push(entry, resolve, () => reject(stopError(run, P.StopReasonInterrupt)));
+      pump.commands.push(P.CommandRecordStep, run.task, entry.attempt, length);
+      pump.wake();
+    });
+  }
+
+  /** By value; a promise where blobs have to be loaded. */
+  valueOf(entry: Entry): unknown {
+    if (!entry.payload) return clone(entry.value, 'step');
+    return this.#decode(recordValueBytes(entry.payload));
+  }
+
+  #decode(bytes: Uint8Array): unknown {
+    if (bytes[0] !== withBlobs) return decode(bytes);
+    return decodeWithBlobs(bytes, (id) => this.#house.journal!.slot.getBlob(id));
+  }
+
+  // The core
+
+  isPaused(run: Run): boolean {
+    return (this.#state(run) & pausedBit) !== 0;
+  }
+  isRunning(run: Run): boolean {
+    return (this.#state(run) & 0xf) === P.StateRunning;
+  }
+  #state(run: Run): number {
+    return this.#house.pump.open && run.task !== 0 ? this.#house.pump.engine.state(run.task) : 0;
+  }
+
+  push(run: Run, command: number, a = 0, b = 0, at = 0): void {
+    if (run.task === 0) return;
+    this.#house.pump.commands.push(command, run.task, a, b, at);
+    this.#house.pump.wake();
+  }
+
+  readonly retryDelay = (policy: Policy, failures: number, lastDelayMs: number): Promise<number> =>
+    this.#house.table.retryDelay(this.#house.pump, policy, failures, lastDelayMs);
+
+  defer(callback: () => void): void {
+    this.#house.clock.defer(callback);
+  }
+  after(delayMs: number, callback: () => void): () => void {
+    return this.#house.clock.schedule(this.nowMs + delayMs, callback);
+  }
+  warn(message: string): void {
+    this.#house.warn(message);
+  }
+
+  // Children
+
+  resolve(task: unknown): Definition {
+    if (isTask(task)) {
+      if (this.#house.definition(task.id)?.spec !== task.spec) this.#house.register(task as Task);
+      return this.#house.definition(task.id)!;
+    }
+    if (typeof task !== 'string') throw new ConfigurationError(`ctx.run needs a task made by defineTask, or the id of one, not ${describe(task)}.`);
+    const definition = this.#house.definition(task);
+    if (definition) return definition;
+    throw new UnrecognizedTaskError(`ctx.run: no task ${JSON.stringify(task)} is registered. Import the module that defines it, or pass the task itself.`);
+  }
+
+  find(parent: Run, key: string): Run | undefined {
+    return this.children.find(parent, key);
+  }
+
+  create(parent: Run, key: string, policy: number, definition: Definition, input: unknown, options: TriggerOptions): Run {
+    const depth = parent.extra.depth + 1;
+    if (depth > depthLimit)
+      throw new ConfigurationError(`ctx.run("${definition.id}"): run ${parent.id} is ${parent.extra.depth} children deep, which is the limit. Does a task run itself?`);
+    const family = { parent, key, policy, depth, fingerprint: fingerprint(input) };
+    const child = this.#house.intake.trigger(definition, input, options, undefined, family);
+    this.children.add(parent, key, child);
+    return child;
+  }
+
+  matches(child: Run, definition: Definition, input: unknown): boolean {
+    if (child.taskIdentifier !== definition.id) return false;
+    const now = fingerprint(input);
+    return now === 0 || child.extra.fingerprint === 0 || now === child.extra.fingerprint;
+  }
+
+  async outputOf(child: Run): Promise<unknown> {
+    if (child.outputPayload) return this.#decode(bytesOf(child.outputPayload));
+    return clone(child.output, 'result');
+  }
+
+  errorOf(child: Run): Error {
+    return this.#house.errorOf(child);
+  }
+
+  /** Its end is forgotten; the promises of it are made anew. */
+  async retry(child: Run): Promise<boolean> {
+    return child.end === End.None ? false : this.#house.retryRun(child);
+  }
+
+  async validate(schema: unknown, value: unknown, what: string): Promise<unknown> {
+    return validateStandard(schema, value, what);
+  }
+
+  compensate(): void {
+    throw new ConfigurationError('ctx.step compensate is not available.');
+  }
+}
+
+const bytesOf = ({ bytes, start, length }: PayloadBytes): Uint8Array => bytes.subarray(start, start + length);
+
+/** Of a value as it was given; 0: it refers to blobs, which are told apart by what is in them only. */
+function fingerprint(input: unknown): number {
+  const { bytes, blobs } = encode(input, 'input');
+  return blobs?.length ? 0 : crc32(bytes) || 1;
+}
+
+interface StandardSchema {
+  '~standard': { validate(value: unknown): unknown };
+}
+
+async function validateStandard(schema: unknown, value: unknown, what: string): Promise<unknown> {
+  const standard = (schema as StandardSchema | null)?.['~standard'];
+  if (!standard) throw new ConfigurationError(`The schema of the ${what} is no Standard Schema (zod, valibot, arktype …).`);
+  const result = (await standard.validate(value)) as { value?: unknown; issues?: readonly { message: string }[] };
+  if (!result.issues) return result.value;
+  throw new Error(`The ${what} does not fit its schema: ${result.issues.map(({ message }) => message).join('; ')}`);
+}

@@ -1,0 +1,146 @@
+/**
+ * `ctx.step`: a piece of work whose result is recorded before the code after it runs, and never computed
+ * again. With `retry` it is tried again by itself; its failures are counted where they survive.
+ */
+import { ConfigurationError, OrchestratorError, RetryableError, StepTimeoutError } from '../errors.ts';
+import { toMilliseconds } from '../duration.ts';
+import { KeyPrefix, RecordKind } from '../history.ts';
+import { checkNames, type Policy, resolvePolicy } from '../options.ts';
+import { serializeError } from '../serialize-error.ts';
+import type { StepInfo, StepOptions } from '../types.ts';
+import type { Durable } from './durable.ts';
+import { sleepUntil } from './sleep.ts';
+
+export type Compute<Value> = (info: StepInfo) => Value | Promise<Value>;
+
+const optionNames = ['id', 'retry', 'timeout', 'schema', 'compensate'];
+
+/** How long the next try waits; Infinity: there is none. The core says so. */
+export type RetryDelay = (policy: Policy, failures: number, lastDelayMs: number) => Promise<number>;
+
+export interface StepHost {
+  readonly retryDelay: RetryDelay;
+  validate(schema: unknown, value: unknown, what: string): Promise<unknown>;
+  compensate(durable: Durable, name: string, undo: (value: unknown) => unknown, value: unknown): void;
+}
+
+/** @throws ConfigurationError */
+export function checkStep(name: unknown, compute: unknown, options: StepOptions | undefined): asserts name is string {
+  if (typeof name !== 'string' || name === '' || name.length > 512 || name.charCodeAt(0) < 32 || name.includes('\u0000'))
+    throw new ConfigurationError(`ctx.step needs a name of 1 to 512 characters, not ${JSON.stringify(name)}.`);
+  if (typeof compute !== 'function') throw new ConfigurationError(`ctx.step("${name}") needs a function that computes the step.`);
+  if (options !== undefined) checkNames(options, optionNames, `ctx.step("${name}")`);
+}
+
+export async function step<Value>(
+  durable: Durable, host: StepHost, name: string, compute: Compute<Value>, options: StepOptions | undefined,
+): Promise<Value> {
+  durable.check('step', name);
+  checkStep(name, compute, options);
+  const key = durable.key(KeyPrefix.Step, name, options?.id);
+  const recorded = await durable.ask(key);
+  if (recorded) {
+    const value = (await durable.answer(recorded)) as Value;
+    if (options?.compensate) host.compensate(durable, name, options.compensate as never, value);
+    return value;
+  }
+  await durable.safePoint('step', name);
+  const value = await attempt(durable, host, name, key, compute, options);
+  if (options?.compensate) host.compensate(durable, name, options.compensate as never, value);
+  await durable.safePoint('step', name);
+  return value;
+}
+
+async function attempt<Value>(
+  durable: Durable, host: StepHost, name: string, key: string, compute: Compute<Value>, options: StepOptions | undefined,
+): Promise<Value> {
+  durable.parking.begin();
+  try {
+    const computed = options?.retry || options?.timeout !== undefined
+      ? await computeWithRetries(durable, host, name, key, compute, options)
+      : await compute({ attempt: 1, signal: undefined as never });
+    durable.check('step', name);
+    const value = options?.schema ? await host.validate(options.schema, computed, `result of step "${name}"`) : computed;
+    const entry = await durable.record(key, RecordKind.Value, value, `result of step ${JSON.stringify(name)}`);
+    return (await durable.host.valueOf(entry)) as Value;
+  } catch (error) {
+    durable.check('step', name);
+    durable.fail(key, RecordKind.Failure, error);
+    throw error;
+  } finally {
+    durable.parking.end();
+  }
+}
+
+interface Tries {
+  failures: number;
+  delayMs: number;
+  atMs: number;
+}
+
+/** Its failures are marked, so that a page that dies between two tries forgets none of them. */
+async function computeWithRetries<Value>(
+  durable: Durable, host: StepHost, name: string, key: string, compute: Compute<Value>, options: StepOptions,
+): Promise<Value> {
+  const policy = resolvePolicy(options.retry ?? { maxAttempts: 1 });
+  const marker = `${KeyPrefix.Mark}tries${key}`;
+  const known = durable.replay.mark(marker);
+  let tries: Tries = known && known.attempt > durable.host.closedAttemptOf(durable.run) ? (durable.host.valueOf(known) as Tries) : { failures: 0, delayMs: 0, atMs: 0 };
+  for (;;) {
+    if (tries.atMs > durable.host.nowMs) await betweenTries(durable, tries.atMs);
+    durable.check('step', name);
+    try {
+      return await computeOnce(durable, name, compute, tries.failures + 1, options);
+    } catch (error) {
+      durable.check('step', name);
+      const failures = tries.failures + 1;
+      const delayMs = isFinal(error, policy, options, failures) ? Number.POSITIVE_INFINITY : await delayOf(host, error, policy, failures, tries.delayMs, durable.host.nowMs);
+      if (delayMs === Number.POSITIVE_INFINITY) throw error;
+      tries = { failures, delayMs, atMs: durable.host.nowMs + delayMs };
+      durable.note(marker, RecordKind.Mark, { ...tries, error: serializeError(error).message });
+    }
+  }
+}
+
+function isFinal(error: unknown, policy: Policy, options: StepOptions, failures: number): boolean {
+  if (error instanceof OrchestratorError && !error.retryable) return true;
+  const { retryOn } = options.retry ?? {};
+  return retryOn !== undefined && !retryOn(error as Error, { attempt: failures, maxAttempts: policy.maxAttempts });
+}
+
+async function delayOf(host: StepHost, error: unknown, policy: Policy, failures: number, lastDelayMs: number, nowMs: number): Promise<number> {
+  const delayMs = await host.retryDelay(policy, failures, lastDelayMs);
+  if (delayMs === Number.POSITIVE_INFINITY || !(error instanceof RetryableError) || error.retryAfter === undefined) return delayMs;
+  return error.retryAfter instanceof Date ? Math.max(0, error.retryAfter.getTime() - nowMs) : error.retryAfter;
+}
+
+/** Without a slot, as between attempts of a run. */
+async function betweenTries(durable: Durable, atMs: number): Promise<void> {
+  durable.parking.end();
+  try {
+    await sleepUntil(durable, atMs, () => {});
+  } finally {
+    durable.parking.begin();
+  }
+}
+
+async function computeOnce<Value>(
+  durable: Durable, name: string, compute: Compute<Value>, attemptNumber: number, options: StepOptions,
+): Promise<Value> {
+  const controller = new AbortController();
+  if (options.timeout === undefined) return await compute({ attempt: attemptNumber, signal: controller.signal });
+  const timeoutMs = toMilliseconds(options.timeout, `ctx.step("${name}") timeout`);
+  let cancel = () => {};
+  const late = new Promise<never>((_, reject) => {
+    cancel = durable.alarms.add(durable.host.nowMs + timeoutMs, () => {
+      const error = new StepTimeoutError(`Step "${name}" of run ${durable.run.id} timed out after ${timeoutMs} ms.`);
+      controller.abort(error);
+      reject(error);
+    });
+  });
+  try {
+    return await Promise.race([compute({ attempt: attemptNumber, signal: controller.signal }), late]);
+  } finally {
+    cancel();
+  }
+}

@@ -1,0 +1,180 @@
+/**
+ * `ctx` in a worker: the same verbs as in the page. Functions run here; what is durable is asked of the
+ * page, which records it.
+ * Invariant: every question is answered once, or its call is over.
+ */
+import { wallClockMs } from '../clock.ts';
+import { fromMessage, toMessage } from '../codec/message.ts';
+import { runFunction } from '../context/children.ts';
+import { Chance } from '../context/decisions.ts';
+import { map, scatter } from '../context/items.ts';
+import { ConfigurationError, ContextClosedError } from '../errors.ts';
+import { deserializeError, serializeError } from '../serialize-error.ts';
+import type {
+  Duration, Instant, ItemResult, LogLevel, MapOptions, ProgressReport, RunFunction, SleepOptions, StepInfo, StepOptions, TaskContext, TaskLog,
+} from '../types.ts';
+import type { AskVerb, CallContext, ToPage, ToWorker } from './protocol.ts';
+
+interface Question {
+  resolve(value: any): void;
+  reject(error: unknown): void;
+}
+interface Step extends Question {
+  run: (info: StepInfo) => unknown;
+}
+
+export class WorkerContext implements TaskContext {
+  readonly signal: AbortSignal;
+  readonly attempt: TaskContext['attempt'];
+  readonly run: RunFunction;
+  readonly task: TaskContext['task'];
+  readonly metadata: TaskContext['metadata'];
+  readonly log: TaskLog;
+  readonly #call: number;
+  readonly #post: (message: ToPage, transfer?: Transferable[]) => void;
+  readonly #controller = new AbortController();
+  readonly #steps = new Map<number, Step>();
+  readonly #questions = new Map<number, Question>();
+  readonly #times: number[];
+  readonly #chance: Chance;
+  #count = 0;
+  #lastReport = '';
+  #closed = false;
+
+  constructor(call: number, context: CallContext, post: (message: ToPage, transfer?: Transferable[]) => void) {
+    this.#call = call;
+    this.#post = post;
+    this.#times = context.times;
+    this.#chance = new Chance(context.run.id);
+    this.signal = this.#controller.signal;
+    this.attempt = Object.freeze(context.attempt);
+    this.run = runFunction((...args) => this.#run(...(args as [unknown, unknown, object])), context.run);
+    this.task = Object.freeze(context.task);
+    this.metadata = Object.freeze(fromMessage(context.metadata) as Record<string, any>);
+    const write = (level: LogLevel) => (message: string, attributes?: Record<string, unknown>) => this.#tell('log', [level, message, attributes]);
+    this.log = { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') };
+    Object.freeze(this);
+  }
+
+  step<Value>(name: string, run: (info: StepInfo) => Value | Promise<Value>, options?: StepOptions<Value>): Promise<Value> {
+    return new Promise((resolve, reject) => {
+      this.#check('step', name);
+      if (typeof run !== 'function') throw new ConfigurationError(`ctx.step("${name}") needs a function that computes the step.`);
+      const step = ++this.#count;
+      this.#steps.set(step, { run, resolve, reject });
+      const sent = options && toMessage(options, `options of step "${name}"`).value;
+      this.#post({ holdfast: 'step', call: this.#call, step, name, options: sent });
+    });
+  }
+
+  /** A task object stays here; its id goes. */
+  #run(task: unknown, input: unknown, options?: object): Promise<any> {
+    if (typeof task === 'string' && typeof input === 'function') return this.step(task, input as () => unknown, options);
+    const id = typeof task === 'object' && task !== null ? (task as { id?: unknown }).id : task;
+    return this.#ask('run', [id, input, options]);
+  }
+  sleep(duration: Duration, options?: SleepOptions): Promise<void> {
+    return this.#ask('sleep', [duration, options]);
+  }
+  sleepUntil(instant: Instant, options?: SleepOptions & { throwIfInThePast?: boolean }): Promise<void> {
+    return this.#ask('sleepUntil', [instant, options]);
+  }
+  patch(id: string): Promise<boolean> {
+    return this.#ask('patch', [id]);
+  }
+  map<Item, Value>(items: readonly Item[], work: any, options?: MapOptions<Item>): Promise<ItemResult<Value, Item>[]> {
+    return map(this, items, work, options);
+  }
+  scatter(sources: Record<string, unknown>): Promise<any> {
+    return scatter(this, sources);
+  }
+
+  /** One that is repeated is known from the start; a new one is the page's to record. */
+  now(): number {
+    const known = this.#times.shift();
+    if (known !== undefined) return known;
+    this.#tell('now', []);
+    return wallClockMs();
+  }
+  random(): number {
+    return this.#chance.number();
+  }
+  uuid(): string {
+    return this.#chance.uuid();
+  }
+  emit(name: string, data?: unknown): void {
+    this.#tell('emit', [name, data]);
+  }
+
+  #tell(verb: 'log' | 'emit' | 'now', args: unknown[]): void {
+    if (!this.#closed) this.#post({ holdfast: 'told', call: this.#call, verb, args: toMessage(args, verb).value });
+  }
+
+  #ask(verb: AskVerb, args: unknown[]): Promise<any> {
+    return new Promise((resolve, reject) => {
+      this.#check(verb, '');
+      const ask = ++this.#count;
+      const { value, transfer } = toMessage(args, `arguments of ctx.${verb}`);
+      this.#questions.set(ask, { resolve, reject });
+      this.#post({ holdfast: 'ask', call: this.#call, ask, verb, args: value }, transfer);
+    });
+  }
+
+  #check(verb: string, name: string): void {
+    if (!this.#closed) return;
+    throw new ContextClosedError(`ctx.${verb}("${name}") was used after its attempt had ended. Await everything before the handler returns.`);
+  }
+
+  /** Only what a bar can show is sent: a loop may report a million times. */
+  progress(report: number | ProgressReport): void {
+    if (this.#closed) return;
+    const { value, message, phase, step } = typeof report === 'number' ? ({ value: report } as ProgressReport) : (report ?? {});
+    const shown = JSON.stringify([typeof value === 'number' ? Math.round(value * 10) : value, message, phase, step]);
+    if (shown === this.#lastReport) return;
+    this.#lastReport = shown;
+    const sent = typeof report === 'number' ? report : ({ value, message, phase, step } as ProgressReport);
+    this.#post({ holdfast: 'progress', call: this.#call, report: sent });
+  }
+
+  onAbandon(_listener: () => void): void {}
+
+  /** @internal */
+  receive(message: ToWorker): unknown {
+    switch (message.holdfast) {
+      case 'abort':
+        return this.#controller.abort(deserializeError(message.reason));
+      case 'compute':
+        return this.#compute(message.step);
+      case 'recorded':
+        return take(this.#steps, message.step)?.resolve(fromMessage(message.value));
+      case 'failed':
+        return take(this.#steps, message.step)?.reject(deserializeError(message.error));
+      case 'answered':
+        return take(this.#questions, message.ask)?.resolve(fromMessage(message.value));
+      case 'refused':
+        return take(this.#questions, message.ask)?.reject(deserializeError(message.error));
+    }
+  }
+
+  /** @internal */
+  close(): void {
+    this.#closed = true;
+  }
+
+  async #compute(step: number): Promise<void> {
+    const call = this.#call;
+    try {
+      const computed = await this.#steps.get(step)?.run({ attempt: 1, signal: this.signal });
+      const { value, transfer } = toMessage(computed, 'result of the step');
+      this.#post({ holdfast: 'computed', call, step, value }, transfer);
+    } catch (error) {
+      this.#post({ holdfast: 'stepThrew', call, step, error: serializeError(error) });
+    }
+  }
+}
+
+function take<Value>(map: Map<number, Value>, key: number): Value | undefined {
+  const taken = map.get(key);
+  map.delete(key);
+  return taken;
+}
