@@ -140,7 +140,7 @@ describe('a handler in a worker', () => {
   it('sees attempt, run, task and metadata, frozen', async () => {
     const { run } = setup((_, ctx) => [
       ctx.attempt,
-      ctx.run,
+      { ...ctx.run },
       ctx.task,
       ctx.metadata,
       Object.isFrozen(ctx),
@@ -353,7 +353,7 @@ describe('a worker that dies', () => {
         return new FakeWorker((scope) => serve((input) => input, scope)) as unknown as Worker;
       },
       { size: 1 },
-    );
+    ) as unknown as TestHandler;
     const error = await failure(run(1, new TestContext()));
     expect(error).toBeInstanceOf(WorkerCrashedError);
     expect(error.cause.name).toBe('SecurityError');
