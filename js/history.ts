@@ -81,6 +81,7 @@ export class History {
   }
 
   #shift(): Pending | undefined {
+    if (this.#pending.length === 0) return undefined;
     const pending = this.#pending[this.#nextPending++];
     if (this.#nextPending === this.#pending.length) {
       this.#pending = [];

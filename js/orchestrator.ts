@@ -197,27 +197,6 @@ export class Orchestrator implements OrchestratorApi {
 
   // Effects, called by the pump
 
-  started(run: Run, attempt: number): void {
-    this.attempts.start(run, attempt);
-  }
-  resumed(run: Run): void {
-    this.attempts.resumed(run);
-  }
-  woken(run: Run): void {
-    this.attempts.woken(run);
-  }
-  alarmRang(run: Run): void {
-    this.attempts.alarmRang(run);
-  }
-  waitRefused(run: Run): void {
-    this.attempts.resumed(run);
-  }
-  stopping(run: Run, reason: number): void {
-    this.attempts.stopping(run, reason);
-  }
-  abandoned(run: Run): void {
-    this.attempts.abandoned(run);
-  }
   changed(run: Run): void {
     this.store.changed(run);
   }

@@ -19,6 +19,18 @@ const creationBatch = 512;
 const backwardsMs = 1000;
 const forwardsMs = 60_000;
 
+/** What events mean for the code of a run. */
+export interface PumpedAttempts {
+  start(run: Run, attempt: number): void;
+  /** It has a slot again, or never gave it back. */
+  resumed(run: Run): void;
+  /** Woken, and in line for a slot. */
+  woken(run: Run): void;
+  alarmRang(run: Run): void;
+  stopping(run: Run, reason: number): void;
+  abandoned(run: Run): void;
+}
+
 export interface PumpHost {
   readonly clock: Clock;
   readonly journal: Journal | undefined;
@@ -26,15 +38,8 @@ export interface PumpHost {
   /** Pushes the commands that create this run. False: it is refused, and was told so. */
   create(run: Run): boolean;
   refuse(run: Run, error: unknown): void;
-  started(run: Run, attempt: number): void;
-  resumed(run: Run): void;
-  /** Woken, and in line for a slot. */
-  woken(run: Run): void;
-  alarmRang(run: Run): void;
-  /** It asked to give its slot back, and keeps it. */
-  waitRefused(run: Run): void;
-  stopping(run: Run, reason: number): void;
-  abandoned(run: Run): void;
+  /** People's code. */
+  readonly attempts: PumpedAttempts;
   attemptFailed(run: Run, outcome: number): void;
   /** In the core; not yet acknowledged. */
   ended(run: Run): void;
@@ -274,7 +279,7 @@ export class Pump {
     const attempts = this.#attempts;
     this.#starts = [];
     this.#attempts = [];
-    for (let index = 0; index < runs.length; index++) this.#host.started(runs[index]!, attempts[index]!);
+    for (let index = 0; index < runs.length; index++) this.#host.attempts.start(runs[index]!, attempts[index]!);
   }
 
   /** Reads the events of the last step. Nothing here runs code of others, but for effects queued above. */
@@ -315,12 +320,12 @@ export class Pump {
         this.#host.attemptFailed(run, a >>> 24);
         return this.#host.changed(run);
       case P.EventStopping:
-        this.#host.stopping(run, a >>> 24);
+        this.#host.attempts.stopping(run, a >>> 24);
         return this.#host.changed(run);
       case P.EventAbandoned:
-        return this.#host.abandoned(run);
+        return this.#host.attempts.abandoned(run);
       case P.EventResumed:
-        this.#host.resumed(run);
+        this.#host.attempts.resumed(run);
         return this.#host.changed(run);
       case P.EventPaused:
         this.#answer(run, P.CommandPause);
@@ -341,10 +346,10 @@ export class Pump {
       case P.EventStepRecorded:
         return this.#recorded(run);
       case P.EventWoken:
-        this.#host.woken(run);
+        this.#host.attempts.woken(run);
         return this.#host.changed(run);
       case P.EventAlarmRang:
-        return this.#host.alarmRang(run);
+        return this.#host.attempts.alarmRang(run);
       case P.EventAlarmSet:
         return;
       case P.EventStepsDropped:
@@ -396,7 +401,7 @@ export class Pump {
 
   #refuse(run: Run, command: number): void {
     if (command === P.CommandRecordStep) return run.extra.history?.refused();
-    if (command === P.CommandWait) return this.#host.waitRefused(run);
+    if (command === P.CommandWait) return this.#host.attempts.resumed(run);
     this.#takeWaiter(run, command, (resolve) => resolve(false));
   }
 

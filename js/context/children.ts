@@ -34,7 +34,7 @@ export interface ChildrenHost {
 /** A function with facts: `ctx.run(task, input)` and `ctx.run.id`. */
 export function runFunction(call: (...args: any[]) => unknown, facts: RunFacts): RunFunction {
   for (const [key, value] of Object.entries(facts)) Object.defineProperty(call, key, { value, enumerable: true });
-  return call as unknown as RunFunction;
+  return Object.freeze(call) as unknown as RunFunction;
 }
 
 export async function runChild(

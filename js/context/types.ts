@@ -1,0 +1,135 @@
+/** The shapes of `ctx`: what a handler gets beside its input. */
+import type { Duration, Instant, ProgressReport, RetryOptions, Task, TriggerOptions } from '../types.ts';
+
+/** What the function of a step gets. */
+export interface StepInfo {
+  /** Of this step, from 1. */
+  readonly attempt: number;
+  /** Aborted when the step's `timeout` is over; only where it has one. */
+  readonly signal: AbortSignal;
+}
+
+export interface StepOptions<Value = any> {
+  /** In place of its ordinal among steps of that name, for code that makes them in no fixed order. */
+  id?: string;
+  /** Tries of this step by itself, counted where they survive. When they are used up, it has failed. */
+  retry?: RetryOptions;
+  /** Per try. */
+  timeout?: Duration;
+  /** A Standard Schema; what it gives is recorded. */
+  schema?: unknown;
+  /** Undoes the step when the run fails for good or is cancelled; the last step first. */
+  compensate?: (value: Value) => unknown;
+}
+
+export interface SleepOptions {
+  /** In place of its ordinal. */
+  id?: string;
+}
+
+/** A child's options: those of a run, and how its parent knows it. */
+export interface ChildOptions extends Omit<TriggerOptions, 'id'> {
+  /** In place of its ordinal among children of that task. */
+  id?: string;
+  /** Shown name. */
+  label?: string;
+  /** What becomes of it when its parent ends first. Default `cancel`. */
+  childPolicy?: 'cancel' | 'detach' | 'abandon';
+  /** The item of a collection it is for. */
+  item?: { id: string; index: number };
+}
+
+/** What a handler may know of its own run. */
+export interface RunFacts {
+  readonly id: string;
+  readonly name: string;
+  readonly createdAt: number;
+  readonly recoveries: number;
+  /** Of a child: the run whose code made it, and the topmost one. */
+  readonly parentId?: string;
+  readonly rootId?: string;
+  /** Parents above it. */
+  readonly depth: number;
+}
+
+/** `ctx.run(task, input)`, and the run itself: `ctx.run.id`. */
+export interface RunFunction extends RunFacts {
+  <Id extends string, Input, Output>(task: Task<Id, Input, Output>, input: Input, options?: ChildOptions): Promise<Output>;
+  <Value>(name: string, compute: (info: StepInfo) => Value | Promise<Value>, options?: StepOptions<Value>): Promise<Value>;
+  <Output = any>(name: string, input: unknown, options?: ChildOptions): Promise<Output>;
+}
+
+/** An item of a collection and what became of it; the same record from `map` and `scatter`. */
+export type ItemResult<Value = any, Item = any> =
+  | { readonly id: string; readonly index: number; readonly item: Item; readonly ok: true; readonly value: Value }
+  | { readonly id: string; readonly index: number; readonly item: Item; readonly ok: false; readonly error: Error };
+
+export interface MapOptions<Item = any> {
+  /** Default: the item's own `id`, else its place. Two of the same are refused. */
+  id?: (item: Item, index: number) => string;
+  /** Items at once. Default: all. */
+  concurrency?: number;
+  /** false: in the order in which they were done. Default true. */
+  ordered?: boolean;
+  /** `fail`: the first failure is thrown. Default `collect`: it stands in its record. */
+  onItemError?: 'collect' | 'fail';
+  /** Of the steps, where `work` is a function. Default `map`. */
+  name?: string;
+}
+
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
+export type TaskLog = Readonly<Record<LogLevel, (message: string, attributes?: Record<string, unknown>) => void>>;
+export interface LogEntry {
+  readonly runId: string;
+  readonly at: number;
+  readonly level: LogLevel;
+  readonly message: string;
+  readonly attributes?: Record<string, unknown>;
+}
+
+/** What a handler gets beside its input. Frozen; closed when the attempt ends. */
+export interface TaskContext {
+  /** Aborted on cancel, timeout and hard pause; its reason is the typed error. */
+  readonly signal: AbortSignal;
+  readonly attempt: { readonly number: number; readonly max: number };
+  /**
+   * Runs another task as a child and gives its output, or throws its error. The child is a run of its
+   * own; this one gives its slot back meanwhile. After a crash a finished child answers from its record.
+   * @throws UnrecognizedTaskError for a name nobody registered
+   */
+  readonly run: RunFunction;
+  readonly task: { readonly id: string };
+  readonly metadata: Readonly<Record<string, any>>;
+  /**
+   * A durable step: its result is recorded before the code after it runs, and never computed again,
+   * not by a retry, not after a crash. Steps of one name are told apart by their order.
+   */
+  step<Value>(name: string, compute: (info: StepInfo) => Value | Promise<Value>, options?: StepOptions<Value>): Promise<Value>;
+  /** Waits without a slot; goes on after a crash when the time that was left is over. */
+  sleep(duration: Duration, options?: SleepOptions): Promise<void>;
+  sleepUntil(instant: Instant, options?: SleepOptions & { throwIfInThePast?: boolean }): Promise<void>;
+  /** Each item by itself, as a child of `work` or as a step; the records keep the items' ids. */
+  map<Item, Output>(items: readonly Item[], work: Task<string, Item, Output>, options?: MapOptions<Item>): Promise<ItemResult<Output, Item>[]>;
+  map<Item, Value>(
+    items: readonly Item[], work: (item: Item, info: { id: string; index: number }) => Value | Promise<Value>, options?: MapOptions<Item>,
+  ): Promise<ItemResult<Value, Item>[]>;
+  map<Item>(items: readonly Item[], work: string, options?: MapOptions<Item>): Promise<ItemResult<any, Item>[]>;
+  /** Several sources at once, functions as steps; rejects with everything that failed. */
+  scatter<Sources extends Record<string, unknown>>(
+    sources: Sources,
+  ): Promise<{ [Name in keyof Sources]: Awaited<Sources[Name] extends (...args: any[]) => infer Value ? Value : Sources[Name]> }>;
+  /** Milliseconds since the epoch, decided once: the same in code that runs again. */
+  now(): number;
+  /** In [0, 1), the same in code that runs again. */
+  random(): number;
+  uuid(): string;
+  /** true for runs that come here first with this code, false for those that had passed it before. */
+  patch(id: string): Promise<boolean>;
+  readonly log: TaskLog;
+  /** Tells listeners of `orchestrator.on('emit')`; not stored. */
+  emit(name: string, data?: unknown): void;
+  /** 0-100, clamped, never going back within an attempt. */
+  progress(report: number | ProgressReport): void;
+  /** Called when the grace period is over and the code is given up. */
+  onAbandon(listener: () => void): void;
+}
