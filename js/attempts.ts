@@ -6,16 +6,16 @@
  * what comes after the attempt has ended is counted and dropped.
  */
 import { type BlobReference, clone, decode, decodeWithBlobs } from './codec.ts';
-import { settleUnawaited } from './context/children.ts';
-import type { Durable } from './context/durable.ts';
+import { type Ending, type EndingOptions, endOfReturn, endOfThrow } from './context/endings.ts';
 import type { ContextServices } from './context/services.ts';
 import { RunContext, type ContextHost } from './context.ts';
 import {
-  CanceledError, DeadlineError, DriftError, EmptyOutputError, InterruptedError, OrchestratorError, RetryableError, TaskTimeoutError, WorkerCrashedError,
+  CanceledError, DeadlineError, EmptyOutputError, InterruptedError, OrchestratorError, RetryableError, TaskTimeoutError, WorkerCrashedError,
 } from './errors.ts';
 import type { Journal } from './journal.ts';
 import { Landings } from './landing.ts';
 import { inputBytes, type PayloadArea } from './payloads.ts';
+import { NoteKind } from './notes.ts';
 import type { ProgressTracker } from './progress.ts';
 import * as P from './protocol.ts';
 import type { Pump } from './pump.ts';
@@ -56,14 +56,14 @@ export class Attempts implements ContextHost {
     const { handler } = run.definition;
     this.#host.progress.attemptStarted(run, attempt);
     if (run.envelope) this.#startStored(run, attempt, handler);
-    else this.#call(run, attempt, handler, clone(run.input, 'input'));
+    else this.#call(run, attempt, handler, clone(this.#inputValue(run), 'input'));
   }
 
   /** By value: what the handler does to its input reaches nobody, and a retry gets it whole. */
   #startStored(run: Run, attempt: number, handler: TaskHandler): void {
     let input: unknown;
     try {
-      const bytes = inputBytes(run.envelope!);
+      const bytes = this.#inputBytes(run);
       if (run.extra.blobIds) {
         this.#load(bytes).then(
           (value) => this.#call(run, attempt, handler, value),
@@ -78,9 +78,19 @@ export class Attempts implements ContextHost {
     this.#call(run, attempt, handler, input);
   }
 
+  /** The first input, or the one it went on with. */
+  #inputBytes(run: Run): Uint8Array {
+    const payload = run.extra.notes?.get(NoteKind.Input)?.payload;
+    return payload ? payload.bytes.subarray(payload.start, payload.start + payload.length) : inputBytes(run.envelope!);
+  }
+  #inputValue(run: Run): unknown {
+    const note = run.extra.notes?.get(NoteKind.Input);
+    return note ? note.value : run.input;
+  }
+
   /** The input, files and all. @throws PayloadLostError */
   async inputOf(run: Run): Promise<unknown> {
-    return run.envelope ? this.#load(inputBytes(run.envelope)) : clone(run.input, 'input');
+    return run.envelope ? this.#load(this.#inputBytes(run)) : clone(this.#inputValue(run), 'input');
   }
 
   #load(bytes: Uint8Array): Promise<any> {
@@ -116,18 +126,45 @@ export class Attempts implements ContextHost {
     if (run.attempt !== attempt) return this.#late(run);
     const durable = run.context?.durable;
     if (!durable) return this.#succeed(run, attempt, value);
-    this.#finish(run, durable).then(
-      () => this.#succeed(run, attempt, value),
-      (error) => this.failed(run, attempt, error),
-    );
+    void endOfReturn(durable, this.services, this.#endingOptions(run, attempt)).then((ending) => this.#end(run, attempt, ending, value));
   }
 
-  /** Code that used durable verbs ends when its children may be left, and only the way it went before. */
-  async #finish(run: Run, durable: Durable): Promise<void> {
-    const { unawaited = 'wait' } = run.definition?.spec ?? {};
-    await settleUnawaited(durable, unawaited, (child) => this.#host.pump.commands.push(P.CommandBelong, child.task, run.task, P.ChildPolicyDetach));
-    const unasked = durable.replay.unasked();
-    if (unasked) throw driftError(run, unasked);
+  failed(run: Run, attempt: number, thrown: unknown): void {
+    if (run.attempt !== attempt) return this.#late(run);
+    const durable = run.context?.durable;
+    if (!durable) return this.#fail(run, attempt, thrown, false);
+    void endOfThrow(durable, this.services, this.#endingOptions(run, attempt), thrown).then((ending) => this.#end(run, attempt, ending, undefined));
+  }
+
+  #endingOptions(run: Run, attempt: number): EndingOptions {
+    const { unawaited = 'wait', onDrift = 'fail' } = run.definition?.spec ?? {};
+    return { unawaited, onDrift, isFinal: (error) => this.#isFinal(run, attempt, toError(error)) };
+  }
+
+  /** As far as can be told before the core is asked. */
+  #isFinal(run: Run, attempt: number, error: Error): boolean {
+    const { engine } = this.#host.pump;
+    return this.#outcome(run, attempt, error) === P.OutcomeFatal || engine.value(run.task, P.FieldFailures) + 1 >= engine.value(run.task, P.FieldMaxAttempts);
+  }
+
+  #end(run: Run, attempt: number, ending: Ending, value: unknown): void {
+    if (run.attempt !== attempt) return this.#late(run);
+    if (ending.way === 'forward') return this.#succeed(run, attempt, value);
+    if (ending.way === 'again') return this.#again(run, attempt, ending);
+    const { commands } = this.#host.pump;
+    // What was undone would have to be done again.
+    if (ending.way === 'cancelled' || ending.final) commands.push(P.CommandDropSteps, run.task, attempt, 0);
+    if (ending.way === 'failed') return this.#fail(run, attempt, ending.error, ending.final);
+    commands.push(P.CommandCancel, run.task);
+    this.#settle(run, attempt, P.OutcomeInterrupted, 0);
+  }
+
+  /** Not counted as an attempt that failed. */
+  #again(run: Run, attempt: number, { kept, giveInput }: Ending & { way: 'again' }): void {
+    giveInput?.();
+    if (kept === 0) this.services.release(run);
+    this.#host.pump.commands.push(P.CommandDropSteps, run.task, attempt, kept);
+    this.#settle(run, attempt, P.OutcomeInterrupted, 0);
   }
 
   #succeed(run: Run, attempt: number, value: unknown): void {
@@ -163,7 +200,7 @@ export class Attempts implements ContextHost {
     );
   }
 
-  failed(run: Run, attempt: number, thrown: unknown): void {
+  #fail(run: Run, attempt: number, thrown: unknown, final: boolean): void {
     if (run.attempt !== attempt) return this.#late(run);
     const { journal, pump, payloads } = this.#host;
     const error = toError(thrown);
@@ -176,7 +213,7 @@ export class Attempts implements ContextHost {
       pump.commands.addPayload(payload.bytes, payload.start, payload.length);
       length = payload.length;
     }
-    this.#settle(run, attempt, this.#outcome(run, attempt, error), length, notBeforeMs);
+    this.#settle(run, attempt, final ? P.OutcomeFatal : this.#outcome(run, attempt, error), length, notBeforeMs);
   }
 
   #outcome(run: Run, attempt: number, error: Error): number {
@@ -284,14 +321,6 @@ function isThenable(value: unknown): value is PromiseLike<unknown> {
 /** @throws EmptyOutputError for a Blob or File without a byte */
 function refuseEmpty(value: unknown): void {
   if (value instanceof Blob && value.size === 0) throw new EmptyOutputError('The result is an empty file (0 bytes).');
-}
-
-function driftError(run: Run, { expected, actual }: { expected: string; actual: string | undefined }): DriftError {
-  const instead = actual ? `, but asked for "${actual}"` : ', and ended without it';
-  return new DriftError(
-    `Run ${run.id}: its code had recorded "${expected}" here${instead}. Keep the names and the order of what a run has done, or guard changes with ctx.patch(id).`,
-    { data: { expected, actual, path: run.taskIdentifier } },
-  );
 }
 
 /** One that can be read: getters and proxies may throw themselves. */

@@ -6,14 +6,16 @@
  * none); what has been recorded is answered
  * from its record; the code after a verb runs only when what it gave is recorded.
  */
+import { ContinueAsNew } from './context/again.ts';
 import { runChild, runFunction } from './context/children.ts';
 import { Chance, now, patch } from './context/decisions.ts';
 import { Durable } from './context/durable.ts';
 import { map, scatter } from './context/items.ts';
 import type { ContextServices } from './context/services.ts';
 import { sleep, sleepTo } from './context/sleep.ts';
-import { type Compute, step } from './context/steps.ts';
+import { checkStep, type Compute, step } from './context/steps.ts';
 import { valueOf } from './history.ts';
+import { NoteKind } from './notes.ts';
 import type { Run } from './run.ts';
 import type {
   ChildOptions, Duration, Instant, ItemResult, LogLevel, MapOptions, ProgressReport, RunFunction, SleepOptions, StepOptions, TaskContext, TaskLog,
@@ -123,6 +125,28 @@ export class RunContext implements TaskContext {
 
   scatter(sources: Record<string, unknown>): Promise<any> {
     return scatter(this, sources);
+  }
+
+  onRollback(name: string, undo: () => unknown): void {
+    const durable = this.#work();
+    checkStep(name, undo, undefined);
+    durable.check('onRollback', name);
+    durable.undoings.push({ name, undo });
+  }
+
+  continueAsNew(input: unknown): never {
+    this.#work().check('continueAsNew', '');
+    throw new ContinueAsNew(input);
+  }
+
+  async checkpoint(state: unknown): Promise<void> {
+    this.#work().check('checkpoint', '');
+    await this.#host.services.note(this.#run, NoteKind.Checkpoint, state, 'checkpoint');
+  }
+
+  /** A promise where the state holds files. */
+  get resumedFrom(): any {
+    return this.#host.services.readNote(this.#run, NoteKind.Checkpoint)?.value;
   }
 
   now(): number {

@@ -3,6 +3,9 @@
  * the rules by which ended runs are forgotten.
  * Invariant: a command's promise always settles; false means that it did not apply.
  */
+import { stopError } from './attempts.ts';
+import type { Durable } from './context/durable.ts';
+import { beginRollback } from './context/rollback.ts';
 import { toMilliseconds } from './duration.ts';
 import { ConfigurationError } from './errors.ts';
 import { describe } from './options.ts';
@@ -12,6 +15,7 @@ import { End, type Run } from './run.ts';
 import type { ResumePolicy } from './types.ts';
 
 const resumePolicies = { keepDeadline: P.ResumePolicyKeepDeadline, remaining: P.ResumePolicyRemaining, restart: P.ResumePolicyRestart };
+const defaultGraceMs = 5000;
 const dayMs = 86_400_000;
 const retentionDelayMs = 60_000;
 
@@ -38,7 +42,22 @@ export class Control {
 
   cancel(run: Run, reason?: unknown): Promise<boolean> {
     if (run.end === End.None) run.ownExtra.cancelReason = reason;
+    const durable = run.context?.durable;
+    if (durable && durable.undoings.length > 0) return this.#undoAndCancel(run, durable);
     return this.#command(run, P.CommandCancel);
+  }
+  /** Its code is stopped, what it did undone; then it is cancelled. Code that does not stop has its grace. */
+  async #undoAndCancel(run: Run, durable: Durable): Promise<boolean> {
+    const { attempt } = run;
+    const error = stopError(run, P.StopReasonCancel);
+    await beginRollback(durable, error, true);
+    run.context?.stop(error);
+    const graceMs = run.options?.graceMs || defaultGraceMs;
+    this.#house.clock.schedule(this.#house.clock.now() + graceMs, () => {
+      if (run.attempt === attempt && !durable.isUndoing) this.#house.attempts.failed(run, attempt, error);
+    });
+    await run.ended;
+    return run.end === End.Cancelled;
   }
   pause(run: Run, kind: 'soft' | 'hard'): Promise<boolean> {
     if (kind !== 'soft' && kind !== 'hard') throw new ConfigurationError(`pause takes 'soft' or 'hard', not ${describe(kind)}.`);

@@ -37,7 +37,7 @@ const holdWords: readonly (readonly [number, string])[] = [
 ];
 
 const holds = ({ a }: RawEvent): Data => ({ reasons: holdWords.filter(([bit]) => a & bit).map(([, word]) => word) });
-const childPolicies = ['cancel', 'detach'];
+const childPolicies = ['cancel', 'detach', 'release'];
 const attempt = ({ a }: RawEvent): Data => ({ attempt: a & P.AttemptMask });
 const none = (): undefined => undefined;
 

@@ -22,6 +22,7 @@ export function place(run: Run, log: Uint8Array, { kind, offset, length, blobId 
   if (kind === P.PayloadKindInput) run.envelope = payload;
   else if (kind === P.PayloadKindStep) (run.ownExtra.stepPayloads ??= []).push(payload);
   else if (kind === P.PayloadKindResult) run.outputPayload = payload;
+  else if ((kind & 0xff) === P.PayloadKindNote) (run.ownExtra.notes ??= new Map()).set(kind >>> 8, { payload });
   else if (kind === P.PayloadKindError) run.ownExtra.errorPayload = payload;
 }
 

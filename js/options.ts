@@ -12,7 +12,7 @@ export const runOptionNames = [
   'retry', 'queue', 'priority', 'timeout', 'deadline', 'ttl', 'graceMs', 'delay', 'simulateProgress', 'metadata',
 ] as const;
 export const triggerOptionNames = [...runOptionNames, 'id', 'name'] as const;
-export const specNames = [...runOptionNames, 'id', 'description', 'run', 'output', 'unawaited', 'onSuccess', 'onFailure'] as const;
+export const specNames = [...runOptionNames, 'id', 'description', 'run', 'output', 'unawaited', 'onDrift', 'onSuccess', 'onFailure'] as const;
 const retryNames = [
   'maxAttempts', 'maxRetries', 'factor', 'retryBackoffFactor', 'minTimeoutInMs', 'minDelayMs', 'initialDelay',
   'maxTimeoutInMs', 'maxDelayMs', 'randomize', 'jitter', 'backoff', 'maxElapsed', 'retryOn',

@@ -140,6 +140,7 @@ export const ResumePolicyRestart = 2;
 
 export const ChildPolicyCancel = 0;
 export const ChildPolicyDetach = 1;
+export const ChildPolicyRelease = 2;
 
 export const StopReasonNone = 0;
 export const StopReasonCancel = 1;

@@ -343,6 +343,9 @@ export class Pump {
       case P.EventForgotten:
         this.#answer(run, P.CommandForget);
         return this.#host.forgotten(run);
+      case P.EventNoted:
+        this.#answer(run, P.CommandNote);
+        return this.#host.changed(run);
       case P.EventStepRecorded:
         return this.#recorded(run);
       case P.EventWoken:

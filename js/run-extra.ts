@@ -7,6 +7,7 @@
  */
 import type { BlobReference } from './codec.ts';
 import type { History } from './history.ts';
+import type { StoredNote } from './notes.ts';
 import type { RunProgress } from './progress.ts';
 import type { CommandWaiter, PayloadBytes, Run, Settlement } from './run.ts';
 import type { TaskState } from './types.ts';
@@ -28,6 +29,8 @@ export class RunExtra {
   error: Error | undefined;
   errorPayload: PayloadBytes | undefined;
 
+  /** By kind. */
+  notes: Map<number, StoredNote> | undefined;
   /** The run whose code made this one, and what it asked for it under. */
   parent: Run | undefined;
   parentId: string | undefined;

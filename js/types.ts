@@ -195,6 +195,11 @@ export interface TaskSpec<Id extends string = string, Input = any, Output = any>
   output?: { nonEmpty?: boolean };
   /** What happens to children whose promise the handler did not await. Default `wait`. */
   unawaited?: 'wait' | 'detach' | 'cancel' | 'error';
+  /**
+   * When code that runs again goes another way than what is recorded: `fail` (default, DriftError),
+   * `restart` from the beginning, `discard-tail` from where it differs, `accept-new`: as the code says.
+   */
+  onDrift?: 'fail' | 'restart' | 'discard-tail' | 'accept-new';
   onSuccess?: (event: { input: Input; output: Output; state: TaskState<Output> }) => void;
   onFailure?: (event: { input: Input; error: Error; state: TaskState<Output> }) => void;
 }

@@ -151,11 +151,12 @@ bool Core::admissible_task_event(const Record& event, const Task* task) const {
 }
 
 bool Core::admissible_belonged(const Record& event, std::uint32_t slot) const {
-  if (event.b > static_cast<std::uint32_t>(ChildPolicy::Detach)) return false;
+  if (event.b > static_cast<std::uint32_t>(ChildPolicy::Release)) return false;
   const std::uint32_t parent = tasks_.find(event.a);
   const std::uint32_t known = family_.parent(slot);
+  if (event.b == static_cast<std::uint32_t>(ChildPolicy::Release)) return parent != kNone && known == parent;
   if (parent == kNone || known == parent) return parent != kNone;
-  return known == kNone && !tasks_[slot].has(kSubmitted) && family_.fit(parent, slot) == Family::Fit::Fits;
+  return known == kNone && !tasks_[slot].has(kSubmitted) && !tasks_[slot].ended() && family_.fit(parent, slot) == Family::Fit::Fits;
 }
 
 bool Core::admissible_restored(const Record& event) const {

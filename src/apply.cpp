@@ -125,6 +125,7 @@ void Core::apply_task_set(std::uint32_t slot, TaskField field, double value) {
 
 void Core::apply_belonged(std::uint32_t slot, const Record& event) {
   const auto policy = static_cast<ChildPolicy>(event.b);
+  if (policy == ChildPolicy::Release) return family_.leave(slot);
   if (family_.parent(slot) != kNone) return family_.set_policy(slot, policy);
   family_.add(tasks_.find(event.a), slot, policy);
 }

@@ -239,17 +239,17 @@ void Core::note(const Ask& ask) {
 
 void Core::belong(const Ask& ask) {
   const Record& command = ask.command;
-  if (command.b > static_cast<std::uint32_t>(ChildPolicy::Detach)) {
-    return reject(command, Rejection::InvalidValue);
-  }
+  const auto policy = static_cast<ChildPolicy>(command.b);
+  if (policy > ChildPolicy::Release) return reject(command, Rejection::InvalidValue);
   const std::uint32_t parent = tasks_.find(command.a);
   if (parent == kNone) return reject(command, Rejection::UnknownTask);
   const std::uint32_t known = family_.parent(ask.slot);
-  const bool detaches = command.b == static_cast<std::uint32_t>(ChildPolicy::Detach);
+  const bool detaches = policy != ChildPolicy::Cancel;
+  if (policy == ChildPolicy::Release && known != parent) return reject(command, Rejection::WrongState);
   const bool over = tasks_[parent].ended() || tasks_[parent].stopping_for_good();
   if (over && !(known == parent && detaches)) return reject(command, Rejection::WrongState);
   if (known == parent) return emit(Event::Belonged, ask.slot, command.a, command.b);
-  if (known != kNone) return reject(command, Rejection::WrongState);
+  if (known != kNone || tasks_[ask.slot].ended()) return reject(command, Rejection::WrongState);
   if (tasks_[ask.slot].has(kSubmitted)) return reject(command, Rejection::AlreadySubmitted);
   switch (family_.fit(parent, ask.slot)) {
     case Family::Fit::Cycle: return reject(command, Rejection::Cycle);

@@ -31,6 +31,7 @@ void Family::leave(std::uint32_t child) {
   Node& above = nodes_[node.parent];
   (node.previous == kNone ? above.first_child : nodes_[node.previous].next) = node.next;
   (node.next == kNone ? above.last_child : nodes_[node.next].previous) = node.previous;
+  node.parent = node.next = node.previous = kNone;
 }
 
 void Family::forget(std::uint32_t slot) {

@@ -27,6 +27,8 @@ class Family {
   void add(std::uint32_t parent, std::uint32_t child, ChildPolicy policy);
   // REQUIRES: child has a parent.
   void set_policy(std::uint32_t child, ChildPolicy policy) { nodes_[child].policy = policy; }
+  // REQUIRES: child has a parent. It has none any more.
+  void leave(std::uint32_t child);
   // The slot is given up: its children have no parent any more, its parent one child less.
   void forget(std::uint32_t slot);
   // Calls visit(child) for each, oldest first. REQUIRES: visit adds and forgets nobody.
@@ -46,8 +48,6 @@ class Family {
     std::uint32_t next = kNone, previous = kNone;  // among its parent's children
     ChildPolicy policy = ChildPolicy::Cancel;
   };
-
-  void leave(std::uint32_t child);
 
   std::vector<Node> nodes_;  // by slot, only as far as tasks with a parent or children go
 };

@@ -177,8 +177,9 @@ enum class EdgeKind : std::uint32_t { OnSuccess = 0, OnFailure = 1, OnSettled = 
 enum class Outcome : std::uint32_t { Success = 0, Failure = 1, Fatal = 2, Timeout = 3, Interrupted = 4, Crashed = 5 };
 enum class PauseKind : std::uint32_t { Suspend = 0, Interrupt = 1 };
 enum class ResumePolicy : std::uint32_t { KeepDeadline = 0, Remaining = 1, Restart = 2 };
-// What becomes of a child whose parent ends, or is asked to for good: Cancel takes it along.
-enum class ChildPolicy : std::uint32_t { Cancel = 0, Detach = 1 };
+// What becomes of a child whose parent ends, or is asked to for good: Cancel takes it along. Release: it
+// is nobody's child any more.
+enum class ChildPolicy : std::uint32_t { Cancel = 0, Detach = 1, Release = 2 };
 enum class StopReason : std::uint32_t { None = 0, Cancel = 1, Timeout = 2, Deadline = 3, Interrupt = 4, Cascade = 5 };
 enum class FailReason : std::uint32_t { Exhausted = 0, Fatal = 1, TimedOut = 2, Expired = 3, Quarantined = 4 };
 enum class CancelCause : std::uint32_t { Asked = 0, Cascade = 1, Group = 2 };

@@ -125,7 +125,7 @@ inline constexpr CommandRule kCommandRules[] = {
     {Command::Release, kOpenStates, Event::Released, Rejection::WrongState},
     {Command::AttachBlob, kOpenStates | kEndedStates, Event::BlobAttached, Rejection::WrongState},
     {Command::Note, kOpenStates | kEndedStates, Event::Noted, Rejection::WrongState},
-    {Command::Belong, kOpenStates, Event::Belonged, Rejection::WrongState},
+    {Command::Belong, kOpenStates | kEndedStates, Event::Belonged, Rejection::WrongState},
     {Command::SetAlarm, kLiveStates, Event::AlarmSet, Rejection::StaleAttempt},
     {Command::DropSteps, kLiveStates, Event::StepsDropped, Rejection::StaleAttempt},
 };
@@ -166,12 +166,12 @@ constexpr std::uint32_t states_before(Event event) {
     case Event::Unpaused:
     case Event::Held:
     case Event::Released:
-    case Event::Belonged:
     case Event::Failed:
     case Event::Cancelled: return kOpenStates;
     case Event::Retried: return bit(State::Failed) | bit(State::Cancelled);
     case Event::Forgotten: return kEndedStates;
     case Event::BlobAttached:
+    case Event::Belonged:
     case Event::Noted: return kOpenStates | kEndedStates;
     default: return 0;
   }

@@ -90,7 +90,7 @@ async function launchChild(durable: Durable, host: ChildrenHost, { key, definiti
 function driftOf(durable: Durable, key: string, child: Run, definition: Definition): DriftError {
   return new DriftError(
     `Run ${durable.run.id}: the code asks for child "${definition.id}" with an input it did not have when child ${child.id} was made. Keep the order and the inputs of what a run has done, or guard changes with ctx.patch(id).`,
-    { data: { expected: child.id, actual: definition.id, path: key.replaceAll('\u0000', '/').slice(1) } },
+    { data: { expected: child.id, actual: definition.id, path: key.replaceAll('\u0000', '/').slice(1), key } },
   );
 }
 

@@ -14,6 +14,7 @@ import { deserializeError, serializeError } from '../serialize-error.ts';
 import { Alarms } from './alarms.ts';
 import { Parking } from './parking.ts';
 import { Replay } from './replay.ts';
+import { pendingRollback, type Undoing } from './rollback.ts';
 
 /** What the rest of the house does for it. */
 export interface DurableHost {
@@ -24,6 +25,9 @@ export interface DurableHost {
   isRunning(run: Run): boolean;
   push(run: Run, command: number, a?: number, b?: number, at?: number): void;
   /** Hands a record over; `taken` when it is acknowledged. @throws SerializationError */
+  /** Resolves when it is acknowledged. */
+  note(run: Run, kind: number, value: unknown, what: string): Promise<boolean>;
+  readNote(run: Run, kind: number): { value: unknown } | undefined;
   record(run: Run, record: { key: string; kind: number; attempt: number; value: unknown; what: string }): Promise<Entry>;
   valueOf(entry: Entry): unknown;
   defer(callback: () => void): void;
@@ -59,6 +63,9 @@ export class Durable {
   /** Children that have not ended, and how many are about to be made. */
   readonly children = new Set<Run>();
   launching = 0;
+  /** What is to be undone if the run fails for good or is cancelled. */
+  readonly undoings: Undoing[] = [];
+  #undoing = false;
 
   constructor(host: DurableHost, run: Run, attempt: number, isClosed: () => boolean) {
     this.host = host;
@@ -110,10 +117,26 @@ export class Durable {
     this.check(verb, name);
   }
 
-  /** What is recorded under the key; waits for its turn. undefined: nothing, and it may be done now. */
+  /**
+   * What is recorded under the key; waits for its turn. undefined: nothing, and it may be done now.
+   * @throws why the run is being rolled back
+   */
   async ask(key: string): Promise<Entry | undefined> {
     this.settleFailures();
-    return this.replay.ask(key);
+    const entry = await this.replay.ask(key);
+    const rollback = entry || this.#undoing ? undefined : pendingRollback(this);
+    if (rollback) throw rollback.error;
+    return entry;
+  }
+
+  get isUndoing(): boolean {
+    return this.#undoing;
+  }
+
+  /** From now on only what undoes begins; a stop no longer stands in its way. */
+  beginUndoing(): void {
+    this.#undoing = true;
+    this.#stopReason = undefined;
   }
 
   /** What an entry says: its value, or the failure it was. */

@@ -137,16 +137,11 @@ export class Replay {
     this.#stopPatience?.();
   }
 
-  /** The code has ended: a record it never asked for, if there is one, and how many stand before it. */
-  unasked(): { expected: string; actual: string | undefined; kept: number } | undefined {
+  /** The code has ended: the first record it never asked for, if there is one. */
+  unasked(): { expected: string; actual: string | undefined; key: string } | undefined {
     const place = this.#order.findIndex(({ key }) => !this.#given.has(key));
     if (place < 0) return undefined;
     const { key } = this.#order[place]!;
-    return { expected: this.#drift?.expected ?? nameOf(key), actual: this.#drift?.actual, kept: place };
-  }
-
-  /** The first record in order, and all behind it. */
-  get ordered(): readonly Entry[] {
-    return this.#order;
+    return { expected: this.#drift?.expected ?? nameOf(key), actual: this.#drift?.actual, key };
   }
 }

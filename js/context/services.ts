@@ -5,6 +5,7 @@
 import { clone, decode, decodeWithBlobs, encode } from '../codec.ts';
 import { ConfigurationError, UnrecognizedTaskError } from '../errors.ts';
 import { type Entry, History } from '../history.ts';
+import type { StoredNote } from '../notes.ts';
 import type { Orchestrator } from '../orchestrator.ts';
 import { describe, type Policy } from '../options.ts';
 import { recordValueBytes } from '../payloads.ts';
@@ -86,6 +87,49 @@ export class ContextServices implements DurableHost, StepHost, ChildrenHost {
     return decodeWithBlobs(bytes, (id) => this.#house.journal!.slot.getBlob(id));
   }
 
+  // Notes
+
+  /** Resolves when it is acknowledged; false: the run is gone. @throws SerializationError StorageFullError */
+  async note(run: Run, kind: number, value: unknown, what: string): Promise<boolean> {
+    const written = await this.writeNote(run, kind, value, what);
+    return new Promise((resolve) => {
+      (run.ownExtra.waiters ??= []).push({ command: P.CommandNote, resolve });
+      written();
+      this.#house.pump.wake();
+    });
+  }
+
+  /** Everything but the command itself, which the caller gives in the order it needs. */
+  async writeNote(run: Run, kind: number, value: unknown, what: string): Promise<() => void> {
+    const { payloads, attempts, pump, journal } = this.#house;
+    const keep = (note: StoredNote) => (run.ownExtra.notes ??= new Map()).set(kind, note);
+    if (!journal) {
+      const copy = clone(value, what);
+      return () => {
+        keep({ value: copy });
+        pump.commands.push(P.CommandNote, run.task, kind, 0);
+      };
+    }
+    const payload = payloads.writeValue(value, what);
+    const { blobs } = payloads;
+    if (blobs) {
+      await attempts.storeBlobs(blobs);
+      attempts.attachBlobs(run, blobs);
+    }
+    return () => {
+      keep({ payload });
+      pump.commands.addPayload(payload.bytes, payload.start, payload.length);
+      pump.commands.push(P.CommandNote, run.task, kind, payload.length);
+    };
+  }
+
+  /** undefined: there is none. By value; a promise where blobs have to be loaded. */
+  readNote(run: Run, kind: number): { value: unknown } | undefined {
+    const note = run.extra.notes?.get(kind);
+    if (!note) return undefined;
+    return { value: note.payload ? this.#decode(bytesOf(note.payload)) : clone(note.value, 'note') };
+  }
+
   // The core
 
   isPaused(run: Run): boolean {
@@ -155,6 +199,20 @@ export class ContextServices implements DurableHost, StepHost, ChildrenHost {
     return clone(child.output, 'result');
   }
 
+  detach(parent: Run, child: Run): void {
+    this.push(child, P.CommandBelong, parent.task, P.ChildPolicyDetach);
+  }
+
+  /** What code that begins anew had made is nobody's child any more. */
+  release(parent: Run): void {
+    for (const child of this.children.of(parent)) {
+      this.push(child, P.CommandBelong, parent.task, P.ChildPolicyRelease);
+      if (child.end === End.None) void this.#house.cancelRun(child, 'its parent begins anew');
+      this.children.forget(child);
+      child.ownExtra.parent = undefined;
+    }
+  }
+
   errorOf(child: Run): Error {
     return this.#house.errorOf(child);
   }
@@ -168,9 +226,6 @@ export class ContextServices implements DurableHost, StepHost, ChildrenHost {
     return validateStandard(schema, value, what);
   }
 
-  compensate(): void {
-    throw new ConfigurationError('ctx.step compensate is not available.');
-  }
 }
 
 const bytesOf = ({ bytes, start, length }: PayloadBytes): Uint8Array => bytes.subarray(start, start + length);

@@ -21,7 +21,6 @@ export type RetryDelay = (policy: Policy, failures: number, lastDelayMs: number)
 export interface StepHost {
   readonly retryDelay: RetryDelay;
   validate(schema: unknown, value: unknown, what: string): Promise<unknown>;
-  compensate(durable: Durable, name: string, undo: (value: unknown) => unknown, value: unknown): void;
 }
 
 /** @throws ConfigurationError */
@@ -41,17 +40,23 @@ export async function step<Value>(
   const recorded = await durable.ask(key);
   if (recorded) {
     const value = (await durable.answer(recorded)) as Value;
-    if (options?.compensate) host.compensate(durable, name, options.compensate as never, value);
+    register(durable, name, options, value);
     return value;
   }
   await durable.safePoint('step', name);
-  const value = await attempt(durable, host, name, key, compute, options);
-  if (options?.compensate) host.compensate(durable, name, options.compensate as never, value);
+  const value = await attemptStep(durable, host, name, key, compute, options);
+  register(durable, name, options, value);
   await durable.safePoint('step', name);
   return value;
 }
 
-async function attempt<Value>(
+function register(durable: Durable, name: string, options: StepOptions | undefined, value: unknown): void {
+  const { compensate } = options ?? {};
+  if (compensate) durable.undoings.push({ name, undo: () => compensate(value) });
+}
+
+/** Computes and records; what is recorded under the key was looked for before. */
+export async function attemptStep<Value>(
   durable: Durable, host: StepHost, name: string, key: string, compute: Compute<Value>, options: StepOptions | undefined,
 ): Promise<Value> {
   durable.parking.begin();

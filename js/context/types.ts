@@ -118,6 +118,18 @@ export interface TaskContext {
   scatter<Sources extends Record<string, unknown>>(
     sources: Sources,
   ): Promise<{ [Name in keyof Sources]: Awaited<Sources[Name] extends (...args: any[]) => infer Value ? Value : Sources[Name]> }>;
+  /**
+   * Undoes what was done when the run fails for good or is cancelled while its code runs; the last one
+   * first, each recorded and tried three times. A run that is ended by its parent or its deadline has
+   * only its grace period for it.
+   */
+  onRollback(name: string, undo: () => unknown): void;
+  /** Ends this code, and begins it anew with another input and nothing recorded. Let it pass through. */
+  continueAsNew(input: unknown): never;
+  /** Keeps a state from which a later attempt may go on; the last one counts. */
+  checkpoint(state: unknown): Promise<void>;
+  /** What the last `checkpoint` kept; undefined: nothing. */
+  readonly resumedFrom: any;
   /** Milliseconds since the epoch, decided once: the same in code that runs again. */
   now(): number;
   /** In [0, 1), the same in code that runs again. */

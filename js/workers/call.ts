@@ -3,6 +3,7 @@
  * progress and abort on, and ends exactly once.
  */
 import { fromMessage, toMessage } from '../codec/message.ts';
+import { ContinueAsNew } from '../context/again.ts';
 import { AbortedError, WorkerCrashedError } from '../errors.ts';
 import { deserializeError, serializeError } from '../serialize-error.ts';
 import type { LogLevel, StepOptions, TaskContext } from '../types.ts';
@@ -42,7 +43,7 @@ export class WorkerCall {
     const sent = toMessage(input, 'input');
     const described = toMessage(metadata, 'metadata');
     const times = (this.#context as { recordedTimes?: () => number[] }).recordedTimes?.() ?? [];
-    const context = { attempt: { ...attempt }, run: { ...run }, task: { ...task }, metadata: described.value, times };
+    const context = { attempt: { ...attempt }, run: { ...run }, task: { ...task }, metadata: described.value, times, resumedFrom: toMessage(this.#context.resumedFrom, 'checkpoint').value };
     const transfer = [...sent.transfer, ...described.transfer];
     this.#send({ holdfast: 'run', call: this.#id, input: sent.value, context }, transfer);
     if (signal.aborted) this.#onAbort();
@@ -88,6 +89,10 @@ export class WorkerCall {
       case 'returned': {
         const value = fromMessage(message.value);
         return this.#end(() => this.#resolve(value));
+      }
+      case 'again': {
+        const input = fromMessage(message.input);
+        return this.#end(() => this.#reject(new ContinueAsNew(input)));
       }
       case 'threw':
         return this.#end(() => this.#reject(deserializeError(message.error)));

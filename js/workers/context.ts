@@ -5,6 +5,7 @@
  */
 import { wallClockMs } from '../clock.ts';
 import { fromMessage, toMessage } from '../codec/message.ts';
+import { ContinueAsNew } from '../context/again.ts';
 import { runFunction } from '../context/children.ts';
 import { Chance } from '../context/decisions.ts';
 import { map, scatter } from '../context/items.ts';
@@ -30,6 +31,7 @@ export class WorkerContext implements TaskContext {
   readonly task: TaskContext['task'];
   readonly metadata: TaskContext['metadata'];
   readonly log: TaskLog;
+  readonly resumedFrom: unknown;
   readonly #call: number;
   readonly #post: (message: ToPage, transfer?: Transferable[]) => void;
   readonly #controller = new AbortController();
@@ -50,6 +52,7 @@ export class WorkerContext implements TaskContext {
     this.attempt = Object.freeze(context.attempt);
     this.run = runFunction((...args) => this.#run(...(args as [unknown, unknown, object])), context.run);
     this.task = Object.freeze(context.task);
+    this.resumedFrom = fromMessage(context.resumedFrom);
     this.metadata = Object.freeze(fromMessage(context.metadata) as Record<string, any>);
     const write = (level: LogLevel) => (message: string, attributes?: Record<string, unknown>) => this.#tell('log', [level, message, attributes]);
     this.log = { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') };
@@ -78,6 +81,17 @@ export class WorkerContext implements TaskContext {
   }
   sleepUntil(instant: Instant, options?: SleepOptions & { throwIfInThePast?: boolean }): Promise<void> {
     return this.#ask('sleepUntil', [instant, options]);
+  }
+  checkpoint(state: unknown): Promise<void> {
+    return this.#ask('checkpoint', [state]);
+  }
+  continueAsNew(input: unknown): never {
+    this.#check('continueAsNew', '');
+    throw new ContinueAsNew(input);
+  }
+  /** What undoes would have to outlive this worker. @throws ConfigurationError always */
+  onRollback(name: string): void {
+    throw new ConfigurationError(`ctx.onRollback("${name}") is not to be had in a worker: it may be gone when something has to be undone. Register it in a task of the page that runs this one as a child.`);
   }
   patch(id: string): Promise<boolean> {
     return this.#ask('patch', [id]);

@@ -10,7 +10,7 @@
  *                     ask number verb arguments                    another durable verb of `ctx`
  *                     told verb arguments                          what needs no answer: a log line, a time
  *                     progress report
- *                     returned value · threw error                 the call is over
+ *                     returned value · threw error · again input   the call is over
  *                     crashed error                                the worker can't go on
  *
  * Invariants: steps are recorded by the page, computed by the worker; one call at a time per worker;
@@ -31,6 +31,7 @@ export interface CallContext {
   metadata: ValueMessage;
   /** What `ctx.now()` was, in the attempts that are being repeated. */
   times: number[];
+  resumedFrom: ValueMessage;
 }
 export type ToWorker =
   | (Of<'run'> & { input: ValueMessage; context: CallContext })
@@ -42,7 +43,7 @@ export type ToWorker =
   | (Of<'refused'> & { ask: number; error: SerializedError });
 
 /** Durable verbs that cross as they are. */
-export const askVerbs = ['run', 'sleep', 'sleepUntil', 'patch'] as const;
+export const askVerbs = ['run', 'sleep', 'sleepUntil', 'patch', 'checkpoint'] as const;
 export type AskVerb = (typeof askVerbs)[number];
 
 export type ToPage =
@@ -54,6 +55,7 @@ export type ToPage =
   | (Of<'progress'> & { report: number | ProgressReport })
   | (Of<'returned'> & { value: ValueMessage })
   | (Of<'threw'> & { error: SerializedError })
+  | (Of<'again'> & { input: ValueMessage })
   | (Of<'crashed'> & { error: SerializedError });
 
 /** A message of ours, or undefined. */

@@ -10,6 +10,7 @@
  * listeners are accepted and never called in here.
  */
 import { fromMessage, toMessage } from '../codec/message.ts';
+import { ContinueAsNew } from '../context/again.ts';
 import { ConfigurationError, UnrecognizedTaskError } from '../errors.ts';
 import { serializeError } from '../serialize-error.ts';
 import type { TaskHandler } from '../types.ts';
@@ -74,6 +75,10 @@ class Server {
       const { value, transfer } = toMessage(result, 'result');
       this.#scope.postMessage({ holdfast: 'returned', call, value } satisfies ToPage, transfer);
     } catch (error) {
+      if (error instanceof ContinueAsNew) {
+        const { value, transfer } = toMessage(error.input, 'input');
+        return this.#scope.postMessage({ holdfast: 'again', call, input: value } satisfies ToPage, transfer);
+      }
       this.#scope.postMessage({ holdfast: 'threw', call, error: serializeError(error) } satisfies ToPage, []);
     } finally {
       ctx.close();

@@ -71,6 +71,24 @@ TEST_CASE("A child that is retried by hand after its parent's end goes on alone"
   CHECK(s.refused(Rejection::WrongState));
 }
 
+TEST_CASE("A released child is nobody's: it may be forgotten, and stays when its parent goes") {
+  Scenario s;
+  s.create(1);
+  child(s, 2, 1);
+  child(s, 3, 1);
+  child(s, 4, 1);
+  s.succeed(2);
+  CHECK(s.give(Command::Belong, 2, 1, number(ChildPolicy::Release)) == Events{Event::Belonged});
+  CHECK(s.give(Command::Belong, 3, 1, number(ChildPolicy::Release)) == Events{Event::Belonged});
+  CHECK(s.value(3, Field::Parent) == -1);
+  CHECK(s.give(Command::Forget, 2) == Events{Event::Forgotten});
+  s.cancel(1);
+  CHECK(s.stopping(3) == StopReason::None);
+  CHECK(s.stopping(4) == StopReason::Cascade);
+  s.give(Command::Belong, 3, 1, number(ChildPolicy::Release));
+  CHECK(s.refused(Rejection::WrongState));
+}
+
 TEST_CASE("A child is kept as long as its parent may ask for it") {
   Scenario s;
   s.create(1);

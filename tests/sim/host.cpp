@@ -127,7 +127,7 @@ Record World::command_for(std::uint32_t task) {
   switch (below(15)) {
     case 12: return make(Command::SetAlarm, task, attempt, 0, chance(20) ? 0 : now_ + below(6000));
     case 13: return make(Command::DropSteps, task, attempt, below(4));
-    case 14: return make(Command::Belong, task, random_task(), below(2));
+    case 14: return make(Command::Belong, task, random_task(), below(3));
     case 0: return make(Command::RecordStep, task, attempt);
     case 1: return make(Command::ReportProgress, task, attempt, 0, below(130));
     case 2:

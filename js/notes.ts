@@ -1,0 +1,25 @@
+/**
+ * Notes: what a run keeps beside its input, steps and end, one of each kind, the last one counts. A note
+ * can be written in any state of a run, by anybody who owns it.
+ */
+import type { PayloadBytes } from './run.ts';
+
+/** The numbers stand in journals and never change. */
+export const NoteKind = {
+  /** `ctx.checkpoint`. */
+  Checkpoint: 1,
+  /** The input in place of the first one: `ctx.continueAsNew`. */
+  Input: 2,
+  /** Metadata that was changed after creation. */
+  Metadata: 3,
+  /** What a token was completed with. */
+  Completion: 4,
+  /** The run is to be rolled back, and why. */
+  Rollback: 5,
+} as const;
+
+/** Where it was encoded, or, where nothing is kept beyond memory, the value. */
+export interface StoredNote {
+  payload?: PayloadBytes;
+  value?: unknown;
+}
