@@ -1,0 +1,27 @@
+/**
+ * Random programs of steps, children, sleeps, branches and races, killed at random moments: the same
+ * output as undisturbed, and no finished step run again. A failure prints the program and the kills.
+ * HOLDFAST_PROGRAMS: how many (default 2,000 in CI).
+ */
+import fc from 'fast-check';
+import { expect, it } from 'vitest';
+import { programs } from './programs/program.ts';
+import { observe } from './programs/run.ts';
+
+const count = Number(process.env.HOLDFAST_PROGRAMS ?? 2000);
+const seed = Number(process.env.HOLDFAST_SEED ?? 20_261_126);
+/** Three crashes in a row without a record between them would be a quarantine. */
+const kills = fc
+  .array(fc.record({ afterMs: fc.constantFrom(0, 1, 7, 45, 120, 400), orderly: fc.boolean() }), { minLength: 1, maxLength: 4 })
+  .filter((list) => list.filter(({ orderly }) => !orderly).length <= 2);
+
+it(`A1, P4: ${count} random programs that are killed give what they give undisturbed, and run no finished step again`, { timeout: 900_000 }, async () => {
+  await fc.assert(
+    fc.asyncProperty(programs, kills, async (program, when) => {
+      const undisturbed = await observe(program, []);
+      const killed = await observe(program, when);
+      expect(killed).toEqual({ ...undisturbed, rerun: [], changed: [] });
+    }),
+    { numRuns: count, seed, endOnFailure: false },
+  );
+});

@@ -1,0 +1,72 @@
+/** Runs a program in a house on a virtual clock, killing the house at given moments. */
+import { defineTask, TestClock } from 'holdfast';
+import { type House, openHouse } from '../house.ts';
+import { interpret, type Program, type Witness } from './program.ts';
+
+export interface Observed {
+  status: string;
+  output: unknown;
+  failed: boolean;
+  /** Steps that were computed again after the code had gone on with their result. */
+  rerun: string[];
+  /** Races that changed their winner. */
+  changed: string[];
+}
+
+let made = 0;
+
+/** After so many milliseconds of the virtual clock, from the one before. */
+export interface Kill {
+  afterMs: number;
+  /** The page is closed in order instead. */
+  orderly: boolean;
+}
+
+export async function observe(program: Program, kills: readonly Kill[]): Promise<Observed> {
+  const given = new Set<string>();
+  const rerun: string[] = [];
+  const changed: string[] = [];
+  let failures = program.failures;
+  const clock = new TestClock();
+  const number = ++made;
+  const witness: Witness = {
+    computed: (path) => {
+      if (given.has(path)) rerun.push(path);
+    },
+    given: (path) => void given.add(path),
+    changed: (path) => void changed.push(path),
+    sleep: (ms) => new Promise((resolve) => void clock.schedule(clock.now() + ms, resolve)),
+    child: defineTask({
+      id: `program-child-${number}`, retry: { maxAttempts: 1 },
+      run: ({ body, path }: { body: Program['body']; path: string }, ctx): Promise<unknown> => interpret(body, ctx, witness, path),
+    }) as unknown as Witness['child'],
+  };
+  const task = defineTask({
+    id: `program-${number}`, retry: { maxAttempts: 3, minDelayMs: 50, randomize: false },
+    run: async (input: Program, ctx) => {
+      const values = await interpret(input.body, ctx, witness, '');
+      if (failures-- > 0) throw new Error('the program fails');
+      return values;
+    },
+  });
+  let house: House = await openHouse({ recovery: { mode: 'auto' } }, clock);
+  const run = house.orchestrator.trigger(task, program);
+  await run.accepted;
+  for (const { afterMs, orderly } of kills) {
+    await clock.advance(afterMs);
+    if (isOver(house, run.id)) break;
+    const next = orderly ? await house.reload() : await house.crash();
+    await next.orchestrator.ready;
+    house = next;
+  }
+  for (let turn = 0; turn < 60 && !isOver(house, run.id); turn++) await clock.advance(2000);
+  const state = house.orchestrator.getTaskState(run.id)!;
+  const output = state.status === 'completed' ? await house.orchestrator.attach(run.id)!.result() : undefined;
+  await house.orchestrator.dispose();
+  return { status: state.status, output, failed: state.error !== null, rerun, changed };
+}
+
+function isOver(house: House, id: string): boolean {
+  const { status } = house.orchestrator.getTaskState(id)!;
+  return status === 'completed' || status === 'failed' || status === 'cancelled';
+}
