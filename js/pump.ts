@@ -18,6 +18,8 @@ const creationBatch = 512;
 /** Smaller jumps are what NTP and busy pages do. */
 const backwardsMs = 1000;
 const forwardsMs = 60_000;
+/** Its reactions are microtasks that never leave V8; queueMicrotask is a call into the browser that costs a turn of ten trivial runs a tenth of its time. */
+const settled = Promise.resolve();
 
 /** What events mean for the code of a run. */
 export interface PumpedAttempts {
@@ -138,7 +140,7 @@ export class Pump {
   wake(): void {
     if (this.#scheduled || this.#pumping || !this.#engine || this.#stopped) return;
     this.#scheduled = true;
-    queueMicrotask(this.#turn);
+    void settled.then(this.#turn);
   }
 
   /** After the page had its turn. */
