@@ -11,6 +11,8 @@ const recordWords = P.RecordBytes / 4;
 const inboxRecords = 1024;
 /** A frame stays small enough to fit into what a storage keeps in reserve. */
 const chunkPayloadBytes = 96 * 1024;
+/** Of a log that is loaded: memory that is touched for the first time costs more than what is done with it. */
+const pieceBytes = 512 * 1024;
 
 /** A payload of a known run in the log; or, with `blobId`, a blob that the run refers to. */
 export interface LocatedPayload {
@@ -19,12 +21,6 @@ export interface LocatedPayload {
   length: number;
   offset: number;
   blobId?: string;
-}
-
-export interface LoadedLog {
-  /** Bytes of the valid prefix; -1: written by a newer version. */
-  validBytes: number;
-  located: LocatedPayload[];
 }
 
 /** Commands in the order they were given, with the payloads they carry. Grows as needed. */
@@ -119,6 +115,7 @@ export class EventBatch {
 
 export class Engine {
   readonly #module: MainModule;
+  readonly #create: () => Core;
   #core: Core;
   readonly events = new EventBatch();
   /** Commands of one pump already carried out. */
@@ -127,7 +124,8 @@ export class Engine {
 
   constructor(module: MainModule, session: number, seed: number) {
     this.#module = module;
-    this.#core = new module.Core(session, seed);
+    this.#create = () => new module.Core(session, seed);
+    this.#core = this.#create();
   }
 
   /** Frees the core. The engine is of no use afterwards. */
@@ -207,9 +205,49 @@ export class Engine {
     this.#core.commitCompaction();
   }
 
-  load(log: Uint8Array): LoadedLog {
-    const validBytes = this.#core.load(this.#stage([log]));
-    return { validBytes, located: this.#located() };
+  /** Takes a log over. Gives the bytes of its valid prefix; -1: written by a newer version, nothing was taken. */
+  load(log: Uint8Array): number {
+    this.#feed(log);
+    const validBytes = this.#core.load();
+    if (validBytes >= -1) return validBytes;
+    // A frame that can't be true has left its traces in this core.
+    this.#core.delete();
+    this.#core = this.#create();
+    return this.load(log.subarray(0, -2 - validBytes));
+  }
+
+  #feed(log: Uint8Array): void {
+    let size = pieceBytes;
+    for (let at = 0; at < log.length; ) {
+      const piece = log.subarray(at, at + size);
+      const taken = this.#core.feed(this.#stage([piece]));
+      const wanted = this.#core.wanted();
+      at += taken;
+      if (wanted === 0 || (taken === 0 && at + piece.length === log.length)) return;
+      size = Math.max(pieceBytes, wanted);
+    }
+  }
+
+  /** What the log that was loaded holds for a task; offsets are into that log. */
+  locate(task: number): LocatedPayload[] {
+    this.#core.locate(task);
+    return this.#located();
+  }
+
+  /** A task of each queue that has any. */
+  someOfQueues(): { queue: number; task: number }[] {
+    this.#core.locateQueues();
+    const start = this.#core.outbox() >> 2;
+    return Array.from({ length: this.#core.outboxCount() }, (_, index) => {
+      const word = start + index * recordWords;
+      return { task: this.#module.HEAPU32[word + 1]!, queue: this.#module.HEAPU32[word + 2]! };
+    });
+  }
+
+  /** Blobs that the log that was loaded refers to. */
+  referredBlobs(): string[] {
+    this.#core.locateBlobs();
+    return this.#located().map(({ blobId }) => blobId!);
   }
 
   /** Merges another session's log; `located` speaks of the new task numbers and of offsets in that log. */

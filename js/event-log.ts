@@ -25,7 +25,7 @@ export interface EventLogHost {
   engine(): Engine;
   /** The gathered frame's announcements; undefined: nothing is kept beyond memory. */
   readonly journal: { announcements: Announcements } | undefined;
-  readonly pump: { runs: readonly (Run | undefined)[] };
+  readonly pump: { runs: readonly (Run | undefined)[]; run(task: number): Run | undefined };
   /** Resolves when the log that was found is known. */
   readonly opening: { opened: Promise<void> };
   readonly store: { has(name: 'event'): boolean; emit(name: 'event', event: RunEvent): void };
@@ -43,7 +43,7 @@ export class EventLog {
   #freed = 0;
   /** Listeners of `event` have heard everything before it. */
   #told = 0;
-  #found: { log: Uint8Array; runs: readonly (Run | undefined)[] } | undefined;
+  #found: { log: Uint8Array; runAt: (task: number) => Run | undefined } | undefined;
   readonly #past = new Past();
   #wakers = new Set<() => void>();
   #closed = false;
@@ -160,16 +160,17 @@ export class EventLog {
 
   // The journal as it was found
 
-  found(log: Uint8Array, runs: readonly (Run | undefined)[]): void {
-    if (log.length > 0) this.#found = { log, runs: [...runs] };
+  /** `runAt`: whose a number was then. */
+  found(log: Uint8Array, runAt: (task: number) => Run | undefined): void {
+    if (log.length > 0) this.#found = { log, runAt };
   }
 
   /** Reads it now, or never: it is about to be replaced by a shorter one. */
   readFound(): void {
     if (!this.#found) return;
-    const { log, runs } = this.#found;
+    const { log, runAt } = this.#found;
     this.#found = undefined;
-    this.#past.read(this.#host.engine(), log, runs, capacity);
+    this.#past.read(this.#host.engine(), log, runAt, capacity);
   }
 
   // Reading
@@ -260,7 +261,7 @@ export class EventLog {
     if (!word || (concernsRun(kind) && !owner)) return undefined;
     const at = records.times[index * 3 + 2]!;
     const step = kind === P.EventStepRecorded ? stepName(owner!, b) : undefined;
-    const idOf = (task: number) => this.#host.pump.runs[task]?.id;
+    const idOf = (task: number) => this.#host.pump.run(task)?.id;
     const data = word.data({ kind, a, b, at, taskIdentifier: owner?.taskIdentifier, step, idOf });
     const runId = owner?.id;
     return {

@@ -15,12 +15,12 @@ export class Past {
   /** How many events the journal holds, those that are not kept included. */
   total = 0;
 
-  read(engine: Engine, log: Uint8Array, runs: readonly (Run | undefined)[], limit: number): void {
+  read(engine: Engine, log: Uint8Array, runAt: (task: number) => Run | undefined, limit: number): void {
     const { total, words } = engine.history(log, limit);
     this.total = total;
     this.#take(words);
     this.#stamp();
-    this.#label(runs);
+    this.#label(runAt);
   }
 
   ownerAt(index: number): EventOwner | undefined {
@@ -54,7 +54,7 @@ export class Past {
   }
 
   /** Backwards: a number belongs to the run that had it last, and to nobody before that was created. */
-  #label(runs: readonly (Run | undefined)[]): void {
+  #label(runAt: (task: number) => Run | undefined): void {
     const { words } = this.records;
     const owners: (EventOwner | undefined)[] = new Array(this.length).fill(undefined);
     this.#owners = owners;
@@ -64,7 +64,7 @@ export class Past {
       const kind = words[index * recordWords]!;
       const task = words[index * recordWords + 1]!;
       if (kind === P.EventSnapshotEnded) return this.#drop(index + 1);
-      const run = concernsRun(kind) && !over.has(task) ? runs[task] : undefined;
+      const run = concernsRun(kind) && !over.has(task) ? runAt(task) : undefined;
       if (!run) continue;
       owners[index] = run;
       if (kind === P.EventCreated) over.add(task);

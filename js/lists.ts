@@ -3,24 +3,31 @@
  * Invariant: the same array and the same counts until something changed.
  */
 import { ConfigurationError } from './errors.ts';
+import type { Pump } from './pump.ts';
+import type { RunIndex } from './run-index.ts';
 import type { ListFilter, RunFilter, TaskCounts, TaskPage, TaskState, TaskStatus } from './types.ts';
+import { standing, statusOf } from './view.ts';
 
 const statuses: readonly TaskStatus[] = ['pending', 'running', 'paused', 'completed', 'failed', 'cancelled'];
 
+export interface ListsHost {
+  readonly pump: Pump;
+  readonly store: { readonly version: number };
+  /** Not before the constructor has ended. */
+  readonly opening: { readonly tabs: { states(): TaskState[] } | undefined } | undefined;
+}
+
 export class Lists {
-  readonly #read: () => TaskState[];
-  readonly #version: () => number;
-  readonly #eachStatus: (tell: (status: TaskStatus) => void) => void;
+  readonly #index: RunIndex;
+  readonly #host: ListsHost;
   #all: readonly TaskState[] = Object.freeze([]);
   #counts: TaskCounts | undefined;
   #seen = -1;
   #countedAt = -1;
 
-  /** `eachStatus` tells every run's status without making its state: counting a hundred thousand takes milliseconds. */
-  constructor(read: () => TaskState[], version: () => number, eachStatus: (tell: (status: TaskStatus) => void) => void) {
-    this.#read = read;
-    this.#version = version;
-    this.#eachStatus = eachStatus;
+  constructor(index: RunIndex, host: ListsHost) {
+    this.#index = index;
+    this.#host = host;
   }
 
   all(): readonly TaskState[] {
@@ -29,7 +36,7 @@ export class Lists {
   }
 
   counts(): TaskCounts {
-    const version = this.#version();
+    const { version } = this.#host.store;
     if (this.#counts && version === this.#countedAt) return this.#counts;
     const counts = { total: 0 } as Record<TaskStatus | 'total', number>;
     for (const status of statuses) counts[status] = 0;
@@ -40,6 +47,27 @@ export class Lists {
     this.#countedAt = version;
     this.#counts = Object.freeze(counts);
     return this.#counts;
+  }
+
+  /** Without making any run's state: counting a hundred thousand takes milliseconds. */
+  #eachStatus(tell: (status: TaskStatus) => void): void {
+    const { pump } = this.#host;
+    const engine = pump.open ? pump.engine : undefined;
+    for (const run of this.#index.each()) tell(run.extra.snapshot?.status ?? standing(engine, run).status);
+    for (const task of pump.untaken()) {
+      const status = engine ? statusOf(engine, task) : 'pending';
+      if (status) tell(status);
+    }
+    for (const { status } of this.#elsewhere()) tell(status);
+  }
+
+  #read(): TaskState[] {
+    return [...this.#index.all().map((run) => run.state), ...this.#elsewhere()].sort(newestFirst);
+  }
+
+  /** Runs of other tabs, but for those that have become ours. */
+  #elsewhere(): TaskState[] {
+    return (this.#host.opening?.tabs?.states() ?? []).filter(({ id }) => !this.#index.find(id));
   }
 
   /** @throws ConfigurationError for a limit that is none */
@@ -58,7 +86,7 @@ export class Lists {
   }
 
   #refresh(): void {
-    const version = this.#version();
+    const { version } = this.#host.store;
     if (version === this.#seen) return;
     this.#seen = version;
     this.#all = Object.freeze(this.#read());
@@ -81,6 +109,6 @@ function position(state: TaskState): string {
 }
 
 /** Newest first. */
-export function newestFirst(one: TaskState, other: TaskState): number {
+function newestFirst(one: TaskState, other: TaskState): number {
   return other.createdAt - one.createdAt || (one.id < other.id ? 1 : -1);
 }

@@ -14,7 +14,7 @@
 import { CoreCrashedError, PayloadLostError, StorageBlockedError, StorageUnavailableError, StoreTooNewError } from './errors.ts';
 import { Engine, type LocatedPayload } from './engine.ts';
 import { Journal } from './journal.ts';
-import { contentLength, endOf, place, sameEnvelope, sweepBlobs } from './found.ts';
+import { contentLength, endOf, FoundRuns, place, sameEnvelope, sweepBlobs } from './found.ts';
 import { importLegacy } from './legacy.ts';
 import { loadCore, randomSeed } from './load.ts';
 import type { Orchestrator } from './orchestrator.ts';
@@ -22,7 +22,7 @@ import { PageLife } from './page-life.ts';
 import { knownHeader } from './payloads.ts';
 import * as P from './protocol.ts';
 import { forgetUnsealed, recreateUnknown } from './rebuild.ts';
-import { checkRecovery, fillReport, recover, recoverTakenOver } from './recovery.ts';
+import { checkRecovery, fillReport, recover, recoverTakenOver, releaseLeftovers } from './recovery.ts';
 import { obey } from './remote-commands.ts';
 import { storageName } from './storage-name.ts';
 import { End, Run, settlement } from './run.ts';
@@ -190,15 +190,14 @@ export class Opening implements TabsHost {
     const log = await this.#load(engine, slot);
     const { name, durability, status, message } = this.storageState;
     const journal = new Journal(this.#house, slot, name, durability);
-    journal.begin(log.bytes);
+    journal.begin(log);
     if (status === 'degraded') journal.degraded(message ?? '');
     this.#house.journal = journal;
-    const runs = this.#know(engine, log.bytes, log.located);
-    await sweepBlobs(slot, runs);
+    this.#know(engine, log);
+    await sweepBlobs(slot, await slot.blobIds(), engine);
     recover(this.#house, engine, this.#page.endedInOrder(claim.slot));
     this.#page.clearEnd(claim.slot);
     this.#adoptable = claim.adoptable;
-    this.#house.eventLog.found(log.bytes, this.#house.pump.runs);
     for (const event of this.#early.splice(0)) this.storageEvent(event);
   }
 
@@ -248,10 +247,10 @@ export class Opening implements TabsHost {
     return this.tabs.claim(occupied, count, except);
   }
 
-  async #load(engine: Engine, slot: StorageSlot): Promise<{ bytes: Uint8Array; located: LocatedPayload[] }> {
+  async #load(engine: Engine, slot: StorageSlot): Promise<Uint8Array> {
     const log = await slot.read();
-    if (log.length === 0) return { bytes: log, located: [] };
-    const { validBytes, located } = engine.load(log);
+    if (log.length === 0) return log;
+    const validBytes = engine.load(log);
     if (validBytes < 0) {
       await slot.close();
       throw new StoreTooNewError(
@@ -262,26 +261,35 @@ export class Opening implements TabsHost {
       this.report.tailBytesDropped = Math.max(0, contentLength(log) - validBytes);
       await slot.truncate(validBytes);
     }
-    return { bytes: log.subarray(0, validBytes), located };
+    return log.subarray(0, validBytes);
   }
 
   /** The runs of our own journal. */
-  #know(engine: Engine, log: Uint8Array, located: readonly LocatedPayload[]): Run[] {
-    const { table } = this.#house;
-    const runs = this.#place(engine, log, located);
-    let policies = 0;
-    const named = new Set<number>([0]);
-    for (const run of runs) {
+  #know(engine: Engine, log: Uint8Array): void {
+    const { table, pump, eventLog } = this.#house;
+    const found = new FoundRuns(engine, log, (task, state) => {
+      const run = this.#recoveredRun(task, state);
       this.#house.adoptRun(run);
-      policies = Math.max(policies, engine.value(run.task, P.FieldPolicy));
-      const queue = engine.value(run.task, P.FieldQueue);
-      const name = named.has(queue) || !run.envelope ? undefined : knownHeader(run.envelope, run.task).extras?.queue;
-      if (name === undefined) continue;
-      named.add(queue);
-      table.adoptQueue(name, queue);
+      return run;
+    });
+    pump.expect(found);
+    eventLog.found(log, (task) => found.at(task));
+    table.skipPolicies(engine.value(0, P.FieldPolicyEnd));
+    for (const { queue, task } of engine.someOfQueues()) {
+      const name = queue === 0 ? undefined : this.#queueName(engine, queue, task);
+      if (name !== undefined) table.adoptQueue(name, queue, engine.queueValue(queue, P.QueueValueConcurrency));
     }
-    table.skipPolicies(policies + 1);
-    return runs;
+  }
+
+  /** A queue's name stands with its runs, of which the first may be damaged. */
+  #queueName(engine: Engine, queue: number, firstTask: number): string | undefined {
+    const { pump } = this.#house;
+    for (let task = firstTask; task < pump.runs.length; task++) {
+      const run = engine.value(task, P.FieldQueue) === queue ? pump.run(task) : undefined;
+      const name = run?.envelope && knownHeader(run.envelope, task).extras?.queue;
+      if (name !== undefined) return name;
+    }
+    return undefined;
   }
 
   /** Runs as a journal describes them; their payloads stay bytes until somebody asks. */
@@ -290,7 +298,7 @@ export class Opening implements TabsHost {
     const runs: Run[] = [];
     for (const found of located) {
       let run = pump.runs[found.task];
-      if (!run) runs.push((run = this.#recoveredRun(engine, found.task)));
+      if (!run) runs.push((run = this.#recoveredRun(found.task, engine.state(found.task) & 0xf)));
       place(run, log, found);
     }
     pump.numbered();
@@ -298,11 +306,11 @@ export class Opening implements TabsHost {
     return runs;
   }
 
-  #recoveredRun(engine: Engine, task: number): Run {
+  #recoveredRun(task: number, state: number): Run {
     const run = new Run(this.#house);
     run.task = task;
     run.accepted_ = true;
-    run.end = endOf(engine.state(task) & 0xf);
+    run.end = endOf(state);
     run.announced = run.end !== End.None;
     if (run.announced) this.#over.add(run);
     this.#house.pump.runs[task] = run;
@@ -323,8 +331,20 @@ export class Opening implements TabsHost {
       await this.#resolveUnconfirmed();
     }
     this.#adoptBlocked(this.#blocked);
+    releaseLeftovers(this.#house);
+    this.#releaseKnown();
     await importLegacy(this.#house, this.report);
     await fillReport(this.#house, this.report, this.#over);
+  }
+
+  /** Runs that waited for their code when the last page ended, and whose code this page has. */
+  #releaseKnown(): void {
+    const { pump } = this.#house;
+    if (!pump.open) return;
+    for (const run of pump.heldRuns(P.HoldDefinitionMissing)) {
+      if (this.#house.definition(run.taskIdentifier)) pump.commands.push(P.CommandRelease, run.task, P.HoldDefinitionMissing);
+    }
+    pump.wake();
   }
 
   // Adoption of other sessions' slots
@@ -406,8 +426,7 @@ export class Opening implements TabsHost {
   /** Runs whose import was cut short: they are ours unless a living session has them. */
   async #resolveUnconfirmed(): Promise<void> {
     const { pump } = this.#house;
-    const held: Run[] = [];
-    for (const run of pump.runs) if (run && (pump.engine.state(run.task) >>> 16) & P.HoldImportUnconfirmed) held.push(run);
+    const held = pump.heldRuns(P.HoldImportUnconfirmed);
     if (held.length === 0) return;
     const elsewhere = await this.tabs!.ownedElsewhere(held.map((run) => run.id));
     if (!elsewhere) {
@@ -454,7 +473,11 @@ export class Opening implements TabsHost {
     forgetUnsealed(house, error);
     const { wasm } = house.getOptions();
     const engine = new Engine(await loadCore(wasm), this.#session, randomSeed());
-    if (house.journal) engine.load(house.journal.log());
+    if (house.journal) {
+      const log = house.journal.log();
+      engine.load(log);
+      house.pump.moveFound(engine, log);
+    }
     recreateUnknown(house, engine);
     house.pump.commands.push(P.CommandRecover, 0, 1);
     house.pump.start(engine);

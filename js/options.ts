@@ -208,11 +208,11 @@ export class OptionTable {
   }
 
   /** A queue of the journal, whose name stands with its runs. */
-  adoptQueue(name: string, number: number): void {
+  adoptQueue(name: string, number: number, limit: number): void {
     this.#nextQueue = Math.max(this.#nextQueue, number + 1);
     const known = this.#queues.get(name);
     if (known?.number !== undefined) return;
-    this.#queues.set(name, { number, concurrency: known?.concurrency ?? 0 });
+    this.#queues.set(name, { number, concurrency: known?.concurrency ?? limit });
     // What the code says now counts; a queue it does not declare keeps its journalled limit.
     if (known) this.#limit(number, known.concurrency);
   }

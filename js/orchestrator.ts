@@ -17,7 +17,7 @@ import { EventLog } from './event-log.ts';
 import { clockJumpWords, KindClockJumped } from './event-words.ts';
 import { Intake } from './intake.ts';
 import type { Announcements, Journal } from './journal.ts';
-import { Lists, newestFirst } from './lists.ts';
+import { Lists } from './lists.ts';
 import { randomSeed } from './load.ts';
 import { Opening } from './opening.ts';
 import { checkIdentifier, checkOrchestratorOptions, describe, OptionTable } from './options.ts';
@@ -35,9 +35,9 @@ import { Store } from './store.ts';
 import type { StorageEvent } from './storage.ts';
 import type {
   AggregateProgress, EventsOptions, ListFilter, LogLevel, OrchestratorApi, OrchestratorEvents, OrchestratorOptions, RecoveryReport, ResultPromise,
-  ResumePolicy, RunEvent, RunFilter, RunHandle, StorageState, Task, TaskCounts, TaskExecutor, TaskHandler, TaskPage, TaskState, TaskStatus, TriggerOptions,
+  ResumePolicy, RunEvent, RunFilter, RunHandle, StorageState, Task, TaskCounts, TaskExecutor, TaskHandler, TaskPage, TaskState, TriggerOptions,
 } from './types.ts';
-import { explain, standing } from './view.ts';
+import { explain } from './view.ts';
 import { SharedWorkerClient, WorkerAlarm } from './worker-alarm.ts';
 
 export class Orchestrator implements OrchestratorApi {
@@ -68,7 +68,7 @@ export class Orchestrator implements OrchestratorApi {
   /** Told once, when disposing begins. */
   onDisposed: (() => void) | undefined;
   readonly #lists: Lists;
-  readonly #index = new RunIndex();
+  readonly #index = new RunIndex(() => this.pump.allRuns());
   #options: OrchestratorOptions;
   /** Ended in this step, where nothing is kept beyond memory. */
   #unkept: Run[] = [];
@@ -89,8 +89,7 @@ export class Orchestrator implements OrchestratorApi {
     this.table = new OptionTable(this.pump.commands);
     this.progress = new ProgressTracker(this);
     this.attempts = new Attempts(this);
-    const eachStatus = (tell: (status: TaskStatus) => void) => this.#eachStatus(tell);
-    this.#lists = new Lists(() => this.#allStates(), () => this.store.version, eachStatus);
+    this.#lists = new Lists(this.#index, this);
     this.#stopWatching = watchBoth(this.registry, (id) => this.#definitionAdded(id));
     for (const task of options.tasks ?? []) this.register(task);
     for (const [name, queue] of Object.entries(options.queues ?? {})) this.table.declareQueue(name, queue);
@@ -261,7 +260,7 @@ export class Orchestrator implements OrchestratorApi {
   /** About what a compacted journal would hold. */
   liveBytes(): number {
     let bytes = 0;
-    for (const run of this.pump.runs) if (run) bytes += snapshotBytesOf(run);
+    for (const run of this.pump.allRuns()) if (run) bytes += snapshotBytesOf(run);
     return bytes;
   }
 
@@ -308,6 +307,10 @@ export class Orchestrator implements OrchestratorApi {
   localRuns(): Run[] {
     return this.#index.all();
   }
+  /** Takes up so many runs of the journal, ids and all. False: there are more. */
+  readSome(count: number): boolean {
+    return this.pump.takeSome(count) && this.#index.indexSome(count);
+  }
 
   attach<O = any>(id: string): RunHandle<O> | undefined {
     return this.#index.find(id) ?? this.opening.tabs?.handle(id);
@@ -315,19 +318,6 @@ export class Orchestrator implements OrchestratorApi {
 
   getTaskState<R = any>(id: string): TaskState<R> | undefined {
     return this.#index.find(id)?.state ?? this.opening.tabs?.state(id);
-  }
-
-  #eachStatus(tell: (status: TaskStatus) => void): void {
-    const elsewhere = this.opening?.tabs?.states() ?? [];
-    const engine = this.pump.open ? this.pump.engine : undefined;
-    for (const run of this.#index.each()) tell(run.extra.snapshot?.status ?? standing(engine, run).status);
-    for (const { id, status } of elsewhere) if (!this.#index.find(id)) tell(status);
-  }
-
-  #allStates(): TaskState[] {
-    const states = this.localRuns().map((run) => run.state);
-    for (const state of this.opening?.tabs?.states() ?? []) if (!this.#index.find(state.id)) states.push(state);
-    return states.sort(newestFirst);
   }
 
   getAllTasks(): readonly TaskState[] {
@@ -481,7 +471,7 @@ export class Orchestrator implements OrchestratorApi {
     this.pump.drain();
     this.progress.dispose();
     const because = () => new DisposedError('The orchestrator was disposed; the run is found again by the next one.');
-    for (const run of this.localRuns()) run.letGo(because);
+    for (const run of this.#index.each()) run.letGo(because);
     await this.opening.close();
     this.eventLog.close();
     this.pump.stop();

@@ -72,6 +72,7 @@ export const EventRejected = 120;
 export const EventLocated = 121;
 export const EventImportedTask = 122;
 export const EventImportedGroup = 123;
+export const EventQueued = 124;
 
 export const StateNone = 0;
 export const StateBlocked = 1;
@@ -216,6 +217,8 @@ export const FieldSteps = 15;
 export const FieldMaxAttempts = 16;
 export const FieldClosedAttempt = 17;
 export const FieldParent = 18;
+export const FieldTaskEnd = 32;
+export const FieldPolicyEnd = 33;
 
 export const QueueValueRunning = 1;
 export const QueueValueReady = 2;

@@ -7,6 +7,7 @@
 import type { Clock } from './clock.ts';
 import { CommandBuffer, type Engine } from './engine.ts';
 import type { EventLog } from './event-log.ts';
+import type { FoundRuns } from './found.ts';
 import type { Journal } from './journal.ts';
 import * as P from './protocol.ts';
 import { End, type Run } from './run.ts';
@@ -58,8 +59,9 @@ export interface PumpHost {
 export class Pump {
   readonly #host: PumpHost;
   readonly commands = new CommandBuffer();
-  /** By the core's numbers. */
-  readonly runs: (Run | undefined)[] = [];
+  /** By the core's numbers. Of those that were found in the journal only the ones somebody has asked for: see `run`. */
+  runs: (Run | undefined)[] = [];
+  #found: FoundRuns | undefined;
   #engine: Engine | undefined;
   #freeTasks: number[] = [];
   #creations: Run[] = [];
@@ -99,7 +101,7 @@ export class Pump {
     this.#stopped = true;
     this.#disarm?.();
     this.#engine?.delete();
-    this.#engine = undefined;
+    this.#engine = this.#found = undefined;
   }
 
   /** After a crash of the core: until `start` nothing is stepped. */
@@ -155,7 +157,53 @@ export class Pump {
     return task;
   }
 
-  /** After runs were put under the numbers of a journal: the gaps between them are free. */
+  /** The runs of a journal. The pump has none of its own yet. */
+  expect(found: FoundRuns): void {
+    this.#found = found;
+    this.runs = new Array(Math.max(1, found.end)).fill(undefined);
+  }
+
+  /** The run with this number, one that was found in the journal too. */
+  run(task: number): Run | undefined {
+    return this.runs[task] ?? this.#found?.take(task);
+  }
+
+  /** Every run; `undefined` where a number is free. */
+  allRuns(): readonly (Run | undefined)[] {
+    this.takeSome(Number.POSITIVE_INFINITY);
+    return this.runs;
+  }
+
+  /** Makes about so many of the runs that were found and that nobody has asked for. False: there are more. */
+  takeSome(count: number): boolean {
+    if (!this.#found) return true;
+    if (!this.#found.takeSome(count)) return false;
+    this.#found = undefined;
+    this.numbered();
+    return true;
+  }
+
+  /** Numbers of runs that were found and that nobody has asked for. */
+  untaken(): Iterable<number> {
+    return this.#found?.left() ?? [];
+  }
+
+  /** The runs on which this hold lies. */
+  heldRuns(hold: number): Run[] {
+    const held: Run[] = [];
+    for (let task = 1; task < this.runs.length; task++) {
+      const run = (this.engine.state(task) >>> 16) & hold ? this.run(task) : undefined;
+      if (run) held.push(run);
+    }
+    return held;
+  }
+
+  /** A core that was rebuilt has loaded this log. */
+  moveFound(engine: Engine, log: Uint8Array): void {
+    this.#found?.moved(engine, log);
+  }
+
+  /** After runs were put under the numbers of a journal: the gaps between them are free. REQUIRES: all are taken. */
   numbered(): void {
     this.#freeTasks = [];
     for (let task = this.runs.length - 1; task > 0; task--) if (!this.runs[task]) this.#freeTasks.push(task);
@@ -289,8 +337,9 @@ export class Pump {
     const { events } = this.#engine!;
     this.#host.eventLog.append(events, this.runs, nowMs);
     for (let index = 0; index < events.count; index++) {
-      const run = this.runs[events.task(index)];
       const kind = events.kind(index);
+      const task = events.task(index);
+      const run = this.runs[task] ?? (kind < P.EventQueueSet ? this.#found?.take(task, true) : undefined);
       if (run) this.#apply(run, kind, events.a(index), events.b(index));
     }
   }

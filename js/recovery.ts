@@ -14,7 +14,10 @@ import type { Orchestrator } from './orchestrator.ts';
 import * as P from './protocol.ts';
 import { End, type Run } from './run.ts';
 import type { OrchestratorOptions, RecoveryReport } from './types.ts';
+import { standing } from './view.ts';
 
+/** Reading this many ids takes a few milliseconds; then the page has its turn. */
+const runsPerTurn = 2000;
 /** A hold of ours: it waits for its turn. */
 export const HoldTurn = 1 << 4;
 
@@ -38,13 +41,12 @@ export function recover(house: Orchestrator, engine: Engine, orderly: boolean): 
   const queues = house.table.queueNumbers();
   const pause = (queue: number, paused: number) => commands.push(P.CommandSetQueue, queue, P.QueueFieldPaused, 0, paused);
   const inTurn = !manual && staggerMs > 0;
-  const waiting = manual || inTurn ? house.pump.runs.filter(isUnfinished) : [];
+  const waiting = manual || inTurn ? house.pump.allRuns().filter(isUnfinished) : [];
   if (waiting.length > 0) for (const queue of queues) pause(queue, 1);
   commands.push(P.CommandRecover, 0, orderly ? 1 : 0);
   for (const run of waiting) letWait(house, run, manual);
   for (const queue of queues) if (waiting.length > 0 || engine.queueValue(queue, P.QueueValuePaused)) pause(queue, 0);
   if (inTurn) takeTurns(house, waiting, 0, staggerMs);
-  else releaseLeftovers(house, engine);
 }
 
 function isUnfinished(run: Run | undefined): run is Run {
@@ -69,16 +71,20 @@ function takeTurns(house: Orchestrator, runs: readonly Run[], index: number, sta
   house.clock.schedule(house.clock.now() + staggerMs, () => takeTurns(house, runs, index + 1, staggerMs));
 }
 
-function releaseLeftovers(house: Orchestrator, engine: Engine): void {
-  for (const run of house.pump.runs) {
-    if (isUnfinished(run) && (engine.state(run.task) >>> 16) & HoldTurn) house.pump.commands.push(P.CommandRelease, run.task, HoldTurn);
-  }
+/** Runs that waited for their turn when the last page ended, and whose turn nobody will call. */
+export function releaseLeftovers(house: Orchestrator): void {
+  const { manual, staggerMs } = checkRecovery(house.getOptions().recovery);
+  if (!house.pump.open || (!manual && staggerMs > 0)) return;
+  for (const run of house.pump.heldRuns(HoldTurn).filter(isUnfinished)) house.pump.commands.push(P.CommandRelease, run.task, HoldTurn);
+  house.pump.wake();
 }
 
 /** @param over those that had ended when the journal was read */
 export async function fillReport(house: Orchestrator, report: RecoveryReport, over: ReadonlySet<Run>): Promise<void> {
   const { pump, clock } = house;
-  while (pump.open && pump.commands.count > 0 && !house.disposed) await new Promise<void>((resolve) => clock.defer(resolve));
+  const pageTurn = () => new Promise<void>((resolve) => clock.defer(resolve));
+  while (pump.open && pump.commands.count > 0 && !house.disposed) await pageTurn();
+  while (pump.open && !house.readSome(runsPerTurn)) await pageTurn();
   if (!pump.open) return;
   // A run triggered in this page knows when; what the journal knows does not.
   for (const run of house.localRuns()) if (run.createdAtMs === 0 && !over.has(run)) listOf(house, report, run).push(run.id);
@@ -90,5 +96,5 @@ function listOf(house: Orchestrator, report: RecoveryReport, run: Run): string[]
     return quarantined ? report.failed : report.ended;
   }
   if (!house.definition(run.taskIdentifier)) return report.missingDefinition;
-  return run.state.status === 'paused' ? report.kept : report.resumed;
+  return standing(house.pump.engine, run).status === 'paused' ? report.kept : report.resumed;
 }

@@ -8,6 +8,12 @@ import type { Run } from './run.ts';
 export class RunIndex {
   readonly #byId = new Map<string, Run>();
   #unindexed: Run[] = [];
+  /** Adds the runs of the journal that nobody has asked for yet. */
+  readonly #addRest: () => void;
+
+  constructor(addRest: () => void = () => {}) {
+    this.#addRest = addRest;
+  }
 
   add(run: Run): void {
     if (run.knownId !== undefined) this.#byId.set(run.knownId, run);
@@ -38,18 +44,26 @@ export class RunIndex {
   }
 
   #index(): void {
-    for (const run of this.#unindexed.splice(0)) {
+    this.#addRest();
+    this.indexSome(Number.POSITIVE_INFINITY);
+  }
+
+  /** Reads so many of the ids that have not been read. False: there are more. */
+  indexSome(count: number): boolean {
+    for (const run of this.#unindexed.splice(0, count)) {
       // Two tabs may have accepted one id; neither run may hide the other.
       const other = this.#byId.get(run.id);
       if (other && other !== run) run.knownId = `${run.id}~${run.task}`;
       this.#byId.set(run.id, run);
     }
+    return this.#unindexed.length === 0;
   }
 
   /** Runs triggered under ids that the journal turned out to know. */
   refuseDuplicates(refuse: (run: Run, error: Error) => void): void {
     const early = [...this.#byId.values()].filter((run) => run.task === 0);
     if (early.length === 0) return;
+    this.#addRest();
     const known = new Map(this.#unindexed.filter((run) => run.task !== 0).map((run) => [run.id, run]));
     for (const run of early) {
       const recovered = known.get(run.id);

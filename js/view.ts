@@ -6,10 +6,13 @@ import type { Engine } from './engine.ts';
 import * as P from './protocol.ts';
 import { HoldTurn } from './recovery.ts';
 import { End, type Run } from './run.ts';
+import { noExtra } from './run-extra.ts';
 import type { BlockedReason, TaskPhase, TaskState, TaskStatus } from './types.ts';
 
 const pausedBit = 1 << 4;
 const pauseKindBit = 1 << 5;
+
+type Standee = Pick<Run, 'task' | 'announced' | 'end' | 'extra'>;
 
 interface Standing {
   status: TaskStatus;
@@ -17,7 +20,7 @@ interface Standing {
   reason?: BlockedReason;
 }
 
-function ended(engine: Engine, run: Run, state: number): Standing {
+function ended(engine: Engine, run: Standee, state: number): Standing {
   if (state === P.StateSucceeded) return { status: 'completed', phase: 'completed' };
   if (state === P.StateCancelled) return { status: 'cancelled', phase: 'cancelled' };
   const reason = engine.value(run.task, P.FieldFailReason);
@@ -48,7 +51,7 @@ function running(packed: number): Standing {
   return { status: 'running', phase: 'running' };
 }
 
-function waitingToRun(engine: Engine, run: Run, packed: number, state: number): Standing {
+function waitingToRun(engine: Engine, run: Standee, packed: number, state: number): Standing {
   const holds = packed >>> 16;
   if (packed & pausedBit) return paused(packed);
   if (holds & P.HoldDefinitionMissing) return { status: 'paused', phase: 'blocked', reason: 'missing-definition' };
@@ -61,7 +64,7 @@ function waitingToRun(engine: Engine, run: Run, packed: number, state: number): 
 }
 
 /** Not created yet, or forgotten. */
-function unknownToTheCore(run: Run): Standing {
+function unknownToTheCore(run: Standee): Standing {
   if (run.end === End.Completed) return { status: 'completed', phase: 'completed' };
   if (run.end === End.Failed) return { status: 'failed', phase: 'failed' };
   if (run.end === End.Cancelled || run.extra.gone) return { status: 'cancelled', phase: 'cancelled' };
@@ -69,7 +72,7 @@ function unknownToTheCore(run: Run): Standing {
 }
 
 /** Where the run stands, its end only once it was announced. */
-export function standing(engine: Engine | undefined, run: Run): Standing {
+export function standing(engine: Engine | undefined, run: Standee): Standing {
   const packed = engine && run.task !== 0 ? engine.state(run.task) : 0;
   const state = packed & 0xf;
   if (!engine || state === P.StateNone) return unknownToTheCore(run);
@@ -77,6 +80,12 @@ export function standing(engine: Engine | undefined, run: Run): Standing {
   if (state === P.StateRunning) return running(packed);
   if (state === P.StateWaiting) return packed & pausedBit ? paused(packed) : { status: 'running', phase: 'waiting' };
   return waitingToRun(engine, run, packed, state);
+}
+
+/** Of a task that nobody has asked for yet; undefined: there is none. */
+export function statusOf(engine: Engine, task: number): TaskStatus | undefined {
+  if ((engine.state(task) & 0xf) === P.StateNone) return undefined;
+  return standing(engine, { task, announced: true, end: End.None, extra: noExtra }).status;
 }
 
 const emptyMetadata = Object.freeze({});

@@ -90,6 +90,9 @@ class Core {
   std::size_t bytes() const;
 
  private:
+  double task_value(std::uint32_t number, Field field) const;
+  std::uint32_t policy_end() const;
+
   // What a command has to go on: itself, its payload, and its task's slot (kNone: no such task).
   struct Ask {
     Record command;

@@ -1,4 +1,6 @@
 // The core's accessors: what the door answers about a task or a queue.
+#include <algorithm>
+
 #include "core.h"
 
 namespace holdfast {
@@ -13,6 +15,14 @@ std::uint32_t Core::state(std::uint32_t number) const {
 }
 
 double Core::value(std::uint32_t number, Field field) const {
+  switch (field) {
+    case Field::TaskEnd: return tasks_.number_end();
+    case Field::PolicyEnd: return policy_end();
+    default: return task_value(number, field);
+  }
+}
+
+double Core::task_value(std::uint32_t number, Field field) const {
   const std::uint32_t slot = tasks_.find(number);
   if (slot == kNone) return 0;
   const Task& task = tasks_[slot];
@@ -38,8 +48,8 @@ double Core::value(std::uint32_t number, Field field) const {
       return parent == kNone ? -1.0 : tasks_[parent].number;
     }
     case Field::MaxAttempts: return policies_[task.policy].policy.max_attempts;
+    default: return 0;
   }
-  return 0;
 }
 
 double Core::queue_value(std::uint32_t queue, QueueValue field) const {
@@ -58,6 +68,14 @@ double Core::retry_delay(std::uint32_t policy, std::uint32_t failures, double la
   const RetryPolicy& rule = policies_[policy].policy;
   if (failures >= rule.max_attempts) return kNever;
   return retry_delay_ms(rule, failures, last_delay_ms, random_);
+}
+
+std::uint32_t Core::policy_end() const {
+  std::uint32_t end = 1;
+  for (std::uint32_t slot = 0; slot < tasks_.slot_end(); slot++) {
+    end = std::max(end, tasks_[slot].policy + 1u);
+  }
+  return end;
 }
 
 std::size_t Core::bytes() const {

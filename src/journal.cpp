@@ -50,22 +50,28 @@ void write_frame(Chain& chain, std::span<const Record> events, Bytes payloads,
 
 FrameResult FrameReader::next() {
   const Bytes rest = log_.subspan(end_);
-  if (rest.size() < sizeof(FrameHeader)) return FrameResult::End;
+  if (rest.size() < sizeof(FrameHeader)) return lacks(sizeof(FrameHeader));
   std::memcpy(&header_, rest.data(), sizeof header_);
   if (header_.magic != kFrameMagic || !continues()) return FrameResult::End;
   const std::uint64_t length = frame_bytes(header_);
-  if (length > rest.size()) return FrameResult::End;
+  if (length > rest.size()) return lacks(length);
   if (frame_crc(rest.first(static_cast<std::size_t>(length))) != header_.crc) return FrameResult::End;
   if (header_.version > kFrameVersion) return FrameResult::Newer;
   if (header_.version == 0) return FrameResult::End;
   begin_ = end_;
   end_ += static_cast<std::size_t>(length);
+  begun_ = true;
   chain_ = {header_.session, header_.sequence + 1, header_.crc};
   return FrameResult::Frame;
 }
 
+FrameResult FrameReader::lacks(std::uint64_t bytes) {
+  wanted_ = bytes;
+  return FrameResult::Short;
+}
+
 bool FrameReader::continues() const {
-  if (end_ == 0) return header_.previous_crc == 0;
+  if (!begun_) return header_.previous_crc == 0;
   return header_.session == chain_.session && header_.sequence == chain_.next_sequence &&
          header_.previous_crc == chain_.crc;
 }

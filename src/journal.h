@@ -53,12 +53,15 @@ struct Chain {
 void write_frame(Chain& chain, std::span<const Record> events, Bytes payloads,
                  std::vector<std::byte>& frame);
 
-enum class FrameResult { Frame, End, Newer };
+// Short: what is there may be the beginning of a frame.
+enum class FrameResult { Frame, End, Short, Newer };
 
-// Walks the frames of a log, however damaged. What it points to stays the caller's.
+// Walks the frames of a log or of a piece of one, however damaged. What it points to stays the caller's.
 class FrameReader {
  public:
-  explicit FrameReader(Bytes log) : log_(log) {}
+  explicit FrameReader(Bytes log) : log_(log), begun_(false) {}
+  // What comes after `chain`.
+  FrameReader(Bytes piece, const Chain& chain) : log_(piece), begun_(true), chain_(chain) {}
 
   // Reads the next frame; afterwards header(), event(i) and payloads() speak of it.
   FrameResult next();
@@ -70,11 +73,17 @@ class FrameReader {
   std::size_t end() const { return end_; }
   // As of the frame just read.
   const Chain& chain() const { return chain_; }
+  // After Short: how many bytes from end() on the next frame takes, as far as can be seen.
+  std::uint64_t wanted() const { return wanted_; }
 
  private:
   bool continues() const;
 
+  FrameResult lacks(std::uint64_t bytes);
+
   Bytes log_;
+  bool begun_;
+  std::uint64_t wanted_ = 0;
   std::size_t begin_ = 0;
   std::size_t end_ = 0;
   FrameHeader header_;

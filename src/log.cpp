@@ -26,9 +26,10 @@ Applied check_frame(const FrameReader& frame) {
   return payload_bytes == frame.header().payload_bytes ? Applied::Yes : Applied::No;
 }
 
-Applied apply_frame(const FrameReader& frame, Log& log) {
+// `base`: where the piece begins in the log.
+Applied apply_frame(const FrameReader& frame, std::size_t base, Log& log) {
   if (const Applied checked = check_frame(frame); checked != Applied::Yes) return checked;
-  std::size_t offset = frame.payloads_begin();
+  std::size_t offset = base + frame.payloads_begin();
   for (std::uint32_t i = 0; i < frame.header().events; i++) {
     const Record event = frame.event(i);
     if ((event.kind & kOptionalEvent) != 0) continue;
@@ -39,38 +40,49 @@ Applied apply_frame(const FrameReader& frame, Log& log) {
   return Applied::Yes;
 }
 
-// False where a frame in the middle could not be applied: the log's core is spoilt then.
-bool read_frames(Bytes bytes, Log& log) {
-  FrameReader reader(bytes);
-  while (true) {
-    const FrameResult result = reader.next();
-    if (result != FrameResult::Frame) {
-      log.newer = result == FrameResult::Newer;
-      return true;
-    }
-    const Applied applied = apply_frame(reader, log);
-    if (applied == Applied::No) return false;
-    if (applied == Applied::Newer) {
-      log.newer = true;
-      return true;
-    }
-    log.bytes = reader.end();
-    log.chain = reader.chain();
-  }
-}
-
 }  // namespace
 
-Log read_log(Bytes bytes, std::uint64_t seed) {
-  Log log(seed);
-  if (!read_frames(bytes, log)) {
-    // Again, without the frame that cannot be true; what comes before it has been applied once.
-    const Bytes prefix = bytes.first(log.bytes);
-    log = Log(seed);
-    HOLDFAST_CHECK(read_frames(prefix, log));
+std::size_t LogReader::read(Bytes piece) {
+  const std::size_t base = log_.bytes;
+  FrameReader reader = base == 0 ? FrameReader(piece) : FrameReader(piece, log_.chain);
+  wanted_ = 0;
+  while (!over_ && read_frame(reader, base)) {
   }
-  log.core.mark_orphans(0, kMaxNumber);
-  return log;
+  return log_.bytes - base;
+}
+
+bool LogReader::read_frame(FrameReader& reader, std::size_t base) {
+  const FrameResult result = reader.next();
+  if (result == FrameResult::Short) {
+    wanted_ = reader.wanted();
+    return false;
+  }
+  const Applied applied = result == FrameResult::Frame ? apply_frame(reader, base, log_) : Applied::No;
+  if (applied != Applied::Yes) {
+    over_ = true;
+    log_.newer = result == FrameResult::Newer || applied == Applied::Newer;
+    spoilt_ = result == FrameResult::Frame && applied == Applied::No;
+    return false;
+  }
+  log_.bytes = base + reader.end();
+  log_.chain = reader.chain();
+  return true;
+}
+
+Log LogReader::take() {
+  HOLDFAST_CHECK(!spoilt_);
+  log_.core.mark_orphans(0, kMaxNumber);
+  return std::move(log_);
+}
+
+Log read_log(Bytes bytes, std::uint64_t seed) {
+  LogReader reader(seed);
+  const std::size_t valid = reader.read(bytes);
+  if (!reader.spoilt()) return reader.take();
+  // Again, without the frame that cannot be true; what comes before it has been applied once.
+  LogReader again(seed);
+  again.read(bytes.first(valid));
+  return again.take();
 }
 
 }  // namespace holdfast

@@ -15,6 +15,7 @@ struct Keyed {
 
 [[gnu::noinline]] inline void sort_by_key(std::vector<Keyed>& items) {
   const auto before = [](const Keyed& x, const Keyed& y) { return x.key < y.key; };
+  if (std::is_sorted(items.begin(), items.end(), before)) return;
   std::make_heap(items.begin(), items.end(), before);
   std::sort_heap(items.begin(), items.end(), before);
 }

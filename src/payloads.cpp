@@ -14,8 +14,9 @@ Record located(const Record& event, PayloadKind kind, double offset, std::uint32
 void PayloadIndex::watch(const Record& event, double offset) {
   const auto kind = static_cast<Event>(event.kind);
   if (kind == Event::Created) {
-    const std::uint32_t input = take(located(event, PayloadKind::Input, offset));
-    tasks_[tasks_.add(event.task)].input = input;
+    Kept& kept = tasks_[tasks_.add(event.task)];
+    kept.input_at = offset;
+    kept.input_bytes = event.b;
     return;
   }
   const std::uint32_t slot =
@@ -23,42 +24,74 @@ void PayloadIndex::watch(const Record& event, double offset) {
   if (slot == kNone) return;
   Kept& kept = tasks_[slot];
   switch (kind) {
+    case Event::Forgotten:
+      return forget(event.task, kept);
     case Event::StepRecorded:
-      return append(kept.steps, located(event, PayloadKind::Step, offset));
-    case Event::StepsDropped:
-      return keep(kept.steps, event.b);
     case Event::AttemptFailed:
-      free(kept.outcome);
-      if (event.b > 0) kept.outcome = take(located(event, PayloadKind::Error, offset));
-      return;
     case Event::Succeeded:
-      free(kept.outcome);
-      kept.outcome = take(located(event, PayloadKind::Result, offset));
+    case Event::BlobAttached:
+    case Event::Noted:
+      return watch_more(more_of(kept), event, offset);
+    case Event::StepsDropped:
+      if (kept.more != kNone) keep(mores_[kept.more].steps, event.b);
       return;
     case Event::Retried:
-      return free(kept.outcome);
-    case Event::BlobAttached:
-      return append(kept.blobs, event);
-    case Event::Noted:
-      return note(kept, located(event, PayloadKind::Note, offset, event.a));
-    case Event::Forgotten:
-      for (std::uint32_t* head : {&kept.input, &kept.outcome, &kept.steps.first, &kept.blobs.first,
-                                  &kept.notes.first}) {
-        free(*head);
-      }
-      return tasks_.remove(event.task);
+      if (kept.more != kNone) free(mores_[kept.more].outcome);
+      return;
     default:
       return;
   }
 }
 
-void PayloadIndex::note(Kept& kept, const Record& record) {
-  for (std::uint32_t entry = kept.notes.first; entry != kNone; entry = entries_[entry].next) {
+void PayloadIndex::watch_more(More& more, const Record& event, double offset) {
+  switch (static_cast<Event>(event.kind)) {
+    case Event::StepRecorded:
+      return append(more.steps, located(event, PayloadKind::Step, offset));
+    case Event::AttemptFailed:
+      free(more.outcome);
+      if (event.b > 0) more.outcome = take(located(event, PayloadKind::Error, offset));
+      return;
+    case Event::Succeeded:
+      free(more.outcome);
+      more.outcome = take(located(event, PayloadKind::Result, offset));
+      return;
+    case Event::BlobAttached:
+      return append(more.blobs, event);
+    default:
+      return note(more, located(event, PayloadKind::Note, offset, event.a));
+  }
+}
+
+PayloadIndex::More& PayloadIndex::more_of(Kept& kept) {
+  if (kept.more != kNone) return mores_[kept.more];
+  if (free_mores_.empty()) {
+    kept.more = static_cast<std::uint32_t>(mores_.size());
+    return mores_.emplace_back();
+  }
+  kept.more = free_mores_.back();
+  free_mores_.pop_back();
+  return mores_[kept.more];
+}
+
+void PayloadIndex::forget(std::uint32_t task, Kept& kept) {
+  if (kept.more != kNone) {
+    More& more = mores_[kept.more];
+    for (std::uint32_t* head : {&more.outcome, &more.steps.first, &more.blobs.first, &more.notes.first}) {
+      free(*head);
+    }
+    more = More{};
+    free_mores_.push_back(kept.more);
+  }
+  tasks_.remove(task);
+}
+
+void PayloadIndex::note(More& more, const Record& record) {
+  for (std::uint32_t entry = more.notes.first; entry != kNone; entry = entries_[entry].next) {
     if (entries_[entry].record.a != record.a) continue;
     entries_[entry].record = record;
     return;
   }
-  append(kept.notes, record);
+  append(more.notes, record);
 }
 
 std::uint32_t PayloadIndex::take(const Record& record) {

@@ -26,16 +26,23 @@ class PayloadIndex {
     const std::uint32_t slot = tasks_.find(task);
     if (slot == kNone) return;
     const Kept& kept = tasks_[slot];
-    for (const std::uint32_t head : {kept.input, kept.steps.first, kept.outcome, kept.blobs.first,
-                                     kept.notes.first}) {
-      for (std::uint32_t entry = head; entry != kNone; entry = entries_[entry].next) {
-        visit(entries_[entry].record);
-      }
+    visit(Record{static_cast<std::uint32_t>(Event::Located), task,
+                 static_cast<std::uint32_t>(PayloadKind::Input), kept.input_bytes, kept.input_at});
+    if (kept.more == kNone) return;
+    const More& more = mores_[kept.more];
+    for (const std::uint32_t head :
+         {more.steps.first, more.outcome, more.blobs.first, more.notes.first}) {
+      visit_list(head, visit);
     }
+  }
+  // The BlobAttached records of all tasks.
+  template <class Visit>
+  void each_blob(Visit visit) const {
+    for (const More& more : mores_) visit_list(more.blobs.first, visit);
   }
   std::uint32_t input_bytes(std::uint32_t task) const {
     const std::uint32_t slot = tasks_.find(task);
-    return slot == kNone ? 0 : entries_[tasks_[slot].input].record.b;
+    return slot == kNone ? 0 : tasks_[slot].input_bytes;
   }
 
  private:
@@ -46,19 +53,36 @@ class PayloadIndex {
   struct List {
     std::uint32_t first = kNone, last = kNone;
   };
+  // Most tasks of a long log have an input and nothing else.
   struct Kept {
-    std::uint32_t input = kNone, outcome = kNone;  // outcome: the error or the result
+    double input_at = 0;
+    std::uint32_t input_bytes = 0;
+    std::uint32_t more = kNone;  // in mores_
+  };
+  struct More {
+    std::uint32_t outcome = kNone;  // the error or the result
     List steps, blobs, notes;
   };
 
+  template <class Visit>
+  void visit_list(std::uint32_t head, Visit visit) const {
+    for (std::uint32_t entry = head; entry != kNone; entry = entries_[entry].next) {
+      visit(entries_[entry].record);
+    }
+  }
+  void watch_more(More& more, const Record& event, double offset);
+  More& more_of(Kept& kept);
+  void forget(std::uint32_t task, Kept& kept);
   std::uint32_t take(const Record& record);
   void append(List& list, const Record& record);
   // The first `count` of the list; the rest is freed.
   void keep(List& list, std::uint32_t count);
   void free(std::uint32_t& head);
-  void note(Kept& kept, const Record& located);
+  void note(More& more, const Record& located);
 
   Table<Kept> tasks_;
+  std::vector<More> mores_;
+  std::vector<std::uint32_t> free_mores_;
   std::vector<Entry> entries_;
   std::uint32_t free_ = kNone;
 };

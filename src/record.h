@@ -137,6 +137,7 @@ enum class Event : std::uint32_t {
   Located = 121,
   ImportedTask = 122,     // after import: task: new number · a: old number
   ImportedGroup = 123,    // after import: task: new number of the group · a: old number
+  Queued = 124,           // after locateQueues: task: one of those in a queue · a: the queue
 };
 
 // An event kind with this bit may be skipped by a reader that does not know it.
@@ -222,6 +223,8 @@ enum class Field : std::uint32_t {
   // interrupted goes on where it was, and one that follows it begins anew. 0: none.
   ClosedAttempt = 17,
   Parent = 18,  // -1: none
+  // Of all tasks, whichever is asked about: their numbers, and those of the policies they have, are below it.
+  TaskEnd = 32, PolicyEnd = 33,
 };
 enum class QueueValue : std::uint32_t { Running = 1, Ready = 2, Concurrency = 3, Paused = 4 };
 

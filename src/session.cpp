@@ -4,7 +4,6 @@
 #include <cstring>
 
 #include "import.h"
-#include "order.h"
 #include "snapshot.h"
 
 namespace holdfast {
@@ -78,27 +77,44 @@ void Session::discard() {
   core_.unsealed().payloads.clear();
 }
 
-double Session::load(std::size_t bytes) {
+double Session::feed(std::size_t bytes) {
+  if (!reading_) reading_.emplace(seed_);
+  return static_cast<double>(reading_->read(area(bytes)));
+}
+
+double Session::load() {
   HOLDFAST_CHECK(core_.tasks().size() == 0);
-  Log log = read_log(area(bytes), seed_);
   release_area();
+  if (!reading_) return 0;
+  if (reading_->spoilt()) return -2 - static_cast<double>(reading_->bytes());
+  Log log = reading_->take();
+  reading_.reset();
   if (log.newer) return -1;
   core_ = std::move(log.core);
   core_.clear_outbox();
   if (log.bytes > 0) chain_ = log.chain;
-  list_payloads(log);
+  located_ = std::move(log.payloads);
   return static_cast<double>(log.bytes);
 }
 
-void Session::list_payloads(const Log& log) {
-  std::vector<Keyed> tasks;
+void Session::locate(std::uint32_t task) {
+  core_.clear_outbox();
+  located_.each(task, [&](const Record& record) { core_.say(record); });
+}
+
+void Session::locate_blobs() {
+  core_.clear_outbox();
+  located_.each_blob([&](const Record& record) { core_.say(record); });
+}
+
+void Session::locate_queues() {
+  core_.clear_outbox();
+  std::vector<bool> seen(core_.limits().queue_end());
   for (std::uint32_t slot = 0; slot < core_.tasks().slot_end(); slot++) {
     const Task& task = core_.tasks()[slot];
-    if (task.state != State::None) tasks.push_back({task.number, slot});
-  }
-  sort_by_key(tasks);
-  for (const auto& [number, slot] : tasks) {
-    log.payloads.each(core_.tasks()[slot].number, [&](const Record& record) { core_.say(record); });
+    if (task.state == State::None || seen[task.queue]) continue;
+    seen[task.queue] = true;
+    core_.say({static_cast<std::uint32_t>(Event::Queued), task.number, task.queue, 0, 0});
   }
 }
 

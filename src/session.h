@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "core.h"
@@ -38,12 +39,25 @@ class Session {
   void discard();
   const std::vector<std::byte>& frame() const { return frame_; }
 
+  // Reads the next bytes of a log from the reserved area, so that no log has to fit into it. Returns
+  // how many of them are read; the others come again with what follows. 0: none. Then wanted() says
+  // how many bytes the next frame takes, 0 that nothing more of the log is good.
+  double feed(std::size_t bytes);
+  double wanted() const { return reading_ ? static_cast<double>(reading_->wanted()) : 0; }
+  // Takes the log that was fed over as this session's own. Returns the length of its longest valid
+  // prefix; -1 if a later version wrote what follows, and -2 - length if what follows can't be true:
+  // then nothing is taken over, and a fresh session has to be fed with the prefix alone.
+  // REQUIRES: a fresh session.
+  double load();
+  // Lists in the outbox what the loaded log held for a task: Located and BlobAttached.
+  void locate(std::uint32_t task);
+  // Lists every BlobAttached of the loaded log.
+  void locate_blobs();
+  // Lists a task of each queue that has any: Queued.
+  void locate_queues();
+
   // The calls below read a log of that length from the reserved area.
 
-  // Takes the log over as this session's own. Returns the length of its longest valid prefix; -1 if
-  // a later version wrote it, and then nothing is taken over. The outbox lists the payloads.
-  // REQUIRES: a fresh session.
-  double load(std::size_t bytes);
   // Takes the tasks of another session's log over, under the numbers from first_task on, each with
   // kHoldImportUnconfirmed. Those it left running wait for Recover, in the next step. The outbox lists
   // them and their payloads. Returns how many; -1: written by a later version, -2: the numbers are not free.
@@ -65,7 +79,6 @@ class Session {
  private:
   Bytes area(std::size_t bytes) const;
   void release_area();
-  void list_payloads(const Log& log);
 
   Core core_;
   Chain chain_;
@@ -74,6 +87,8 @@ class Session {
   std::unique_ptr<std::byte[]> area_;
   std::size_t area_bytes_ = 0;
   std::vector<std::byte> frame_;
+  std::optional<LogReader> reading_;
+  PayloadIndex located_;  // of the log that was loaded
   std::uint64_t seed_;
 };
 

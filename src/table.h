@@ -56,6 +56,15 @@ class Table {
   const T& operator[](std::uint32_t slot) const { return blocks_[slot / kBlock][slot % kBlock]; }
 
   std::uint32_t size() const { return size_; }
+  // Every number in the table is below it.
+  std::uint32_t number_end() const {
+    for (std::size_t page = pages_.size(); page-- > 0;) {
+      for (std::uint32_t i = kPage; pages_[page] && i-- > 0;) {
+        if (pages_[page]->slots[i] != kNone) return static_cast<std::uint32_t>(page) * kPage + i + 1;
+      }
+    }
+    return 0;
+  }
   // Every slot in use is below it.
   std::uint32_t slot_end() const { return slot_end_; }
   std::size_t bytes() const {

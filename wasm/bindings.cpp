@@ -32,7 +32,12 @@ class Door {
   std::uint32_t seal() { return static_cast<std::uint32_t>(session_.seal()); }
   void discard() { session_.discard(); }
   double frame() const { return address(session_.frame().data()); }
-  double load(double bytes) { return session_.load(size(bytes)); }
+  double feed(double bytes) { return session_.feed(size(bytes)); }
+  double wanted() const { return session_.wanted(); }
+  double load() { return session_.load(); }
+  void locate(std::uint32_t task) { session_.locate(task); }
+  void locate_blobs() { session_.locate_blobs(); }
+  void locate_queues() { session_.locate_queues(); }
   double import_log(double bytes, std::uint32_t first_task) {
     return session_.import_log(size(bytes), first_task);
   }
@@ -76,7 +81,12 @@ EMSCRIPTEN_BINDINGS(holdfast) {
       .function("seal", &Door::seal)
       .function("discard", &Door::discard)
       .function("frame", &Door::frame)
-      .function("load(bytes)", &Door::load)
+      .function("feed(bytes)", &Door::feed)
+      .function("wanted", &Door::wanted)
+      .function("load", &Door::load)
+      .function("locate(task)", &Door::locate)
+      .function("locateBlobs", &Door::locate_blobs)
+      .function("locateQueues", &Door::locate_queues)
       .function("importLog(bytes, firstTask)", &Door::import_log)
       .function("compact(bytes)", &Door::compact)
       .function("commitCompaction", &Door::commit_compaction)

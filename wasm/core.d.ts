@@ -9,9 +9,12 @@ interface WasmModule {
 
 export interface Core {
   discard(): void;
+  locateBlobs(): void;
+  locateQueues(): void;
   commitCompaction(): void;
   outboxCount(): number;
   seal(): number;
+  locate(task: number): void;
   state(task: number): number;
   inbox(): number;
   reserve(bytes: number): number;
@@ -19,13 +22,16 @@ export interface Core {
   outbox(): number;
   deadline(): number;
   frame(): number;
-  load(bytes: number): number;
+  feed(bytes: number): number;
+  wanted(): number;
+  load(): number;
   importLog(bytes: number, firstTask: number): number;
   compact(bytes: number): number;
   history(bytes: number, limit: number): number;
   inspect(bytes: number): number;
   value(task: number, field: number): number;
   queueValue(queue: number, field: number): number;
+  retryDelay(policy: number, failures: number, lastDelayMs: number): number;
   bytes(): number;
   delete(): void;
 }

@@ -8,7 +8,7 @@ import * as P from '../protocol.ts';
 import type { Run } from '../run.ts';
 
 export interface ChildIndexHost {
-  readonly pump: { readonly open: boolean; readonly engine: Engine; readonly runs: readonly (Run | undefined)[] };
+  readonly pump: { readonly open: boolean; readonly engine: Engine; allRuns(): readonly (Run | undefined)[]; run(task: number): Run | undefined };
   /** Reads what its envelope says. */
   identify(run: Run): string;
 }
@@ -55,10 +55,10 @@ export class ChildIndex {
     const { pump } = this.#host;
     if (this.#looked || !pump.open) return;
     this.#looked = true;
-    for (const run of pump.runs) {
+    for (const run of pump.allRuns()) {
       if (!run || run.extra.parent) continue;
       const number = pump.engine.value(run.task, P.FieldParent);
-      const parent = number > 0 ? pump.runs[number] : undefined;
+      const parent = number > 0 ? pump.run(number) : undefined;
       if (!parent) continue;
       this.#host.identify(run);
       const { childKey } = run.extra;

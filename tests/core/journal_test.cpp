@@ -213,6 +213,72 @@ TEST_CASE("B2: a frame that cannot be true does not spoil those before it") {
   CHECK(same_state(read.core, s.session.core()));
 }
 
+TEST_CASE("A log that comes in pieces is the log, whatever the size of the pieces") {
+  const Story story;
+  auto log = story.whole(story.frames.size());
+  const std::size_t length = log.size();
+  log.resize(length + 100);  // a storage's reserve
+  Session whole(8, 2);
+  REQUIRE(load_log(whole, log, log.size()) == static_cast<double>(length));
+  for (std::size_t piece = 1; piece < log.size(); piece++) {
+    INFO("pieces of " << piece);
+    Session session(8, 2);
+    REQUIRE(load_log(session, log, piece) == static_cast<double>(length));
+    REQUIRE(same_state(session.core(), whole.core()));
+    const auto one = located(session), other = located(whole);
+    REQUIRE(std::equal(one.begin(), one.end(), other.begin(), other.end(),
+                       [](const Record& x, const Record& y) { return std::memcmp(&x, &y, sizeof x) == 0; }));
+  }
+}
+
+TEST_CASE("B2: a session that has read what can't be true says how much is good, and takes nothing over") {
+  Scenario s;
+  s.create(1);
+  auto log = s.log();
+  const std::size_t length = log.size();
+  Log read = read_log(log, 1);
+  std::vector<std::byte> lie;
+  write_frame(read.chain, std::vector<Record>{made(Event::Created, 2), made(Event::Created, 2)}, {}, lie);
+  log.insert(log.end(), lie.begin(), lie.end());
+  Session session(8, 2);
+  std::copy(log.begin(), log.end(), session.reserve(log.size()));
+  CHECK(session.feed(log.size()) == static_cast<double>(length));
+  CHECK(session.wanted() == 0);
+  CHECK(session.load() == -2 - static_cast<double>(length));
+  CHECK(session.core().tasks().size() == 0);
+  CHECK(load_log(session, log, 50) == static_cast<double>(length));
+  CHECK(same_state(session.core(), s.session.core()));
+}
+
+TEST_CASE("What a session located is of the log it loaded, whatever happened since") {
+  Scenario s;
+  s.step({{number(Command::Create), 1, 1u << 31, 2, 0}}, "in");
+  s.load(s.log());
+  s.give(Command::Recover);
+  s.step({{number(Command::Settle), 1, 2, 6, 0}}, "result");
+  s.give(Command::Forget, 1);
+  s.session.locate(1);
+  REQUIRE(s.session.outbox().size() == 1);
+  CHECK(s.session.outbox()[0].b == 2);
+  s.session.locate(2);
+  CHECK(s.session.outbox().empty());
+}
+
+TEST_CASE("A task is named for each queue that has any") {
+  Scenario s;
+  s.queue(1, QueueField::Concurrency, 1);
+  s.queue(7, QueueField::Concurrency, 1);
+  s.create(4, 7);
+  s.create(5, 7);
+  s.create(6);
+  s.session.locate_queues();
+  std::vector<std::pair<std::uint32_t, std::uint32_t>> found;
+  for (const Record& record : s.session.outbox()) found.emplace_back(record.task, record.a);
+  CHECK(found == std::vector<std::pair<std::uint32_t, std::uint32_t>>{{4, 7}, {6, 0}});
+  CHECK(s.value(0, Field::TaskEnd) == 7);
+  CHECK(s.value(0, Field::PolicyEnd) == 1);
+}
+
 TEST_CASE("A loaded log goes on where it ended, with its session's number") {
   Scenario s;
   s.create(1);

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "../load_log.h"
 #include "log.h"
 #include "session.h"
 #include "snapshot.h"
@@ -141,9 +142,8 @@ class Scenario {
   double load(const std::vector<std::byte>& log) {
     session = Session(8, 2);
     log_ = log;
-    put(log);
-    const double valid = session.load(log.size());
-    said = session.outbox();
+    const double valid = load_log(session, log, 100);
+    said = located(session);
     return valid;
   }
 
