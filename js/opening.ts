@@ -100,6 +100,8 @@ export class Opening implements TabsHost {
       if (storage) await this.#recover(engine, storage);
       this.#house.pump.start(engine);
       this.#house.refuseDuplicates();
+      // Who looked before saw nothing; ended runs give no other occasion to look again.
+      this.#house.store.changedElsewhere();
       this.#opened.resolve();
       this.#page.watch(this.#house);
       if (storage) await this.#settleIn();

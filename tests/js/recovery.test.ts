@@ -1,5 +1,6 @@
 import { defineTask, getTaskState, type TaskContext, TestClock } from 'holdfast';
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { Orchestrator } from '../../js/orchestrator.ts';
 import { type House, openHouse } from './house.ts';
 
 const houses: House[] = [];
@@ -50,6 +51,21 @@ describe('after a crash', () => {
     expect(await handle.result()).toEqual({ name: 'a', at: 5, big: 12n, two: 2, again: 'second of that name' });
     expect(computed).toEqual(['one', 'two', 'two']);
     expect(handle.state).toMatchObject({ attempt: 2, retryCount: 0, metadata: { fileName: 'a.pdf' }, durable: true });
+  });
+
+  it('a page that looked too early sees the ended runs of the former one, though nothing happens to them', async () => {
+    const house = await open();
+    await house.orchestrator.trigger(defineTask({ id: 'over', run: async () => 1 }), null).result();
+    await house.orchestrator.dispose();
+    const orchestrator = new Orchestrator({ clock: house.clock, storage: house.storage, tabs: false });
+    houses.push({ ...house, orchestrator });
+    const seen: number[] = [];
+    orchestrator.subscribe(() => seen.push(orchestrator.getAllTasks().length));
+    expect([orchestrator.getAllTasks().length, orchestrator.counts().total]).toEqual([0, 0]);
+    await orchestrator.ready;
+    await house.clock.settle();
+    expect([orchestrator.getAllTasks().length, orchestrator.counts().total]).toEqual([1, 1]);
+    expect(seen.at(-1)).toBe(1);
   });
 
   it('what was not acknowledged was never announced', async () => {
