@@ -14,10 +14,10 @@ export function clip(text: string, max: number): string {
   return text.length > max ? `${text.slice(0, max)}…` : text;
 }
 
-/** http, https, and blobs of this page. Everything else, relative addresses included, is no link. */
+/** http, https, mailto, and blobs of this page. Everything else, relative addresses included, is no link. */
 export function safeUrl(value: unknown): string | undefined {
   if (typeof value !== 'string' || value.length > 2048) return undefined;
-  if (!/^(https?|blob):/i.test(value)) return undefined; // the parser would forgive leading spaces and tabs
+  if (!/^(https?|blob|mailto):/i.test(value)) return undefined; // the parser would forgive leading spaces and tabs
   let url: URL;
   try {
     url = new URL(value);
@@ -26,7 +26,7 @@ export function safeUrl(value: unknown): string | undefined {
   }
   if (url.protocol === 'blob:')
     return url.origin !== 'null' && url.origin === globalThis.location?.origin ? url.href : undefined;
-  return url.protocol === 'https:' || url.protocol === 'http:' ? url.href : undefined;
+  return url.href;
 }
 
 export const isBlob = (value: unknown): value is Blob => typeof Blob !== 'undefined' && value instanceof Blob;

@@ -3,43 +3,17 @@ import { act, fireEvent } from '@testing-library/react';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { isolate, preview, safeUrl } from '../../js/react/text.ts';
 import { FakeOrchestrator } from '../fake/orchestrator.ts';
+import { awkward, payloads, refusedUrls } from '../fixtures/hostile-texts.ts';
 import { renderPanel, row } from './setup.tsx';
 
-const seeds = [
-  '<script>alert(1)</script>',
-  '<img src=x onerror=alert(1)>',
-  '"><svg onload=alert(1)>',
-  "'-alert(1)-'",
-  '<iframe src=javascript:alert(1)>',
-  '</li><style>*{display:none}</style>',
-  '<a href="javascript:alert(1)">x</a>',
-  '&lt;b&gt;',
-  '{{constructor.constructor("alert(1)")()}}',
-  '${alert(1)}',
-  '<math><mi xlink:href="data:x,<script>alert(1)</script>">',
-  '<!--',
-  ']]>',
-  '<template><script>alert(1)</script></template>',
-  '\u202Egpj.exe',
-  '\u2066\u2067\u2068',
-  '\u0000null',
-  '\ud800 lone',
-  '🏳️‍🌈'.repeat(5),
-  'a\u0300'.repeat(60),
-  '__proto__',
-  'constructor',
-  '{name}',
-  '{count} {when}',
-  'javascript:alert(1)',
-  'data:text/html,<script>alert(1)</script>',
-];
 const around = [
   (text: string) => text,
   (text: string) => `report ${text}.pdf`,
   (text: string) => text.toUpperCase(),
   (text: string) => ` \n\t${text}`,
 ];
-const corpus = seeds.flatMap((seed) => around.map((wrap) => wrap(seed)));
+// Every fourth here; all 200, with a real engine, in Chromium: tests/demo/hostile.browser.test.ts.
+const corpus = [...payloads.filter((_, index) => index % 4 === 0), ...awkward.flatMap((text) => around.map((wrap) => wrap(text)))];
 
 let fake: FakeOrchestrator;
 beforeEach(() => {
@@ -62,10 +36,15 @@ describe('S1: hostile text', () => {
     });
     vi.stubGlobal('alert', () => expect.fail('a script ran'));
     renderPanel(fake, { limit: 1000 });
+    act(() => {
+      for (const toggle of document.querySelectorAll('.hf-toggle')) fireEvent.click(toggle);
+    });
+    const rows = [...document.querySelectorAll<HTMLElement>('.hf-row')];
+    const shown = new Map(rows.map((element) => [element.dataset.taskId, element]));
     corpus.forEach((text, index) => {
-      act(() => void fireEvent.click(row(`r${index}`).querySelector('.hf-toggle')!));
-      expect(row(`r${index}`).querySelector('.hf-name')?.textContent).toBe(text);
-      expect(row(`r${index}`).querySelector('dl')?.textContent).toContain(text);
+      const element = shown.get(`r${index}`)!;
+      expect(element.querySelector('.hf-name')?.textContent).toBe(text);
+      expect(element.querySelector('dl')?.textContent).toContain(text);
     });
     expect(
       document.querySelectorAll('.hf-panel :is(script, img, iframe, style, math, template, a, object, embed)'),
@@ -115,48 +94,11 @@ describe('S1: hostile text', () => {
 });
 
 describe('S2: a link to a result', () => {
-  it.each([
-    'javascript:alert(1)',
-    'JaVaScRiPt:alert(1)',
-    ' javascript:alert(1)',
-    'java\nscript:alert(1)',
-    '\tjavascript:alert(1)',
-    'javascript&colon;alert(1)',
-    'data:text/html,<b>',
-    'data:,x',
-    'vbscript:x',
-    'file:///etc/passwd',
-    'ftp://a/b',
-    'mailto:a@b.c',
-    'about:blank',
-    'view-source:https://a',
-    'filesystem:https://a/x',
-    'blob:null/123',
-    'blob:https://other.example/123',
-    'blob:javascript:alert(1)',
-    '//evil.example',
-    '/relative',
-    'x',
-    '',
-    ' https://a.example',
-    '\u0000https://a',
-    'https:',
-    'http://',
-    'https://[',
-    'chrome://settings',
-    'intent://x',
-    'ws://a',
-    'wss://a',
-    'tel:1',
-    'urn:x',
-    'jar:https://a',
-    'https//a',
-    `https://a/${'x'.repeat(3000)}`,
-  ])('is none for %j', (url) => {
+  it.each(refusedUrls)('is none for %j', (url) => {
     expect(safeUrl(url)).toBeUndefined();
   });
 
-  it.each(['https://a.example/x?y#z', 'HTTP://a.example', 'http://localhost:1/x'])('is one for %j', (url) => {
+  it.each(['https://a.example/x?y#z', 'HTTP://a.example', 'http://localhost:1/x', 'mailto:a@b.example'])('is one for %j', (url) => {
     expect(safeUrl(url)).toBe(new URL(url).href);
   });
 
