@@ -36,6 +36,8 @@ export interface JournalHost {
   /** A frame's announcements may be made now. */
   acknowledged(announcements: Announcements): void;
   storageChanged(state: StorageState): void;
+  /** The core ended under a call of ours. */
+  crashed(error: unknown): void;
   warn(message: string): void;
   /** About what a compacted log would hold; asked when the log has outgrown what was live at last. */
   liveBytes(): number;
@@ -224,9 +226,18 @@ export class Journal {
     if (this.state.status === 'failing') this.#setState('ok');
     if (flight) this.#host.acknowledged(flight.announcements);
     if (this.#rewriteAsked) void this.rewrite();
-    else if (this.#isWasteful()) this.#compact();
-    else this.handOver();
+    else this.#goOn();
     if (!this.#busy) this.#tellIdle();
+  }
+
+  /** The core may end under it, for want of memory if for nothing else. */
+  #goOn(): void {
+    try {
+      if (this.#isWasteful()) this.#compact();
+      else this.handOver();
+    } catch (error) {
+      this.#host.crashed(error);
+    }
   }
 
   #tellIdle(): void {
@@ -268,6 +279,8 @@ export class Journal {
     this.handOver();
     if (this.#busy) return;
     this.#host.compacting();
+    // Should it fail, the old log stands and goes on; the next try comes when it has grown by as much again.
+    this.#liveBytes = this.#logBytes;
     const compacted = engine.compact(this.#frames);
     this.#busy = true;
     this.#slot.replace(compacted.slice()).then(
@@ -281,9 +294,7 @@ export class Journal {
         this.#succeeded(undefined);
       },
       (error) => {
-        // The old log stands and goes on; the next try comes when it has grown by as much again.
         this.#host.warn(`The journal could not be compacted: ${error instanceof Error ? error.message : error}`);
-        this.#liveBytes = this.#logBytes;
         this.#succeeded(undefined);
       },
     );

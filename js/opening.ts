@@ -21,7 +21,7 @@ import type { Orchestrator } from './orchestrator.ts';
 import { PageLife } from './page-life.ts';
 import { knownHeader } from './payloads.ts';
 import * as P from './protocol.ts';
-import { forgetUnsealed, recreateUnknown } from './rebuild.ts';
+import { Rebuilder } from './rebuild.ts';
 import { checkRecovery, fillReport, recover, recoverTakenOver, releaseLeftovers } from './recovery.ts';
 import { obey } from './remote-commands.ts';
 import { storageName } from './storage-name.ts';
@@ -43,15 +43,13 @@ export function setDefaultStorages(defaults: StorageCandidates): void {
 
 const blockedLimit = 3;
 const blockedRetryMs = 5000;
-const crashLimit = 3;
-const crashWindowMs = 60_000;
 
 export class Opening implements TabsHost {
   readonly #house: Orchestrator;
   readonly #session: number;
   readonly #opened = settlement();
   #storage: Storage | undefined;
-  #crashes: number[] = [];
+  readonly #rebuilder: Rebuilder;
   #early: StorageEvent[] = [];
   /** Had ended before this page. */
   readonly #over = new Set<Run>();
@@ -66,6 +64,7 @@ export class Opening implements TabsHost {
   constructor(house: Orchestrator, session: number) {
     this.#house = house;
     this.#session = session;
+    this.#rebuilder = new Rebuilder(house, session, (error) => this.#fail(error));
     this.#page = new PageLife(this.namespace);
     const { storage, durability = 'process', recovery } = house.getOptions();
     checkRecovery(recovery);
@@ -463,26 +462,8 @@ export class Opening implements TabsHost {
 
   // A crashed core
 
-  /** Throws the instance away and builds another from every frame there is. */
-  async rebuild(cause: unknown): Promise<void> {
-    const house = this.#house;
-    const error = new CoreCrashedError('The holdfast core hit a broken invariant and is rebuilt from the journal.', { cause });
-    house.pump.detach();
-    house.warn(`${error.message} (${cause instanceof Error ? cause.message : cause})`);
-    const nowMs = this.clock.now();
-    this.#crashes = [...this.#crashes.filter((atMs) => atMs > nowMs - crashWindowMs), nowMs];
-    if (this.#crashes.length > crashLimit) return this.#fail(error);
-    forgetUnsealed(house, error);
-    const { wasm } = house.getOptions();
-    const engine = new Engine(await loadCore(wasm), this.#session, randomSeed());
-    if (house.journal) {
-      const log = house.journal.log();
-      engine.load(log);
-      house.pump.moveFound(engine, log);
-    }
-    recreateUnknown(house, engine);
-    house.pump.commands.push(P.CommandRecover, 0, 1);
-    house.pump.start(engine);
+  rebuild(cause: unknown): Promise<void> {
+    return this.#rebuilder.rebuild(cause);
   }
 
   async close(): Promise<void> {

@@ -2,8 +2,11 @@
  * What a crash of the core means for the runs in memory: what was not sealed has not happened.
  * Invariant: afterwards every run is known to the new core, or waits to be created in it again.
  */
-import type { Engine } from './engine.ts';
+import { Engine } from './engine.ts';
+import { CoreCrashedError } from './errors.ts';
+import { loadCore, randomSeed } from './load.ts';
 import type { Orchestrator } from './orchestrator.ts';
+import * as P from './protocol.ts';
 import { End } from './run.ts';
 
 export function forgetUnsealed(house: Orchestrator, error: Error): void {
@@ -30,4 +33,49 @@ export function recreateUnknown(house: Orchestrator, engine: Engine): void {
     if (run.end === End.None) house.pump.enqueue(run);
   }
   house.table.tellAgain();
+}
+
+const crashLimit = 3;
+const crashWindowMs = 60_000;
+
+export class Rebuilder {
+  readonly #house: Orchestrator;
+  readonly #session: number;
+  readonly #fail: (error: unknown) => void;
+  #crashes: number[] = [];
+
+  /** @param fail there is no engine any more, and won't be */
+  constructor(house: Orchestrator, session: number, fail: (error: unknown) => void) {
+    this.#house = house;
+    this.#session = session;
+    this.#fail = fail;
+  }
+
+  /**
+   * Throws the instance away and builds another from every frame there is. One that can't be built has
+   * crashed again; after a few times that is the end.
+   */
+  async rebuild(cause: unknown): Promise<void> {
+    const house = this.#house;
+    const error = new CoreCrashedError('The holdfast core hit a broken invariant and is rebuilt from the journal.', { cause });
+    house.pump.detach();
+    house.warn(`${error.message} (${cause instanceof Error ? cause.message : cause})`);
+    const nowMs = house.clock.now();
+    this.#crashes = [...this.#crashes.filter((atMs) => atMs > nowMs - crashWindowMs), nowMs];
+    if (this.#crashes.length > crashLimit) return this.#fail(error);
+    forgetUnsealed(house, error);
+    try {
+      const engine = new Engine(await loadCore(house.getOptions().wasm), this.#session, randomSeed());
+      if (house.journal) {
+        const log = house.journal.log();
+        engine.load(log);
+        house.pump.moveFound(engine, log);
+      }
+      recreateUnknown(house, engine);
+      house.pump.commands.push(P.CommandRecover, 0, 1);
+      house.pump.start(engine);
+    } catch (again) {
+      return this.rebuild(again);
+    }
+  }
 }

@@ -92,6 +92,11 @@ export function buildWasm({ preset = 'wasm', ...options } = {}) {
   writeFileSync(join(root, 'js/core-bytes.d.ts'), 'export declare const coreBase64: string;\n');
 }
 
+/** The module with a trap on demand, for tests; it stays in its build directory. */
+export function buildTrap() {
+  buildPreset('wasm-trap', ['door']);
+}
+
 const isGenerated = (name) => /^(core|json|core-bytes)\.(js|wasm|d\.ts)$/.test(name);
 
 /** dist/: plain tsc, so that the new URL literals and 'use client' survive, and what tsc does not copy. */

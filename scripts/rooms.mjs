@@ -134,7 +134,7 @@ export const rooms = [
   { name: 'test:asan', what: 'C++ core, sanitizers', needs: [], run: catch2('asan') },
   { name: 'test:sim', what: 'simulation, sanitizers', needs: [], run: simulation },
   { name: 'fuzz', what: 'fuzzers', needs: [], run: fuzz, args: ['--seconds', '5'] },
-  { name: 'test:js', what: 'JavaScript', needs: ['build:wasm'], run: vitest('js') },
+  { name: 'test:js', what: 'JavaScript', needs: ['build:wasm', 'build:trap'], run: vitest('js') },
   { name: 'check:package', what: 'the package as others get it', needs: ['build'], run: checkPackage },
   { name: 'test:browser', what: 'Chromium', needs: ['build'], run: browser },
 ];

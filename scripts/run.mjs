@@ -3,7 +3,7 @@
 import { spawn } from 'node:child_process';
 import { existsSync, watch } from 'node:fs';
 import { join } from 'node:path';
-import { attempt, buildJs, buildWasm, endOnFailure, must } from './build.mjs';
+import { attempt, buildJs, buildTrap, buildWasm, endOnFailure, must } from './build.mjs';
 import { toolchainEnvironment } from './env.mjs';
 import { rooms } from './rooms.mjs';
 import { root } from './setup/common.mjs';
@@ -58,6 +58,7 @@ const commands = {
   build,
   'build:wasm': () => buildWasm(),
   'build:js': () => buildJs(),
+  'build:trap': () => buildTrap(),
   'refresh:wasm': () => {
     buildWasm();
     must('bash', ['-c', 'cp js/core.js js/core.wasm js/core.d.ts dist/']);

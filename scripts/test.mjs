@@ -1,5 +1,5 @@
 // npm test: sets up what is missing, builds, runs every room and sums up. The last line is "N passed, N failed".
-import { buildJs, buildWasm } from './build.mjs';
+import { buildJs, buildTrap, buildWasm } from './build.mjs';
 import { rooms } from './rooms.mjs';
 import { setup } from './setup.mjs';
 
@@ -24,6 +24,7 @@ async function enter(name, what, work) {
 
 const isBuilt = await enter('build', 'WASM module and package', () => {
   buildWasm();
+  buildTrap();
   buildJs();
   return { passed: 1, failed: 0 };
 });

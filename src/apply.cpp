@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core.h"
+#include "trap.h"
 
 namespace holdfast {
 
@@ -12,6 +13,7 @@ void Core::apply(const Record& event) {
     event_time_ = std::max(event_time_, event.at);
     time_ = std::max(time_, event.at);
   }
+  HOLDFAST_HALF_WAY();
   switch (kind) {
     case Event::Created:
       return apply_created(event);
@@ -353,6 +355,7 @@ void Core::move(std::uint32_t slot, State state) {
   if (state == State::Running) limits_.acquire(task.queue, group);
   if (limits_.queued(slot)) limits_.dequeue(slot);
   if (ran) limits_.release(task.queue, group);
+  HOLDFAST_HALF_WAY();
   task.state = state;
   if (state != State::Delayed) task.due_at = 0;
   if (state != State::Ready) task.flags &= static_cast<std::uint16_t>(~(kWoken | kAhead));

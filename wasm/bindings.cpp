@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "session.h"
+#include "trap.h"
 
 namespace {
 
@@ -61,6 +62,10 @@ class Door {
   Session session_;
 };
 
+#ifdef HOLDFAST_TRAP
+void trap_at(std::uint32_t point) { holdfast::points_until_trap = point; }
+#endif
+
 }  // namespace
 
 // What the standard library does where it would throw: end, without a text. The usual one brings printf.
@@ -70,6 +75,9 @@ _LIBCPP_END_NAMESPACE_STD
 
 EMSCRIPTEN_BINDINGS(holdfast) {
   emscripten::constant("InboxCapacity", holdfast::kInboxCapacity);
+#ifdef HOLDFAST_TRAP
+  emscripten::function("__trap(point)", &trap_at);
+#endif
   emscripten::class_<Door>("Core")
       .constructor<std::uint32_t, std::uint32_t>()
       .function("inbox", &Door::inbox)
