@@ -9,7 +9,7 @@ export interface Observed {
   failed: boolean;
   /** Steps that were computed again after the code had gone on with their result. */
   rerun: string[];
-  /** Races that changed their winner. */
+  /** Races that changed their winner; a new try after a failure may. */
   changed: string[];
 }
 
@@ -63,7 +63,7 @@ export async function observe(program: Program, kills: readonly Kill[]): Promise
   const state = house.orchestrator.getTaskState(run.id)!;
   const output = state.status === 'completed' ? await house.orchestrator.attach(run.id)!.result() : undefined;
   await house.orchestrator.dispose();
-  return { status: state.status, output, failed: state.error !== null, rerun, changed };
+  return { status: state.status, output, failed: state.error !== null, rerun, changed: state.retryCount > 0 ? [] : changed };
 }
 
 function isOver(house: House, id: string): boolean {
