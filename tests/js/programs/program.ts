@@ -93,7 +93,7 @@ async function one(node: Node, ctx: TaskContext, witness: Witness, path: string)
         if (node.afterMs) await witness.sleep(node.afterMs * (n % 2));
         return n * n;
       }, { name: `map@${path}` });
-      for (const { id } of done) witness.given(id);
+      for (const { id, ok } of done) if (ok) witness.given(id);
       return done.map((item) => (item.ok ? item.value : item.error.message));
     }
     case 'child':
