@@ -66,6 +66,12 @@ export interface StorageSlot {
   /** @throws PayloadLostError if it is not there or damaged */
   getBlob(id: string): Promise<Blob>;
   deleteBlobs(ids: readonly string[]): Promise<void>;
+  /**
+   * Takes blobs of another open slot of this storage over, all in one go; as durable as `putBlob` when it
+   * resolves. One that is here already stays as it is. Resolves to the ids that are not there whole.
+   * @throws StorageFullError
+   */
+  copyBlobs(from: StorageSlot, ids: readonly string[]): Promise<string[]>;
   blobIds(): Promise<string[]>;
   /** Everything handed over so far is on its way no later than now (page hidden, page closing). */
   flush(): Promise<void>;

@@ -21,6 +21,8 @@ const HEADER = 32;
 const UNIT = 64;
 const MAGIC = 0x31584648;
 const SLICE = 4 * 1024 * 1024;
+/** Of a copy: as much between two turns of others. */
+const COPY_BYTES = 8 * 1024 * 1024;
 const LIMIT = 0xffff_ffff - UNIT;
 
 interface Extent {
@@ -33,6 +35,13 @@ interface Extent {
   /** Being written or read: may not be given away. */
   busy: number;
 }
+
+/** Where a copy is: the place to look for room at, and the bytes since others had their turn. */
+interface Cursor {
+  index: number;
+  bytes: number;
+}
+type Turn = () => Promise<void>;
 
 const endOf = (extent: Extent): number => extent.offset + extent.units * UNIT;
 const isFree = (extent: Extent): boolean => extent.id === undefined && extent.busy === 0;
@@ -61,10 +70,9 @@ export class Arena {
     extent.busy++;
     try {
       await this.#fill(extent, blob);
-      this.#use(extent, id, blob.size);
-    } catch (error) {
-      extent.id = undefined;
-      throw error;
+      this.#flush();
+      this.#use(extent, id);
+      this.#flush();
     } finally {
       extent.busy--;
       this.#trim();
@@ -78,24 +86,58 @@ export class Arena {
     const parts: Blob[] = [];
     let crc = 0;
     for (let at = 0; at < extent.length; at += SLICE) {
-      const part = new Uint8Array(Math.min(SLICE, extent.length - at));
-      const got = this.#file.read(part, { at: extent.offset + HEADER + at });
-      crc = crc32(got === part.length ? part : part.subarray(0, got), crc);
+      const part = this.#part(extent, at);
+      crc = crc32(part, crc);
       parts.push(new Blob([part]));
     }
     if (crc !== extent.crc) throw new PayloadLostError(`Blob ${id} is damaged (checksum).`);
     return new Blob(parts);
   }
 
+  /**
+   * Takes blobs of another arena over, checksums as they are. Resolves to the ids that are not there
+   * whole. `turn` lets others have this thread between two slices.
+   */
+  async copy(from: Arena, ids: readonly string[], turn: Turn): Promise<string[]> {
+    const missing: string[] = [];
+    const wanted = ids.filter((id) => !this.#byId.has(id));
+    for (let index = 0; index < wanted.length; ) {
+      if (index > 0) await turn();
+      const copies: { id: string; extent: Extent }[] = [];
+      try {
+        const cursor: Cursor = { index: 0, bytes: 0 };
+        this.#merge();
+        for (; index < wanted.length && cursor.bytes < COPY_BYTES; index++) {
+          const id = wanted[index]!;
+          const extent = await this.#copyData(from, id, cursor, turn);
+          if (extent) copies.push({ id, extent });
+          else missing.push(id);
+        }
+        this.#flush();
+        for (const { id, extent } of copies) this.#use(extent, id);
+      } finally {
+        for (const { extent } of copies) extent.busy--;
+        this.#trim();
+      }
+      this.#flush();
+    }
+    return missing;
+  }
+
   delete(ids: readonly string[]): void {
+    const freed: Extent[] = [];
     for (const id of ids) {
       const extent = this.#byId.get(id);
       if (!extent) continue;
       this.#byId.delete(id);
-      this.#free(extent);
+      extent.id = undefined;
+      freed.push(extent);
     }
+    // What lies behind the last one used goes with one truncation.
     this.#trim();
-    if (this.#power) this.#file.flush();
+    const last = this.#extents.at(-1);
+    for (const extent of freed) if (last && extent.offset < endOf(last)) this.#write(extent);
+    this.#flush();
   }
 
   close(): void {
@@ -110,17 +152,59 @@ export class Arena {
       writeFully(this.#file, part, extent.offset + HEADER + at);
     }
     extent.crc = crc;
-    if (this.#power) this.#file.flush();
+    extent.length = blob.size;
   }
 
-  #use(extent: Extent, id: string, length: number): void {
+  /** The data of one blob of another arena, in an extent that is busy and not used yet; undefined: it is not there whole. */
+  async #copyData(from: Arena, id: string, cursor: Cursor, turn: Turn): Promise<Extent | undefined> {
+    const source = from.#byId.get(id);
+    if (!source) return undefined;
+    const extent = this.#place(Math.ceil((HEADER + source.length) / UNIT), cursor);
+    extent.busy++;
+    source.busy++;
+    let crc = 0;
+    try {
+      for (let at = 0; at < source.length; at += SLICE) {
+        if (cursor.bytes >= COPY_BYTES) {
+          await turn();
+          cursor.bytes = 0;
+        }
+        const part = from.#part(source, at);
+        crc = crc32(part, crc);
+        writeFully(this.#file, part, extent.offset + HEADER + at);
+        cursor.bytes += part.length;
+      }
+    } catch (error) {
+      extent.busy--;
+      throw error;
+    } finally {
+      source.busy--;
+    }
+    extent.length = source.length;
+    extent.crc = crc;
+    if (crc === source.crc) return extent;
+    extent.busy--;
+    return undefined;
+  }
+
+  /** Up to a slice of a blob's bytes; fewer where the file ends too early. */
+  #part(extent: Extent, at: number): Uint8Array<ArrayBuffer> {
+    const part = new Uint8Array(Math.min(SLICE, extent.length - at));
+    const got = this.#file.read(part, { at: extent.offset + HEADER + at });
+    return got === part.length ? part : part.subarray(0, got);
+  }
+
+  /** REQUIRES: its data, length and checksum are there. */
+  #use(extent: Extent, id: string): void {
     const before = this.#byId.get(id);
+    this.#write({ ...extent, id });
     extent.id = id;
-    extent.length = length;
-    this.#write(extent);
-    if (this.#power) this.#file.flush();
     this.#byId.set(id, extent);
     if (before) this.#free(before);
+  }
+
+  #flush(): void {
+    if (this.#power) this.#file.flush();
   }
 
   #free(extent: Extent): void {
@@ -128,13 +212,17 @@ export class Arena {
     this.#write(extent);
   }
 
-  /** First fit, or a new one at the end. */
   #allocate(units: number): Extent {
     this.#merge();
-    for (let index = 0; index < this.#extents.length; index++) {
-      const extent = this.#extents[index]!;
+    return this.#place(units, { index: 0 });
+  }
+
+  /** The first free extent at the cursor or behind it that fits, or a new one at the end. */
+  #place(units: number, cursor: { index: number }): Extent {
+    for (; cursor.index < this.#extents.length; cursor.index++) {
+      const extent = this.#extents[cursor.index]!;
       if (isFree(extent) && extent.units >= units) {
-        this.#split(index, units);
+        this.#split(cursor.index, units);
         return extent;
       }
     }

@@ -6,7 +6,7 @@
  * lost, it is not new. An *epoch* counts the replaces of one slot; with it and the lengths two
  * copies are compared without reading both.
  */
-import { ConfigurationError, StorageFullError, StorageUnavailableError } from '../errors.ts';
+import { ConfigurationError, PayloadLostError, StorageFullError, StorageUnavailableError } from '../errors.ts';
 import type { Storage, StorageOpenOptions, StorageSlot } from '../storage.ts';
 
 export interface Stamp {
@@ -18,8 +18,12 @@ export interface Stamp {
   length: number | undefined;
 }
 
+export type NamedBlob = readonly [id: string, blob: Blob];
+
 export interface CopySlot extends StorageSlot {
   stamp(): Stamp;
+  /** Several at once, as `putBlob` does one; all of them or an error. */
+  putBlobs(blobs: readonly NamedBlob[]): Promise<void>;
   /** As in the port; `epoch` (higher than now) instead of the next one. */
   replace(bytes: Uint8Array<ArrayBuffer>, epoch?: number): Promise<void>;
 }
@@ -89,6 +93,25 @@ export async function installOrGiveUp(store: CopyStorage, generation: string): P
     if (!(cause instanceof StorageFullError)) throw cause;
     throw new StorageUnavailableError(`There is no room to set up ${store.name}.`, { cause });
   }
+}
+
+/** `copyBlobs` for slots that have no shorter way: one after the other, so that memory stays bounded. */
+export async function copyOneByOne(to: StorageSlot, from: StorageSlot, ids: readonly string[]): Promise<string[]> {
+  const missing: string[] = [];
+  for (const id of ids) {
+    const blob = await from.getBlob(id).catch((error: unknown) => {
+      if (!(error instanceof PayloadLostError)) throw error;
+    });
+    if (blob) await to.putBlob(id, blob);
+    else missing.push(id);
+  }
+  return missing;
+}
+
+/** The ids that are not among those here already. */
+export async function withoutThese(here: Promise<readonly string[]>, ids: readonly string[]): Promise<string[]> {
+  const known = new Set(await here);
+  return ids.filter((id) => !known.has(id));
 }
 
 /** The bytes in a buffer of their own, which can be transferred and keeps nothing else alive. */

@@ -14,7 +14,8 @@ import type { Timers } from './wait.ts';
 const GATHER_MS = 50;
 const GATHER_BYTES = 1024 * 1024;
 const BACKLOG_BYTES = 8 * 1024 * 1024;
-const RETRY_MS = [1_000, 5_000, 30_000];
+/** After one failure, two, and more. */
+export const RETRY_MS = [1_000, 5_000, 30_000];
 
 export interface FollowerHost {
   readonly timers: Timers;

@@ -7,8 +7,18 @@
  * where its bytes go and what the slot is after it.
  */
 import { PayloadLostError, StorageFullError, StorageLostError } from '../errors.ts';
-import type { AppendReceipt, Durability, StorageOpenOptions } from '../storage.ts';
-import { type CopySlot, type CopyStorage, checkNamespace, concatenate, openAlone, type Stamp } from './copy.ts';
+import type { AppendReceipt, Durability, StorageOpenOptions, StorageSlot } from '../storage.ts';
+import {
+  type CopySlot,
+  type CopyStorage,
+  checkNamespace,
+  concatenate,
+  copyOneByOne,
+  type NamedBlob,
+  openAlone,
+  type Stamp,
+  withoutThese,
+} from './copy.ts';
 import { nameOf, textOf } from './failures.ts';
 import { Connection, type Database, rotate, type SlotRow } from './idb-connection.ts';
 import { same } from './log-file.ts';
@@ -22,6 +32,10 @@ export interface IndexedDBOptions {
 const INITIAL_SLOTS = 4;
 /** Of a replace: small enough that copying one for the database blocks nobody. */
 const PIECE = 1024 * 1024;
+/** A larger blob is kept as a Blob. The browser takes values above 64 KiB out of its database anyway. */
+const INLINE_BYTES = 48 * 1024;
+/** Blobs per transaction of a copy: others get their turn in between. */
+const COPIES = 64;
 const noted: AppendReceipt = Object.freeze({ spaceLow: false });
 
 class IndexedDBSlot implements CopySlot {
@@ -69,15 +83,53 @@ class IndexedDBSlot implements CopySlot {
     });
   }
 
-  async putBlob(id: string, blob: Blob): Promise<void> {
-    const key: [number, string] = [this.slot, id];
+  putBlob(id: string, blob: Blob): Promise<void> {
+    return this.putBlobs([[id, blob]]);
+  }
+
+  /** One transaction. A small blob is kept as its bytes: for a Blob the browser makes a file each. */
+  async putBlobs(blobs: readonly NamedBlob[]): Promise<void> {
+    const small = await valuesOf(blobs, ({ size }) => size <= INLINE_BYTES);
     try {
-      await this.#store.write('storing a blob', (db, options) => putAndWait(db, options, key, blob));
+      await this.#store.write('storing blobs', (db, options) => putAll(db, options, this.slot, small));
     } catch (error) {
       if (nameOf((error as Error).cause) !== 'DataCloneError') throw error;
-      const bytes = await blob.arrayBuffer();
-      await this.#store.write('storing a blob', (db, options) => putAndWait(db, options, key, bytes));
+      const bytes = await valuesOf(blobs, () => true);
+      await this.#store.write('storing blobs', (db, options) => putAll(db, options, this.slot, bytes));
     }
+  }
+
+  async copyBlobs(from: StorageSlot, ids: readonly string[]): Promise<string[]> {
+    const missing: string[] = [];
+    const wanted = await withoutThese(this.blobIds(), ids);
+    for (let at = 0; at < wanted.length; at += COPIES) {
+      const part = wanted.slice(at, at + COPIES);
+      missing.push(...(await this.#copyPart(from, part)));
+    }
+    return missing;
+  }
+
+  /** One blob whose file is gone fails its whole transaction: then each goes by itself. */
+  async #copyPart(from: StorageSlot, ids: readonly string[]): Promise<string[]> {
+    try {
+      return await this.#store.write('copying blobs', (db, options) => this.#copy(db, options, from.slot, ids));
+    } catch (error) {
+      if (error instanceof StorageFullError || this.#store.connection.isGone) throw error;
+      return copyOneByOne(this, from, ids);
+    }
+  }
+
+  async #copy(db: Database, options: IDBTransactionOptions, from: number, ids: readonly string[]): Promise<string[]> {
+    const missing: string[] = [];
+    const copying = db.transaction('blobs', 'readwrite', options);
+    const each = ids.map(async (id) => {
+      const found = await copying.store.get([from, id]);
+      if (found === undefined) missing.push(id);
+      else copying.store.put(found, [this.slot, id]).catch(() => undefined);
+    });
+    // What ended the transaction says more than the requests that saw its end.
+    await Promise.all([copying.done, Promise.allSettled(each)]);
+    return missing;
   }
 
   async getBlob(id: string): Promise<Blob> {
@@ -204,14 +256,20 @@ class IndexedDBSlot implements CopySlot {
   }
 }
 
-async function putAndWait(
+type BlobValue = readonly [id: string, value: Blob | ArrayBuffer];
+
+function valuesOf(blobs: readonly NamedBlob[], asBytes: (blob: Blob) => boolean): Promise<BlobValue[]> {
+  return Promise.all(blobs.map(async ([id, blob]) => [id, asBytes(blob) ? await blob.arrayBuffer() : blob] as const));
+}
+
+async function putAll(
   db: Database,
   options: IDBTransactionOptions,
-  key: [number, string],
-  value: Blob | ArrayBuffer,
+  slot: number,
+  values: readonly BlobValue[],
 ): Promise<void> {
   const writing = db.transaction('blobs', 'readwrite', options);
-  writing.store.put(value, key).catch(() => undefined);
+  for (const [id, value] of values) writing.store.put(value, [slot, id]).catch(() => undefined);
   await writing.done;
 }
 

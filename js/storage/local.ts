@@ -11,15 +11,18 @@
  * `length`, are not there.
  */
 import { PayloadLostError, StorageFullError, StorageLostError, StorageUnavailableError } from '../errors.ts';
-import type { AppendReceipt, Durability, StorageOpenOptions } from '../storage.ts';
+import type { AppendReceipt, Durability, StorageOpenOptions, StorageSlot } from '../storage.ts';
 import {
   type CopySlot,
   type CopyStorage,
   checkNamespace,
   concatenate,
+  copyOneByOne,
+  type NamedBlob,
   openAlone,
   type Stamp,
   sentinel,
+  withoutThese,
 } from './copy.ts';
 import { asStorageError, textOf } from './failures.ts';
 
@@ -123,6 +126,14 @@ class LocalSlot implements CopySlot {
     }
     const text = toText(new Uint8Array(await blob.arrayBuffer()));
     this.#store.attempt('storing a blob', () => this.#store.putAll([[this.#blobKey(id), text]]));
+  }
+
+  async putBlobs(blobs: readonly NamedBlob[]): Promise<void> {
+    for (const [id, blob] of blobs) await this.putBlob(id, blob);
+  }
+
+  async copyBlobs(from: StorageSlot, ids: readonly string[]): Promise<string[]> {
+    return copyOneByOne(this, from, await withoutThese(this.blobIds(), ids));
   }
 
   async getBlob(id: string): Promise<Blob> {

@@ -3,8 +3,17 @@
  * that whatever runs on them runs here.
  */
 import { PayloadLostError } from '../errors.ts';
-import type { AppendReceipt, StorageOpenOptions } from '../storage.ts';
-import { type CopySlot, type CopyStorage, checkNamespace, concatenate, type Stamp } from './copy.ts';
+import type { AppendReceipt, StorageOpenOptions, StorageSlot } from '../storage.ts';
+import {
+  type CopySlot,
+  type CopyStorage,
+  checkNamespace,
+  concatenate,
+  copyOneByOne,
+  type NamedBlob,
+  type Stamp,
+  withoutThese,
+} from './copy.ts';
 
 const noted: AppendReceipt = Object.freeze({ spaceLow: false });
 const acknowledged: Promise<AppendReceipt> = Promise.resolve(noted);
@@ -51,6 +60,12 @@ class MemorySlot implements CopySlot {
   }
   async putBlob(id: string, blob: Blob): Promise<void> {
     this.#blobs.set(id, blob);
+  }
+  async putBlobs(blobs: readonly NamedBlob[]): Promise<void> {
+    for (const [id, blob] of blobs) this.#blobs.set(id, blob);
+  }
+  async copyBlobs(from: StorageSlot, ids: readonly string[]): Promise<string[]> {
+    return copyOneByOne(this, from, await withoutThese(this.blobIds(), ids));
   }
   async getBlob(id: string): Promise<Blob> {
     const blob = this.#blobs.get(id);

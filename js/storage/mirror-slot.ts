@@ -7,8 +7,9 @@
  * gone nothing is written until `replace` begins anew.
  */
 import { PayloadLostError, StorageFullError, StorageLostError } from '../errors.ts';
-import type { AppendReceipt, StorageEvent } from '../storage.ts';
-import type { CopySlot, CopyStorage, Stamp } from './copy.ts';
+import type { AppendReceipt, StorageEvent, StorageSlot } from '../storage.ts';
+import { BlobFollower } from './blob-follower.ts';
+import { type CopySlot, type CopyStorage, copyOneByOne, type NamedBlob, type Stamp } from './copy.ts';
 import { Follower } from './follower.ts';
 import { isBetter, type Judged, judge, leads, shortfall } from './judge.ts';
 import { LogQueue } from './log-queue.ts';
@@ -35,6 +36,9 @@ export class MirrorSlot implements CopySlot {
   readonly #first: CopySlot | undefined;
   readonly #second: CopySlot | undefined;
   readonly #follower: Follower | undefined;
+  readonly #blobs: BlobFollower | undefined;
+  /** Of the second copy, which can't be written now. */
+  readonly #behind = new Set<'log' | 'blobs'>();
   /** What `reconcile` has read, for the first `read`. */
   #kept: Uint8Array<ArrayBuffer> | undefined;
   /** Makes the copies alike, as `reconcile` has decided; undefined: done. */
@@ -42,7 +46,8 @@ export class MirrorSlot implements CopySlot {
   /** Nothing lies behind this length: what was torn is dropped. */
   #settledLength: number | undefined;
   readonly #queue = new LogQueue((bytes) => this.#write(bytes));
-  #blobTurn: Promise<unknown> = Promise.resolve();
+  /** Blobs on their way back into the first copy. */
+  #repairs: Promise<unknown> = Promise.resolve();
   #firstIsDown = false;
   #toldDown = false;
   #lost = false;
@@ -55,6 +60,7 @@ export class MirrorSlot implements CopySlot {
     this.#first = first;
     this.#second = second;
     if (second) this.#follower = new Follower(second, this.#followerHost());
+    if (first && second) this.#blobs = new BlobFollower(first, second, this.#hostFor('blobs'));
     this.#firstIsDown = first === undefined;
   }
 
@@ -86,7 +92,8 @@ export class MirrorSlot implements CopySlot {
       this.#settle = undefined;
       await settle();
       this.#settledLength = chosen.valid;
-      this.#copyBlobs();
+      // What the second missed when the page was killed.
+      this.#blobs?.compare();
     };
   }
 
@@ -139,7 +146,29 @@ export class MirrorSlot implements CopySlot {
       await this.#second.putBlob(id, blob);
       return;
     }
-    if (this.#current() === this.#first) this.#later(() => this.#second?.putBlob(id, blob));
+    if (this.#current() === this.#first) this.#blobs?.put(id, blob);
+  }
+
+  async putBlobs(blobs: readonly NamedBlob[]): Promise<void> {
+    for (const [id, blob] of blobs) await this.putBlob(id, blob);
+  }
+
+  /** Within the store that acknowledges; what that one has lost comes from the other. */
+  async copyBlobs(from: StorageSlot, ids: readonly string[]): Promise<string[]> {
+    if (this.#lost) throw lostError();
+    const source = (from as MirrorSlot).copyIn(this.#firstIsDown ? 'second' : 'first');
+    const left = source ? await this.#current().copyBlobs(source, ids) : ids;
+    if (this.#current() === this.#first) {
+      const others = new Set(left);
+      this.#blobs?.copy(ids.filter((id) => !others.has(id)));
+    }
+    return copyOneByOne(this, from, left);
+  }
+
+  /** Where this slot lies in one of the two stores; undefined: it can't be read there. */
+  copyIn(side: Side): CopySlot | undefined {
+    if (side === 'second') return this.#second;
+    return this.#firstIsDown ? undefined : this.#first;
   }
 
   async getBlob(id: string): Promise<Blob> {
@@ -153,32 +182,29 @@ export class MirrorSlot implements CopySlot {
         throw error instanceof PayloadLostError
           ? error
           : new PayloadLostError(`Blob ${id} can't be read.`, { cause: error });
-      this.#later(async () => {
-        await first!.putBlob(id, blob);
-        this.#emitRepaired(this.#host.first, this.#host.second, blob.size);
-      });
+      this.#repairBlob(first!, id, blob);
       return blob;
     }
   }
 
   async deleteBlobs(ids: readonly string[]): Promise<void> {
-    const current = this.#current();
-    await current.deleteBlobs(ids);
-    if (current === this.#first) this.#later(() => this.#second?.deleteBlobs(ids));
+    await this.#current().deleteBlobs(ids);
+    this.#blobs?.delete(ids);
   }
 
   async blobIds(): Promise<string[]> {
-    await this.#blobTurn;
     const lists = await Promise.allSettled([this.#first?.blobIds(), this.#second?.blobIds()]);
     if (lists.every((list) => list.status === 'rejected')) throw (lists[0] as PromiseRejectedResult).reason;
-    return [...new Set(lists.flatMap((list) => (list.status === 'fulfilled' ? (list.value ?? []) : [])))];
+    const [first, second] = lists.map((list) => (list.status === 'fulfilled' ? (list.value ?? []) : []));
+    return [...new Set([...first!, ...second!.filter((id) => !this.#blobs?.hides(id))])];
   }
 
   async flush(): Promise<void> {
     await Promise.allSettled([
       this.#firstIsDown ? undefined : this.#first?.flush(),
       this.#follower?.flush(),
-      this.#blobTurn,
+      this.#blobs?.flush(),
+      this.#repairs,
     ]);
   }
 
@@ -189,6 +215,7 @@ export class MirrorSlot implements CopySlot {
     await this.flush();
     this.#closed = true;
     this.#follower?.close();
+    this.#blobs?.close();
     await Promise.allSettled([this.#first?.close(), this.#second?.close()]);
   }
 
@@ -205,6 +232,8 @@ export class MirrorSlot implements CopySlot {
         await this.#restoreFirst(() => this.#emitLost(gone.name, this.#length()));
       } else {
         this.#emitLost(gone.name, await this.#resync(true));
+        // Behind the log, whose replace sets the store up anew.
+        void this.#follower!.flush().then(() => this.#blobs?.compare());
       }
     });
   }
@@ -299,14 +328,23 @@ export class MirrorSlot implements CopySlot {
   }
 
   #followerHost() {
+    const resync = () => void this.#queue.exclusive(() => this.#resync(false)).catch(() => undefined);
+    return { ...this.#hostFor('log'), resync };
+  }
+
+  /** The second copy is degraded while either part of it can't follow. */
+  #hostFor(part: 'log' | 'blobs') {
     const { second, timers } = this.#host;
     return {
       timers,
       degraded: (cause: unknown) => {
-        if (!this.#lost) this.#host.emit({ type: 'storage-degraded', store: second.name, cause });
+        const told = this.#behind.size > 0 || this.#lost;
+        this.#behind.add(part);
+        if (!told) this.#host.emit({ type: 'storage-degraded', store: second.name, cause });
       },
-      recovered: (bytes: number) => this.#emitRepaired(second, this.#host.first, bytes),
-      resync: () => void this.#queue.exclusive(() => this.#resync(false)).catch(() => undefined),
+      recovered: (bytes: number) => {
+        if (this.#behind.delete(part) && this.#behind.size === 0) this.#emitRepaired(second, this.#host.first, bytes);
+      },
     };
   }
 
@@ -357,18 +395,12 @@ export class MirrorSlot implements CopySlot {
     if (lostBytes > 0) this.#emitLost(this.#host.name, valid, lostBytes);
   }
 
-  /** Blobs the second copy missed when the page was killed. It keeps what the first has not: that may have lost it. */
-  #copyBlobs(): void {
-    this.#later(async () => {
-      const there = new Set(await this.#second!.blobIds());
-      for (const id of await this.#first!.blobIds()) {
-        if (!there.has(id)) await this.#second!.putBlob(id, await this.#first!.getBlob(id));
-      }
-    });
-  }
-
-  /** Off the critical path; a failure shows when the blob is wanted, or is made good at the next opening. */
-  #later(work: () => Promise<void> | undefined): void {
-    this.#blobTurn = this.#blobTurn.then(work).catch(() => undefined);
+  /** Off the critical path; where it fails, it is tried again when the blob is wanted again. */
+  #repairBlob(first: CopySlot, id: string, blob: Blob): void {
+    const repair = async () => {
+      await first.putBlob(id, blob);
+      this.#emitRepaired(this.#host.first, this.#host.second, blob.size);
+    };
+    this.#repairs = this.#repairs.then(repair).catch(() => undefined);
   }
 }

@@ -9,7 +9,7 @@
 import { StorageLostError } from '../errors.ts';
 import { type CarriedError, carry } from './failures.ts';
 import { type Directory, type HostEvent, type OpenSlot, OpfsStore, privateRoot } from './opfs-host.ts';
-import type { Timers } from './wait.ts';
+import { type Timers, turn } from './wait.ts';
 
 export type Answer = { id: number; value?: unknown; error?: CarriedError };
 type Post = (message: Answer | HostEvent, transfer?: Transferable[]) => void;
@@ -29,6 +29,8 @@ export interface Request {
   blob: Blob;
   blobId: string;
   ids: string[];
+  /** The handle to copy from. */
+  from: number;
 }
 
 export class OpfsService {
@@ -108,6 +110,8 @@ export class OpfsService {
         return slot.arena.put(request.blobId, request.blob);
       case 'getBlob':
         return slot.arena.get(request.blobId);
+      case 'copyBlobs':
+        return slot.arena.copy(this.#slot(request.from).arena, request.ids, turn);
       case 'deleteBlobs':
         return slot.arena.delete(request.ids);
       case 'blobIds':

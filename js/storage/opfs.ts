@@ -6,9 +6,9 @@
  * where the caller has not said (`truncate`) how long that is, it is found out first.
  */
 import { StorageBlockedError, StorageLostError } from '../errors.ts';
-import type { AppendReceipt, Durability, StorageOpenOptions } from '../storage.ts';
+import type { AppendReceipt, Durability, StorageOpenOptions, StorageSlot } from '../storage.ts';
 import { connectWorker, type WorkerClient, type WorkerEvent } from '../worker-client.ts';
-import { type CopySlot, type CopyStorage, openAlone, type Stamp } from './copy.ts';
+import { type CopySlot, type CopyStorage, type NamedBlob, openAlone, type Stamp } from './copy.ts';
 import { LogQueue } from './log-queue.ts';
 import { systemTimers, type Timers, within } from './wait.ts';
 
@@ -80,6 +80,17 @@ class OpfsSlot implements CopySlot {
   }
   getBlob(blobId: string): Promise<Blob> {
     return this.#call('getBlob', { blobId });
+  }
+  async putBlobs(blobs: readonly NamedBlob[]): Promise<void> {
+    for (const [id, blob] of blobs) await this.putBlob(id, blob);
+  }
+  /** From file to file within the worker: the bytes don't pass through here. */
+  async copyBlobs(from: StorageSlot, ids: readonly string[]): Promise<string[]> {
+    if (this.#lost) throw lostError(this.slot);
+    return ids.length === 0 ? [] : this.#call('copyBlobs', { from: (from as OpfsSlot).handle, ids });
+  }
+  get handle(): number {
+    return this.#handle;
   }
   deleteBlobs(ids: readonly string[]): Promise<void> {
     return this.#call('deleteBlobs', { ids });

@@ -23,6 +23,18 @@ export function pause(delayMs: number, timers: Timers): Promise<void> {
   return new Promise((resolve) => void timers.after(delayMs, resolve));
 }
 
+/** Whatever came in meanwhile has its turn first. */
+export function turn(): Promise<void> {
+  return new Promise((resolve) => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => {
+      port1.close();
+      resolve();
+    };
+    port2.postMessage(null);
+  });
+}
+
 /** Settles as `work` does, or rejects with `late()` when that takes longer than `limitMs`: nothing ever hangs. */
 export function within<T>(limitMs: number, timers: Timers, work: Promise<T>, late: () => Error): Promise<T> {
   return new Promise<T>((resolve, reject) => {

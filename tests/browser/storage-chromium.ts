@@ -12,8 +12,8 @@ import { fileURLToPath } from 'node:url';
 import { type BrowserContext, chromium, type Frame, type Page } from 'playwright-core';
 import ts from 'typescript';
 import * as errors from '../../js/errors.ts';
-import type { CopySlot, CopyStorage, Stamp } from '../../js/storage/copy.ts';
-import type { StorageOpenOptions } from '../../js/storage.ts';
+import type { CopySlot, CopyStorage, NamedBlob, Stamp } from '../../js/storage/copy.ts';
+import type { StorageOpenOptions, StorageSlot } from '../../js/storage.ts';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '../..');
 const policy = "default-src 'self'; script-src 'self'; worker-src 'self'; object-src 'none'; base-uri 'none'";
@@ -153,8 +153,10 @@ const toBytes = (text: unknown) => new Uint8Array(Buffer.from(text as string, 'b
 class RemoteSlot implements CopySlot {
   readonly slot: number;
   readonly #ask: (op: string, request?: object) => Promise<unknown>;
-  constructor(slot: number, ask: (op: string, request?: object) => Promise<unknown>) {
+  readonly handle: number;
+  constructor(slot: number, handle: number, ask: (op: string, request?: object) => Promise<unknown>) {
     this.slot = slot;
+    this.handle = handle;
     this.#ask = ask;
   }
   stamp(): Stamp {
@@ -174,6 +176,12 @@ class RemoteSlot implements CopySlot {
   }
   async putBlob(id: string, blob: Blob) {
     await this.#ask('putBlob', { id, bytes: toText(new Uint8Array(await blob.arrayBuffer())) });
+  }
+  async putBlobs(blobs: readonly NamedBlob[]) {
+    for (const [id, blob] of blobs) await this.putBlob(id, blob);
+  }
+  async copyBlobs(from: StorageSlot, ids: readonly string[]) {
+    return (await this.#ask('copyBlobs', { from: (from as RemoteSlot).handle, ids })) as string[];
   }
   async getBlob(id: string) {
     return new Blob([toBytes(await this.#ask('getBlob', { id }))]);
@@ -222,7 +230,7 @@ export function remote(page: () => Promise<Page> | Page | Frame, recipe: string,
     occupiedSlots: async () => (await ask('occupiedSlots')) as number[],
     async openSlot(slot) {
       const handle = await ask('openSlot', { slot });
-      return new RemoteSlot(slot, (op, request = {}) => ask(op, { ...request, handle }));
+      return new RemoteSlot(slot, handle as number, (op, request = {}) => ask(op, { ...request, handle }));
     },
     close: async () => void (await ask('closeStore')),
   };

@@ -70,6 +70,8 @@ async function onSlot(slot: CopySlot, request: any): Promise<unknown> {
       return slot.replace(toBytes(request.bytes));
     case 'putBlob':
       return slot.putBlob(request.id, new Blob([toBytes(request.bytes)]));
+    case 'copyBlobs':
+      return slot.copyBlobs(slots[request.from]!, request.ids);
     case 'getBlob':
       return toText(new Uint8Array(await (await slot.getBlob(request.id)).arrayBuffer()));
     case 'deleteBlobs':

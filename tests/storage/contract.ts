@@ -207,6 +207,42 @@ export function storageContract(name: string, make: () => World, { persistent, b
       expect(await (await next.slot.getBlob(idA)).text()).toBe('a');
     });
 
+    it('copies blobs from slot to slot, tells which were not there, and leaves what is here already as it is', async () => {
+      const { slot, world, session } = await begin();
+      const other = await session.storage.openSlot(1);
+      const large = pattern(blobBytes);
+      await other.putBlob(idA, new Blob([large]));
+      await other.putBlob(idB, new Blob(['theirs']));
+      await slot.putBlob(idB, new Blob(['ours']));
+      const absent = '0123456789abcdef';
+      expect(await slot.copyBlobs(other, [idB, absent, idA])).toEqual([absent]);
+      expect(await slot.copyBlobs(other, [])).toEqual([]);
+      await other.deleteBlobs([idA, idB]);
+      expect(await other.blobIds()).toEqual([]);
+      const next = await again(world, session);
+      expect(Buffer.compare(await bytesOf(await next.slot.getBlob(idA)), large)).toBe(0);
+      expect(await (await next.slot.getBlob(idB)).text()).toBe('ours');
+      expect((await next.slot.blobIds()).sort()).toEqual([idA, idB]);
+    });
+
+    it('copies hundreds of blobs, empty ones too, into the gaps that deleted ones have left', async () => {
+      const { slot, world, session } = await begin();
+      const other = await session.storage.openSlot(1);
+      const ids = Array.from({ length: 300 }, (_, n) => (n + 1).toString(16).padStart(16, '0'));
+      const textOf = (n: number) => 'x'.repeat((n * 37) % 500) + n;
+      for (const [n, id] of ids.entries()) {
+        await other.putBlob(id, new Blob(n % 50 === 0 ? [] : [textOf(n)]));
+        await slot.putBlob(id, new Blob(['gap'.repeat(n % 90)]));
+      }
+      await slot.putBlob(idB, new Blob(['kept']));
+      await slot.deleteBlobs(ids);
+      expect(await slot.copyBlobs(other, ids)).toEqual([]);
+      const next = await again(world, session);
+      for (const [n, id] of ids.entries())
+        expect(await (await next.slot.getBlob(id)).text()).toBe(n % 50 === 0 ? '' : textOf(n));
+      expect(await (await next.slot.getBlob(idB)).text()).toBe('kept');
+    });
+
     it('refuses a namespace that could leave its place', async () => {
       for (const namespace of ['', '..', 'a/b', 'x'.repeat(65)]) {
         await expect(openSession(make().store(), { namespace })).rejects.toThrow(/namespace/);

@@ -134,4 +134,39 @@ describe('OPFS, killed', () => {
     }
     expect(lives).toBeGreaterThan(300);
   }, 120_000);
+
+  it.each([0, 0.5, 1])(
+    'B11: at any write of a copy from slot to slot, with %d of it done, no blob is lost or torn',
+    async (tear) => {
+      const texts = Object.fromEntries(Array.from({ length: 6 }, (_, n) => [id(n + 1), `${n}`.repeat(40 * n)]));
+      const prepared = new FakeDisk();
+      const session = await openSession(storeOn(prepared));
+      const [slot, other] = [await session.storage.openSlot(0), await session.storage.openSlot(1)];
+      for (const [one, text] of Object.entries(texts)) {
+        await other.putBlob(one, new Blob([text]));
+        await slot.putBlob(id(100 + Number.parseInt(one, 16)), new Blob(['gap'.repeat(30)]));
+      }
+      await slot.putBlob(id(99), new Blob(['kept']));
+      await slot.deleteBlobs([id(101), id(103), id(104)]);
+      await session.storage.close();
+      const copy = async (disk: FakeDisk) => {
+        const { storage } = await openSession(storeOn(disk));
+        const [to, from] = [await storage.openSlot(0), await storage.openSlot(1)];
+        await to.copyBlobs(from, Object.keys(texts));
+        return to;
+      };
+      const counted = prepared.copy();
+      await copy(counted);
+      expect(counted.writes).toBeGreaterThan(12);
+      for (let killAt = 1; killAt <= counted.writes; killAt++) {
+        const disk = prepared.copy();
+        Object.assign(disk, { killAt, tear });
+        await Promise.race([copy(disk), disk.death]);
+        disk.reboot();
+        const to = await copy(disk);
+        for (const [one, text] of Object.entries({ ...texts, [id(99)]: 'kept' }))
+          expect(await (await to.getBlob(one)).text()).toBe(text);
+      }
+    },
+  );
 });
