@@ -26,6 +26,9 @@ export default defineConfig({
           environment: 'node',
           include: ['tests/{js,storage,react,demo}/**/*.test.{ts,tsx}'],
           exclude: ['**/*.browser.test.*'],
+          // Nothing here sleeps: the limit is for what hangs, and a machine under load is no hang.
+          testTimeout: 30_000,
+          hookTimeout: 30_000,
           typecheck: { enabled: true, include: ['tests/{js,react}/**/*.test-d.ts'], tsconfig: './tsconfig.json' },
         },
       },
