@@ -99,6 +99,7 @@ export class Attempts implements ContextHost {
 
   #call(run: Run, attempt: number, handler: TaskHandler, input: unknown): void {
     if (run.attempt !== attempt) return;
+    if (run.extra.stoppedAttempt === attempt) return this.#settle(run, attempt, P.OutcomeInterrupted, 0);
     const context = new RunContext(this, run, attempt);
     run.context = context;
     let returned: unknown;
@@ -267,7 +268,9 @@ export class Attempts implements ContextHost {
   }
 
   stopping(run: Run, reason: number): void {
-    run.context?.stop(stopError(run, reason));
+    if (run.context) run.context.stop(stopError(run, reason));
+    // Started and stopped in one step, or its input is still being loaded: its code need not begin.
+    else if (run.attempt !== 0) run.ownExtra.stoppedAttempt = run.attempt;
   }
 
   abandoned(run: Run): void {
@@ -279,6 +282,9 @@ export class Attempts implements ContextHost {
 
   resumed(run: Run): void {
     run.context?.durable?.parking.resumed();
+  }
+  waitRefused(run: Run): void {
+    run.context?.durable?.parking.stays();
   }
   woken(run: Run): void {
     run.context?.durable?.parking.noteWoken();

@@ -25,8 +25,10 @@ const settled = Promise.resolve();
 /** What events mean for the code of a run. */
 export interface PumpedAttempts {
   start(run: Run, attempt: number): void;
-  /** It has a slot again, or never gave it back. */
+  /** It has a slot again. */
   resumed(run: Run): void;
+  /** It asked to give its slot back, and keeps it. */
+  waitRefused(run: Run): void;
   /** Woken, and in line for a slot. */
   woken(run: Run): void;
   alarmRang(run: Run): void;
@@ -455,7 +457,7 @@ export class Pump {
 
   #refuse(run: Run, command: number): void {
     if (command === P.CommandRecordStep) return run.extra.history?.refused();
-    if (command === P.CommandWait) return this.#host.attempts.resumed(run);
+    if (command === P.CommandWait) return this.#host.attempts.waitRefused(run);
     this.#takeWaiter(run, command, (resolve) => resolve(false));
   }
 

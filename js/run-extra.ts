@@ -47,6 +47,8 @@ export class RunExtra {
   gone = false;
   cancelReason: unknown;
   lateOutcomes = 0;
+  /** Asked to stop before its code began. */
+  stoppedAttempt = 0;
   /** Commands given before the core knows the run. */
   early: (() => void)[] | undefined;
   waiters: CommandWaiter[] | undefined;

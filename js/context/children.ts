@@ -48,22 +48,12 @@ export async function runChild(
   if (!Object.hasOwn(policies, childPolicy))
     throw new ConfigurationError(`ctx.run("${id}") childPolicy must be 'cancel', 'detach' or 'abandon', not ${JSON.stringify(childPolicy)}.`);
   const key = durable.key(KeyPrefix.Child, id, ownKey);
-  const launch = launching(durable);
+  const launch = durable.launches.begin();
   try {
     return await launchChild(durable, host, { key, definition, input, policy: policies[childPolicy], options: label === undefined ? rest : { name: label, ...rest } }, launch);
   } finally {
     launch();
   }
-}
-
-/** Counted from the call on, until the child is there: a handler may return before. */
-function launching(durable: Durable): () => void {
-  let over = false;
-  durable.launching++;
-  return () => {
-    if (!over) durable.launching--;
-    over = true;
-  };
 }
 
 interface Launch {
@@ -130,7 +120,7 @@ export type Unawaited = 'wait' | 'detach' | 'cancel' | 'error';
  * @throws UnawaitedChildrenError where the policy is `error`
  */
 export async function settleUnawaited(durable: Durable, policy: Unawaited, detach: (child: Run) => void): Promise<void> {
-  while (durable.launching > 0) await new Promise<void>((resolve) => durable.host.defer(resolve));
+  await durable.launches.none();
   const open = [...durable.children].filter(({ end }) => end === End.None);
   if (open.length === 0 || policy === 'cancel') return;
   const names = open.map((child) => `${child.taskIdentifier} (${child.id})`).join(', ');

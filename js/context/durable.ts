@@ -46,6 +46,28 @@ function afterHops(left: number, callback: () => void): void {
   else queueMicrotask(() => afterHops(left - 1, callback));
 }
 
+/** Children from the call on until they are there: a handler may return before. */
+export class Launches {
+  #count = 0;
+  #waiting: (() => void)[] = [];
+
+  /** Gives what ends it. */
+  begin(): () => void {
+    let over = false;
+    this.#count++;
+    return () => {
+      if (over) return;
+      over = true;
+      if (--this.#count === 0) for (const resolve of this.#waiting.splice(0)) resolve();
+    };
+  }
+
+  /** Resolves when there is none. */
+  none(): Promise<void> {
+    return this.#count === 0 ? Promise.resolve() : new Promise((resolve) => this.#waiting.push(resolve));
+  }
+}
+
 export class Durable {
   readonly host: DurableHost;
   readonly run: Run;
@@ -60,9 +82,9 @@ export class Durable {
   #warned = false;
   #stopReason: Error | undefined;
   readonly #isClosed: () => boolean;
-  /** Children that have not ended, and how many are about to be made. */
+  /** Children that have not ended, and those that are about to be made. */
   readonly children = new Set<Run>();
-  launching = 0;
+  readonly launches = new Launches();
   /** What is to be undone if the run fails for good or is cancelled. */
   readonly undoings: Undoing[] = [];
   #undoing = false;

@@ -99,13 +99,22 @@ export class Parking {
     this.#woken = true;
   }
 
-  /** It has a slot again; or it never gave it back. */
+  /** Its wish to give the slot back was refused: it is being stopped. */
+  stays(): void {
+    this.#go();
+  }
+
+  /** It has a slot again. */
   resumed(): void {
+    this.#go();
+    this.#look();
+  }
+
+  #go(): void {
     this.#away = false;
     this.#woken = false;
     for (const { resolve } of this.#halted.splice(0)) resolve();
     for (const deliver of this.#queue.splice(0)) deliver();
-    this.#look();
   }
 
   /** Everything that waits hears that the attempt is stopped. */

@@ -200,6 +200,8 @@ export class ContextServices implements DurableHost, StepHost, ChildrenHost {
   }
 
   detach(parent: Run, child: Run): void {
+    // On its way to the core it says so itself.
+    child.ownExtra.childPolicy = P.ChildPolicyDetach;
     this.push(child, P.CommandBelong, parent.task, P.ChildPolicyDetach);
   }
 
