@@ -123,7 +123,7 @@ describe('The shell', () => {
         { name: `${'long '.repeat(40)}.json`, mimeType: 'application/json', buffer: Buffer.from('[1]') },
         path === '#/pdf' ? await pdf('good.pdf') : { name: 'good.json', mimeType: 'application/json', buffer: Buffer.from('[1]') },
       ]);
-      await expect.poll(() => page.evaluate(() => globalThis.holdfast.getAllTasks().filter(({ endedAt }) => endedAt).length)).toBe(2);
+      await expect.poll(() => page.evaluate(() => globalThis.holdfast.getAllTasks().filter(({ endedAt }) => endedAt).length), { timeout: 30_000 }).toBe(2);
       await page.locator('summary').filter({ hasText: 'Try it' }).click();
       expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(360);
       const { violations } = await new AxeBuilder({ page }).analyze();
