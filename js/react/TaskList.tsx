@@ -3,7 +3,7 @@ import { type ReactNode, type RefObject, startTransition, useEffect, useLayoutEf
 import { usePanel } from './panel.ts';
 import { TaskRow } from './TaskRow.tsx';
 
-const batch = 24;
+const batch = 8;
 const useIsomorphicLayoutEffect = typeof document === 'undefined' ? useEffect : useLayoutEffect;
 
 /** Grows to `wanted` a few rows at a time, so that no single render of a long list holds the page up. */
