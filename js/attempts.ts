@@ -14,7 +14,7 @@ import {
 } from './errors.ts';
 import type { Journal } from './journal.ts';
 import { Landings } from './landing.ts';
-import { inputBytes, type PayloadArea } from './payloads.ts';
+import { inputBytes, type PayloadArea, payloadBytes } from './payloads.ts';
 import { NoteKind } from './notes.ts';
 import type { ProgressTracker } from './progress.ts';
 import * as P from './protocol.ts';
@@ -81,7 +81,7 @@ export class Attempts implements ContextHost {
   /** The first input, or the one it went on with. */
   #inputBytes(run: Run): Uint8Array {
     const payload = run.extra.notes?.get(NoteKind.Input)?.payload;
-    return payload ? payload.bytes.subarray(payload.start, payload.start + payload.length) : inputBytes(run.envelope!);
+    return payload ? payloadBytes(payload) : inputBytes(run.envelope!);
   }
   #inputValue(run: Run): unknown {
     const note = run.extra.notes?.get(NoteKind.Input);
@@ -316,7 +316,7 @@ export class Attempts implements ContextHost {
   }
 
   async read(payload: PayloadBytes): Promise<any> {
-    return this.#load(payload.bytes.subarray(payload.start, payload.start + payload.length));
+    return this.#load(payloadBytes(payload));
   }
 }
 

@@ -14,7 +14,7 @@ import { map, scatter } from './context/items.ts';
 import type { ContextServices } from './context/services.ts';
 import { sleep, sleepTo } from './context/sleep.ts';
 import { checkStep, type Compute, step } from './context/steps.ts';
-import { valueOf } from './history.ts';
+import { nameOf, RecordKind, valueOf } from './history.ts';
 import { NoteKind } from './notes.ts';
 import type { Run } from './run.ts';
 import type {
@@ -157,7 +157,7 @@ export class RunContext implements TaskContext {
   recordedTimes(): number[] {
     const times: number[] = [];
     for (const entry of this.#host.services.historyOf(this.#run).entries)
-      if (entry.key === '\u0004now' || entry.key.startsWith('\u0004now\u0000')) times.push(valueOf(entry) as number);
+      if (entry.kind === RecordKind.Mark && nameOf(entry.key) === 'now') times.push(valueOf(entry) as number);
     return times;
   }
 

@@ -46,7 +46,7 @@ interface Pending {
 }
 
 /** Keys of different verbs never meet; a verb's prefix is no character of a name. */
-export const KeyPrefix = { Step: '', Child: '\u0001', Sleep: '\u0002', Event: '\u0003', Mark: '\u0004' } as const;
+export const KeyPrefix = { Step: '', Child: '\u0001', Sleep: '\u0002', Event: '\u0003', Mark: '\u0004', Undo: '\u0005' } as const;
 
 /** Behind the name, of the second and further ones of that name. */
 export const ordinalMark = '\u0000';

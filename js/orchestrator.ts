@@ -131,6 +131,14 @@ export class Orchestrator implements OrchestratorApi {
     return this.registry.get(id) ?? pageRegistry.get(id);
   }
 
+  /** That of a task; one that is not known here yet, or with other code, is registered. */
+  definitionOfTask(task: Task): Definition {
+    const known = this.definition(task.id);
+    if (known?.spec === task.spec) return known;
+    this.register(task);
+    return this.definition(task.id)!;
+  }
+
   definitionOf(run: Run): Definition | undefined {
     this.intake.recover(run);
     return this.definition(run.taskIdentifier);
@@ -156,12 +164,7 @@ export class Orchestrator implements OrchestratorApi {
 
   trigger<Id extends string, I, O>(task: Task<Id, I, O>, input: I, options?: TriggerOptions): RunHandle<O, Id> {
     if (!isTask(task)) throw new ConfigurationError(`trigger needs a task made by defineTask, not ${describe(task)}.`);
-    let definition = this.definition(task.id);
-    if (definition?.spec !== task.spec) {
-      this.register(task as Task);
-      definition = this.definition(task.id)!;
-    }
-    return this.intake.trigger(definition!, input, options) as Run<O, Id>;
+    return this.intake.trigger(this.definitionOfTask(task as Task), input, options) as Run<O, Id>;
   }
 
   async run<I, O>(task: Task<string, I, O>, input: I, options?: TriggerOptions): Promise<O> {

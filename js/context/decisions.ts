@@ -4,6 +4,7 @@
  * Chance comes from the run's id, so it needs no record: code that asks in the same order gets the same
  * numbers. Time and patches are marks (history.ts).
  */
+import { KeyPrefix, RecordKind } from '../history.ts';
 import { checkIdentifier } from '../options.ts';
 import type { Durable } from './durable.ts';
 
@@ -65,9 +66,9 @@ export async function patch(durable: Durable, id: string): Promise<boolean> {
   checkIdentifier(id, 'ctx.patch');
   durable.check('patch', id);
   // One answer for the whole run, however often it is asked.
-  const key = `\u0004patch ${id}`;
+  const key = `${KeyPrefix.Mark}patch ${id}`;
   if (durable.replay.mark(key)) return true;
   if (durable.replay.active) return false;
-  durable.note(key, 3, true);
+  durable.note(key, RecordKind.Mark, true);
   return true;
 }

@@ -24,10 +24,10 @@ export interface DurableHost {
   isPaused(run: Run): boolean;
   isRunning(run: Run): boolean;
   push(run: Run, command: number, a?: number, b?: number, at?: number): void;
-  /** Hands a record over; `taken` when it is acknowledged. @throws SerializationError */
-  /** Resolves when it is acknowledged. */
+  /** Resolves when it is acknowledged. @throws SerializationError */
   note(run: Run, kind: number, value: unknown, what: string): Promise<boolean>;
   readNote(run: Run, kind: number): { value: unknown } | undefined;
+  /** Hands a record over; resolves when it is acknowledged. @throws SerializationError */
   record(run: Run, record: { key: string; kind: number; attempt: number; value: unknown; what: string }): Promise<Entry>;
   valueOf(entry: Entry): unknown;
   defer(callback: () => void): void;

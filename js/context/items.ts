@@ -1,7 +1,6 @@
 /**
  * Collections whose items keep their identity: `ctx.map` (each item by itself), `ctx.scatter` (several
- * sources at once) and `joinById`. Both give the same records, so changing from one to the other changes
- * nobody's results.
+ * sources at once).
  */
 import { BatchError, ConfigurationError } from '../errors.ts';
 import { checkNames, describe, wholeNumber } from '../options.ts';
@@ -91,12 +90,4 @@ export async function scatter<Sources extends Record<string, unknown>>(
       cause: errors[0]![1], data: { failed: errors.map(([name]) => name) },
     });
   return Object.fromEntries(settled.map((one, index) => [names[index]!, (one as PromiseFulfilledResult<unknown>).value])) as never;
-}
-
-/** Records of two collections with the same id, in the order of the first. */
-export function joinById<A, B, ItemA, ItemB>(
-  left: readonly ItemResult<A, ItemA>[], right: readonly ItemResult<B, ItemB>[],
-): { id: string; left: ItemResult<A, ItemA>; right: ItemResult<B, ItemB> | undefined }[] {
-  const others = new Map(right.map((one) => [one.id, one]));
-  return left.map((one) => ({ id: one.id, left: one, right: others.get(one.id) }));
 }

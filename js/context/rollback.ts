@@ -7,13 +7,12 @@
  * recorded is not done twice. Invariant: once the note is there, nothing new begins but undoing.
  */
 import type { SerializedError } from '../errors.ts';
+import { KeyPrefix } from '../history.ts';
 import { NoteKind } from '../notes.ts';
 import { deserializeError, serializeError } from '../serialize-error.ts';
 import type { Durable } from './durable.ts';
 import { attemptStep, type StepHost } from './steps.ts';
 
-/** Of keys; no name begins with it. */
-const undoPrefix = '\u0005';
 const retry = { maxAttempts: 3, minDelayMs: 1000 };
 
 export interface Undoing {
@@ -47,7 +46,7 @@ export async function beginRollback(durable: Durable, error: unknown, cancelled:
 export async function undoAll(durable: Durable, host: StepHost): Promise<void> {
   durable.beginUndoing();
   for (const { name, undo } of durable.undoings.splice(0).reverse()) {
-    const key = durable.key(undoPrefix, name);
+    const key = durable.key(KeyPrefix.Undo, name);
     try {
       if (!(await durable.ask(key))) await attemptStep(durable, host, name, key, undo, { retry });
     } catch (error) {

@@ -2,16 +2,16 @@
  * What contexts ask of the house: records, children, delays. One for all runs of an orchestrator.
  * Invariant: whatever is recorded goes through `record`, in the order in which it is asked for.
  */
-import { clone, decode, decodeWithBlobs, encode } from '../codec.ts';
+import { blobIds, clone, decode, decodeWithBlobs, encode } from '../codec.ts';
 import { ConfigurationError, UnrecognizedTaskError } from '../errors.ts';
 import { type Entry, History } from '../history.ts';
 import type { StoredNote } from '../notes.ts';
 import type { Orchestrator } from '../orchestrator.ts';
 import { describe, type Policy } from '../options.ts';
-import { recordValueBytes } from '../payloads.ts';
+import { payloadBytes, recordValueBytes } from '../payloads.ts';
 import * as P from '../protocol.ts';
 import { type Definition, isTask } from '../registry.ts';
-import { End, type PayloadBytes, type Run } from '../run.ts';
+import { End, type Run } from '../run.ts';
 import { crc32 } from '../storage/crc32.ts';
 import type { Task, TriggerOptions } from '../types.ts';
 import { stopError } from '../attempts.ts';
@@ -21,8 +21,6 @@ import type { DurableHost } from './durable.ts';
 import type { StepHost } from './steps.ts';
 
 const pausedBit = 1 << 4;
-/** The codec's mark of a value that refers to blobs. */
-const withBlobs = 2;
 
 export class ContextServices implements DurableHost, StepHost, ChildrenHost {
   readonly #house: Orchestrator;
@@ -83,7 +81,7 @@ export class ContextServices implements DurableHost, StepHost, ChildrenHost {
   }
 
   #decode(bytes: Uint8Array): unknown {
-    if (bytes[0] !== withBlobs) return decode(bytes);
+    if (blobIds(bytes).length === 0) return decode(bytes);
     return decodeWithBlobs(bytes, (id) => this.#house.journal!.slot.getBlob(id));
   }
 
@@ -127,7 +125,7 @@ export class ContextServices implements DurableHost, StepHost, ChildrenHost {
   readNote(run: Run, kind: number): { value: unknown } | undefined {
     const note = run.extra.notes?.get(kind);
     if (!note) return undefined;
-    return { value: note.payload ? this.#decode(bytesOf(note.payload)) : clone(note.value, 'note') };
+    return { value: note.payload ? this.#decode(payloadBytes(note.payload)) : clone(note.value, 'note') };
   }
 
   // The core
@@ -164,10 +162,7 @@ export class ContextServices implements DurableHost, StepHost, ChildrenHost {
   // Children
 
   resolve(task: unknown): Definition {
-    if (isTask(task)) {
-      if (this.#house.definition(task.id)?.spec !== task.spec) this.#house.register(task as Task);
-      return this.#house.definition(task.id)!;
-    }
+    if (isTask(task)) return this.#house.definitionOfTask(task as Task);
     if (typeof task !== 'string') throw new ConfigurationError(`ctx.run needs a task made by defineTask, or the id of one, not ${describe(task)}.`);
     const definition = this.#house.definition(task);
     if (definition) return definition;
@@ -195,7 +190,7 @@ export class ContextServices implements DurableHost, StepHost, ChildrenHost {
   }
 
   async outputOf(child: Run): Promise<unknown> {
-    if (child.outputPayload) return this.#decode(bytesOf(child.outputPayload));
+    if (child.outputPayload) return this.#decode(payloadBytes(child.outputPayload));
     return clone(child.output, 'result');
   }
 
@@ -227,10 +222,7 @@ export class ContextServices implements DurableHost, StepHost, ChildrenHost {
   async validate(schema: unknown, value: unknown, what: string): Promise<unknown> {
     return validateStandard(schema, value, what);
   }
-
 }
-
-const bytesOf = ({ bytes, start, length }: PayloadBytes): Uint8Array => bytes.subarray(start, start + length);
 
 /** Of a value as it was given; 0: it refers to blobs, which are told apart by what is in them only. */
 function fingerprint(input: unknown): number {

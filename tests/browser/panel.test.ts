@@ -134,13 +134,6 @@ async function stirred(query: Record<string, string>, count: number) {
   return longestMs;
 }
 
-/** Another process of a busy machine may hold up any one page; that is not the panel's doing. */
-async function bestOf(tries: number, measure: () => Promise<number>): Promise<number> {
-  let best = Number.POSITIVE_INFINITY;
-  for (let count = 0; count < tries && best > 50; count++) best = Math.min(best, await measure());
-  return best;
-}
-
 async function opened(): Promise<number> {
   const page = await look.page({ scene: 'empty', loose: '', limit: '1000' });
   await look.browser.startTracing(page, { categories: ['toplevel', '__metadata'] });
@@ -156,16 +149,16 @@ async function opened(): Promise<number> {
 
 describe('100 changes a second', () => {
   it('to 1,000 tasks, all of them rows, never hold the page up for 50 ms', async () => {
-    expect(await bestOf(3, () => stirred({ scene: 'thousand', limit: '1000' }, 1000))).toBeLessThanOrEqual(50);
+    expect(await stirred({ scene: 'thousand', limit: '1000' }, 1000)).toBeLessThanOrEqual(50);
   });
 
   it('to 10,000 tasks at the default limit never hold the page up for 50 ms', async () => {
-    expect(await bestOf(3, () => stirred({ scene: 'tenthousand', limit: '100' }, 10_000))).toBeLessThanOrEqual(50);
+    expect(await stirred({ scene: 'tenthousand', limit: '100' }, 10_000)).toBeLessThanOrEqual(50);
   });
 });
 
 describe('opening', () => {
   it('1,000 rows at once takes no task of 50 ms', async () => {
-    expect(await bestOf(3, opened)).toBeLessThanOrEqual(50);
+    expect(await opened()).toBeLessThanOrEqual(50);
   });
 });

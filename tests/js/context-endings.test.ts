@@ -1,26 +1,8 @@
 /** How durable code ends: undone, begun anew, gone on from a checkpoint, on another way than before. */
-import { defineTask, TestClock } from 'holdfast';
-import { afterEach, describe, expect, it } from 'vitest';
-import { type House, openHouse } from './house.ts';
+import { defineTask } from 'holdfast';
+import { describe, expect, it } from 'vitest';
+import { crash, name, open } from './durable-house.ts';
 
-const houses: House[] = [];
-async function open(...args: Parameters<typeof openHouse>): Promise<House> {
-  const house = await openHouse(...args);
-  houses.push(house);
-  return house;
-}
-async function crash(house: House): Promise<House> {
-  const next = await house.crash();
-  houses.push(next);
-  await next.orchestrator.ready;
-  return next;
-}
-afterEach(async () => {
-  for (const { orchestrator } of houses.splice(0)) await Promise.race([orchestrator.dispose(), new TestClock().settle()]);
-});
-
-let made = 0;
-const name = (text: string) => `${text}-${++made}`;
 const never = () => new Promise<never>(() => {});
 
 describe('rollback', () => {

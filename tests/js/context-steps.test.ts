@@ -1,26 +1,7 @@
 /** Steps with options of their own, and collections. */
-import { defineTask, TestClock } from 'holdfast';
-import { afterEach, describe, expect, it } from 'vitest';
-import { type House, openHouse } from './house.ts';
-
-const houses: House[] = [];
-async function open(...args: Parameters<typeof openHouse>): Promise<House> {
-  const house = await openHouse(...args);
-  houses.push(house);
-  return house;
-}
-async function crash(house: House): Promise<House> {
-  const next = await house.crash();
-  houses.push(next);
-  await next.orchestrator.ready;
-  return next;
-}
-afterEach(async () => {
-  for (const { orchestrator } of houses.splice(0)) await Promise.race([orchestrator.dispose(), new TestClock().settle()]);
-});
-
-let made = 0;
-const name = (text: string) => `${text}-${++made}`;
+import { defineTask } from 'holdfast';
+import { describe, expect, it } from 'vitest';
+import { crash, name, open } from './durable-house.ts';
 
 describe('steps with options', () => {
   it('are tried again by themselves, each with its own count, and remember it over a crash', async () => {

@@ -1,23 +1,7 @@
 /** Durable code: children, sleeps, decisions, races; killed, reopened, tried again. */
-import { defineTask, DriftError, type TaskContext, TestClock } from 'holdfast';
-import { afterEach, describe, expect, it } from 'vitest';
-import { type House, openHouse } from './house.ts';
-
-const houses: House[] = [];
-async function open(...args: Parameters<typeof openHouse>): Promise<House> {
-  const house = await openHouse(...args);
-  houses.push(house);
-  return house;
-}
-async function crash(house: House): Promise<House> {
-  const next = await house.crash();
-  houses.push(next);
-  await next.orchestrator.ready;
-  return next;
-}
-afterEach(async () => {
-  for (const { orchestrator } of houses.splice(0)) await Promise.race([orchestrator.dispose(), new TestClock().settle()]);
-});
+import { defineTask, DriftError, type TaskContext } from 'holdfast';
+import { describe, expect, it } from 'vitest';
+import { crash, name, open } from './durable-house.ts';
 
 /** A promise to be settled by the test. */
 function gate<Value = void>() {
@@ -25,9 +9,6 @@ function gate<Value = void>() {
   const passed = new Promise<Value>((resolve) => (open = resolve));
   return { passed, open };
 }
-
-let made = 0;
-const name = (text: string) => `${text}-${++made}`;
 
 describe('children', () => {
   it('give their output to the code, run as runs of their own, and know their parent', async () => {
