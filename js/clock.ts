@@ -14,6 +14,8 @@ export interface Clock {
   defer(callback: () => void): void;
   /** Calls back before the next frame, or soon when the page is hidden. */
   frame(callback: () => void): void;
+  /** Watches for times in which nothing can run here. A clock without it, or with `undefined`, knows of none. */
+  watchStandstill?(): Standstill | undefined;
   /** Releases timers and workers. */
   dispose(): void;
 }
@@ -21,6 +23,13 @@ export interface Clock {
 /** The wall clock of whoever has no clock of its own: code in a worker. */
 export function wallClockMs(): number {
   return Date.now();
+}
+
+/** Who was to run and could not: the machine slept, the page was frozen, or the clock was set forward. */
+export interface Standstill {
+  /** Tells, at once or soon, for how many milliseconds nothing ran since the watch began or this was asked last. */
+  ask(tell: (forMs: number) => void): void;
+  stop(): void;
 }
 
 interface Entry {
@@ -61,7 +70,44 @@ class Agenda {
 export interface Alarm {
   arm(atMs: number): void;
   onDue: (() => void) | undefined;
+  /** Where timers are exact, missing ones tell of a standstill. */
+  watchStandstill?(): Standstill;
   dispose(): void;
+}
+
+/** How long this page was frozen, by the browser's own word. */
+class FrozenPage {
+  #sinceMs: number | undefined;
+  #totalMs = 0;
+
+  constructor() {
+    if (typeof document === 'undefined') return;
+    document.addEventListener('freeze', this.#freeze);
+    document.addEventListener('resume', this.#resume);
+  }
+
+  readonly #freeze = (): void => {
+    this.#sinceMs = Date.now();
+  };
+
+  readonly #resume = (): void => {
+    if (this.#sinceMs !== undefined) this.#totalMs += Math.max(0, Date.now() - this.#sinceMs);
+    this.#sinceMs = undefined;
+  };
+
+  take(): number {
+    // Whoever asks runs, whether or not `resume` has been heard yet.
+    this.#resume();
+    const totalMs = this.#totalMs;
+    this.#totalMs = 0;
+    return totalMs;
+  }
+
+  stop(): void {
+    if (typeof document === 'undefined') return;
+    document.removeEventListener('freeze', this.#freeze);
+    document.removeEventListener('resume', this.#resume);
+  }
 }
 
 /** The page's own timer; the fallback where no worker can be had. */
@@ -118,6 +164,22 @@ export class SystemClock implements Clock {
     else setTimeout(callback, 16);
   }
 
+  watchStandstill(): Standstill {
+    const page = new FrozenPage();
+    const timers = this.#alarm.watchStandstill?.();
+    return {
+      ask(tell) {
+        // Both see a frozen page, each in its way; only the timers see a machine that sleeps.
+        if (timers) timers.ask((forMs) => tell(Math.max(forMs, page.take())));
+        else tell(page.take());
+      },
+      stop() {
+        page.stop();
+        timers?.stop();
+      },
+    };
+  }
+
   dispose(): void {
     this.#agenda.clear();
     this.#alarm.dispose();
@@ -155,6 +217,7 @@ export class SystemClock implements Clock {
 export class TestClock implements Clock {
   #nowMs: number;
   #agenda = new Agenda();
+  #stoodStillMs = 0;
 
   /** @param startMs default 2026-01-01T00:00:00Z */
   constructor(startMs: number = Date.UTC(2026, 0, 1)) {
@@ -196,9 +259,25 @@ export class TestClock implements Clock {
     await this.settle();
   }
 
-  /** Sets the wall clock, forward or back, without ringing anything: what a person or NTP does. */
+  /**
+   * Sets the wall clock, forward or back, without ringing anything: what a person or NTP does, and, forward,
+   * what a machine that slept or a page that was frozen sees.
+   */
   jump(milliseconds: number): void {
     this.#nowMs += milliseconds;
+    this.#stoodStillMs += Math.max(0, milliseconds);
+  }
+
+  watchStandstill(): Standstill {
+    let seenMs = this.#stoodStillMs;
+    return {
+      ask: (tell) => {
+        const forMs = this.#stoodStillMs - seenMs;
+        seenMs = this.#stoodStillMs;
+        tell(forMs);
+      },
+      stop: () => {},
+    };
   }
 
   /** Lets promises and messages that are under way arrive. */

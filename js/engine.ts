@@ -179,6 +179,17 @@ export class Engine {
     return true;
   }
 
+  /** One command of the whole house by itself, whatever else is under way. */
+  stepOne(kind: number, at: number, nowMs: number): void {
+    const record = new Uint32Array(recordWords);
+    record[0] = kind;
+    new Float64Array(record.buffer)[2] = at;
+    const core = this.#core;
+    this.#module.HEAPU32.set(record, core.inbox() >> 2);
+    const events = core.step(1, 0, nowMs);
+    this.events.copyFrom(this.#module.HEAPU32, core.outbox(), events);
+  }
+
   /** When the core wants to be stepped again, in host time; Infinity: never. */
   get deadlineMs(): number {
     return this.#core.deadline();
@@ -281,6 +292,10 @@ export class Engine {
   /** Milliseconds before the next try within an attempt; Infinity: there is none. */
   retryDelay(policy: number, failures: number, lastDelayMs: number): number {
     return this.#core.retryDelay(policy, failures, lastDelayMs);
+  }
+  /** Attempts whose timeout or grace stands still with the page: somebody should watch for that. */
+  get thawableAttempts(): number {
+    return this.#core.thawableAttempts();
   }
   get taskBytes(): number {
     return this.#core.bytes();

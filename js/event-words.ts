@@ -26,7 +26,7 @@ const failReasons = ['exhausted', 'fatal', 'timedOut', 'expired', 'quarantined']
 const cancelCauses = ['asked', 'cascade', 'group'];
 const edgeKinds = ['onSuccess', 'onFailure', 'onSettled'];
 const resumePolicies = ['keepDeadline', 'remaining', 'restart'];
-const taskFields = ['', 'priority', 'notBefore', 'ttl', 'timeout', 'deadlineAt', 'graceMs', 'queue', 'policy'];
+const taskFields = ['', 'priority', 'notBefore', 'ttl', 'timeout', 'deadlineAt', 'graceMs', 'queue', 'policy', 'countFrozen'];
 const queueFields = ['', 'concurrency', 'paused'];
 const groupFields = ['', 'concurrency', 'failureThreshold', 'closed'];
 const holdWords: readonly (readonly [number, string])[] = [
@@ -79,6 +79,7 @@ const words = new Map<number, Word>([
   [P.EventBlobAttached, { type: 'blobAttached', data: ({ at }) => ({ bytes: at }), untimed: true }],
   [P.EventNoted, { type: 'noted', data: ({ a }) => ({ kind: a }) }],
   [P.EventAbandoned, { type: 'abandoned', data: attempt }],
+  [P.EventThawed, { type: 'thawed', data: (event) => ({ ...attempt(event), frozenMs: event.b }) }],
   [P.EventTimeReached, { type: 'due', data: none }],
   [P.EventBelonged, { type: 'childOf', data: ({ a, b, idOf }) => ({ parent: idOf(a), policy: childPolicies[b] }) }],
   [P.EventAlarmSet, { type: 'alarmSet', data: (event) => ({ ...attempt(event), at: event.at }), untimed: true }],
@@ -97,7 +98,7 @@ export function wordOf(kind: number): Word | undefined {
 
 /** Events that speak of a queue, a policy, a group or the page: their `task` is no run's number. */
 export function concernsRun(kind: number): boolean {
-  return kind < P.EventQueueSet;
+  return kind < P.EventQueueSet || kind === P.EventThawed;
 }
 
 /** After it a run's story is over, unless it is retried. */

@@ -99,11 +99,11 @@ export class Intake {
   }
 
   #defaults(): TriggerOptions {
-    const { retry, maxRetries, retryBackoffFactor, timeout, simulateProgress } = this.#house.getOptions();
+    const { retry, maxRetries, retryBackoffFactor, timeout, countFrozen, simulateProgress } = this.#house.getOptions();
     const merged = { ...retry };
     if (maxRetries !== undefined && merged.maxAttempts === undefined) merged.maxRetries ??= maxRetries;
     if (retryBackoffFactor !== undefined) merged.factor ??= retryBackoffFactor;
-    return { retry: merged, ...(timeout !== undefined && { timeout }), ...(simulateProgress !== undefined && { simulateProgress }) };
+    return { retry: merged, timeout, countFrozen, simulateProgress };
   }
 
   /** Takes the input by value. @throws SerializationError and nothing has been changed */
@@ -184,7 +184,7 @@ export class Intake {
       place: engine.value(run.task, P.FieldQueue) | (engine.value(run.task, P.FieldPolicy) << 16),
       maxAttempts: engine.value(run.task, P.FieldMaxAttempts),
       retryOn: definition?.spec.retry?.retryOn ?? this.#house.getOptions().retry?.retryOn,
-      priority: 0, timeoutMs: 0, deadlineMs: 0, ttlMs: 0, graceMs: 0,
+      priority: 0, timeoutMs: 0, countFrozen: false, deadlineMs: 0, ttlMs: 0, graceMs: undefined,
       delay: undefined,
       simulation: storedSimulation(extras?.simulate),
       queueName: extras?.queue,
@@ -241,7 +241,8 @@ export class Intake {
     if (options.timeoutMs) set(P.TaskFieldAttemptTimeoutMs, options.timeoutMs);
     if (options.ttlMs) set(P.TaskFieldTimeToLiveMs, options.ttlMs);
     if (options.deadlineMs) set(P.TaskFieldDeadlineAtMs, run.createdAtMs + options.deadlineMs);
-    if (options.graceMs) set(P.TaskFieldGraceMs, options.graceMs);
+    if (options.graceMs !== undefined) set(P.TaskFieldGraceMs, options.graceMs);
+    if (options.countFrozen) set(P.TaskFieldCountFrozen, 1);
     const { notBeforeMs, pendingBlobs, parent, childPolicy } = run.extra;
     if (notBeforeMs > run.createdAtMs) set(P.TaskFieldNotBeforeMs, notBeforeMs);
     if (pendingBlobs) {

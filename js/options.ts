@@ -9,7 +9,7 @@ import * as P from './protocol.ts';
 import type { OrchestratorOptions, QueueOptions, RetryOptions, RunOptions, SimulateProgressOptions } from './types.ts';
 
 export const runOptionNames = [
-  'retry', 'queue', 'priority', 'timeout', 'deadline', 'ttl', 'graceMs', 'delay', 'simulateProgress', 'metadata',
+  'retry', 'queue', 'priority', 'timeout', 'countFrozen', 'deadline', 'ttl', 'graceMs', 'delay', 'simulateProgress', 'metadata',
 ] as const;
 export const triggerOptionNames = [...runOptionNames, 'id', 'name'] as const;
 export const specNames = [...runOptionNames, 'id', 'description', 'run', 'output', 'unawaited', 'onDrift', 'onSuccess', 'onFailure'] as const;
@@ -20,7 +20,7 @@ const retryNames = [
 const queueNames = ['name', 'concurrency', 'concurrencyLimit'];
 const simulateNames = ['intervalMs', 'maxIncrement', 'cap', 'curve'];
 export const orchestratorOptionNames: readonly (keyof OrchestratorOptions)[] = [
-  'id', 'namespace', 'storage', 'durability', 'tasks', 'queues', 'retry', 'maxRetries', 'retryBackoffFactor', 'timeout',
+  'id', 'namespace', 'storage', 'durability', 'tasks', 'queues', 'retry', 'maxRetries', 'retryBackoffFactor', 'timeout', 'countFrozen',
   'simulateProgress', 'onComplete', 'onError', 'onProgress', 'onListenerError', 'persistenceKey', 'retention', 'recovery',
   'tabs', 'clock', 'seed', 'wasm', 'worker',
 ];
@@ -157,9 +157,11 @@ export interface ResolvedRunOptions {
   retryOn: RetryOptions['retryOn'];
   priority: number;
   timeoutMs: number;
+  countFrozen: boolean;
   deadlineMs: number;
   ttlMs: number;
-  graceMs: number;
+  /** undefined: the core's default. */
+  graceMs: number | undefined;
   delay: RunOptions['delay'];
   simulation: SimulatedProgress | undefined;
   queueName: string | undefined;
@@ -320,8 +322,10 @@ export function resolveRunOptions(table: OptionTable, layers: readonly RunOption
   };
   const duration = (name: 'timeout' | 'deadline' | 'ttl' | 'graceMs') => {
     const value = pick(name);
-    return value === undefined ? 0 : toMilliseconds(value, name);
+    return value === undefined ? undefined : toMilliseconds(value, name);
   };
+  const countFrozen = pick('countFrozen') ?? false;
+  if (typeof countFrozen !== 'boolean') throw new ConfigurationError(`countFrozen must be true or false, not ${describe(countFrozen)}.`);
   const retry: RetryOptions = Object.assign({}, ...layers.map((layer) => layer.retry ?? {}).reverse());
   dropContradictions(retry, layers);
   const policy = resolvePolicy(retry);
@@ -332,9 +336,10 @@ export function resolveRunOptions(table: OptionTable, layers: readonly RunOption
     maxAttempts: policy.maxAttempts,
     retryOn: retry.retryOn,
     priority: priority === undefined ? 0 : wholeNumber(priority, 'priority', -(2 ** 31)),
-    timeoutMs: duration('timeout'),
-    deadlineMs: duration('deadline'),
-    ttlMs: duration('ttl'),
+    timeoutMs: duration('timeout') ?? 0,
+    countFrozen,
+    deadlineMs: duration('deadline') ?? 0,
+    ttlMs: duration('ttl') ?? 0,
     graceMs: duration('graceMs'),
     delay: pick('delay'),
     simulation: resolveSimulation(pick('simulateProgress')),
@@ -342,7 +347,8 @@ export function resolveRunOptions(table: OptionTable, layers: readonly RunOption
     place: -1,
   };
   const { priority: order, timeoutMs, deadlineMs, ttlMs, graceMs, delay } = resolved;
-  return { ...resolved, plain: !order && !timeoutMs && !deadlineMs && !ttlMs && !graceMs && delay === undefined };
+  const plain = !order && !timeoutMs && !countFrozen && !deadlineMs && !ttlMs && graceMs === undefined && delay === undefined;
+  return { ...resolved, plain };
 }
 
 /** maxAttempts of a stronger layer replaces maxRetries of a weaker one, and the other way round. */

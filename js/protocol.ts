@@ -29,6 +29,7 @@ export const CommandSetPolicy = 33;
 export const CommandSetGroup = 34;
 export const CommandRecover = 48;
 export const CommandClose = 49;
+export const CommandThaw = 50;
 
 export const EventCreated = 64;
 export const EventTaskSet = 65;
@@ -66,6 +67,7 @@ export const EventQueueSet = 96;
 export const EventPolicySet = 97;
 export const EventGroupSet = 98;
 export const EventGroupSettled = 99;
+export const EventThawed = 100;
 export const EventRestored = 112;
 export const EventSnapshotEnded = 113;
 export const EventRejected = 120;
@@ -92,6 +94,7 @@ export const TaskFieldDeadlineAtMs = 5;
 export const TaskFieldGraceMs = 6;
 export const TaskFieldQueue = 7;
 export const TaskFieldPolicy = 8;
+export const TaskFieldCountFrozen = 9;
 
 export const QueueFieldConcurrency = 1;
 export const QueueFieldPaused = 2;

@@ -4,7 +4,7 @@
  * Invariants: the core is stepped from here only, never re-entrantly; no user code runs while events
  * are read; effects happen in event order; at most 8 ms go by before the page gets its turn.
  */
-import type { Clock } from './clock.ts';
+import type { Clock, Standstill } from './clock.ts';
 import { CommandBuffer, type Engine } from './engine.ts';
 import type { EventLog } from './event-log.ts';
 import type { FoundRuns } from './found.ts';
@@ -21,6 +21,8 @@ const backwardsMs = 1000;
 const forwardsMs = 60_000;
 /** Its reactions are microtasks that never leave V8; queueMicrotask is a call into the browser that costs a turn of ten trivial runs a tenth of its time. */
 const settled = Promise.resolve();
+/** After so long without a turn the page may have been frozen. */
+const silenceMs = 3000;
 
 /** What events mean for the code of a run. */
 export interface PumpedAttempts {
@@ -74,6 +76,10 @@ export class Pump {
   #sliceEndsMs = 0;
   #armedMs = Number.POSITIVE_INFINITY;
   #seenMs = Number.NEGATIVE_INFINITY;
+  #standstill: Standstill | undefined;
+  #asking = false;
+  #livedMs = Number.NEGATIVE_INFINITY;
+  #stoodStillMs = 0;
   #disarm: (() => void) | undefined;
   #starts: Run[] = [];
   #attempts: number[] = [];
@@ -102,6 +108,7 @@ export class Pump {
   stop(): void {
     this.#stopped = true;
     this.#disarm?.();
+    this.#standstill?.stop();
     this.#engine?.delete();
     this.#engine = this.#found = undefined;
   }
@@ -114,6 +121,7 @@ export class Pump {
       // A trapped instance can't even be freed; its memory goes with the module.
     }
     this.#engine = undefined;
+    this.#stoodStillMs = 0;
     this.commands.clear();
   }
 
@@ -222,6 +230,7 @@ export class Pump {
     this.#scheduled = false;
     if (!this.#engine || this.#stopped || this.#pumping) return;
     const nowMs = this.#host.clock.now();
+    if (this.#isAsking(nowMs)) return;
     this.#watchClock(nowMs, this.#armedMs);
     if (this.#sliceEndsMs === 0) this.#openSlice(nowMs);
     else if (nowMs >= this.#sliceEndsMs) return this.#yield();
@@ -239,6 +248,31 @@ export class Pump {
     if (nowMs < this.#seenMs - backwardsMs) this.#host.clockJumped(nowMs - this.#seenMs);
     else if (nowMs > armedMs + forwardsMs) this.#host.clockJumped(nowMs - armedMs);
     this.#seenMs = nowMs;
+  }
+
+  /** After a silence the clock is asked what it was, before time is held against anybody. */
+  #isAsking(nowMs: number): boolean {
+    if (this.#asking) return true;
+    const silentMs = nowMs - this.#livedMs;
+    this.#livedMs = nowMs;
+    if (!this.#standstill || silentMs <= silenceMs) return false;
+    this.#asking = true;
+    this.#standstill.ask((forMs) => {
+      this.#asking = false;
+      this.#stoodStillMs += forMs;
+      this.wake();
+    });
+    return true;
+  }
+
+  /** Somebody watches for standing still as long as that would make a difference. */
+  #watchStandstill(): void {
+    const wanted = this.#engine!.thawableAttempts > 0;
+    if (wanted) this.#standstill ??= this.#host.clock.watchStandstill?.();
+    else if (this.#standstill) {
+      this.#standstill.stop();
+      this.#standstill = undefined;
+    }
   }
 
   /** The slice ends when the page has had its turn, which a message tells. */
@@ -259,6 +293,7 @@ export class Pump {
 
   #pump(firstNowMs: number): void {
     let nowMs = firstNowMs;
+    this.#thaw(nowMs);
     for (;;) {
       this.#admit();
       const done = this.#step(nowMs);
@@ -275,6 +310,14 @@ export class Pump {
     const done = this.#engine!.step(this.commands, nowMs);
     this.#read(nowMs);
     return done;
+  }
+
+  /** Ahead of all commands: those of more than one step would let the timers ring in between. */
+  #thaw(nowMs: number): void {
+    if (this.#stoodStillMs === 0) return;
+    this.#engine!.stepOne(P.CommandThaw, this.#stoodStillMs, nowMs);
+    this.#stoodStillMs = 0;
+    this.#read(nowMs);
   }
 
   #admissible(): boolean {
@@ -310,6 +353,7 @@ export class Pump {
   }
 
   #arm(): void {
+    this.#watchStandstill();
     const deadlineMs = this.#engine!.deadlineMs;
     if (deadlineMs === this.#armedMs) return;
     this.#disarm?.();

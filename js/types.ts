@@ -152,6 +152,8 @@ export interface RunOptions {
   priority?: number;
   /** Per attempt, start to close. */
   timeout?: Duration;
+  /** Does `timeout` count time in which nothing could run: page frozen, machine asleep? Default false. */
+  countFrozen?: boolean;
   /** For the whole run from its creation, retries and waits included. */
   deadline?: Duration;
   /** Expires if not started within this time of being eligible. */
@@ -306,6 +308,7 @@ export type RunEventType =
   | 'progressed' // attempt, progress
   | 'stopping' // attempt, reason, graceEndsAt: its code has been asked to stop
   | 'abandoned' // attempt: it did not in time
+  | 'thawed' // attempt, frozenMs: nothing could run for so long; its timeout and its grace moved on by that
   | 'attemptFailed' // attempt, outcome
   | 'retryScheduled' // failures, dueAt
   | 'interrupted' // recoveries: it lost its page, or was paused hard
@@ -393,6 +396,7 @@ export interface OrchestratorOptions {
   maxRetries?: number;
   retryBackoffFactor?: number;
   timeout?: Duration;
+  countFrozen?: boolean;
   simulateProgress?: boolean | SimulateProgressOptions;
   onComplete?: (taskId: string, result: any) => void;
   onError?: (taskId: string, error: Error) => void;

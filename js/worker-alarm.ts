@@ -2,8 +2,12 @@
  * The clock's timer in the page's small worker, which the storage shares. Started when first needed.
  * Invariant: where no worker can be had, or it dies, the page's own timer takes over; time never stops.
  */
-import { type Alarm, PageAlarm } from './clock.ts';
+import { type Alarm, PageAlarm, type Standstill } from './clock.ts';
+import { systemTimers, within } from './storage/wait.ts';
 import { connectWorker, type WorkerClient } from './worker-client.ts';
+
+/** A worker that is alive answers in a millisecond; nobody waits longer for one that is not. */
+const answerLimitMs = 1000;
 
 /** One worker, made when the first of its users needs it. */
 export class SharedWorkerClient {
@@ -46,6 +50,34 @@ export class WorkerAlarm implements Alarm {
     } catch {
       this.#page.arm(atMs);
     }
+  }
+
+  /** One watch at a time. A worker that can't be had, or doesn't answer, knows of no standstill. */
+  watchStandstill(): Standstill {
+    let client: WorkerClient | undefined;
+    try {
+      client = this.#client ??= this.#connect();
+      client.watchStandstill(true);
+    } catch {
+      client = undefined;
+    }
+    let toldMs = 0;
+    const told = (totalMs: number) => {
+      const forMs = Math.max(0, totalMs - toldMs);
+      toldMs = totalMs;
+      return forMs;
+    };
+    return {
+      ask(tell) {
+        if (!client) return tell(0);
+        const late = () => new Error('the worker does not answer');
+        within(answerLimitMs, systemTimers, client.call<number>('standstill', {}), late).then(
+          (totalMs) => tell(told(totalMs)),
+          () => tell(0),
+        );
+      },
+      stop: () => client?.watchStandstill(false),
+    };
   }
 
   #connect(): WorkerClient {

@@ -20,6 +20,8 @@ export interface WorkerClient {
   onTimer: (() => void) | undefined;
   /** Sets the timer; replaces the one set before. null takes it back. */
   armTimer(atMs: number | null, nowMs: number): void;
+  /** Begins to count, anew, the time in which the worker stands still, or ends that. `call('standstill')` asks. */
+  watchStandstill(watching: boolean): void;
   terminate(): void;
 }
 
@@ -62,6 +64,10 @@ class Connection implements WorkerClient {
 
   armTimer(atMs: number | null, nowMs: number): void {
     this.#worker.postMessage({ timer: atMs, now: nowMs });
+  }
+
+  watchStandstill(watching: boolean): void {
+    this.#worker.postMessage({ watch: watching });
   }
 
   terminate(): void {

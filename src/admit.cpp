@@ -30,6 +30,8 @@ bool Core::task_value_valid(TaskField field, double value) const {
       return is_limit(value) && limits_.has_queue(static_cast<std::uint32_t>(value));
     case TaskField::Policy:
       return is_limit(value) && has_policy(static_cast<std::uint32_t>(value));
+    case TaskField::CountFrozen:
+      return value == 0 || value == 1;
   }
   return false;
 }
@@ -125,6 +127,7 @@ bool Core::admissible_task_event(const Record& event, const Task* task) const {
     case Event::Interrupted:
       return task->live() && event.a <= 255;
     case Event::Abandoned:
+    case Event::Thawed:
       return task->live();
     case Event::RetryScheduled:
       return time_valid(event.at);

@@ -59,6 +59,7 @@ void Core::apply_to_task(Event kind, const Record& event, std::uint32_t slot) {
     case Event::AttemptFailed: return apply_attempt_failed(slot, event);
     case Event::RetryScheduled: return apply_retry_scheduled(slot, event);
     case Event::Interrupted: return apply_interrupted(slot, event);
+    case Event::Thawed: return apply_thawed(slot, event);
     case Event::Waited:
       if (event.b == 1) task.flags |= kParked;
       return move(slot, State::Waiting);
@@ -121,6 +122,7 @@ void Core::apply_task_set(std::uint32_t slot, TaskField field, double value) {
     case TaskField::AttemptTimeoutMs: own_extra(task).attempt_timeout_ms = value; break;
     case TaskField::DeadlineAtMs: own_extra(task).deadline_at = value; break;
     case TaskField::GraceMs: own_extra(task).grace_ms = value; break;
+    case TaskField::CountFrozen: own_extra(task).count_frozen = value == 1; break;
   }
   place(slot);
 }
@@ -205,6 +207,15 @@ void Core::apply_interrupted(std::uint32_t slot, const Record& event) {
   task.flags = static_cast<std::uint16_t>((task.flags & ~(kParked | kWoken | kOrphan)) | kAhead);
   if (limits_.queued(slot)) limits_.dequeue(slot);
   move(slot, State::Ready);
+}
+
+void Core::apply_thawed(std::uint32_t slot, const Record& event) {
+  Task& task = tasks_[slot];
+  TaskExtra& more = own_extra(task);
+  const auto moved = [&](double at) { return std::min(at + event.b, kMaxTimeMs); };
+  if (more.attempt_timeout_ms > 0) more.attempt_at = moved(more.attempt_at);
+  if (task.stop != StopReason::None) more.grace_ends_at = moved(more.grace_ends_at);
+  arm(slot);
 }
 
 void Core::apply_paused(std::uint32_t slot, const Record& event) {
@@ -381,6 +392,12 @@ void Core::place(std::uint32_t slot) {
 void Core::arm(std::uint32_t slot) {
   const Task& task = tasks_[slot];
   timers_.set(slot, task.number, next_due(task));
+  if (task.extra == kNone) return;
+  TaskExtra& more = extras_[task.extra];
+  const bool timed = more.attempt_timeout_ms > 0 || task.stop != StopReason::None;
+  const bool thawable = timed && task.live() && !more.count_frozen;
+  thawable_attempts_ += static_cast<std::uint32_t>(thawable - more.thawable);
+  more.thawable = thawable;
 }
 
 // The earliest moment at which `fire` has something to do for the task.

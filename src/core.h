@@ -11,8 +11,8 @@
 //     time = now >= time ? now : time + max(0, now - previous now)
 //
 // Invariants: deterministic but for the seed, and what chance decides is in the events; after a step
-// nothing is due; no command is silent (Recover with nothing to recover, and Wake of a task parked by a
-// pause that is over, say so by their events or not at all).
+// nothing is due; no command is silent (Recover with nothing to recover, Thaw that concerns no attempt, and
+// Wake of a task parked by a pause that is over, say so by their events or not at all).
 #pragma once
 
 #include <cstddef>
@@ -87,6 +87,8 @@ class Core {
   // none, NaN for a policy nobody knows. For tries the host makes by itself, inside one attempt; it
   // keeps what it was told. Draws a number, and changes nothing that is kept.
   double retry_delay(std::uint32_t policy, std::uint32_t failures, double last_delay_ms);
+  // How many attempts a Thaw would concern; while there are any, the host watches for standing still.
+  std::uint32_t thawable_attempts() const { return thawable_attempts_; }
   std::size_t bytes() const;
 
  private:
@@ -145,6 +147,7 @@ class Core {
   void recover(bool orderly);
   void close();
   void recover_task(std::uint32_t slot, bool orderly);
+  void thaw(const Record& command);
   void draw_consequences();
   void cancel_doomed();
   void cancel_children();
@@ -177,6 +180,7 @@ class Core {
   void apply_attempt_failed(std::uint32_t slot, const Record& event);
   void apply_retry_scheduled(std::uint32_t slot, const Record& event);
   void apply_interrupted(std::uint32_t slot, const Record& event);
+  void apply_thawed(std::uint32_t slot, const Record& event);
   void apply_paused(std::uint32_t slot, const Record& event);
   void apply_unpaused(std::uint32_t slot, const Record& event);
   void apply_retried(std::uint32_t slot);
@@ -214,6 +218,7 @@ class Core {
   std::vector<std::uint32_t> bereft_;  // slots of tasks whose end takes children along
   double time_ = 0;
   double event_time_ = 0;
+  std::uint32_t thawable_attempts_ = 0;
   bool closed_ = false;  // the host is going: a wish of this instance, no part of what is kept
   double host_time_;  // as of the last step; NaN before the first
   std::vector<Record> outbox_;

@@ -44,6 +44,8 @@ void Core::decide(const Record& command, Bytes& payloads) {
       return recover(command.a == 1);
     case Command::Close:
       return close();
+    case Command::Thaw:
+      return thaw(command);
     default:
       return reject(command, Rejection::UnknownCommand);
   }
@@ -275,6 +277,19 @@ void Core::forget(const Ask& ask) {
   const std::uint32_t parent = family_.parent(ask.slot);
   if (parent != kNone && !tasks_[parent].ended()) return reject(ask.command, Rejection::WrongState);
   emit(Event::Forgotten, ask.slot);
+}
+
+// An attempt that began meanwhile can't have stood still for longer than it has lived.
+void Core::thaw(const Record& command) {
+  if (!(command.at > 0) || command.at > kMaxTimeMs) return reject(command, Rejection::InvalidValue);
+  for (std::uint32_t slot = 0; slot < tasks_.slot_end(); slot++) {
+    const Task& task = tasks_[slot];
+    const TaskExtra& more = extra(task);
+    if (!more.thawable) continue;
+    const double lived = more.attempt_timeout_ms > 0 ? time_ - more.attempt_at : command.at;
+    const auto still = static_cast<std::uint32_t>(std::clamp(lived, 0.0, std::min(command.at, 4294967295.0)));
+    if (still > 0) emit(Event::Thawed, slot, task.attempt, still);
+  }
 }
 
 void Core::set_queue(const Record& command) {

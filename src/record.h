@@ -88,6 +88,10 @@ enum class Command : std::uint32_t {
   Recover = 48,
   // The host goes: every live task is interrupted, nothing is counted, and nothing starts any more.
   Close = 49,
+  // The host stood still until now, for `at` milliseconds: the machine slept, the page was frozen. That
+  // time does not count for the timeout or the grace of an attempt, but for those that count it.
+  // Yields nothing where it concerns none. Deadlines and times to live go by the clock.
+  Thaw = 50,
 };
 
 enum class Event : std::uint32_t {
@@ -128,6 +132,7 @@ enum class Event : std::uint32_t {
   PolicySet = 97,         // as SetPolicy
   GroupSet = 98,          // as SetGroup
   GroupSettled = 99,      // task: group · a: succeeded · b: failed and cancelled (no payload) · at: now
+  Thawed = 100,           // task · a: attempt · b: milliseconds that do not count (no payload) · at: now
   Restored = 112,         // snapshot and import only: task (or group) · a: RestoredField · b, at: see there
   SnapshotEnded = 113,    // snapshot only: everything before it is the compacted state · at: its time
   // Not journalled:
@@ -156,6 +161,7 @@ enum class TaskField : std::uint32_t {
   GraceMs = 6,           // between abort and abandonment; default 5000
   Queue = 7,             // a known queue; not while running
   Policy = 8,            // a known policy
+  CountFrozen = 9,       // 1: time during which the host stood still counts for an attempt; default 0
 };
 
 enum class QueueField : std::uint32_t { Concurrency = 1 /* 0: no limit */, Paused = 2 };

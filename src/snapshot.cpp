@@ -165,6 +165,7 @@ void Snapshot::write_options(const Task& task, const TaskExtra& more) {
   option(TaskField::AttemptTimeoutMs, more.attempt_timeout_ms, 0);
   option(TaskField::DeadlineAtMs, more.deadline_at, 0);
   option(TaskField::GraceMs, more.grace_ms, kDefaultGraceMs);
+  option(TaskField::CountFrozen, more.count_frozen ? 1 : 0, 0);
 }
 
 void Snapshot::write_payloads(const Task& task) {

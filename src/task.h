@@ -86,6 +86,8 @@ struct TaskExtra {
   double paused_at = 0;
   double alarm_at = 0;         // of a live task's handler
   std::uint32_t stop_note = 0;  // what Cancelled will say
+  bool count_frozen = false;
+  bool thawable = false;        // as Core::arm saw it last: a Thaw concerns its attempt
 };
 
 constexpr std::uint32_t bit(State state) { return 1u << static_cast<std::uint32_t>(state); }
@@ -157,6 +159,7 @@ constexpr std::uint32_t states_before(Event event) {
     case Event::AlarmSet:
     case Event::AlarmRang:
     case Event::StepsDropped:
+    case Event::Thawed:
     case Event::Abandoned: return kLiveStates;
     case Event::RetryScheduled:
     case Event::TimeReached: return bit(State::Delayed);

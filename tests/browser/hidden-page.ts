@@ -12,6 +12,12 @@ const flags = ['--headless', '--no-sandbox', '--disable-gpu', '--no-first-run', 
 /** Page timers ring once a minute after a second already, instead of after five minutes. */
 const impatient = '--enable-features=IntensiveWakeUpThrottling:grace_period_seconds/1';
 
+/** Evaluates in a page; `setState` freezes the page as the browser does with tabs nobody looks at. */
+export interface HiddenPage {
+  (expression: string): Promise<any>;
+  setState(state: 'frozen' | 'active'): Promise<void>;
+}
+
 export class PlainChromium {
   readonly #profile = mkdtempSync(join(tmpdir(), 'holdfast-hidden-'));
   readonly #process: ChildProcess;
@@ -21,7 +27,8 @@ export class PlainChromium {
   constructor() {
     const args = [...flags, impatient, `--user-data-dir=${this.#profile}`, 'about:blank'];
     const stdio = ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'] as const;
-    this.#process = spawn(process.env.HOLDFAST_CHROMIUM!, args, { stdio: [...stdio] });
+    // A group of its own, so that all of it can be stopped like a machine that sleeps.
+    this.#process = spawn(process.env.HOLDFAST_CHROMIUM!, args, { stdio: [...stdio], detached: true });
     let text = '';
     (this.#process.stdio[4] as Readable).setEncoding('utf8').on('data', (data: string) => {
       const messages = (text + data).split('\0');
@@ -45,16 +52,23 @@ export class PlainChromium {
   }
 
   /** Evaluates in a new tab, which lies in front until the next one. */
-  async open(url: string): Promise<(expression: string) => Promise<any>> {
+  async open(url: string): Promise<HiddenPage> {
     const { targetId } = await this.send('Target.createTarget', { url });
     await this.send('Target.activateTarget', { targetId });
     const { sessionId } = await this.send('Target.attachToTarget', { targetId, flatten: true });
-    return async (expression) => {
+    const evaluate = async (expression: string) => {
       const request = { expression, awaitPromise: true, returnByValue: true };
       const { result, exceptionDetails } = await this.send('Runtime.evaluate', request, sessionId);
       if (exceptionDetails) throw new Error(exceptionDetails.exception?.description ?? exceptionDetails.text);
       return result.value;
     };
+    const setState = (state: 'frozen' | 'active') => this.send('Page.setWebLifecycleState', { state }, sessionId);
+    return Object.assign(evaluate, { setState });
+  }
+
+  /** Stops every process of the browser, or lets them go on. */
+  signal(name: 'SIGSTOP' | 'SIGCONT'): void {
+    process.kill(-this.#process.pid!, name);
   }
 
   async close(): Promise<void> {

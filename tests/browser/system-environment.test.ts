@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import { PlainChromium } from './hidden-page.ts';
+import { type HiddenPage, PlainChromium } from './hidden-page.ts';
 import { House, Tab, until } from './system-house.ts';
 
 let house: House;
@@ -146,6 +146,42 @@ describe('the page', () => {
       // The page's own timers were held back, or nothing would have been shown.
       expect(await Promise.race([throttled, Date.now() - began])).toBeGreaterThan(1000);
     } finally {
+      await chromium.close();
+    }
+  });
+
+  it.each([
+    ['a page that was frozen', (page: HiddenPage) => page.setState('frozen'), (page: HiddenPage) => page.setState('active')],
+    ['a machine that slept', (_: HiddenPage, chromium: PlainChromium) => chromium.signal('SIGSTOP'), (_: HiddenPage, chromium: PlainChromium) => chromium.signal('SIGCONT')],
+  ] as const)('E7: %s keeps what was left of the timeout of its attempts, and counts it where that is asked for', async (_, stop, goOn) => {
+    house = await House.open();
+    const chromium = new PlainChromium();
+    try {
+      const page = await chromium.open(house.url);
+      await until('the page is loaded', () => page(`'system' in globalThis`));
+      await page('system.open().then(() => true)');
+      await chromium.open('about:blank');
+      await until('the page is hidden', () => page(`document.visibilityState === 'hidden'`));
+      const options = { timeout: 6000, graceMs: 0, retry: { maxAttempts: 1 } };
+      const spared = await page(`system.submit('gate', 'spared', ${JSON.stringify(options)})`);
+      const counted = await page(`system.submit('gate', 'counted', ${JSON.stringify({ ...options, countFrozen: true })})`);
+      await house.hears('body', spared);
+      await house.hears('body', counted);
+      await stop(page, chromium);
+      await new Promise((resolve) => setTimeout(resolve, 8000));
+      await goOn(page, chromium);
+      const status = (run: string) => page(`system.states().find(({ id }) => id === ${JSON.stringify(run)}).status`);
+      await until('the one that counts has timed out', async () => (await status(counted)) === 'failed');
+      expect(await status(spared)).toBe('running');
+      await page(`system.letThrough('spared')`);
+      expect(await page(`system.handle(${JSON.stringify(spared)}).result()`)).toBe('through spared');
+      const frozenMs = await page(`(async () => {
+        for await (const { type, data } of system.handle(${JSON.stringify(spared)})) if (type === 'thawed') return data.frozenMs;
+      })()`);
+      expect(frozenMs).toBeGreaterThan(7500);
+      expect(frozenMs).toBeLessThan(9500);
+    } finally {
+      chromium.signal('SIGCONT');
       await chromium.close();
     }
   });

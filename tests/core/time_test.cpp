@@ -12,6 +12,12 @@ void run_with(Scenario& s, TaskField field, double value) {
   s.submit(1);
 }
 
+// The host stood still for so long, until now.
+std::vector<Event> thaw(Scenario& s, double ms) {
+  s.now += ms;
+  return s.give(Command::Thaw, 0, 0, 0, ms);
+}
+
 }  // namespace
 
 TEST_CASE("A task waits for its time and starts then") {
@@ -167,6 +173,116 @@ TEST_CASE("D2: the clock goes forward a year: what is due starts once, within th
   CHECK(s.tasks(Event::TimeReached).size() == 50);
   CHECK(s.tasks(Event::Started) == Tasks{1, 2, 3});
   CHECK(s.deadline() == kNever);
+}
+
+TEST_CASE("E7: time during which the host stood still does not count for the timeout of an attempt") {
+  Scenario s;
+  run_with(s, TaskField::AttemptTimeoutMs, 100);
+  s.advance(60);
+  CHECK(thaw(s, 3.6e6) == Events{Event::Thawed});
+  CHECK(s.last(Event::Thawed).b == 3'600'000);
+  CHECK(s.deadline() == s.now + 40);
+  CHECK(same_state(s.session.core(), read_log(s.log(), 1).core));
+  CHECK(s.advance(39).empty());
+  CHECK(s.advance(1) == Events{Event::Stopping});
+  CHECK(s.stopping(1) == StopReason::Timeout);
+}
+
+TEST_CASE("E7: a retry after standing still has its own whole timeout") {
+  Scenario s;
+  s.policy(0, PolicyField::Jitter, 0);
+  run_with(s, TaskField::AttemptTimeoutMs, 100);
+  thaw(s, 5000);
+  s.fail(1);
+  s.advance(1000);
+  CHECK(s.deadline() == s.now + 100);
+}
+
+TEST_CASE("E7: deadlines, times to live and delays go by the clock, though the host stood still") {
+  Scenario s;
+  s.queue(1, QueueField::Paused, 1);
+  run_with(s, TaskField::DeadlineAtMs, s.now + 100);
+  s.draft(2, 1);
+  s.set(2, TaskField::TimeToLiveMs, 100);
+  s.submit(2);
+  s.draft(3);
+  s.set(3, TaskField::NotBeforeMs, s.now + 100);
+  s.submit(3);
+  thaw(s, 5000);
+  CHECK(s.stopping(1) == StopReason::Deadline);
+  CHECK(s.state(2) == State::Failed);
+  CHECK(s.state(3) == State::Running);
+  CHECK(s.tasks(Event::Thawed).empty());
+}
+
+TEST_CASE("E7: an attempt is given no more than it has lived, and one without a timeout nothing") {
+  Scenario s;
+  s.create(2);
+  run_with(s, TaskField::AttemptTimeoutMs, 100);
+  s.now += 10;
+  CHECK(s.give(Command::Thaw, 0, 0, 0, 5000) == Events{Event::Thawed});
+  CHECK(s.tasks(Event::Thawed) == Tasks{1});
+  CHECK(s.last(Event::Thawed).b == 10);
+  CHECK(s.deadline() == s.now + 100);
+}
+
+TEST_CASE("E7: who counts frozen time times out by the clock") {
+  Scenario s;
+  s.draft(1);
+  s.set(1, TaskField::AttemptTimeoutMs, 100);
+  s.set(1, TaskField::CountFrozen, 1);
+  s.submit(1);
+  CHECK(thaw(s, 5000) == Events{Event::Stopping});
+  s.set(1, TaskField::CountFrozen, 2);
+  CHECK(s.refusal() != 0);
+}
+
+TEST_CASE("E7: code that could not run keeps its grace") {
+  Scenario s;
+  s.create(1);
+  s.cancel(1);
+  s.advance(4000);
+  CHECK(thaw(s, 3.6e6) == Events{Event::Thawed});
+  CHECK(s.deadline() == s.now + 1000);
+  CHECK(s.advance(1000) == Events{Event::Abandoned, Event::Cancelled});
+}
+
+TEST_CASE("E7: what was given stays given over a compaction and a restart") {
+  Scenario s;
+  run_with(s, TaskField::AttemptTimeoutMs, 1000);
+  s.wait(1);
+  thaw(s, 5000);
+  const auto log = s.log();
+  s.put(log);
+  REQUIRE(s.session.compact(log.size()) > 0);
+  for (const auto& kept : {log, s.session.frame()}) CHECK(read_log(kept, 1).core.deadline() == s.now + 1000);
+}
+
+TEST_CASE("E7: the core counts the attempts that standing still concerns") {
+  Scenario s;
+  const auto concerned = [&] { return s.session.core().thawable_attempts(); };
+  run_with(s, TaskField::AttemptTimeoutMs, 100);
+  s.create(2);
+  CHECK(concerned() == 1);
+  s.cancel(2);
+  CHECK(concerned() == 2);
+  s.wait(1);
+  CHECK(concerned() == 2);
+  CHECK(read_log(s.log(), 1).core.thawable_attempts() == 2);
+  s.succeed(2);
+  s.succeed(1);
+  CHECK(concerned() == 0);
+  for (const std::uint32_t task : {1u, 2u}) s.give(Command::Forget, task);
+  CHECK(concerned() == 0);
+}
+
+TEST_CASE("E7: a time that is none is refused, and where nothing runs nothing is said") {
+  Scenario s;
+  for (const double ms : {0.0, -1.0, 1e300, std::numeric_limits<double>::quiet_NaN()}) {
+    CHECK(s.give(Command::Thaw, 0, 0, 0, ms) == Events{Event::Rejected});
+    CHECK(s.refused(Rejection::InvalidValue));
+  }
+  CHECK(s.give(Command::Thaw, 0, 0, 0, 1000).empty());
 }
 
 TEST_CASE("A time that is no number changes nothing") {

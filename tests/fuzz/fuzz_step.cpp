@@ -23,7 +23,7 @@ bool same_state(const Core& x, const Core& y) {
 Record decode(const std::uint8_t* p) {
   static constexpr double kValues[] = {0, 1, 2, 5, 1000, 1e9, -1, 1e300};
   Record record;
-  record.kind = p[0] % 50;
+  record.kind = p[0] % 51;
   record.task = p[1] % 16;
   record.a = p[2] | (std::uint32_t{p[3]} << 16) | (std::uint32_t{p[4]} << 24);
   record.b = p[5] % 8;

@@ -32,7 +32,10 @@ void World::check(bool condition, const std::string& what) const {
 
 void World::check_step(const std::vector<Record>& commands) {
   const auto& outbox = session_->outbox();
-  if (commands.size() == 1 && !is(commands[0], static_cast<Event>(Command::Recover))) {
+  // These two may concern nobody.
+  const bool may_be_silent = commands.size() == 1 && (is(commands[0], static_cast<Event>(Command::Recover)) ||
+                                                      is(commands[0], static_cast<Event>(Command::Thaw)));
+  if (commands.size() == 1 && !may_be_silent) {
     check(!outbox.empty(), "no command is silent");
   }
   check(session_->core().deadline() >= now_, "the deadline is not in the past");
@@ -108,10 +111,16 @@ void World::check_limits() {
 // No limbo: a task that has not ended waits for something that will come.
 void World::check_reasons() {
   const Core& core = session_->core();
+  std::uint32_t thawable = 0;
   for (std::uint32_t slot = 0; slot < core.tasks().slot_end(); slot++) {
-    check_reason(core.tasks()[slot], slot);
+    const Task& task = core.tasks()[slot];
+    check_reason(task, slot);
     check_family(slot);
+    const TaskExtra& more = core.extra(task);
+    const bool timed = more.attempt_timeout_ms > 0 || task.stop != StopReason::None;
+    thawable += timed && task.live() && !more.count_frozen;
   }
+  check(core.thawable_attempts() == thawable, "the core counts the attempts that standing still concerns");
   for (std::uint32_t slot = 0; slot < core.groups().table().slot_end(); slot++) {
     const auto& group = core.groups().table()[slot];
     check(!group.to_settle() && !group.to_sweep(), "a group that is over is settled");

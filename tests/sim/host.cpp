@@ -75,7 +75,8 @@ Record World::random_command() {
 }
 
 Record World::random_setting() {
-  switch (below(4)) {
+  switch (below(5)) {
+    case 4: return make(Command::Thaw, 0, 0, 0, below(9000));
     case 0: return make(Command::SetQueue, below(kQueues), 1, 0, below(4));
     case 1: return make(Command::SetQueue, below(kQueues), 2, 0, below(4) == 0);
     case 2: {
@@ -108,9 +109,9 @@ Record World::command_for(std::uint32_t task) {
       case 0: return make(Command::DependOn, task, random_task(), below(3));
       case 1: return make(Command::JoinGroup, task, 1 + below(kGroups));
       case 2: {
-        const std::uint32_t field = 1 + below(8);
+        const std::uint32_t field = 1 + below(9);
         const double value = field == 1 ? below(5) - 2.0 : field == 2 || field == 5 ? now_ + below(9000)
-                             : field >= 7 ? below(kQueues) : below(9000);
+                             : field == 9 ? below(2) : field >= 7 ? below(kQueues) : below(9000);
         return make(Command::SetTask, task, field, 0, value);
       }
       default: return make(Command::Submit, task);

@@ -191,7 +191,7 @@ class FakeFile implements SyncFile {
 }
 
 /** js/worker.ts in this thread: messages are cloned and delivered one by one, as a real one's are. */
-export function threadlessWorker(disk: FakeDisk, timers: Timers): Worker {
+export function threadlessWorker(disk: FakeDisk, timers: Timers, wallMs?: () => number): Worker {
   const deliver = (target: { onmessage: any }, message: unknown, transfer: Transferable[] = []) => {
     const data = structuredClone(message, { transfer: transfer as any });
     queueMicrotask(() => {
@@ -207,6 +207,6 @@ export function threadlessWorker(disk: FakeDisk, timers: Timers): Worker {
     onmessage: null,
     postMessage: (message, transfer) => deliver(worker as any, message, transfer),
   };
-  serve(scope, timers, async () => disk.root());
+  serve(scope, timers, async () => disk.root(), wallMs);
   return worker;
 }

@@ -62,3 +62,55 @@ describe('the worker’s timer', () => {
     await turn();
   });
 });
+
+describe('the worker’s watch', () => {
+  /** Time passes with timers ringing; `stand` lets it pass without. */
+  function watched() {
+    const timers = new HandTimers();
+    let stoodMs = 0;
+    const client = connectWorker(() => threadlessWorker(new FakeDisk(), timers, () => timers.nowMs() + stoodMs));
+    return { timers, client, stand: (ms: number) => (stoodMs += ms), count: () => client.call<number>('standstill', {}) };
+  }
+
+  it('counts the time in which no timer rang, and no other', async () => {
+    const { timers, client, stand, count } = watched();
+    client.watchStandstill(true);
+    await timers.advance(60_000);
+    expect(await count()).toBe(0);
+    stand(3_600_000);
+    expect(await count()).toBe(3_600_000);
+    await timers.advance(10_000);
+    expect(await count()).toBe(3_600_000);
+    await timers.advance(500);
+    stand(60_000);
+    await timers.advance(10_000);
+    // The tick that was under way belongs to it: never less than it was, at most a second more.
+    expect(await count()).toBe(3_661_000);
+  });
+
+  it('takes a late timer for a busy machine, and a clock that was set back for nothing', async () => {
+    const { timers, client, stand, count } = watched();
+    client.watchStandstill(true);
+    stand(2900);
+    await timers.advance(1000);
+    stand(-3_600_000);
+    await timers.advance(5000);
+    expect(await count()).toBeLessThanOrEqual(3900);
+  });
+
+  it('counts nothing when nobody watches, and anew when somebody does', async () => {
+    const { timers, client, stand, count } = watched();
+    stand(60_000);
+    expect(await count()).toBe(0);
+    client.watchStandstill(true);
+    await turn();
+    stand(60_000);
+    expect(await count()).toBe(60_000);
+    client.watchStandstill(false);
+    await turn();
+    expect(timers.pending).toBe(0);
+    stand(60_000);
+    client.watchStandstill(true);
+    expect(await count()).toBe(0);
+  });
+});
