@@ -211,9 +211,18 @@ describe('cleared', () => {
     await life.slot.replace(log('a', 'b', 'c'));
     await life.slot.append(frame('d'));
     await life.slot.flush();
+    const whole = (await life.slot.read()).length;
     const next = await nextRun();
     expect(next.texts).toEqual(['a', 'b', 'c', 'd']);
-    expect(next.events).toEqual([]);
+    // Chromium closes the files of before when it stops, and may take those made since along, of the same
+    // directory (seen once, and not in 400 tries): then the other copy has all of it, and that is said.
+    const repaired = [
+      { type: 'storage-lost', store: 'opfs', recoveredBytes: whole },
+      { type: 'storage-repaired', store: 'opfs', from: 'indexedDB', bytes: whole },
+    ];
+    if (next.events.length > 0) expect(next.events).toMatchObject(repaired);
+    const last = await nextRun();
+    expect([last.texts, last.events]).toEqual([['a', 'b', 'c', 'd'], []]);
   });
 
   it('B7: cleared while closed, but for the sentinel, is a loss', async () => {
