@@ -112,7 +112,9 @@ export function buildJs(options = {}) {
   for (const file of readdirSync(dist, { recursive: true }).filter((name) => name.endsWith('.d.ts'))) {
     const path = join(dist, file);
     const text = readFileSync(path, 'utf8');
+    // Whoever compiles with `lib: ES2022` has no `Symbol.asyncDispose` of their own.
+    const lib = text.includes('Symbol.asyncDispose') ? '/// <reference lib="esnext.disposable" />\n' : '';
     // tsc rewrites './x.ts' to './x.js' in code but not in typings.
-    writeFileSync(path, text.replace(/((?:from|import)\s*\(?\s*['"]\.{1,2}\/[^'"]*)\.tsx?(['"])/g, '$1.js$2'));
+    writeFileSync(path, lib + text.replace(/((?:from|import)\s*\(?\s*['"]\.{1,2}\/[^'"]*)\.tsx?(['"])/g, '$1.js$2'));
   }
 }
