@@ -5,6 +5,8 @@
  * lives in a small worker, because page timers drop to one a minute in hidden tabs and a worker's don't.
  */
 
+import { checkNumber } from './checks.ts';
+
 export interface Clock {
   /** Milliseconds since the epoch. */
   now(): number;
@@ -221,6 +223,7 @@ export class TestClock implements Clock {
 
   /** @param startMs default 2026-01-01T00:00:00Z */
   constructor(startMs: number = Date.UTC(2026, 0, 1)) {
+    checkNumber(startMs, 'TestClock startMs', 0);
     this.#nowMs = startMs;
   }
 
@@ -248,6 +251,7 @@ export class TestClock implements Clock {
 
   /** Moves time forward, ringing what falls due on the way, in order, and lets all that follows settle. */
   async advance(milliseconds: number): Promise<void> {
+    checkNumber(milliseconds, 'advance milliseconds', 0);
     const untilMs = this.#nowMs + milliseconds;
     await this.settle();
     while (this.#agenda.nextAtMs <= untilMs) {
@@ -264,6 +268,7 @@ export class TestClock implements Clock {
    * what a machine that slept or a page that was frozen sees.
    */
   jump(milliseconds: number): void {
+    checkNumber(milliseconds, 'jump milliseconds');
     this.#nowMs += milliseconds;
     this.#stoodStillMs += Math.max(0, milliseconds);
   }

@@ -6,6 +6,7 @@
  * none); what has been recorded is answered
  * from its record; the code after a verb runs only when what it gave is recorded.
  */
+import { checkFunction, checkProgress } from './checks.ts';
 import { ContinueAsNew } from './context/again.ts';
 import { runChild, runFunction } from './context/children.ts';
 import { Chance, now, patch } from './context/decisions.ts';
@@ -191,10 +192,12 @@ export class RunContext implements TaskContext {
 
   progress(report: number | ProgressReport): void {
     // Late reports are common (a stream still draining) and harmless: they are dropped.
+    checkProgress(report);
     if (!this.#closed) this.#host.reportProgress(this.#run, this.#attempt, report);
   }
 
   onAbandon(listener: () => void): void {
+    checkFunction(listener, 'ctx.onAbandon listener');
     (this.#ownExtra.abandonListeners ??= []).push(listener);
   }
 

@@ -7,8 +7,7 @@ import { stopError } from './attempts.ts';
 import type { Durable } from './context/durable.ts';
 import { beginRollback } from './context/rollback.ts';
 import { toMilliseconds } from './duration.ts';
-import { ConfigurationError } from './errors.ts';
-import { describe } from './options.ts';
+import { checkNumber, checkPause, checkResume } from './checks.ts';
 import type { Orchestrator } from './orchestrator.ts';
 import * as P from './protocol.ts';
 import { End, type Run } from './run.ts';
@@ -52,7 +51,7 @@ export class Control {
     const error = stopError(run, P.StopReasonCancel);
     await beginRollback(durable, error, true);
     run.context?.stop(error);
-    const graceMs = run.options?.graceMs || defaultGraceMs;
+    const graceMs = run.options?.graceMs ?? defaultGraceMs;
     this.#house.clock.schedule(this.#house.clock.now() + graceMs, () => {
       if (run.attempt === attempt && !durable.isUndoing) this.#house.attempts.failed(run, attempt, error);
     });
@@ -60,12 +59,11 @@ export class Control {
     return run.end === End.Cancelled;
   }
   pause(run: Run, kind: 'soft' | 'hard'): Promise<boolean> {
-    if (kind !== 'soft' && kind !== 'hard') throw new ConfigurationError(`pause takes 'soft' or 'hard', not ${describe(kind)}.`);
+    checkPause(kind);
     return this.#command(run, P.CommandPause, kind === 'hard' ? P.PauseKindInterrupt : P.PauseKindSuspend);
   }
   resume(run: Run, policy: ResumePolicy): Promise<boolean> {
-    if (!Object.hasOwn(resumePolicies, policy))
-      throw new ConfigurationError(`resume takes ${Object.keys(resumePolicies).join(', ')}, not ${describe(policy)}.`);
+    checkResume(policy);
     return this.#command(run, P.CommandResume, resumePolicies[policy]);
   }
   retry(run: Run): Promise<boolean> {
@@ -77,6 +75,7 @@ export class Control {
   }
 
   async cleanup(maxAgeMs = 3_600_000): Promise<number> {
+    checkNumber(maxAgeMs, 'cleanupCompletedTasks maxAgeMs', 0);
     const beforeMs = this.#house.clock.now() - maxAgeMs;
     const old = this.#house.localRuns().filter((run) => run.announced && run.end !== End.Cancelled && run.state.lastUpdated < beforeMs);
     const removed = await Promise.all(old.map((run) => this.forget(run)));

@@ -1,8 +1,8 @@
 /** Task definitions, and the functions that work on the page's default orchestrator. */
+import { checkRecord, checkText } from './checks.ts';
 import { setDefaultStorages } from './opening.ts';
 import { Orchestrator } from './orchestrator.ts';
 import { checkSpec, pageRegistry } from './registry.ts';
-import { ConfigurationError } from './errors.ts';
 import type { OrchestratorOptions, Task, TaskExecutor, TaskSpec, TaskState, TriggerOptions } from './types.ts';
 
 // What the browser has decides: two copies, one copy, none.
@@ -28,9 +28,9 @@ const orchestrators = new Map<string, Orchestrator>();
  * @throws ConfigurationError for an unknown option or a bad value
  */
 export function createOrchestrator(options: OrchestratorOptions = {}): Orchestrator {
-  if (typeof options !== 'object' || options === null) throw new ConfigurationError(`createOrchestrator takes an object of options, not ${String(options)}.`);
+  checkRecord(options, 'createOrchestrator');
   const { id = 'default' } = options;
-  if (typeof id !== 'string') throw new ConfigurationError(`createOrchestrator id must be text, not ${String(id)}.`);
+  checkText(id, 'createOrchestrator id');
   const known = orchestrators.get(id);
   if (known && !known.disposed) {
     known.setOptions(options);

@@ -4,6 +4,7 @@
  * A number is always milliseconds; text needs units (`'1h30m'`, `'PT5M'`). Years and months have no
  * fixed length and are refused. Nothing wrong becomes a silent 0: it throws, naming option and value.
  */
+import { describe } from './checks.ts';
 import { ConfigurationError } from './errors.ts';
 import type { Duration, Instant } from './types.ts';
 
@@ -28,7 +29,7 @@ export function toMilliseconds(duration: Duration, optionName: string): number {
   const milliseconds = parse(duration);
   if (milliseconds >= 0 && milliseconds <= MAX_INSTANT) return milliseconds;
   throw new ConfigurationError(
-    `${optionName} must be a duration of 0 or more: milliseconds, '500ms', '10s', '5m', '1h30m', '2d', '1w', 'PT5M' or { minutes: 5 }; it is ${shown(duration)}.`,
+    `${optionName} must be a duration of 0 or more: milliseconds, '500ms', '10s', '5m', '1h30m', '2d', '1w', 'PT5M' or { minutes: 5 }; it is ${describe(duration)}.`,
   );
 }
 
@@ -37,7 +38,7 @@ export function toInstant(instant: Instant, optionName: string, nowMs: number): 
   const at = parseInstant(instant, nowMs);
   if (at >= 0 && at <= MAX_INSTANT) return at;
   throw new ConfigurationError(
-    `${optionName} must be a moment: a valid Date, milliseconds since 1970, or ISO 8601 text like '2030-01-31T09:00:00Z'; it is ${shown(instant)}.`,
+    `${optionName} must be a moment: a valid Date, milliseconds since 1970, or ISO 8601 text like '2030-01-31T09:00:00Z'; it is ${describe(instant)}.`,
   );
 }
 
@@ -79,14 +80,4 @@ function parseInstant(instant: unknown, nowMs: number): number {
   if (typeof instant === 'number') return instant;
   if (typeof instant !== 'string') return Number.NaN;
   return /^\d{4}-\d\d/.test(instant.trim()) ? Date.parse(instant) : nowMs + parseText(instant.trim());
-}
-
-function shown(value: unknown): string {
-  if (value instanceof Date) return Number.isNaN(value.getTime()) ? 'an invalid Date' : value.toISOString();
-  if (typeof value === 'number' || typeof value === 'bigint') return String(value);
-  try {
-    return JSON.stringify(value) ?? String(value);
-  } catch {
-    return typeof value;
-  }
 }

@@ -7,10 +7,11 @@
  * Invariants: nobody listening costs one copy per event; an event is shown only when the frame it
  * stands in was acknowledged; `seq` counts the journal's events, so it goes on over a reload.
  */
+import { checkEach, checkNames, checkNumber, checkSignal, checkText, oneOf, refuse } from './checks.ts';
 import type { EventBatch, Engine } from './engine.ts';
 import { capacity, type EventOwner, FormerOwners, Records, recordWords, remainsOf, stepName, stepsOf } from './event-records.ts';
 import { Past } from './event-past.ts';
-import { concernsRun, endsRun, KindClockJumped, wordOf } from './event-words.ts';
+import { concernsRun, endsRun, eventTypes, KindClockJumped, wordOf } from './event-words.ts';
 import type { Announcements } from './journal.ts';
 import * as P from './protocol.ts';
 import type { Run } from './run.ts';
@@ -20,6 +21,16 @@ import type { EventsOptions, RunEvent } from './types.ts';
 const few = 8;
 /** Numbers that change hands before those whose events are gone are looked for. */
 const sweepEvery = 1000;
+
+const eventsChecks = {
+  since: (value: unknown, where: string) => checkNumber(value, where),
+  runId: checkText,
+  types: (value: unknown, where: string) => {
+    if (!Array.isArray(value)) refuse(where, 'a list of types of events', value);
+    for (const type of value) oneOf(type, eventTypes(), where);
+  },
+  signal: checkSignal,
+};
 
 export interface EventLogHost {
   engine(): Engine;
@@ -176,8 +187,13 @@ export class EventLog {
   // Reading
 
   /** First what is kept, then what comes. Ends with `signal` and with the orchestrator. */
-  async *read(options: EventsOptions = {}): AsyncGenerator<RunEvent, void, undefined> {
-    const { since = 0, runId, types, signal } = options;
+  read(options: EventsOptions = {}): AsyncGenerator<RunEvent, void, undefined> {
+    checkNames(options, ['since', 'runId', 'types', 'signal'], 'events');
+    checkEach(options, eventsChecks, 'events');
+    return this.#read(options);
+  }
+
+  async *#read({ since = 0, runId, types, signal }: EventsOptions): AsyncGenerator<RunEvent, void, undefined> {
     const wanted = types && new Set<string>(types);
     await this.#host.opening.opened;
     if (!this.#closed) this.readFound();

@@ -96,6 +96,11 @@ export function wordOf(kind: number): Word | undefined {
   return words.get(kind);
 }
 
+/** Every word there is. */
+export function eventTypes(): RunEventType[] {
+  return Array.from(words.values(), ({ type }) => type);
+}
+
 /** Events that speak of a queue, a policy, a group or the page: their `task` is no run's number. */
 export function concernsRun(kind: number): boolean {
   return kind < P.EventQueueSet || kind === P.EventThawed;

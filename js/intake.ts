@@ -7,9 +7,8 @@
  */
 import { clone } from './codec.ts';
 import { ConfigurationError, DisposedError, DuplicateRunError, PayloadLostError, StorageFullError } from './errors.ts';
-import {
-  checkIdentifier, checkNames, describe, notBeforeMs, type ResolvedRunOptions, resolvePolicy, resolveRunOptions, storedSimulation, triggerOptionNames,
-} from './options.ts';
+import { checkEach, checkIdentifier, checkNames, checkRecord, checkText, describe } from './checks.ts';
+import { notBeforeMs, type ResolvedRunOptions, resolvePolicy, resolveRunOptions, storedSimulation, triggerOptionNames } from './options.ts';
 import type { Orchestrator } from './orchestrator.ts';
 import { type EnvelopeHeader, knownHeader, knownMetadata, readMetadata } from './payloads.ts';
 import * as P from './protocol.ts';
@@ -43,7 +42,7 @@ export class Intake {
     if (this.#house.disposed) throw new DisposedError('This orchestrator was disposed. Create another one.');
     if (this.#house.journal?.refusing)
       throw new StorageFullError(`The browser storage is full; "${definition.id}" was not accepted. Free space or remove finished runs.`);
-    if (options) this.#checkOptions(options);
+    if (options !== undefined) this.#checkOptions(options);
     const run = new Run(this.#house);
     run.identifier = definition.id;
     run.definition = definition;
@@ -78,10 +77,7 @@ export class Intake {
 
   #checkOptions(options: TriggerOptions): void {
     checkNames(options, triggerOptionNames, 'trigger');
-    if (options.name !== undefined && typeof options.name !== 'string')
-      throw new ConfigurationError(`trigger name must be text, not ${describe(options.name)}.`);
-    if (options.metadata !== undefined && (typeof options.metadata !== 'object' || options.metadata === null))
-      throw new ConfigurationError(`trigger metadata must be an object, not ${describe(options.metadata)}.`);
+    checkEach(options, { name: checkText, metadata: checkRecord }, 'trigger');
     if (options.id !== undefined) {
       checkIdentifier(options.id, 'trigger id');
       if (this.#house.knows(options.id) || this.#house.opening.tabs?.state(options.id)) throw new DuplicateRunError(`There is a run "${options.id}" already. Choose another id, or attach("${options.id}").`);

@@ -2,7 +2,7 @@
  * Lists, pages and counts over runs of this tab and of others. Newest first.
  * Invariant: the same array and the same counts until something changed.
  */
-import { ConfigurationError } from './errors.ts';
+import { checkEach, checkNames, checkRecord, checkText, oneOf, wholeNumber } from './checks.ts';
 import type { Pump } from './pump.ts';
 import type { RunIndex } from './run-index.ts';
 import type { ListFilter, RunFilter, TaskCounts, TaskPage, TaskState, TaskStatus } from './types.ts';
@@ -72,9 +72,8 @@ export class Lists {
 
   /** @throws ConfigurationError for a limit that is none */
   page(filter: ListFilter = {}): TaskPage {
-    const { limit = 100, cursor } = filter;
-    if (!Number.isInteger(limit) || limit < 1) throw new ConfigurationError(`list limit must be a whole number from 1, not ${String(limit)}.`);
-    const matches = matcher(filter);
+    const { limit, cursor, ...runs } = checked(filter);
+    const matches = matcher(runs, 'list');
     const items: TaskState[] = [];
     for (const state of this.all()) {
       if (cursor !== undefined && position(state) >= cursor) continue;
@@ -93,7 +92,27 @@ export class Lists {
   }
 }
 
-export function matcher({ status, taskIdentifier, text }: RunFilter): (state: TaskState) => boolean {
+function checked(filter: ListFilter): ListFilter & { limit: number } {
+  checkRecord(filter, 'list');
+  const { limit = 100, cursor, ...runs } = filter;
+  wholeNumber(limit, 'list limit', 1);
+  if (cursor !== undefined) checkText(cursor, 'list cursor');
+  return { limit, ...(cursor !== undefined && { cursor }), ...runs };
+}
+
+const filterChecks = {
+  status: (value: unknown, where: string) => {
+    for (const status of Array.isArray(value) ? value : [value]) oneOf(status, statuses, where);
+  },
+  taskIdentifier: checkText,
+  text: checkText,
+};
+
+/** @throws ConfigurationError for a filter that can't be meant */
+export function matcher(filter: RunFilter, where: string): (state: TaskState) => boolean {
+  checkNames(filter, Object.keys(filterChecks), where);
+  checkEach(filter, filterChecks, where);
+  const { status, taskIdentifier, text } = filter;
   const wanted = status === undefined ? undefined : new Set<TaskStatus>(typeof status === 'string' ? [status] : status);
   const needle = text?.toLowerCase();
   return (state) => {

@@ -22,7 +22,7 @@ import { PageLife } from './page-life.ts';
 import { knownHeader } from './payloads.ts';
 import * as P from './protocol.ts';
 import { Rebuilder } from './rebuild.ts';
-import { checkRecovery, fillReport, recover, recoverTakenOver, releaseLeftovers } from './recovery.ts';
+import { fillReport, recover, recoverTakenOver, releaseLeftovers } from './recovery.ts';
 import { obey } from './remote-commands.ts';
 import { storageName } from './storage-name.ts';
 import { End, Run, settlement } from './run.ts';
@@ -66,8 +66,7 @@ export class Opening implements TabsHost {
     this.#session = session;
     this.#rebuilder = new Rebuilder(house, session, (error) => this.#fail(error));
     this.#page = new PageLife(this.namespace);
-    const { storage, durability = 'process', recovery } = house.getOptions();
-    checkRecovery(recovery);
+    const { storage, durability = 'process' } = house.getOptions();
     this.inMemory = storage === 'memory';
     const name = this.inMemory ? 'memory' : 'opening';
     this.storageState = { name, durability: this.inMemory ? 'memory' : durability, status: this.inMemory ? 'ok' : 'opening' };

@@ -2,6 +2,7 @@
  * Options as people write them → numbers the core takes. Everything is checked here, at the call,
  * with the exact value and the fix; an option name nobody knows is an error, not ignored.
  */
+import { checkBoolean, checkEach, checkFunction, checkIdentifier, checkNames, checkNumber, checkRecord, checkText, describe, oneOf, refuse, wholeNumber } from './checks.ts';
 import type { CommandBuffer } from './engine.ts';
 import { ConfigurationError } from './errors.ts';
 import { toInstant, toMilliseconds } from './duration.ts';
@@ -24,37 +25,6 @@ export const orchestratorOptionNames: readonly (keyof OrchestratorOptions)[] = [
   'simulateProgress', 'onComplete', 'onError', 'onProgress', 'onListenerError', 'persistenceKey', 'retention', 'recovery',
   'tabs', 'clock', 'seed', 'wasm', 'worker',
 ];
-
-/** @throws ConfigurationError naming the unknown option and the known ones */
-export function checkNames(options: object, known: readonly string[], where: string): void {
-  if (typeof options !== 'object' || options === null)
-    throw new ConfigurationError(`${where} must be an object, not ${String(options)}.`);
-  for (const name of Object.keys(options)) {
-    if (!known.includes(name))
-      throw new ConfigurationError(`${where} has no option "${name}". Known are: ${known.join(', ')}.`);
-  }
-}
-
-/** @throws ConfigurationError unless it is a whole number in the range */
-export function wholeNumber(value: unknown, where: string, min: number, max: number = 2 ** 31 - 1): number {
-  if (typeof value !== 'number' || !Number.isInteger(value) || value < min || value > max)
-    throw new ConfigurationError(`${where} must be a whole number from ${min} to ${max}, not ${String(value)}.`);
-  return value;
-}
-
-/** @throws ConfigurationError unless it is 1 to 128 bytes of well-formed text */
-export function checkIdentifier(value: unknown, where: string): string {
-  if (typeof value !== 'string' || value === '' || value.length > 128 || new TextEncoder().encode(value).length > 128)
-    throw new ConfigurationError(`${where} must be text of 1 to 128 bytes, not ${describe(value)}.`);
-  if (/[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/.test(value))
-    throw new ConfigurationError(`${where} has half a surrogate pair in it: ${JSON.stringify(value)}. Use value.toWellFormed().`);
-  return value;
-}
-
-export function describe(value: unknown): string {
-  const text = typeof value === 'string' ? JSON.stringify(value) : String(value);
-  return text.length > 60 ? `${text.slice(0, 57)}…` : text;
-}
 
 /** A retry policy in the core's terms; `delaysMs` only for a list. */
 export interface Policy {
@@ -91,6 +61,7 @@ function choice<Value>(table: Record<string, Value>, name: string | undefined, f
 /** @throws ConfigurationError */
 export function resolvePolicy(options: RetryOptions): Policy {
   checkNames(options, retryNames, 'retry');
+  checkEach(options, { randomize: checkBoolean, retryOn: checkFunction }, 'retry');
   const factor = options.factor ?? options.retryBackoffFactor ?? 2;
   if (typeof factor !== 'number' || !(factor >= 1) || !Number.isFinite(factor))
     throw new ConfigurationError(`retry.factor must be a finite number of at least 1, not ${describe(factor)}.`);
@@ -122,7 +93,7 @@ export interface SimulatedProgress {
 
 /** @throws ConfigurationError */
 export function resolveSimulation(option: boolean | SimulateProgressOptions | undefined): SimulatedProgress | undefined {
-  if (!option) return undefined;
+  if (option === undefined || option === false) return undefined;
   const options = option === true ? {} : option;
   checkNames(options, simulateNames, 'simulateProgress');
   const { intervalMs = 500, maxIncrement = 5, cap = 95, curve = 'linear-random' } = options;
@@ -249,8 +220,7 @@ export class OptionTable {
   declareQueue(name: string, options: Omit<QueueOptions, 'name'>): void {
     checkIdentifier(name, 'queue name');
     checkNames(options, queueNames, `queue "${name}"`);
-    const limit = options.concurrency ?? options.concurrencyLimit ?? Number.POSITIVE_INFINITY;
-    const concurrency = limit === Number.POSITIVE_INFINITY ? 0 : wholeNumber(limit, `queue "${name}" concurrency`, 1);
+    const concurrency = checkConcurrency(options, `queue "${name}"`);
     const known = this.#queues.get(name);
     if (known?.concurrency === concurrency) return;
     this.#queues.set(name, { number: known?.number, concurrency });
@@ -314,6 +284,33 @@ export class OptionTable {
   }
 }
 
+/** Options of runs by themselves, wherever they are given; a queue's name is looked up when a run needs it. @throws ConfigurationError */
+export function checkRunOptions(options: RunOptions, where: string): void {
+  const duration = (value: unknown, name: string) => void toMilliseconds(value as number, name);
+  const queue = (value: unknown, name: string) => {
+    if (typeof value === 'string') return void checkIdentifier(value, name);
+    checkNames(value as QueueOptions, queueNames, name);
+    checkIdentifier((value as QueueOptions).name, `${name}.name`);
+    checkConcurrency(value as QueueOptions, name);
+  };
+  const checks = {
+    retry: (value: unknown) => void resolvePolicy(value as RetryOptions),
+    queue,
+    priority: (value: unknown, name: string) => void wholeNumber(value, name, -(2 ** 31)),
+    timeout: duration, countFrozen: checkBoolean, deadline: duration, ttl: duration, graceMs: duration,
+    delay: (value: unknown) => void notBeforeMs(value as RunOptions['delay'], 0),
+    simulateProgress: (value: unknown) => void resolveSimulation(value as boolean),
+    metadata: checkRecord,
+  };
+  checkEach(options, checks, where);
+}
+
+/** 0: no limit. */
+function checkConcurrency(options: Omit<QueueOptions, 'name'>, where: string): number {
+  const limit = options.concurrency ?? options.concurrencyLimit ?? Number.POSITIVE_INFINITY;
+  return limit === Number.POSITIVE_INFINITY ? 0 : wholeNumber(limit, `${where} concurrency`, 1);
+}
+
 /** Call over definition over orchestrator over built-in (A9). `layers` go from strongest to weakest. */
 export function resolveRunOptions(table: OptionTable, layers: readonly RunOptions[]): ResolvedRunOptions {
   const pick = <Name extends keyof RunOptions>(name: Name): RunOptions[Name] => {
@@ -324,8 +321,7 @@ export function resolveRunOptions(table: OptionTable, layers: readonly RunOption
     const value = pick(name);
     return value === undefined ? undefined : toMilliseconds(value, name);
   };
-  const countFrozen = pick('countFrozen') ?? false;
-  if (typeof countFrozen !== 'boolean') throw new ConfigurationError(`countFrozen must be true or false, not ${describe(countFrozen)}.`);
+  for (const layer of layers) if (layer.countFrozen !== undefined) checkBoolean(layer.countFrozen, 'countFrozen');
   const retry: RetryOptions = Object.assign({}, ...layers.map((layer) => layer.retry ?? {}).reverse());
   dropContradictions(retry, layers);
   const policy = resolvePolicy(retry);
@@ -337,7 +333,7 @@ export function resolveRunOptions(table: OptionTable, layers: readonly RunOption
     retryOn: retry.retryOn,
     priority: priority === undefined ? 0 : wholeNumber(priority, 'priority', -(2 ** 31)),
     timeoutMs: duration('timeout') ?? 0,
-    countFrozen,
+    countFrozen: pick('countFrozen') ?? false,
     deadlineMs: duration('deadline') ?? 0,
     ttlMs: duration('ttl') ?? 0,
     graceMs: duration('graceMs'),
@@ -346,7 +342,7 @@ export function resolveRunOptions(table: OptionTable, layers: readonly RunOption
     queueName: queue === undefined ? undefined : table.checkQueue(queue),
     place: -1,
   };
-  const { priority: order, timeoutMs, deadlineMs, ttlMs, graceMs, delay } = resolved;
+  const { priority: order, timeoutMs, countFrozen, deadlineMs, ttlMs, graceMs, delay } = resolved;
   const plain = !order && !timeoutMs && !countFrozen && !deadlineMs && !ttlMs && graceMs === undefined && delay === undefined;
   return { ...resolved, plain };
 }
@@ -367,37 +363,73 @@ export function notBeforeMs(delay: RunOptions['delay'], nowMs: number): number {
   return delay instanceof Date ? toInstant(delay, 'delay', nowMs) : nowMs + toMilliseconds(delay, 'delay');
 }
 
-function isFunctionOrAbsent(value: unknown): boolean {
-  return value === undefined || typeof value === 'function';
-}
-
 /** @throws ConfigurationError naming the option, its value and what it may be */
 export function checkOrchestratorOptions(options: Partial<OrchestratorOptions>, where: string): void {
   checkNames(options, orchestratorOptionNames, where);
-  const refuse = (name: keyof OrchestratorOptions, wanted: string) => {
-    throw new ConfigurationError(`${where} ${name} must be ${wanted}, not ${describe(options[name])}.`);
-  };
-  for (const name of ['onComplete', 'onError', 'onProgress', 'onListenerError', 'worker'] as const)
-    if (!isFunctionOrAbsent(options[name])) refuse(name, 'a function');
-  const { durability, tabs, seed, namespace, persistenceKey, storage, tasks, clock, retention } = options;
-  if (durability !== undefined && !['memory', 'process', 'power'].includes(durability)) refuse('durability', "'memory', 'process' or 'power'");
-  if (tabs !== undefined && typeof tabs !== 'boolean') refuse('tabs', 'true or false');
-  if (seed !== undefined && !Number.isInteger(seed)) refuse('seed', 'a whole number');
-  if (namespace !== undefined && (typeof namespace !== 'string' || namespace === '')) refuse('namespace', 'text');
-  if (persistenceKey !== undefined && typeof persistenceKey !== 'string') refuse('persistenceKey', 'text');
-  if (storage !== undefined && storage !== 'memory' && typeof (storage as { openSlot?: unknown } | null)?.openSlot !== 'function')
-    refuse('storage', "'memory' or a storage such as opfs() of holdfast/storage/opfs");
-  if (clock !== undefined && typeof (clock as { now?: unknown } | null)?.now !== 'function') refuse('clock', 'a Clock');
-  if (tasks !== undefined && !(Array.isArray(tasks) && tasks.every((task) => typeof task?.spec?.run === 'function')))
-    refuse('tasks', 'a list of tasks made by defineTask');
-  if (retention !== undefined) checkRetention(retention, where);
+  checkEach(options, orchestratorChecks, where);
+  const { retry, timeout, countFrozen, simulateProgress } = options;
+  checkRunOptions({ retry, timeout, countFrozen, simulateProgress } as RunOptions, where);
 }
 
+const hasAll = (value: unknown, methods: readonly string[]) =>
+  typeof value === 'object' && value !== null && methods.every((method) => typeof (value as Record<string, unknown>)[method] === 'function');
+
+const orchestratorChecks: Partial<Record<keyof OrchestratorOptions, (value: any, where: string) => void>> = {
+  id: checkText,
+  namespace: (value, where) => {
+    if (typeof value !== 'string' || value === '') refuse(where, 'text', value);
+  },
+  storage: (value, where) => {
+    if (value !== 'memory' && !hasAll(value, ['open', 'openSlot'])) refuse(where, "'memory' or a storage such as opfs() of holdfast/storage/opfs", value);
+  },
+  durability: (value, where) => oneOf(value, ['memory', 'process', 'power'], where),
+  tasks: (value, where) => {
+    if (!(Array.isArray(value) && value.every((task) => typeof task?.spec?.run === 'function'))) refuse(where, 'a list of tasks made by defineTask', value);
+  },
+  queues: (value, where) => {
+    checkRecord(value, where);
+    for (const [name, queue] of Object.entries(value)) {
+      checkNames(queue as QueueOptions, queueNames, `queue "${name}"`);
+      checkConcurrency(queue as QueueOptions, `queue "${name}"`);
+    }
+  },
+  maxRetries: (value, where) => void wholeNumber(value, where, 0),
+  retryBackoffFactor: (value, where) => checkNumber(value, where, 1),
+  onComplete: checkFunction, onError: checkFunction, onProgress: checkFunction, onListenerError: checkFunction, worker: checkFunction,
+  persistenceKey: checkText,
+  retention: checkRetention,
+  recovery: (value) => void checkRecovery(value),
+  tabs: checkBoolean,
+  clock: (value, where) => {
+    if (!hasAll(value, ['now', 'schedule', 'defer', 'frame'])) refuse(where, 'a Clock', value);
+  },
+  seed: (value, where) => void wholeNumber(value, where, -(2 ** 53), 2 ** 53),
+  wasm: (value, where) => {
+    if (!(typeof value === 'string' ? value !== '' : isWasm(value))) refuse(where, 'an address, the bytes or the compiled module of core.wasm', value);
+  },
+};
+
+const isWasm = (value: unknown): boolean =>
+  value instanceof URL || value instanceof WebAssembly.Module || value instanceof ArrayBuffer || ArrayBuffer.isView(value);
+
 function checkRetention(retention: NonNullable<OrchestratorOptions['retention']>, where: string): void {
-  checkNames(retention, ['completed', 'failed'], `${where} retention`);
+  checkNames(retention, ['completed', 'failed'], where);
   for (const [kind, rule] of Object.entries(retention)) {
-    checkNames(rule, ['age', 'count'], `${where} retention.${kind}`);
+    checkNames(rule, ['age', 'count'], `${where}.${kind}`);
     if (rule.age !== undefined) toMilliseconds(rule.age, `retention.${kind}.age`);
     if (rule.count !== undefined) wholeNumber(rule.count, `retention.${kind}.count`, 0);
   }
+}
+
+export interface Recovery {
+  manual: boolean;
+  staggerMs: number;
+}
+
+/** @throws ConfigurationError */
+export function checkRecovery(options: OrchestratorOptions['recovery'] = {}): Recovery {
+  checkNames(options, ['mode', 'stagger'], 'recovery');
+  const { mode = 'auto', stagger = 0 } = options;
+  oneOf(mode, ['auto', 'manual'], 'recovery.mode');
+  return { manual: mode === 'manual', staggerMs: toMilliseconds(stagger, 'recovery.stagger') };
 }

@@ -20,7 +20,8 @@ import type { Announcements, Journal } from './journal.ts';
 import { Lists } from './lists.ts';
 import { randomSeed } from './load.ts';
 import { Opening } from './opening.ts';
-import { checkIdentifier, checkOrchestratorOptions, describe, OptionTable } from './options.ts';
+import { checkPause, checkRecord, checkResume, checkText, describe, refuse } from './checks.ts';
+import { checkOrchestratorOptions, OptionTable } from './options.ts';
 import { Outcomes } from './outcomes.ts';
 import { PayloadArea } from './payloads.ts';
 import { ProgressTracker } from './progress.ts';
@@ -29,7 +30,7 @@ import { Pump } from './pump.ts';
 import { seededRandom } from './random.ts';
 import { RunIndex } from './run-index.ts';
 import { Runs } from './runs.ts';
-import { type Definition, executorHandler, isTask, pageRegistry, Registry, watchBoth } from './registry.ts';
+import { checkExecutor, type Definition, executorHandler, isTask, pageRegistry, Registry, watchBoth } from './registry.ts';
 import { End, type Run, snapshotBytesOf } from './run.ts';
 import { Store } from './store.ts';
 import type { StorageEvent } from './storage.ts';
@@ -117,12 +118,13 @@ export class Orchestrator implements OrchestratorApi {
 
   /** Makes a definition known here, so that runs of it survive reloads. */
   register(task: Task): void {
+    if (!isTask(task)) refuse('register', 'given a task made by defineTask', task);
     this.registry.add({ id: task.id, spec: task.spec, handler: task.spec.run });
   }
 
   /** Makes an executor (or a way to make one) findable after a reload under its type. */
   registerExecutor(type: string, executor: TaskExecutor | (() => TaskExecutor)): void {
-    checkIdentifier(type, 'registerExecutor type');
+    checkExecutor(type, executor);
     const run: TaskHandler = (input, ctx) => executorHandler(typeof executor === 'function' ? executor() : executor)(input, ctx);
     this.registry.add({ id: type, spec: { id: type, run }, handler: run });
   }
@@ -181,7 +183,8 @@ export class Orchestrator implements OrchestratorApi {
     input: T,
     metadata?: Record<string, any>,
   ): Promise<string> {
-    if (typeof name !== 'string') throw new ConfigurationError(`executeTask name must be text, not ${describe(name)}.`);
+    checkText(name, 'executeTask name');
+    if (metadata !== undefined && metadata !== null) checkRecord(metadata, 'executeTask metadata');
     // The seed keeps the executor in the metadata; code can't be stored.
     const { executor: _code, ...plain } = (metadata ?? {}) as Record<string, any>;
     const options = { name, metadata: plain };
@@ -365,7 +368,8 @@ export class Orchestrator implements OrchestratorApi {
     return this.control.clear();
   }
 
-  async #handled(id: string, verb: (handle: RunHandle & { remove?(): Promise<boolean> }) => Promise<boolean>): Promise<boolean> {
+  async #handled(id: string, verb: (handle: RunHandle & { remove?(): Promise<boolean> }) => Promise<boolean>, check?: () => void): Promise<boolean> {
+    check?.();
     const handle = this.attach(id);
     return handle ? verb(handle) : false;
   }
@@ -373,15 +377,15 @@ export class Orchestrator implements OrchestratorApi {
     return this.#handled(id, (handle) => handle.cancel(reason));
   }
   pauseTask(id: string, kind: 'soft' | 'hard' = 'soft'): Promise<boolean> {
-    return this.#handled(id, (handle) => handle.pause(kind));
+    return this.#handled(id, (handle) => handle.pause(kind), () => checkPause(kind));
   }
   resumeTask(id: string, policy: ResumePolicy = 'keepDeadline'): Promise<boolean> {
-    return this.#handled(id, (handle) => handle.resume(policy));
+    return this.#handled(id, (handle) => handle.resume(policy), () => checkResume(policy));
   }
   retryTask(id: string): Promise<boolean> {
     return this.#handled(id, (handle) => handle.retry());
   }
-  removeTask(id: string): Promise<boolean> {
+  async removeTask(id: string): Promise<boolean> {
     const run = this.#index.find(id);
     return run ? this.control.forget(run) : this.#handled(id, (handle) => handle.remove?.() ?? Promise.resolve(false));
   }
@@ -397,23 +401,23 @@ export class Orchestrator implements OrchestratorApi {
     listener: (...args: OrchestratorEvents[Name]) => void,
     options: { signal?: AbortSignal } = {},
   ): () => void {
-    return this.store.on(name, listener, options.signal);
+    return this.store.on(name, listener, options);
   }
   once<Name extends keyof OrchestratorEvents>(
     name: Name,
     listener: (...args: OrchestratorEvents[Name]) => void,
     options: { signal?: AbortSignal } = {},
   ): () => void {
-    return this.store.on(name, listener, options.signal, true);
+    return this.store.on(name, listener, options, true);
   }
   off<Name extends keyof OrchestratorEvents>(name: Name, listener: (...args: OrchestratorEvents[Name]) => void): void {
     this.store.off(name, listener);
   }
   /** The next event's arguments. Rejects with the signal's reason, and when this is disposed. */
   waitOn<Name extends keyof OrchestratorEvents>(name: Name, options: { signal?: AbortSignal } = {}): Promise<OrchestratorEvents[Name]> {
-    return this.store.waitOn(name, options.signal);
+    return this.store.waitOn(name, options);
   }
-  /** The event log: first what is kept (of former pages too), then what comes. A slow reader misses what falls out of the last 50,000. */
+  /** The event log: first what is kept (of former pages too, but for runs that were forgotten before this one opened), then what comes. A slow reader misses what falls out of the last 50,000. @throws ConfigurationError */
   events(options?: EventsOptions): AsyncIterableIterator<RunEvent> {
     return this.eventLog.read(options);
   }

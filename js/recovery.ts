@@ -6,33 +6,18 @@
  * queues stand still until then. A queue or a hold that a crash in between left closed is opened by
  * the next opening.
  */
-import { toMilliseconds } from './duration.ts';
 import type { Engine } from './engine.ts';
-import { ConfigurationError } from './errors.ts';
-import { checkNames, describe } from './options.ts';
+import { checkRecovery } from './options.ts';
 import type { Orchestrator } from './orchestrator.ts';
 import * as P from './protocol.ts';
 import { End, type Run } from './run.ts';
-import type { OrchestratorOptions, RecoveryReport } from './types.ts';
+import type { RecoveryReport } from './types.ts';
 import { standing } from './view.ts';
 
 /** Reading this many ids takes a few milliseconds; then the page has its turn. */
 const runsPerTurn = 2000;
 /** A hold of ours: it waits for its turn. */
 export const HoldTurn = 1 << 4;
-
-interface Recovery {
-  manual: boolean;
-  staggerMs: number;
-}
-
-/** @throws ConfigurationError */
-export function checkRecovery(options: OrchestratorOptions['recovery'] = {}): Recovery {
-  checkNames(options, ['mode', 'stagger'], 'recovery');
-  const { mode = 'auto', stagger = 0 } = options;
-  if (mode !== 'auto' && mode !== 'manual') throw new ConfigurationError(`recovery.mode must be 'auto' or 'manual', not ${describe(mode)}.`);
-  return { manual: mode === 'manual', staggerMs: toMilliseconds(stagger, 'recovery.stagger') };
-}
 
 /** Pushes what makes the runs of our journal go on. */
 export function recover(house: Orchestrator, engine: Engine, orderly: boolean): void {

@@ -6,7 +6,8 @@
  * counts, so that hot reloading works.
  */
 import { ConfigurationError } from './errors.ts';
-import { checkIdentifier, checkNames, specNames } from './options.ts';
+import { checkBoolean, checkEach, checkFunction, checkIdentifier, checkNames, checkText, describe, oneOf, refuse } from './checks.ts';
+import { checkRunOptions, specNames } from './options.ts';
 import type { Task, TaskExecutor, TaskHandler, TaskSpec } from './types.ts';
 
 export interface Definition {
@@ -57,8 +58,29 @@ export function checkSpec(spec: TaskSpec): void {
   checkNames(spec, specNames, 'defineTask');
   checkIdentifier(spec.id, 'defineTask id');
   if (typeof spec.run !== 'function')
-    throw new ConfigurationError(`defineTask "${spec.id}" needs run(input, ctx), a function, not ${typeof spec.run}.`);
-  if (spec.output !== undefined) checkNames(spec.output, ['nonEmpty'], `defineTask "${spec.id}" output`);
+    throw new ConfigurationError(`defineTask "${spec.id}" needs run(input, ctx), a function, not ${describe(spec.run)}.`);
+  const where = `defineTask "${spec.id}"`;
+  checkEach(spec, specChecks, where);
+  checkRunOptions(spec, where);
+}
+
+const specChecks = {
+  description: checkText,
+  output: (value: unknown, where: string) => {
+    checkNames(value as object, ['nonEmpty'], where);
+    checkEach(value as object, { nonEmpty: checkBoolean }, where);
+  },
+  unawaited: (value: unknown, where: string) => oneOf(value, ['wait', 'detach', 'cancel', 'error'], where),
+  onDrift: (value: unknown, where: string) => oneOf(value, ['fail', 'restart', 'discard-tail', 'accept-new'], where),
+  onSuccess: checkFunction,
+  onFailure: checkFunction,
+};
+
+/** @throws ConfigurationError */
+export function checkExecutor(type: unknown, executor: unknown): void {
+  checkIdentifier(type, 'registerExecutor type');
+  const hasExecute = typeof executor === 'object' && executor !== null && typeof (executor as TaskExecutor).execute === 'function';
+  if (typeof executor !== 'function' && !hasExecute) refuse(`registerExecutor "${type}"`, 'given an executor, or a function that makes one', executor);
 }
 
 /** An executor of the seed as an ordinary handler. */

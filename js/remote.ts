@@ -2,6 +2,7 @@
  * Runs of other tabs: their states as they were told, and handles whose commands go to their owner.
  * Invariant: what is told is a hint, checked for its shape, and replaced or dropped with its session.
  */
+import { checkFunction, checkPause, checkResume, checkText } from './checks.ts';
 import { saveBlob } from './download.ts';
 import { StorageLostError } from './errors.ts';
 import { deserializeError, serializeError } from './serialize-error.ts';
@@ -165,9 +166,11 @@ export class RemoteHandle implements RunHandle {
     return this.#command('cancel', reason);
   }
   pause(kind: 'soft' | 'hard' = 'soft'): Promise<boolean> {
+    checkPause(kind);
     return this.#command('pause', kind);
   }
   resume(policy: ResumePolicy = 'keepDeadline'): Promise<boolean> {
+    checkResume(policy);
     return this.#command('resume', policy);
   }
   retry(): Promise<boolean> {
@@ -178,6 +181,7 @@ export class RemoteHandle implements RunHandle {
   }
 
   onProgress(listener: (progress: number, state: TaskState) => void): () => void {
+    checkFunction(listener, 'onProgress listener');
     let last = this.state.progress;
     return this.subscribe((state) => {
       if (state.progress === last) return;
@@ -186,6 +190,7 @@ export class RemoteHandle implements RunHandle {
     });
   }
   subscribe(listener: (state: TaskState) => void): () => void {
+    checkFunction(listener, 'subscribe listener');
     return this.#runs.subscribe(this.id, () => listener(this.state));
   }
   /** Its owner keeps the log; from here only how it ended can be told. */
@@ -196,6 +201,7 @@ export class RemoteHandle implements RunHandle {
     yield { seq: 0, at: lastUpdated, type, runId: id };
   }
   async download(fileName?: string): Promise<void> {
+    if (fileName !== undefined) checkText(fileName, 'download fileName');
     await saveBlob(await this.result(), fileName ?? this.state.name);
   }
 }

@@ -2,6 +2,7 @@
  * The runs of this tab by their ids. Ids that stand in envelopes are read when the first is asked for.
  * Invariant: a run is in it from its acceptance or recovery until it is refused or forgotten.
  */
+import { checkText } from './checks.ts';
 import { DuplicateRunError } from './errors.ts';
 import type { Run } from './run.ts';
 
@@ -20,7 +21,9 @@ export class RunIndex {
     else this.#unindexed.push(run);
   }
 
+  /** @throws ConfigurationError for what can be nobody's id */
   find(id: string): Run | undefined {
+    checkText(id, 'a run\'s id');
     const known = this.#byId.get(id);
     if (known) return known;
     this.#index();

@@ -5,6 +5,7 @@
  * Invariant: `state` is the same object until something changed, and an end is shown only after it
  * was acknowledged.
  */
+import { checkFunction, checkText } from './checks.ts';
 import type { RunContext } from './context.ts';
 import { SubtaskUnwrapError } from './errors.ts';
 import type { ResolvedRunOptions } from './options.ts';
@@ -226,6 +227,7 @@ export class Run<Output = any, Id extends string = string> implements RunHandle<
   }
 
   onProgress(listener: (progress: number, state: TaskState<Output>) => void): () => void {
+    checkFunction(listener, 'onProgress listener');
     let last = this.state.progress;
     return this.subscribe((state) => {
       if (state.progress === last) return;
@@ -235,10 +237,12 @@ export class Run<Output = any, Id extends string = string> implements RunHandle<
   }
 
   subscribe(listener: (state: TaskState<Output>) => void): () => void {
+    checkFunction(listener, 'subscribe listener');
     return this.host.subscribeRun(this, () => listener(this.state));
   }
 
-  download(fileName?: string): Promise<void> {
+  async download(fileName?: string): Promise<void> {
+    if (fileName !== undefined) checkText(fileName, 'download fileName');
     return this.host.download(this, fileName);
   }
 

@@ -2,6 +2,7 @@
  * Runs as a collection: list, look up, follow by a filter, repeat, and how far they are together.
  * Invariant: nothing here changes a run; a repeated one is a new run.
  */
+import { checkFunction, checkRecord } from './checks.ts';
 import { ConfigurationError, UnrecognizedTaskError } from './errors.ts';
 import { matcher } from './lists.ts';
 import type { Orchestrator } from './orchestrator.ts';
@@ -27,7 +28,8 @@ export class Runs {
 
   /** Every change of every run that matches, of other tabs too; at most once a frame, the last always. */
   subscribe(filter: RunFilter, listener: (state: TaskState) => void): () => void {
-    const matches = matcher(filter);
+    const matches = matcher(filter, 'runs.subscribe');
+    checkFunction(listener, 'runs.subscribe listener');
     return this.#house.store.subscribeAny((id) => {
       const state = this.#house.getTaskState(id);
       if (state && matches(state)) listener(state);
@@ -39,6 +41,7 @@ export class Runs {
    * @throws UnrecognizedTaskError, ConfigurationError for a run this tab does not have, PayloadLostError
    */
   async replay<Output = any>(id: string, options: ReplayOptions = {}): Promise<RunHandle<Output>> {
+    checkRecord(options, 'replay options');
     const { payload, ...given } = options;
     const run = this.#house.attach(id);
     if (!(run instanceof Run)) throw new ConfigurationError(`There is no run "${id}" in this tab that could be replayed.`);
@@ -51,7 +54,7 @@ export class Runs {
 
   /** How far all that match are: the mean, ended ones as 100. */
   aggregateProgress(filter: RunFilter = {}): AggregateProgress {
-    const states = this.#house.getAllTasks().filter(matcher(filter));
+    const states = this.#house.getAllTasks().filter(matcher(filter, 'aggregateProgress'));
     let sum = 0;
     let [done, failed] = [0, 0];
     for (const state of states) {

@@ -4,6 +4,7 @@
  * Invariants: changes are told at most once a frame and the last one always; nobody listening costs
  * nothing; a listener that throws is reported and harms nobody.
  */
+import { checkFunction, checkNames, checkSignal, checkText, oneOf } from './checks.ts';
 import type { Clock } from './clock.ts';
 import { DisposedError } from './errors.ts';
 import type { RunProgress } from './progress.ts';
@@ -15,6 +16,19 @@ type Listener<Name extends keyof OrchestratorEvents> = (...args: OrchestratorEve
 interface Entry {
   listener: (...args: any[]) => void;
   once: boolean;
+}
+
+interface Listening {
+  signal?: AbortSignal;
+}
+
+const eventNames: readonly (keyof OrchestratorEvents)[] = ['complete', 'error', 'progress', 'change', 'event', 'storage', 'warning', 'log', 'emit'];
+const checkEvent = (name: unknown, verb: string): void => oneOf(name, eventNames, `${verb} name`);
+
+function signalOf(options: Listening, verb: string): AbortSignal | undefined {
+  checkNames(options, ['signal'], `${verb} options`);
+  checkSignal(options.signal, `${verb} signal`);
+  return options.signal;
 }
 
 export class Store {
@@ -44,7 +58,11 @@ export class Store {
     this.#reportError = reportError;
   }
 
-  on<Name extends keyof OrchestratorEvents>(name: Name, listener: Listener<Name>, signal?: AbortSignal, once = false): () => void {
+  on<Name extends keyof OrchestratorEvents>(name: Name, listener: Listener<Name>, options: Listening = {}, once = false): () => void {
+    const verb = once ? 'once' : 'on';
+    checkEvent(name, verb);
+    checkFunction(listener, `${verb} "${name}" listener`);
+    const signal = signalOf(options, verb);
     if (signal?.aborted) return () => {};
     const own: Entry = { listener: listener as Entry['listener'], once };
     this.#setListeners(name, [...(this.#listeners.get(name) ?? []), own]);
@@ -55,12 +73,16 @@ export class Store {
 
   /** As often as it was added. */
   off<Name extends keyof OrchestratorEvents>(name: Name, listener: Listener<Name>): void {
+    checkEvent(name, 'off');
+    checkFunction(listener, `off "${name}" listener`);
     this.#setListeners(name, this.#listeners.get(name)?.filter((entry) => entry.listener !== listener) ?? []);
   }
 
   /** The next one's arguments. Rejects with the signal's reason, or when there will be no next one. */
-  waitOn<Name extends keyof OrchestratorEvents>(name: Name, signal?: AbortSignal): Promise<OrchestratorEvents[Name]> {
+  waitOn<Name extends keyof OrchestratorEvents>(name: Name, options: Listening = {}): Promise<OrchestratorEvents[Name]> {
     return new Promise((resolve, reject) => {
+      checkEvent(name, 'waitOn');
+      const signal = signalOf(options, 'waitOn');
       if (signal?.aborted) return reject(signal.reason);
       if (this.#disposed) return reject(new DisposedError('The orchestrator was disposed.'));
       const settled = () => {
@@ -119,6 +141,7 @@ export class Store {
   }
 
   subscribe(listener: () => void): () => void {
+    checkFunction(listener, 'subscribe listener');
     const own = () => listener();
     this.#whole.add(own);
     this.#hear();
@@ -140,6 +163,8 @@ export class Store {
   }
 
   subscribeId(id: string, listener: () => void): () => void {
+    checkText(id, 'subscribeTask id');
+    checkFunction(listener, 'subscribeTask listener');
     let listeners = this.#byId.get(id);
     if (!listeners) this.#byId.set(id, (listeners = new Set()));
     const own = () => listener();

@@ -351,7 +351,7 @@ export interface RunEvent {
 }
 
 export interface EventsOptions {
-  /** Only events with a greater `seq`. */
+  /** Only events with a greater `seq`. A number kept from before a compaction means nothing after it. */
   since?: number;
   runId?: string;
   types?: readonly RunEventType[];

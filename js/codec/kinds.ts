@@ -2,7 +2,7 @@
  * What the graph form can hold: the numbers of its nodes and slots, the built-in types by name, and
  * the registered codecs. Numbers are stored: never change or reuse one, only add.
  */
-import { ConfigurationError } from '../errors.ts';
+import { checkFunction, checkRecord, refuse } from '../checks.ts';
 
 /** Containers within containers, in values and in bytes. */
 export const MAX_DEPTH = 128;
@@ -116,14 +116,9 @@ const codecs = new Map<string, CustomCodec>();
 
 /** Makes a class storable. A second registration of the same name replaces the first. */
 export function registerCodec<Value, Encoded>(name: string, codec: CustomCodec<Value, Encoded>): void {
-  if (typeof name !== 'string' || !name) {
-    throw new ConfigurationError(`registerCodec needs a name, not ${String(name)}.`);
-  }
-  for (const part of ['match', 'encode', 'decode'] as const) {
-    if (typeof codec?.[part] !== 'function') {
-      throw new ConfigurationError(`registerCodec('${name}') needs a function \`${part}\`.`);
-    }
-  }
+  if (typeof name !== 'string' || !name) refuse('registerCodec name', 'text', name);
+  checkRecord(codec, `registerCodec "${name}"`);
+  for (const part of ['match', 'encode', 'decode'] as const) checkFunction(codec[part], `registerCodec "${name}" ${part}`);
   codecs.set(name, codec);
 }
 

@@ -7,7 +7,8 @@
  */
 import { ConfigurationError, DriftError, UnawaitedChildrenError } from '../errors.ts';
 import { type Entry, KeyPrefix, RecordKind } from '../history.ts';
-import { checkNames, triggerOptionNames } from '../options.ts';
+import { checkNames } from '../checks.ts';
+import { triggerOptionNames } from '../options.ts';
 import * as P from '../protocol.ts';
 import type { Definition } from '../registry.ts';
 import { End, type Run } from '../run.ts';

@@ -3,7 +3,7 @@
  * sources at once).
  */
 import { BatchError, ConfigurationError } from '../errors.ts';
-import { checkNames, describe, wholeNumber } from '../options.ts';
+import { checkNames, describe, wholeNumber } from '../checks.ts';
 import { isTask } from '../registry.ts';
 import type { ItemResult, MapOptions, TaskContext } from '../types.ts';
 

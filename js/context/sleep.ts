@@ -2,7 +2,7 @@
 import { toInstant, toMilliseconds } from '../duration.ts';
 import { ConfigurationError } from '../errors.ts';
 import { KeyPrefix, RecordKind } from '../history.ts';
-import { checkNames } from '../options.ts';
+import { checkNames } from '../checks.ts';
 import type { Duration, Instant, SleepOptions } from '../types.ts';
 import type { Durable } from './durable.ts';
 

@@ -5,7 +5,8 @@
 import { ConfigurationError, OrchestratorError, RetryableError, StepTimeoutError } from '../errors.ts';
 import { toMilliseconds } from '../duration.ts';
 import { KeyPrefix, RecordKind } from '../history.ts';
-import { checkNames, type Policy, resolvePolicy } from '../options.ts';
+import { checkNames } from '../checks.ts';
+import { type Policy, resolvePolicy } from '../options.ts';
 import { serializeError } from '../serialize-error.ts';
 import type { StepInfo, StepOptions } from '../types.ts';
 import type { Durable } from './durable.ts';

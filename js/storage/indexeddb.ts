@@ -7,6 +7,7 @@
  * where its bytes go and what the slot is after it.
  */
 import { PayloadLostError, StorageFullError, StorageLostError } from '../errors.ts';
+import { checkEach, checkNames, checkRecord } from '../checks.ts';
 import type { AppendReceipt, Durability, StorageOpenOptions, StorageSlot } from '../storage.ts';
 import {
   type CopySlot,
@@ -400,6 +401,8 @@ export class IndexedDBStorage implements CopyStorage {
 
 /** The browser's database: everywhere, also where OPFS is not; on its own it can be wiped by a killed browser. */
 export function indexedDBStorage(options: IndexedDBOptions = {}): IndexedDBStorage {
+  checkNames(options, ['timers'], 'indexedDB');
+  checkEach(options, { timers: checkRecord }, 'indexedDB');
   return new IndexedDBStorage(options);
 }
 export { indexedDBStorage as indexedDB };

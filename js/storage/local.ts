@@ -10,6 +10,7 @@
  * Invariant: the slot's row is written last and alone decides: chunks of another epoch, or behind
  * `length`, are not there.
  */
+import { refuse } from '../checks.ts';
 import { PayloadLostError, StorageFullError, StorageLostError, StorageUnavailableError } from '../errors.ts';
 import type { AppendReceipt, Durability, StorageOpenOptions, StorageSlot } from '../storage.ts';
 import {
@@ -312,5 +313,6 @@ export class LocalStorage implements CopyStorage {
 
 /** For small things only; see above. `values`: another Web Storage, such as sessionStorage. */
 export function local(values?: KeyValues): LocalStorage {
+  if (values !== undefined && typeof (values as Partial<KeyValues> | null)?.setItem !== 'function') refuse('local', 'given a Web Storage', values);
   return new LocalStorage(values);
 }

@@ -6,6 +6,7 @@
  * is written anew from the other and reported, never taken for a first run. One store that can't
  * be opened leaves the other alone and is reported; `open` fails only when neither can.
  */
+import { checkNames, refuse } from '../checks.ts';
 import { StorageBlockedError, StoreTooNewError } from '../errors.ts';
 import type { Durability, StorageEvent, StorageOpenOptions } from '../storage.ts';
 import { type CopySlot, type CopyStorage, checkNamespace, installOrGiveUp, openAlone, sentinel } from './copy.ts';
@@ -167,5 +168,9 @@ function valueOf<T>(result: PromiseSettledResult<T>): T | undefined {
 
 /** Both keep everything; the first acknowledges, so it should be the faster one. */
 export function mirror(first: CopyStorage, second: CopyStorage, options: MirrorOptions = {}): MirrorStorage {
+  for (const [side, store] of Object.entries({ first, second })) {
+    if (typeof (store as Partial<CopyStorage> | null)?.connect !== 'function') refuse(`mirror ${side}`, 'a storage such as opfs() or indexedDB()', store);
+  }
+  checkNames(options, ['timers'], 'mirror');
   return new MirrorStorage(first, second, options);
 }

@@ -5,6 +5,7 @@
  * Invariant: the first append goes behind the longest valid prefix, never behind a torn record:
  * where the caller has not said (`truncate`) how long that is, it is found out first.
  */
+import { checkEach, checkFunction, checkNames, checkRecord } from '../checks.ts';
 import { StorageBlockedError, StorageLostError } from '../errors.ts';
 import type { AppendReceipt, Durability, StorageOpenOptions, StorageSlot } from '../storage.ts';
 import { connectWorker, type WorkerClient, type WorkerEvent } from '../worker-client.ts';
@@ -290,5 +291,7 @@ export class OpfsStorage implements CopyStorage {
 
 /** Files of the origin, written in a worker: the fastest store, and the one that survived every kill. */
 export function opfs(options: OpfsOptions = {}): OpfsStorage {
+  checkNames(options, ['client', 'worker', 'timers'], 'opfs');
+  checkEach(options, { client: checkFunction, worker: checkFunction, timers: checkRecord }, 'opfs');
   return new OpfsStorage(options);
 }

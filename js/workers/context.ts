@@ -3,6 +3,7 @@
  * page, which records it.
  * Invariant: every question is answered once, or its call is over.
  */
+import { checkFunction, checkProgress } from '../checks.ts';
 import { wallClockMs } from '../clock.ts';
 import { fromMessage, toMessage } from '../codec/message.ts';
 import { ContinueAsNew } from '../context/again.ts';
@@ -141,6 +142,7 @@ export class WorkerContext implements TaskContext {
 
   /** Only what a bar can show is sent: a loop may report a million times. */
   progress(report: number | ProgressReport): void {
+    checkProgress(report);
     if (this.#closed) return;
     const { value, message, phase, step } = typeof report === 'number' ? ({ value: report } as ProgressReport) : (report ?? {});
     const shown = JSON.stringify([typeof value === 'number' ? Math.round(value * 10) : value, message, phase, step]);
@@ -150,7 +152,9 @@ export class WorkerContext implements TaskContext {
     this.#post({ holdfast: 'progress', call: this.#call, report: sent });
   }
 
-  onAbandon(_listener: () => void): void {}
+  onAbandon(listener: () => void): void {
+    checkFunction(listener, 'ctx.onAbandon listener');
+  }
 
   /** @internal */
   receive(message: ToWorker): unknown {

@@ -9,7 +9,8 @@
  * worker is terminated, and a fresh one is made when one is needed. A worker that dies fails its
  * attempt with WorkerCrashedError, which is retried. One that falls silent is found by `timeout`.
  */
-import { ConfigurationError, WorkerCrashedError } from '../errors.ts';
+import { checkNames, checkText, refuse, wholeNumber } from '../checks.ts';
+import { WorkerCrashedError } from '../errors.ts';
 import { deserializeError } from '../serialize-error.ts';
 import type { TaskContext, TaskHandler } from '../types.ts';
 import { WorkerCall } from './call.ts';
@@ -33,12 +34,11 @@ export function workerHandler<Input = any, Output = any>(
   create: () => Worker,
   options: WorkerHandlerOptions = {},
 ): WorkerHandler<Input, Output> & TaskHandler<Input, Output> {
-  if (typeof create !== 'function')
-    throw new ConfigurationError('workerHandler needs a function that makes the Worker.');
+  if (typeof create !== 'function') refuse('workerHandler', 'given a function that makes the Worker', create);
+  checkNames(options, ['size', 'name'], 'workerHandler');
   const { size = defaultSize(), name = 'worker' } = options;
-  if (!Number.isInteger(size) || size < 1) {
-    throw new ConfigurationError(`workerHandler's size must be a whole number from 1; it is ${String(size)}.`);
-  }
+  wholeNumber(size, 'workerHandler size', 1);
+  checkText(name, 'workerHandler name');
   const pool = new WorkerPool(create, size, name);
   const run = (input: Input, ctx: TaskContext) => pool.run(input, ctx) as Promise<Output>;
   // What ignores an abort is terminated after this long: a worker can be, a page's code can't.

@@ -9,9 +9,10 @@
  * read) is told to the page first. An abandoned attempt's worker is terminated, so `ctx.onAbandon`
  * listeners are accepted and never called in here.
  */
+import { checkFunction, refuse } from '../checks.ts';
 import { fromMessage, toMessage } from '../codec/message.ts';
 import { ContinueAsNew } from '../context/again.ts';
-import { ConfigurationError, UnrecognizedTaskError } from '../errors.ts';
+import { UnrecognizedTaskError } from '../errors.ts';
 import { serializeError } from '../serialize-error.ts';
 import type { TaskHandler } from '../types.ts';
 import { WorkerContext } from './context.ts';
@@ -29,8 +30,9 @@ export type Handlers = TaskHandler | Readonly<Record<string, TaskHandler>>;
 /** Call it once, when the worker's script runs. */
 export function serve(handlers: Handlers, scope: WorkerScope = globalThis as unknown as WorkerScope): void {
   if (typeof handlers !== 'function' && (typeof handlers !== 'object' || handlers === null)) {
-    throw new ConfigurationError('serve needs a handler, or an object of handlers by task id.');
+    refuse('serve', 'given a handler, or an object of handlers by task id', handlers);
   }
+  if (typeof handlers === 'object') for (const [id, handler] of Object.entries(handlers)) checkFunction(handler, `serve "${id}"`);
   new Server(handlers, scope).listen();
 }
 

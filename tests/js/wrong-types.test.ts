@@ -1,0 +1,214 @@
+/** Every public call with every wrong type: a ConfigurationError that shows the value, and nothing has changed. */
+import { ConfigurationError, createOrchestrator, defineTask, type Orchestrator, registerCodec, type RunHandle, TestClock, workerHandler } from 'holdfast';
+import { indexedDB } from 'holdfast/storage/indexeddb';
+import { local } from 'holdfast/storage/local';
+import { mirror } from 'holdfast/storage/mirror';
+import { opfs } from 'holdfast/storage/opfs';
+import { serve } from 'holdfast/worker';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe as describeValue } from '../../js/checks.ts';
+import { openHouse } from './house.ts';
+
+const values: Record<string, unknown> = {
+  null: null, 'a number': 5, 'a fraction': 0.5, zero: 0, 'a negative number': -1, NaN: Number.NaN, infinity: Number.POSITIVE_INFINITY,
+  'a bigint': 5n, text: 'nonsense', 'empty text': '', true: true, false: false, 'a list': ['nonsense'], 'an empty list': [],
+  'an object': { nonsense: 1 }, 'an empty object': {}, 'a naked object': Object.create(null), 'a function': () => {}, 'a symbol': Symbol('s'),
+  'a date': new Date(0), 'an invalid date': new Date(Number.NaN),
+};
+type Accepts = (value: any) => boolean;
+
+// What may stand in each place.
+const text: Accepts = (value) => typeof value === 'string';
+const someText: Accepts = (value) => text(value) && value !== '';
+const callable: Accepts = (value) => typeof value === 'function';
+const flag: Accepts = (value) => typeof value === 'boolean';
+const record: Accepts = (value) => typeof value === 'object' && value !== null && !Array.isArray(value);
+/** An object of options none of which is known. */
+const options: Accepts = (value) => record(value) && Object.keys(value).length === 0;
+const number: Accepts = (value) => typeof value === 'number' && !Number.isNaN(value);
+const positive: Accepts = (value) => number(value) && value >= 0;
+const whole: Accepts = (value) => Number.isInteger(value);
+const count: Accepts = (value) => whole(value) && value >= 0;
+const fromOne: Accepts = (value) => whole(value) && value >= 1;
+const duration: Accepts = (value) => positive(value) && value !== Number.POSITIVE_INFINITY;
+const instant: Accepts = (value) => duration(value) || (value instanceof Date && !Number.isNaN(value.getTime()));
+const nothing: Accepts = () => false;
+const list: Accepts = (value) => Array.isArray(value) && value.length === 0;
+
+const task = defineTask({ id: 'wrong: plain', run: async (n: number) => n });
+const listener = () => {};
+let house: Orchestrator;
+let clock: TestClock;
+let run: RunHandle;
+
+beforeEach(async () => {
+  ({ orchestrator: house, clock } = await openHouse());
+  run = house.trigger(task, 1);
+  await run.result();
+});
+afterEach(() => house.dispose());
+
+const runOptions: Record<string, Accepts> = {
+  queue: nothing, priority: whole, timeout: duration, countFrozen: flag, deadline: duration, ttl: duration, graceMs: duration,
+  delay: instant, simulateProgress: (value) => flag(value) || options(value), metadata: record, retry: options,
+};
+const retryOptions: Record<string, Accepts> = {
+  maxAttempts: fromOne, maxRetries: count, factor: (value) => fromOne(value), minDelayMs: duration, maxDelayMs: duration, maxElapsed: duration,
+  randomize: flag, jitter: nothing, backoff: nothing, retryOn: callable,
+};
+const queueOptions: Record<string, Accepts> = { concurrency: (value) => fromOne(value) || value === Number.POSITIVE_INFINITY };
+const simulation: Record<string, Accepts> = { intervalMs: nothing, maxIncrement: (value) => positive(value) && value <= 100, cap: (value) => positive(value) && value <= 99, curve: nothing };
+
+type Call = (value: any) => unknown;
+interface Place {
+  accepts: Accepts;
+  call: Call;
+  /** Right ones do what this test can't have done: they are only not tried. */
+  onlyWrong?: boolean;
+}
+const table = new Map<string, Place>();
+const add = (name: string, accepts: Accepts, call: Call) => table.set(name, { accepts, call });
+const addWrong = (name: string, accepts: Accepts, call: Call) => table.set(name, { accepts, call, onlyWrong: true });
+const addEach = (prefix: string, known: Record<string, Accepts>, call: (given: any) => unknown) => {
+  for (const [name, accepts] of Object.entries(known)) add(`${prefix}.${name}`, accepts, (value) => call({ [name]: value }));
+};
+
+add('defineTask', nothing, (value) => defineTask(value));
+const define = (given: object) => defineTask({ id: 'wrong: defined', run: listener, ...given } as never);
+addEach('defineTask', {
+  id: someText, run: callable, description: text, onSuccess: callable, onFailure: callable, output: options, unawaited: nothing, onDrift: nothing, ...runOptions,
+  // A queue's name is looked up when a run needs it.
+  queue: someText,
+}, define);
+addEach('defineTask.retry', retryOptions, (retry) => define({ retry }));
+addEach('defineTask.output', { nonEmpty: flag }, (output) => define({ output }));
+addEach('defineTask.queue', queueOptions, (queue) => define({ queue: { name: 'q', ...queue } }));
+addEach('defineTask.simulateProgress', simulation, (simulateProgress) => define({ simulateProgress }));
+
+const open = (given: object) => {
+  // Of its own, and gone at once.
+  const made = new (house.constructor as new (options: object) => Orchestrator)({ storage: 'memory', clock: new TestClock(), tabs: false, ...given });
+  void made.dispose();
+};
+addWrong('createOrchestrator', options, (value) => createOrchestrator(value));
+const orchestratorOptions: Record<string, Accepts> = {
+  id: text, namespace: someText, storage: nothing, durability: nothing, tasks: list, queues: options, maxRetries: count,
+  retryBackoffFactor: (value) => number(value) && value >= 1, timeout: duration, countFrozen: flag, simulateProgress: runOptions.simulateProgress!, retry: options,
+  onComplete: callable, onError: callable, onProgress: callable, onListenerError: callable, worker: callable, persistenceKey: text,
+  retention: options, recovery: options, tabs: flag, clock: nothing, seed: whole, wasm: someText,
+};
+addEach('createOrchestrator', orchestratorOptions, open);
+addEach('setOptions', orchestratorOptions, (given) => house.setOptions(given));
+addEach('createOrchestrator.retention.completed', { age: duration, count }, (completed) => open({ retention: { completed } }));
+addEach('createOrchestrator.recovery', { mode: nothing, stagger: duration }, (recovery) => open({ recovery }));
+addEach('createOrchestrator.queues.q', queueOptions, (q) => open({ queues: { q } }));
+addEach('createOrchestrator.retry', retryOptions, (retry) => open({ retry }));
+
+add('trigger task', nothing, (value) => house.trigger(value, 1));
+add('triggerAndWait task', nothing, (value) => house.triggerAndWait(value, 1));
+add('run task', nothing, (value) => house.run(value, 1));
+const tried = (given: object) => house.trigger(task, 1, given);
+add('trigger options', options, (value) => tried(value));
+addEach('trigger', { id: someText, name: text, ...runOptions }, tried);
+addEach('trigger.retry', retryOptions, (retry) => tried({ retry }));
+add('executeTask name', text, (value) => house.executeTask(value, task, 1));
+add('executeTask executor', callable, (value) => house.executeTask('x', value, 1));
+add('executeTask metadata', (value) => record(value) || value === null, (value) => house.executeTask('x', task, 1, value));
+add('register', nothing, (value) => house.register(value));
+add('registerExecutor type', someText, (value) => house.registerExecutor(value, listener as never));
+add('registerExecutor executor', callable, (value) => house.registerExecutor('wrong: executor', value));
+
+for (const name of ['attach', 'getTaskState', 'why', 'cancelTask', 'pauseTask', 'resumeTask', 'retryTask', 'removeTask'] as const)
+  add(`${name} id`, text, (value) => house[name](value));
+add('runs.retrieve id', text, (value) => house.runs.retrieve(value));
+add('runs.replay id', nothing, (value) => house.runs.replay(value));
+add('runs.replay options', options, (value) => house.runs.replay(run.id, value));
+for (const id of ['nobody', 'known']) {
+  const of = () => (id === 'known' ? run.id : id);
+  add(`pauseTask kind, ${id}`, nothing, (value) => house.pauseTask(of(), value));
+  add(`resumeTask policy, ${id}`, nothing, (value) => house.resumeTask(of(), value));
+}
+add('cleanupCompletedTasks', positive, (value) => house.cleanupCompletedTasks(value));
+add('list', options, (value) => house.list(value));
+const filter: Record<string, Accepts> = { status: list, taskIdentifier: text, text };
+addEach('list', { ...filter, limit: fromOne, cursor: text }, (given) => house.list(given));
+add('aggregateProgress', options, (value) => house.aggregateProgress(value));
+addEach('aggregateProgress', filter, (given) => house.aggregateProgress(given));
+addEach('runs.subscribe', filter, (given) => house.runs.subscribe(given, listener)());
+add('runs.subscribe listener', callable, (value) => house.runs.subscribe({}, value)());
+for (const verb of ['on', 'once'] as const) {
+  add(`${verb} name`, nothing, (value) => house[verb](value, listener));
+  add(`${verb} listener`, callable, (value) => house[verb]('complete', value)());
+  add(`${verb} options`, options, (value) => house[verb]('complete', listener, value)());
+  add(`${verb} signal`, nothing, (value) => house[verb]('complete', listener, { signal: value })());
+}
+add('off name', nothing, (value) => house.off(value, listener));
+add('off listener', callable, (value) => house.off('complete', value));
+add('waitOn name', nothing, (value) => house.waitOn(value));
+addWrong('waitOn options', options, (value) => house.waitOn('complete', value));
+add('waitOn signal', nothing, (value) => house.waitOn('complete', { signal: value }));
+add('events', options, (value) => house.events(value));
+addEach('events', { since: number, runId: text, types: list, signal: nothing }, (given) => house.events(given));
+add('subscribe', callable, (value) => house.subscribe(value)());
+add('subscribeTask id', text, (value) => house.subscribeTask(value, listener)());
+add('subscribeTask listener', callable, (value) => house.subscribeTask(run.id, value)());
+add('handle.pause', nothing, (value) => run.pause(value));
+add('handle.resume', nothing, (value) => run.resume(value));
+add('handle.onProgress', callable, (value) => run.onProgress(value)());
+add('handle.subscribe', callable, (value) => run.subscribe(value)());
+addWrong('handle.download', text, (value) => run.download(value));
+
+add('workerHandler create', callable, (value) => workerHandler(value));
+add('workerHandler options', options, (value) => workerHandler(listener as never, value));
+addEach('workerHandler', { size: fromOne, name: text }, (given) => workerHandler(listener as never, given));
+const scope = { postMessage: listener, addEventListener: listener, close: listener };
+add('serve', (value) => callable(value) || options(value) || (Array.isArray(value) && value.length === 0), (value) => serve(value, scope));
+add('registerCodec name', someText, (value) => registerCodec(value, { match: () => false, encode: listener, decode: listener } as never));
+add('registerCodec codec', nothing, (value) => registerCodec('wrong', value));
+for (const part of ['match', 'encode', 'decode'])
+  add(`registerCodec ${part}`, (value) => callable(value), (value) => registerCodec('wrong', { match: () => false, encode: listener, decode: listener, [part]: part === 'match' && callable(value) ? () => false : value } as never));
+
+add('TestClock', positive, (value) => new TestClock(value));
+add('TestClock.advance', duration, (value) => new TestClock().advance(value));
+add('TestClock.jump', number, (value) => new TestClock().jump(value));
+add('opfs', options, (value) => opfs(value));
+addEach('opfs', { client: callable, worker: callable, timers: record }, (given) => opfs(given));
+add('indexedDB', options, (value) => indexedDB(value));
+add('mirror first', nothing, (value) => mirror(value, indexedDB()));
+add('mirror second', nothing, (value) => mirror(opfs(), value));
+add('mirror options', options, (value) => mirror(opfs(), indexedDB(), value));
+add('local', nothing, (value) => local(value));
+
+/** The message shows the value, or what of it is wrong: an entry, an option nobody knows, one that is missing. */
+function isShown(value: any, message: string): boolean {
+  if (message.includes(describeValue(value))) return true;
+  if (Array.isArray(value)) return value.length > 0 ? message.includes(describeValue(value[0])) : /undefined|not 0/.test(message);
+  return typeof value === 'object' && value !== null && /"nonsense"|undefined/.test(message);
+}
+
+describe.each([...table])('%s', (_, { accepts, call, onlyWrong }) => {
+  it('refuses every wrong type at the call, shows the value and changes nothing', async () => {
+    const before = house.counts();
+    for (const [name, value] of Object.entries(values)) {
+      if (accepts(value)) continue;
+      let error: unknown = 'nothing was thrown';
+      try {
+        await call(value);
+      } catch (thrown) {
+        error = thrown;
+      }
+      expect(error, name).toBeInstanceOf(ConfigurationError);
+      expect(isShown(value, (error as Error).message), `${name}: ${(error as Error).message}`).toBe(true);
+    }
+    expect(house.counts()).toEqual(before);
+    expect(await house.trigger(task, 2).result()).toBe(2);
+  });
+
+  it.skipIf(onlyWrong)('takes every right one', async () => {
+    for (const [name, value] of Object.entries(values)) {
+      if (!accepts(value)) continue;
+      await expect((async () => void call(value))(), name).resolves.toBeUndefined();
+    }
+    await clock.settle();
+  });
+});
