@@ -1,8 +1,10 @@
 /**
  * Reads, once, what the predecessor of this library kept in localStorage: a JSON array of TaskStates
  * that had neither completed nor failed, without code and without inputs.
- * Invariant: the old entry is removed only when every run of it is acknowledged here.
+ * Invariant: a run leaves the old entry only when it is acknowledged here; one that can't be taken over
+ * stays there, is told, and stands in nobody's way.
  */
+import { describe } from './checks.ts';
 import type { Orchestrator } from './orchestrator.ts';
 import type { RecoveryReport } from './types.ts';
 
@@ -45,8 +47,17 @@ export async function importLegacy(house: Orchestrator, report: RecoveryReport):
     return;
   }
   if (!tasks) return;
-  const fresh = tasks.filter(({ id }) => !house.knows(id));
-  await Promise.all(fresh.map(({ id, name, metadata }) => house.intake.triggerWithoutInput(id, name, metadata ?? {}).accepted));
-  localStorage.removeItem(key);
-  report.kept.push(...fresh.map(({ id }) => id));
+  const left: LegacyTask[] = [];
+  const take = async (task: LegacyTask) => {
+    try {
+      await house.intake.triggerWithoutInput(task.id, task.name, task.metadata ?? {}).accepted;
+      report.kept.push(task.id);
+    } catch (error) {
+      left.push(task);
+      report.warnings.push(`The old task ${describe(task.id)} under localStorage "${key}" can't be taken over (${error instanceof Error ? error.message : error}); it is left there.`);
+    }
+  };
+  await Promise.all(tasks.filter(({ id }) => !house.knows(id)).map(take));
+  if (left.length > 0) localStorage.setItem(key, JSON.stringify(left));
+  else localStorage.removeItem(key);
 }

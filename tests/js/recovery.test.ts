@@ -286,6 +286,30 @@ describe('the predecessor’s localStorage', () => {
   });
 });
 
+describe('the predecessor’s store, damaged', () => {
+  it('H2: what can not be taken over stays where it was, is told, and keeps nothing from opening', async () => {
+    const whole = { id: 'whole', name: 'Processing: b.pdf', status: 'pending', metadata: { fileName: 'b.pdf' } };
+    const bad = [
+      { id: 'x'.repeat(200), name: 'too long', status: 'running', metadata: {} },
+      { id: 'listed', name: 'metadata is a list', status: 'running', metadata: ['a'] },
+      { id: 'counted', name: 'metadata is a number', status: 'paused', metadata: 5 },
+    ];
+    const entries = new Map([['mine', JSON.stringify([bad[0], whole, ...bad.slice(1)])]]);
+    vi.stubGlobal('localStorage', {
+      getItem: (key: string) => entries.get(key) ?? null,
+      setItem: (key: string, value: string) => void entries.set(key, value),
+      removeItem: (key: string) => void entries.delete(key),
+    });
+    const house = await open({ persistenceKey: 'mine' });
+    const report = await house.orchestrator.ready;
+    expect(report.kept).toEqual(['whole']);
+    expect(report.warnings).toHaveLength(bad.length);
+    for (const { id } of bad.slice(1)) expect(report.warnings.join('\n')).toContain(`"${id}"`);
+    expect(JSON.parse(entries.get('mine')!)).toEqual(bad);
+    expect(await house.orchestrator.trigger(defineTask({ id: 'goes on', run: async () => 1 }), null).result()).toBe(1);
+  });
+});
+
 describe('ids of one’s own', () => {
   it('a run triggered before the journal was read is refused if the journal knows its id', async () => {
     const house = await open();
