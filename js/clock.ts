@@ -3,6 +3,7 @@
  *
  * Invariant: the whole house has one host timer armed, for the earliest of all deadlines. In a page it
  * lives in a small worker, because page timers drop to one a minute in hidden tabs and a worker's don't.
+ * What may be a minute late has the page's own, so that it alone makes no worker.
  */
 
 import { checkNumber } from './checks.ts';
@@ -10,8 +11,11 @@ import { checkNumber } from './checks.ts';
 export interface Clock {
   /** Milliseconds since the epoch. */
   now(): number;
-  /** Calls back once at or after `atMs`; gives the way to cancel. */
-  schedule(atMs: number, callback: () => void): () => void;
+  /**
+   * Calls back once at or after `atMs`; gives the way to cancel.
+   * @param lateMs how late it may be, beside what a busy page takes; default 0
+   */
+  schedule(atMs: number, callback: () => void, lateMs?: number): () => void;
   /** Calls back in a fresh macrotask, after the page had its turn to render and take input. */
   defer(callback: () => void): void;
   /** Calls back before the next frame, or soon when the page is hidden. */
@@ -130,20 +134,15 @@ export class PageAlarm implements Alarm {
   }
 }
 
-export class SystemClock implements Clock {
-  #agenda = new Agenda();
-  #alarm: Alarm;
+/** An agenda and the alarm that rings for it. */
+class Bell {
+  readonly #agenda = new Agenda();
+  readonly #alarm: Alarm;
   #armedAtMs = Number.POSITIVE_INFINITY;
-  #channel: MessageChannel | undefined;
-  #deferred: (() => void)[] = [];
 
-  constructor(alarm: Alarm = new PageAlarm()) {
+  constructor(alarm: Alarm) {
     this.#alarm = alarm;
     alarm.onDue = () => this.#ring();
-  }
-
-  now(): number {
-    return Date.now();
   }
 
   schedule(atMs: number, callback: () => void): () => void {
@@ -151,6 +150,48 @@ export class SystemClock implements Clock {
     this.#agenda.add(entry);
     this.#arm();
     return () => this.#agenda.remove(entry);
+  }
+
+  dispose(): void {
+    this.#agenda.clear();
+    this.#alarm.dispose();
+  }
+
+  #arm(): void {
+    const nextAtMs = this.#agenda.nextAtMs;
+    // A timer that rings early is cheaper than one cancelled and set anew at each change.
+    if (nextAtMs >= this.#armedAtMs) return;
+    this.#armedAtMs = nextAtMs;
+    this.#alarm.arm(nextAtMs);
+  }
+
+  #ring(): void {
+    this.#armedAtMs = Number.POSITIVE_INFINITY;
+    for (let due = this.#agenda.takeDue(Date.now()); due; due = this.#agenda.takeDue(Date.now())) due.callback();
+    this.#arm();
+  }
+}
+
+const minuteMs = 60_000;
+
+export class SystemClock implements Clock {
+  readonly #alarm: Alarm;
+  readonly #exact: Bell;
+  readonly #loose = new Bell(new PageAlarm());
+  #channel: MessageChannel | undefined;
+  #deferred: (() => void)[] = [];
+
+  constructor(alarm: Alarm = new PageAlarm()) {
+    this.#alarm = alarm;
+    this.#exact = new Bell(alarm);
+  }
+
+  now(): number {
+    return Date.now();
+  }
+
+  schedule(atMs: number, callback: () => void, lateMs = 0): () => void {
+    return (lateMs >= minuteMs ? this.#loose : this.#exact).schedule(atMs, callback);
   }
 
   defer(callback: () => void): void {
@@ -183,8 +224,8 @@ export class SystemClock implements Clock {
   }
 
   dispose(): void {
-    this.#agenda.clear();
-    this.#alarm.dispose();
+    this.#exact.dispose();
+    this.#loose.dispose();
     this.#channel?.port1.close();
     this.#channel = undefined;
     this.#deferred = [];
@@ -198,20 +239,6 @@ export class SystemClock implements Clock {
       for (const callback of callbacks) callback();
     };
     return channel;
-  }
-
-  #arm(): void {
-    const nextAtMs = this.#agenda.nextAtMs;
-    // A timer that rings early is cheaper than one cancelled and set anew at each change.
-    if (nextAtMs >= this.#armedAtMs) return;
-    this.#armedAtMs = nextAtMs;
-    this.#alarm.arm(nextAtMs);
-  }
-
-  #ring(): void {
-    this.#armedAtMs = Number.POSITIVE_INFINITY;
-    for (let due = this.#agenda.takeDue(this.now()); due; due = this.#agenda.takeDue(this.now())) due.callback();
-    this.#arm();
   }
 }
 

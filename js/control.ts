@@ -91,10 +91,11 @@ export class Control {
   askRetention(): void {
     if (this.#retentionAsked) return;
     this.#retentionAsked = true;
-    this.#house.clock.schedule(this.#house.clock.now() + retentionDelayMs, () => {
+    const apply = () => {
       this.#retentionAsked = false;
       if (!this.#house.disposed) this.#applyRetention();
-    });
+    };
+    this.#house.clock.schedule(this.#house.clock.now() + retentionDelayMs, apply, retentionDelayMs);
   }
 
   #applyRetention(): void {

@@ -7,7 +7,7 @@
 import type { Core, MainModule } from './core.js';
 import * as P from './protocol.ts';
 
-const recordWords = P.RecordBytes / 4;
+export const recordWords = P.RecordBytes / 4;
 const inboxRecords = 1024;
 /** A frame stays small enough to fit into what a storage keeps in reserve. */
 const chunkPayloadBytes = 96 * 1024;
@@ -78,27 +78,11 @@ function carriesPayload(kind: number): boolean {
   return kind === P.CommandCreate || kind === P.CommandSettle || kind === P.CommandRecordStep || kind === P.CommandNote;
 }
 
-/** Events of one step, copied out of wasm memory. Reused: read it before the next step. */
+/** Events of one step as records, copied out of wasm memory. Reused: read it before the next step. */
 export class EventBatch {
   words = new Uint32Array(64 * recordWords);
   times = new Float64Array(this.words.buffer);
   count = 0;
-
-  kind(index: number): number {
-    return this.words[index * recordWords]!;
-  }
-  task(index: number): number {
-    return this.words[index * recordWords + 1]!;
-  }
-  a(index: number): number {
-    return this.words[index * recordWords + 2]!;
-  }
-  b(index: number): number {
-    return this.words[index * recordWords + 3]!;
-  }
-  at(index: number): number {
-    return this.times[index * 3 + 2]!;
-  }
 
   copyFrom(memory: Uint32Array, pointer: number, count: number): void {
     const length = count * recordWords;

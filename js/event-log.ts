@@ -11,14 +11,12 @@ import { checkEach, checkNames, checkNumber, checkSignal, checkText, oneOf, refu
 import type { EventBatch, Engine } from './engine.ts';
 import { capacity, type EventOwner, FormerOwners, Records, recordWords, remainsOf, stepName, stepsOf } from './event-records.ts';
 import { Past } from './event-past.ts';
-import { concernsRun, endsRun, eventTypes, KindClockJumped, wordOf } from './event-words.ts';
+import { concernsRun, endsRun, eventTypes, KindClockJumped, MarkNotKept, marks, MarkStep, wordOf } from './event-words.ts';
 import type { Announcements } from './journal.ts';
 import * as P from './protocol.ts';
 import type { Run } from './run.ts';
 import type { EventsOptions, RunEvent } from './types.ts';
 
-/** Events that are copied faster one by one. */
-const few = 8;
 /** Numbers that change hands before those whose events are gone are looked for. */
 const sweepEvery = 1000;
 
@@ -68,24 +66,19 @@ export class EventLog {
   /** The events of one step, before they are applied. */
   append(events: EventBatch, runs: readonly (Run | undefined)[], nowMs: number): void {
     const from = this.#end;
-    const first = from % capacity;
-    if (events.count < few || first + events.count > capacity || !this.#appendAll(events, runs, nowMs, first)) {
+    if (!this.#appendAll(events, from % capacity)) {
       for (let index = 0; index < events.count; index++) this.#appendOne(events, index, runs, nowMs);
     }
     if (this.#end > from) this.#awaitFrame(from);
   }
 
-  /** One copy for a whole step. False, and nothing was done, where some of it is not to be kept. */
-  #appendAll(events: EventBatch, runs: readonly (Run | undefined)[], nowMs: number, first: number): boolean {
-    const { count, words } = events;
-    for (let index = 0; index < count; index++) if (words[index * recordWords]! >= P.EventRejected) return false;
-    while (first + count > this.#ring.room) this.#ring.grow();
-    const ring = this.#ring;
-    ring.words.set(words.subarray(0, count * recordWords), first * recordWords);
-    ring.stamps.fill(nowMs, first, first + count);
-    for (let index = 0; index < count; index++) {
-      if (words[index * recordWords] === P.EventStepRecorded) this.#numberStep(first + index, runs);
-    }
+  /** One copy for a whole step. False, and nothing was done, where a record of it needs a look. */
+  #appendAll({ count, words }: EventBatch, first: number): boolean {
+    let seen = first + count > capacity ? MarkNotKept : 0;
+    for (let word = 0; word < count * recordWords; word += recordWords) seen |= marks[words[word]!]!;
+    if (seen !== 0) return false;
+    if (first + count > this.#ring.room) this.#ring.grow();
+    this.#ring.words.set(words.subarray(0, count * recordWords), first * recordWords);
     this.#end += count;
     return true;
   }
@@ -93,12 +86,12 @@ export class EventLog {
   #appendOne(events: EventBatch, index: number, runs: readonly (Run | undefined)[], nowMs: number): void {
     const word = index * recordWords;
     const kind = events.words[word]!;
-    if (kind >= P.EventRejected) return;
+    if (marks[kind]! & MarkNotKept) return;
     const slot = this.#next();
     const ring = this.#ring;
     ring.stamps[slot] = nowMs;
     for (let part = 0; part < recordWords; part++) ring.words[slot * recordWords + part] = events.words[word + part]!;
-    if (kind === P.EventStepRecorded) this.#numberStep(slot, runs);
+    if (marks[kind]! & MarkStep) this.#numberStep(slot, runs);
   }
 
   /** A payload's length tells nobody anything; which step it was does. */

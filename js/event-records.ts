@@ -76,11 +76,11 @@ export class FormerOwners {
   }
 }
 
-/** Grows up to the capacity. */
+/** Grows to the capacity at once when it grows at all: room that nothing is written to takes no memory, copies do. */
 export class Records {
   words: Uint32Array = new Uint32Array(256 * recordWords);
   times: Float64Array = new Float64Array(this.words.buffer);
-  /** When the step was; not every record says it. */
+  /** When the step was, for the records that do not say it. */
   stamps: Float64Array = new Float64Array(256);
 
   get room(): number {
@@ -88,10 +88,9 @@ export class Records {
   }
 
   grow(): void {
-    const room = Math.min(this.room * 2, capacity);
-    this.words = enlarged(this.words, new Uint32Array(room * recordWords));
+    this.words = enlarged(this.words, new Uint32Array(capacity * recordWords));
     this.times = new Float64Array(this.words.buffer);
-    this.stamps = enlarged(this.stamps, new Float64Array(room));
+    this.stamps = enlarged(this.stamps, new Float64Array(capacity));
   }
 }
 

@@ -91,6 +91,15 @@ const words = new Map<number, Word>([
   [KindClockJumped, { type: 'clockJumped', data: ({ at }) => ({ byMs: at }), untimed: true }],
 ]);
 
+/** What the event log has to know of a kind: with none of these marks a record is copied as it is. */
+export const MarkUntimed = 1;
+export const MarkStep = 2;
+export const MarkNotKept = 4;
+export const marks = new Uint8Array(256);
+marks.fill(MarkNotKept, P.EventRejected);
+for (const [kind, { untimed }] of words) if (untimed && kind < marks.length) marks[kind] = MarkUntimed;
+marks[P.EventStepRecorded] = MarkStep;
+
 /** undefined: not for people. */
 export function wordOf(kind: number): Word | undefined {
   return words.get(kind);

@@ -12,9 +12,9 @@ import { notBeforeMs, type ResolvedRunOptions, resolvePolicy, resolveRunOptions,
 import type { Orchestrator } from './orchestrator.ts';
 import { type EnvelopeHeader, knownHeader, knownMetadata, readMetadata } from './payloads.ts';
 import * as P from './protocol.ts';
-import { type Definition, executorHandler, executorType } from './registry.ts';
+import { type Definition, executorHandler, executorType, isTask } from './registry.ts';
 import { Run } from './run.ts';
-import type { TaskExecutor, TaskHandler, TriggerOptions } from './types.ts';
+import type { Task, TaskExecutor, TaskHandler, TriggerOptions } from './types.ts';
 
 const digits = (number: number, length: number): string => number.toString(32).padStart(length, '0');
 const lowDigits = Array.from({ length: 1024 }, (_, number) => digits(number, 2));
@@ -22,7 +22,10 @@ const lowDigits = Array.from({ length: 1024 }, (_, number) => digits(number, 2))
 export class Intake {
   readonly #house: Orchestrator;
   readonly #sessionToken: string;
-  readonly #prepared = new WeakMap<Definition, ResolvedRunOptions>();
+  #prepared = new WeakMap<Definition, ResolvedRunOptions>();
+  /** What was triggered last: most calls are about the same. */
+  #lastTask: { task: Task; definition: Definition } | undefined;
+  #lastPrepared: { definition: Definition; options: ResolvedRunOptions } | undefined;
   #created = 0;
   #idMs = 0;
   #idPrefix = '';
@@ -33,8 +36,26 @@ export class Intake {
   }
 
   /** The orchestrator's defaults changed. */
-  forgetPrepared(definition: Definition): void {
-    this.#prepared.delete(definition);
+  forgetPrepared(): void {
+    this.#prepared = new WeakMap();
+    this.#lastPrepared = undefined;
+  }
+
+  /** Another definition may count for an id now. */
+  definitionsChanged(): void {
+    this.#lastTask = undefined;
+  }
+
+  triggerTask(task: Task, input: unknown, options: TriggerOptions | undefined): Run {
+    const definition = this.#lastTask?.task === task ? this.#lastTask.definition : this.#definitionOf(task);
+    return this.trigger(definition, input, options);
+  }
+
+  #definitionOf(task: Task): Definition {
+    if (!isTask(task)) throw new ConfigurationError(`trigger needs a task made by defineTask, not ${describe(task)}.`);
+    const definition = this.#house.definitionOfTask(task);
+    this.#lastTask = { task, definition };
+    return definition;
   }
 
   trigger(definition: Definition, input: unknown, options: TriggerOptions | undefined, replayOf?: string, family?: Family): Run {
@@ -48,7 +69,8 @@ export class Intake {
     run.definition = definition;
     run.options = this.#resolve(definition, options);
     run.knownId = options?.id;
-    run.createdAfterMs = this.#house.clock.now() - this.#house.madeAtMs;
+    // What waits for a moment needs the exact one.
+    run.createdAfterMs = (run.options.plain ? this.#house.pump.burstMs : this.#house.clock.now()) - this.#house.madeAtMs;
     const metadata = options?.metadata ?? definition.spec.metadata;
     if (options || metadata || replayOf !== undefined || family || run.options.delay !== undefined) {
       const extra = run.ownExtra;
@@ -89,8 +111,10 @@ export class Intake {
       const resolved = resolveRunOptions(this.#house.table, [options, definition.spec, this.#defaults(), handlerDefaults(definition)]);
       return options.retry ? { ...resolved, ownPolicy: true } : resolved;
     }
+    if (this.#lastPrepared?.definition === definition) return this.#lastPrepared.options;
     let prepared = this.#prepared.get(definition);
     if (!prepared) this.#prepared.set(definition, (prepared = resolveRunOptions(this.#house.table, [definition.spec, this.#defaults(), handlerDefaults(definition)])));
+    this.#lastPrepared = { definition, options: prepared };
     return prepared;
   }
 

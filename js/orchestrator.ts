@@ -110,6 +110,7 @@ export class Orchestrator implements OrchestratorApi {
   setOptions(partial: Partial<OrchestratorOptions>): void {
     checkOrchestratorOptions(partial, 'setOptions');
     this.#options = { ...this.#options, ...partial };
+    this.intake.forgetPrepared();
     this.store.hearProgress(this.#options.onProgress);
     for (const task of partial.tasks ?? []) this.register(task);
     for (const [name, queue] of Object.entries(partial.queues ?? {})) this.table.declareQueue(name, queue);
@@ -147,6 +148,7 @@ export class Orchestrator implements OrchestratorApi {
   }
 
   #definitionAdded(id: string): void {
+    this.intake.definitionsChanged();
     for (const run of this.pump.runs) {
       if (!run || run.identifier !== id || run.end !== End.None) continue;
       run.definition = undefined;
@@ -165,8 +167,7 @@ export class Orchestrator implements OrchestratorApi {
   // Triggering
 
   trigger<Id extends string, I, O>(task: Task<Id, I, O>, input: I, options?: TriggerOptions): RunHandle<O, Id> {
-    if (!isTask(task)) throw new ConfigurationError(`trigger needs a task made by defineTask, not ${describe(task)}.`);
-    return this.intake.trigger(this.definitionOfTask(task as Task), input, options) as Run<O, Id>;
+    return this.intake.triggerTask(task as Task, input, options) as Run<O, Id>;
   }
 
   async run<I, O>(task: Task<string, I, O>, input: I, options?: TriggerOptions): Promise<O> {

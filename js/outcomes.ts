@@ -28,7 +28,7 @@ export class Outcomes {
     run.announced = true;
     this.#house.changed(run);
     run.extra.completion?.resolve();
-    if (run.delivery) this.deliver(run);
+    if (run.deliver) this.deliver(run);
     if (run.end === End.Completed) this.#announceSuccess(run);
     else if (run.end === End.Failed) this.#announceFailure(run);
     this.#house.control.askRetention();
@@ -62,15 +62,15 @@ export class Outcomes {
 
   /** At once, unless a result with blobs has to be loaded. */
   deliver(run: Run): void {
-    const { resolve, reject } = run.delivery!;
-    // Whoever asks again gets a promise of their own; this one's functions are not kept with the run.
-    run.delivery = undefined;
-    if (run.end !== End.Completed) return reject(this.errorOf(run));
-    if (needsLoading(run)) return void this.outputOf(run).then(resolve, reject);
+    const deliver = run.deliver!;
+    // Whoever asks again gets a promise of their own; this one and its function are not kept with the run.
+    run.promised = run.deliver = undefined;
+    if (run.end !== End.Completed) return deliver(Promise.reject(this.errorOf(run)));
+    if (needsLoading(run)) return deliver(this.outputOf(run));
     try {
-      resolve(this.#outputNow(run));
+      deliver(this.#outputNow(run));
     } catch (error) {
-      reject(error);
+      deliver(Promise.reject(error));
     }
   }
 

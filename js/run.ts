@@ -114,8 +114,9 @@ export class Run<Output = any, Id extends string = string> implements RunHandle<
   announced = false;
   /** Listeners are about to hear that it changed. */
   dirty = false;
-  /** What `result()` gives until the end is announced. */
-  delivery: Settlement | undefined;
+  /** What `result()` gives until the end is announced, and what settles it. */
+  promised: Promise<any> | undefined;
+  deliver: Settlement['resolve'] | undefined;
   /** To read what only some runs have. */
   extra: Readonly<RunExtra> = noExtra;
 
@@ -171,9 +172,10 @@ export class Run<Output = any, Id extends string = string> implements RunHandle<
   }
 
   result(): Promise<Output> {
-    if (this.delivery) return this.delivery.promise;
-    const { promise, reject } = (this.delivery = delivery());
-    if (this.extra.refusal !== undefined) reject(this.extra.refusal);
+    if (this.promised) return this.promised;
+    const promise = (this.promised = new Promise<any>(capture));
+    this.deliver = resolve;
+    if (this.extra.refusal !== undefined) this.deliver(Promise.reject(this.extra.refusal));
     else if (this.announced) this.host.deliver(this);
     return promise;
   }
@@ -189,7 +191,7 @@ export class Run<Output = any, Id extends string = string> implements RunHandle<
     extra.refusal = error;
     extra.acceptance?.reject(error);
     extra.completion?.reject(error);
-    this.delivery?.reject(error);
+    this.deliver?.(Promise.reject(error));
   }
 
   wait(): ResultPromise<Output, Id> {

@@ -253,6 +253,26 @@ for (const storage of ['memory', undefined] as const) {
       expect(heard).toEqual([[run.id, 50], 60]);
     });
 
+    it('A9: setOptions counts for runs triggered from now on, of a task that was triggered before too', async () => {
+      const { orchestrator } = await open(options);
+      const task = defineTask({ id: 'limited', run: () => 1 });
+      const before = orchestrator.trigger(task, null);
+      orchestrator.setOptions({ maxRetries: 6 });
+      const after = orchestrator.trigger(task, null);
+      await Promise.all([before.result(), after.result()]);
+      expect([before.state.maxRetries, after.state.maxRetries]).toEqual([2, 6]);
+    });
+
+    it('A9: the last definition of an id counts, of a task that was triggered before too', async () => {
+      const { orchestrator } = await open(options);
+      const first = defineTask({ id: 'replaced', run: () => 'first' });
+      expect(await orchestrator.trigger(first, null).result()).toBe('first');
+      const second = defineTask({ id: 'replaced', run: () => 'second' });
+      expect(await orchestrator.trigger(second, null).result()).toBe('second');
+      expect(await orchestrator.trigger(first, null).result()).toBe('first');
+      expect(await orchestrator.trigger(second, null).result()).toBe('second');
+    });
+
     it('G10, G11: a listener that throws or triggers harms nobody', async () => {
       const errors: unknown[] = [];
       const { orchestrator, clock } = await open({ ...options, onListenerError: (error) => errors.push(error) });
