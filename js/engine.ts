@@ -78,6 +78,12 @@ function carriesPayload(kind: number): boolean {
   return kind === P.CommandCreate || kind === P.CommandSettle || kind === P.CommandRecordStep || kind === P.CommandNote;
 }
 
+/** A few words are copied before a view of them is made. */
+function copyWords(from: Uint32Array, start: number, to: Uint32Array, at: number, length: number): void {
+  if (length > 32) to.set(from.subarray(start, start + length), at);
+  else for (let index = 0; index < length; index++) to[at + index] = from[start + index]!;
+}
+
 /** Events of one step as records, copied out of wasm memory. Reused: read it before the next step. */
 export class EventBatch {
   words = new Uint32Array(64 * recordWords);
@@ -90,9 +96,7 @@ export class EventBatch {
       this.words = new Uint32Array(length * 2);
       this.times = new Float64Array(this.words.buffer);
     }
-    const start = pointer >> 2;
-    if (count <= 4) for (let index = 0; index < length; index++) this.words[index] = memory[start + index]!;
-    else this.words.set(memory.subarray(start, start + length));
+    copyWords(memory, pointer >> 2, this.words, 0, length);
     this.count = count;
   }
 }
@@ -102,6 +106,11 @@ export class Engine {
   readonly #create: () => Core;
   #core: Core;
   readonly events = new EventBatch();
+  /** When the core wants to be stepped again, in host time, as of the last step; Infinity: never. */
+  deadlineMs = Number.POSITIVE_INFINITY;
+  /** Where they lie as long as the core lives; only views of the memory come and go. */
+  #inbox = 0;
+  #report = 0;
   /** Commands of one pump already carried out. */
   #doneRecords = 0;
   #doneBytes = 0;
@@ -109,7 +118,19 @@ export class Engine {
   constructor(module: MainModule, session: number, seed: number) {
     this.#module = module;
     this.#create = () => new module.Core(session, seed);
-    this.#core = this.#create();
+    this.#core = this.#fresh();
+  }
+
+  #fresh(): Core {
+    const core = this.#create();
+    this.#inbox = core.inbox();
+    this.#report = core.report();
+    return core;
+  }
+
+  /** Nothing that is stepped from now on is gathered for a frame. */
+  keepNothing(): void {
+    this.#core.keepNothing();
   }
 
   /** Frees the core. The engine is of no use afterwards. */
@@ -129,13 +150,15 @@ export class Engine {
       const area = core.reserve(bytes);
       this.#module.HEAPU8.set(buffer.bytes.subarray(this.#doneBytes, this.#doneBytes + bytes), area);
     }
-    if (count > 0) {
-      const words = buffer.words.subarray(first * recordWords, (first + count) * recordWords);
-      this.#module.HEAPU32.set(words, core.inbox() >> 2);
-    }
-    const events = core.step(count, bytes, nowMs);
-    this.events.copyFrom(this.#module.HEAPU32, core.outbox(), events);
+    copyWords(buffer.words, first * recordWords, this.#module.HEAPU32, this.#inbox >> 2, count * recordWords);
+    this.#stepped(core.step(count, bytes, nowMs));
     return this.#advance(buffer, count, bytes);
+  }
+
+  #stepped(events: number): void {
+    const memory: Uint32Array = this.#module.HEAPU32;
+    this.deadlineMs = this.#module.HEAPF64[this.#report >> 3];
+    this.events.copyFrom(memory, memory[(this.#report >> 2) + 2]!, events);
   }
 
   #chunk(buffer: CommandBuffer, first: number): { count: number; bytes: number } {
@@ -168,26 +191,14 @@ export class Engine {
     const record = new Uint32Array(recordWords);
     record[0] = kind;
     new Float64Array(record.buffer)[2] = at;
-    const core = this.#core;
-    this.#module.HEAPU32.set(record, core.inbox() >> 2);
-    const events = core.step(1, 0, nowMs);
-    this.events.copyFrom(this.#module.HEAPU32, core.outbox(), events);
-  }
-
-  /** When the core wants to be stepped again, in host time; Infinity: never. */
-  get deadlineMs(): number {
-    return this.#core.deadline();
+    copyWords(record, 0, this.#module.HEAPU32, this.#inbox >> 2, recordWords);
+    this.#stepped(this.#core.step(1, 0, nowMs));
   }
 
   /** Everything stepped since the last seal as one frame for the log; undefined when there is nothing. */
   seal(): Uint8Array<ArrayBuffer> | undefined {
     const length = this.#core.seal();
     return length === 0 ? undefined : this.#frame(length);
-  }
-
-  /** Where nothing is kept: what was stepped since the last seal is let go. */
-  discard(): void {
-    this.#core.discard();
   }
 
   /** A compacted log; the next frame continues the old one until `commitCompaction`. */
@@ -207,7 +218,7 @@ export class Engine {
     if (validBytes >= -1) return validBytes;
     // A frame that can't be true has left its traces in this core.
     this.#core.delete();
-    this.#core = this.#create();
+    this.#core = this.#fresh();
     return this.load(log.subarray(0, -2 - validBytes));
   }
 

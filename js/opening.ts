@@ -96,6 +96,7 @@ export class Opening implements TabsHost {
       const [module, storage] = await Promise.all([loadCore(wasm), this.inMemory ? undefined : this.#openStorage()]);
       const engine = new Engine(module, this.#session, seed ?? randomSeed());
       if (storage) await this.#recover(engine, storage);
+      else engine.keepNothing();
       this.#house.pump.start(engine);
       this.#house.refuseDuplicates();
       // Who looked before saw nothing; ended runs give no other occasion to look again.

@@ -228,7 +228,6 @@ export class Orchestrator implements OrchestratorApi {
   /** Events are read: what they bring is stored, or announced at once where nothing is kept. */
   stepped(): void {
     if (this.journal) return this.journal.handOver();
-    this.pump.engine.discard();
     if (this.#unkept.length > 0) {
       const ended = this.#unkept;
       this.#unkept = [];

@@ -70,7 +70,7 @@ export class Rebuilder {
         const log = house.journal.log();
         engine.load(log);
         house.pump.moveFound(engine, log);
-      }
+      } else engine.keepNothing();
       recreateUnknown(house, engine);
       house.pump.commands.push(P.CommandRecover, 0, 1);
       house.pump.start(engine);

@@ -9,10 +9,7 @@ namespace holdfast {
 
 void Core::apply(const Record& event) {
   const auto kind = static_cast<Event>(event.kind);
-  if (tells_time(kind)) {
-    event_time_ = std::max(event_time_, event.at);
-    time_ = std::max(time_, event.at);
-  }
+  if (tells_time(kind)) pass_time(event.at);
   HOLDFAST_HALF_WAY();
   switch (kind) {
     case Event::Created:
@@ -32,10 +29,24 @@ void Core::apply(const Record& event) {
     default:
       break;
   }
-  const std::uint32_t slot = tasks_.find(event.task);
+  apply_of(tasks_.find(event.task), event);
+}
+
+// An event of the task in this slot.
+void Core::apply_of(std::uint32_t slot, const Record& event) {
+  const auto kind = static_cast<Event>(event.kind);
   HOLDFAST_CHECK(slot != kNone && (states_before(kind) & bit(tasks_[slot].state)) != 0);
-  if (tells_time(kind)) tasks_[slot].updated_at = event.at;
+  if (tells_time(kind)) {
+    pass_time(event.at);
+    tasks_[slot].updated_at = event.at;
+  }
+  HOLDFAST_HALF_WAY();
   apply_to_task(kind, event, slot);
+}
+
+void Core::pass_time(double at) {
+  event_time_ = std::max(event_time_, at);
+  time_ = std::max(time_, at);
 }
 
 void Core::apply_to_task(Event kind, const Record& event, std::uint32_t slot) {
@@ -53,7 +64,7 @@ void Core::apply_to_task(Event kind, const Record& event, std::uint32_t slot) {
       task.recoveries = 0;
       return;
     case Event::Progressed:
-      task.progress = event.at;
+      own_extra(task).progress = event.at;
       return;
     case Event::Stopping: return apply_stopping(slot, event);
     case Event::AttemptFailed: return apply_attempt_failed(slot, event);
@@ -111,8 +122,7 @@ void Core::apply_created(const Record& event) {
 
 void Core::apply_task_set(std::uint32_t slot, TaskField field, double value) {
   Task& task = tasks_[slot];
-  const bool queued = limits_.queued(slot);
-  if (queued) limits_.dequeue(slot);
+  leave_lane(slot);
   switch (field) {
     case TaskField::Priority: task.priority = static_cast<std::int32_t>(value); break;
     case TaskField::Queue: task.queue = static_cast<std::uint16_t>(value); break;
@@ -161,8 +171,11 @@ void Core::apply_started(std::uint32_t slot, const Record& event) {
   task.attempt = event.a;
   if (task.started_at == 0) task.started_at = event.at;
   task.flags |= kTried;
-  task.progress = std::numeric_limits<double>::quiet_NaN();
-  if (extra(task).attempt_timeout_ms > 0) own_extra(task).attempt_at = event.at;
+  if (task.extra != kNone) {
+    TaskExtra& more = extras_[task.extra];
+    more.progress = std::numeric_limits<double>::quiet_NaN();
+    if (more.attempt_timeout_ms > 0) more.attempt_at = event.at;
+  }
   move(slot, State::Running);
 }
 
@@ -182,19 +195,21 @@ void Core::apply_attempt_failed(std::uint32_t slot, const Record& event) {
   Task& task = tasks_[slot];
   if (!task.has(kSubmitted)) return;  // a snapshot: it only brings the error
   task.failures += task.failures < 0xffffffff;
-  task.last_outcome = static_cast<Outcome>(event.a >> 24);
-  task.closed_attempt = task.attempt;
   task.stop = StopReason::None;
-  clear_alarm(task);
   task.flags &= static_cast<std::uint16_t>(~kParked);
-  task.due_at = 0;
+  TaskExtra& more = own_extra(task);
+  more.last_outcome = static_cast<Outcome>(event.a >> 24);
+  more.closed_attempt = task.attempt;
+  more.alarm_at = 0;
+  more.due_at = 0;
   move(slot, State::Delayed);  // RetryScheduled says until when, or Failed follows
 }
 
 void Core::apply_retry_scheduled(std::uint32_t slot, const Record& event) {
   Task& task = tasks_[slot];
-  task.due_at = event.at;
-  task.delay_ms = std::max(0.0, event.at - task.updated_at);
+  TaskExtra& more = own_extra(task);
+  more.due_at = event.at;
+  more.delay_ms = std::max(0.0, event.at - task.updated_at);
   arm(slot);
 }
 
@@ -205,7 +220,7 @@ void Core::apply_interrupted(std::uint32_t slot, const Record& event) {
   clear_alarm(task);
   // It had its turn already: it goes on before new ones.
   task.flags = static_cast<std::uint16_t>((task.flags & ~(kParked | kWoken | kOrphan)) | kAhead);
-  if (limits_.queued(slot)) limits_.dequeue(slot);
+  leave_lane(slot);
   move(slot, State::Ready);
 }
 
@@ -237,7 +252,7 @@ void Core::apply_unpaused(std::uint32_t slot, const Record& event) {
       if (at == 0 || policy == ResumePolicy::KeepDeadline) return at;
       return std::min(policy == ResumePolicy::Remaining ? at + passed : event.at + whole, kMaxTimeMs);
     };
-    if (task.state == State::Delayed) task.due_at = moved(task.due_at, task.delay_ms);
+    if (task.state == State::Delayed) more.due_at = moved(more.due_at, more.delay_ms);
     more.expires_at = moved(more.expires_at, more.time_to_live_ms);
     more.paused_at = 0;
   }
@@ -250,16 +265,15 @@ void Core::apply_retried(std::uint32_t slot) {
   task.flags = kSubmitted;
   task.failures = 0;
   task.recoveries = 0;
-  task.closed_attempt = task.attempt;
   task.end = 0;
-  task.progress = std::numeric_limits<double>::quiet_NaN();
-  task.started_at = task.due_at = task.delay_ms = 0;
-  if (task.extra != kNone) {
-    TaskExtra& more = extras_[task.extra];
-    more.deadline_at = more.expires_at = more.not_before = 0;
-    more.grace_ends_at = 0;
-    more.stop_note = 0;
-  }
+  task.started_at = 0;
+  TaskExtra& more = own_extra(task);
+  more.closed_attempt = task.attempt;
+  more.progress = std::numeric_limits<double>::quiet_NaN();
+  more.due_at = more.delay_ms = 0;
+  more.deadline_at = more.expires_at = more.not_before = 0;
+  more.grace_ends_at = 0;
+  more.stop_note = 0;
   const std::uint32_t parent = family_.parent(slot);
   if (parent != kNone) {
     // Whoever is tried again after the parent's end goes on alone; while it is ending, not at all.
@@ -271,7 +285,7 @@ void Core::apply_retried(std::uint32_t slot) {
 
 void Core::apply_forgotten(std::uint32_t slot) {
   Task& task = tasks_[slot];
-  HOLDFAST_CHECK(!limits_.queued(slot) && graph_.unmet(slot) == 0);
+  HOLDFAST_CHECK(!task.has(kQueued) && graph_.unmet(slot) == 0);
   free_extra(task);
   groups_.forget(slot);
   family_.forget(slot);
@@ -354,8 +368,9 @@ void Core::unblock(std::uint32_t slot) {
   if (graph_.unmet(slot) > 0) return arm(slot);
   const double not_before = extra(task).not_before;
   if (not_before <= time_) return move(slot, State::Ready);
-  task.due_at = not_before;
-  task.delay_ms = not_before - time_;
+  TaskExtra& more = own_extra(task);
+  more.due_at = not_before;
+  more.delay_ms = not_before - time_;
   move(slot, State::Delayed);
 }
 
@@ -364,29 +379,48 @@ void Core::move(std::uint32_t slot, State state) {
   const std::uint32_t group = groups_.of(slot);
   const bool ran = task.state == State::Running;
   if (state == State::Running) limits_.acquire(task.queue, group);
-  if (limits_.queued(slot)) limits_.dequeue(slot);
+  leave_lane(slot);
   if (ran) limits_.release(task.queue, group);
   HOLDFAST_HALF_WAY();
   task.state = state;
-  if (state != State::Delayed) task.due_at = 0;
-  if (state != State::Ready) task.flags &= static_cast<std::uint16_t>(~(kWoken | kAhead));
-  place(slot);
+  if (state != State::Delayed && task.extra != kNone) extras_[task.extra].due_at = 0;
+  if (state != State::Ready) {
+    task.flags &= static_cast<std::uint16_t>(~(kWoken | kAhead));
+  } else if (task.startable()) {
+    join_lane(slot, group);
+  }
+  arm(slot);
 }
 
 // Puts the task where its state and holds say: into its lane or out of it, and its timer right.
 void Core::place(std::uint32_t slot) {
-  Task& task = tasks_[slot];
+  const Task& task = tasks_[slot];
   const bool wanted = task.state == State::Ready && task.startable();
-  if (wanted && !limits_.queued(slot)) {
-    const double time_to_live = extra(task).time_to_live_ms;
-    if (time_to_live > 0 && !task.has(kTried) && extra(task).expires_at == 0) {
-      own_extra(task).expires_at = std::min(time_ + time_to_live, kMaxTimeMs);
-    }
-    limits_.enqueue({slot, groups_.of(slot), task.priority, task.queue}, task.has(kAhead));
-  } else if (!wanted && limits_.queued(slot)) {
-    limits_.dequeue(slot);
+  if (!wanted) {
+    leave_lane(slot);
+  } else if (!task.has(kQueued)) {
+    join_lane(slot, groups_.of(slot));
   }
   arm(slot);
+}
+
+void Core::join_lane(std::uint32_t slot, std::uint32_t group) {
+  Task& task = tasks_[slot];
+  if (task.extra != kNone) {
+    TaskExtra& more = extras_[task.extra];
+    if (more.time_to_live_ms > 0 && !task.has(kTried) && more.expires_at == 0) {
+      more.expires_at = std::min(time_ + more.time_to_live_ms, kMaxTimeMs);
+    }
+  }
+  task.flags |= kQueued;
+  limits_.enqueue({slot, group, task.priority, task.queue}, task.has(kAhead));
+}
+
+void Core::leave_lane(std::uint32_t slot) {
+  Task& task = tasks_[slot];
+  if (!task.has(kQueued)) return;
+  task.flags &= static_cast<std::uint16_t>(~kQueued);
+  limits_.dequeue(slot);
 }
 
 void Core::arm(std::uint32_t slot) {
@@ -402,11 +436,10 @@ void Core::arm(std::uint32_t slot) {
 
 // The earliest moment at which `fire` has something to do for the task.
 double Core::next_due(const Task& task) const {
-  if (task.ended() || !task.has(kSubmitted)) return kNever;
-  double due = kNever;
-  if (task.state == State::Delayed && task.due_at > 0 && !task.has(kPaused)) due = task.due_at;
-  if (task.extra == kNone) return due;
+  if (task.extra == kNone || task.ended() || !task.has(kSubmitted)) return kNever;
   const TaskExtra& more = extras_[task.extra];
+  double due = kNever;
+  if (task.state == State::Delayed && more.due_at > 0 && !task.has(kPaused)) due = more.due_at;
   const bool may_overrun = task.stop == StopReason::None || task.stop == StopReason::Timeout ||
                            task.stop == StopReason::Interrupt;
   if (more.deadline_at > 0 && may_overrun) due = std::min(due, more.deadline_at);

@@ -95,10 +95,11 @@ void Core::start(std::uint32_t slot) {
 
 void Core::fail_attempt(std::uint32_t slot, Outcome outcome, Bytes payload, double retry_at) {
   const Task& task = tasks_[slot];
-  emit_record({static_cast<std::uint32_t>(Event::AttemptFailed), task.number,
-               pack(task.attempt, static_cast<std::uint32_t>(outcome)),
-               static_cast<std::uint32_t>(payload.size()), time_},
-              payload);
+  emit_of(slot,
+          {static_cast<std::uint32_t>(Event::AttemptFailed), task.number,
+           pack(task.attempt, static_cast<std::uint32_t>(outcome)),
+           static_cast<std::uint32_t>(payload.size()), time_},
+          payload);
   if (outcome == Outcome::Fatal) return fail(slot, FailReason::Fatal);
   const RetryPolicy& policy = policies_[task.policy].policy;
   // No limit is no limit, even for what has failed four thousand million times.
@@ -112,7 +113,7 @@ void Core::fail_attempt(std::uint32_t slot, Outcome outcome, Bytes payload, doub
 double Core::next_attempt_at(const Task& task, double asked_at) {
   if (asked_at > 0) return std::clamp(asked_at, time_, kMaxTimeMs);
   const RetryPolicy& policy = policies_[task.policy].policy;
-  const double delay = retry_delay_ms(policy, task.failures, task.delay_ms, random_);
+  const double delay = retry_delay_ms(policy, task.failures, extra(task).delay_ms, random_);
   return std::min(time_ + delay, kMaxTimeMs);
 }
 
@@ -191,15 +192,13 @@ void Core::recover_task(std::uint32_t slot, bool orderly) {
 
 // An end can make edges unmeetable and groups settle, which ends further tasks: a list, not recursion.
 void Core::draw_consequences() {
-  while (true) {
+  while (!doomed_.empty() || !bereft_.empty() || groups_.any_changed()) {
     if (!doomed_.empty()) {
       cancel_doomed();
     } else if (!bereft_.empty()) {
       cancel_children();
-    } else if (const std::uint32_t group = groups_.take_changed(); group != kNone) {
-      look_at_group(group);
     } else {
-      return;
+      look_at_group(groups_.take_changed());
     }
   }
 }
@@ -244,14 +243,24 @@ void Core::emit(Event event, std::uint32_t slot, std::uint32_t a, std::uint32_t 
 }
 
 void Core::emit_at(Event event, std::uint32_t slot, std::uint32_t a, std::uint32_t b, double at) {
-  emit_record({static_cast<std::uint32_t>(event), tasks_[slot].number, a, b, at});
+  emit_of(slot, {static_cast<std::uint32_t>(event), tasks_[slot].number, a, b, at});
+}
+
+void Core::emit_of(std::uint32_t slot, const Record& event, Bytes payload) {
+  write(event, payload);
+  apply_of(slot, event);
 }
 
 void Core::emit_record(const Record& event, Bytes payload) {
-  outbox_.push_back(event);
-  unsealed_.events.push_back(event);
-  unsealed_.payloads.insert(unsealed_.payloads.end(), payload.begin(), payload.end());
+  write(event, payload);
   apply(event);
+}
+
+void Core::write(const Record& event, Bytes payload) {
+  outbox_.push_back(event);
+  if (!keeps_) return;
+  unsealed_.events.push_back(event);
+  if (!payload.empty()) unsealed_.payloads.insert(unsealed_.payloads.end(), payload.begin(), payload.end());
 }
 
 bool Core::replay(const Record& event) {

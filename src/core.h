@@ -49,6 +49,8 @@ class Core {
   // What the last step said, refusals included.
   const std::vector<Record>& outbox() const { return outbox_; }
   Unsealed& unsealed() { return unsealed_; }
+  // From now on nothing is gathered for a frame.
+  void keep_nothing() { keeps_ = false; }
   // When the host should step again, in the host's time; never in the past; kNever: not at all.
   double deadline() const;
   // The core's time, and that of the last event; only the second is part of the state.
@@ -104,7 +106,7 @@ class Core {
 
   // decide.cpp: what a command yields.
   void decide(const Record& command, Bytes& payloads);
-  void decide_task(const CommandRule& rule, const Ask& ask);
+  void decide_task(const CommandRule& rule, Ask& ask);
   void create(const Ask& ask);
   void set_task(const Ask& ask);
   void depend_on(const Ask& ask);
@@ -155,7 +157,10 @@ class Core {
   // Emits an event about a task: outbox, journal, state.
   void emit(Event event, std::uint32_t slot, std::uint32_t a = 0, std::uint32_t b = 0);
   void emit_at(Event event, std::uint32_t slot, std::uint32_t a, std::uint32_t b, double at);
+  void emit_of(std::uint32_t slot, const Record& event, Bytes payload = {});
+  // Any event, of a task that may not be known yet too.
   void emit_record(const Record& event, Bytes payload = {});
+  void write(const Record& event, Bytes payload);
 
   // admit.cpp: can this event of a journal be true?
   bool admissible(const Record& event) const;
@@ -169,6 +174,8 @@ class Core {
 
   // apply.cpp: what an event changes.
   void apply(const Record& event);
+  void apply_of(std::uint32_t slot, const Record& event);
+  void pass_time(double at);
   void apply_to_task(Event kind, const Record& event, std::uint32_t slot);
   void apply_created(const Record& event);
   void apply_belonged(std::uint32_t slot, const Record& event);
@@ -199,6 +206,8 @@ class Core {
   void unblock(std::uint32_t slot);
   void move(std::uint32_t slot, State state);
   void place(std::uint32_t slot);
+  void join_lane(std::uint32_t slot, std::uint32_t group);
+  void leave_lane(std::uint32_t slot);
   void arm(std::uint32_t slot);
   double next_due(const Task& task) const;
   TaskExtra& own_extra(Task& task);
@@ -219,6 +228,7 @@ class Core {
   double time_ = 0;
   double event_time_ = 0;
   std::uint32_t thawable_attempts_ = 0;
+  bool keeps_ = true;
   bool closed_ = false;  // the host is going: a wish of this instance, no part of what is kept
   double host_time_;  // as of the last step; NaN before the first
   std::vector<Record> outbox_;

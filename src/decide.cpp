@@ -51,8 +51,7 @@ void Core::decide(const Record& command, Bytes& payloads) {
   }
 }
 
-void Core::decide_task(const CommandRule& rule, const Ask& found) {
-  Ask ask = found;
+void Core::decide_task(const CommandRule& rule, Ask& ask) {
   ask.slot = tasks_.find(ask.command.task);
   const State state = ask.slot == kNone ? State::None : tasks_[ask.slot].state;
   if ((rule.states & bit(state)) == 0) {
@@ -150,9 +149,10 @@ void Core::settle(const Ask& ask) {
   if (task.stop != StopReason::None) return conclude_stop(ask.slot);
   switch (static_cast<Outcome>(command.a >> 24)) {
     case Outcome::Success:
-      return emit_record({static_cast<std::uint32_t>(Event::Succeeded), task.number, task.attempt,
-                          size_of(ask.payload), time_},
-                         ask.payload);
+      return emit_of(ask.slot,
+                     {static_cast<std::uint32_t>(Event::Succeeded), task.number, task.attempt,
+                      size_of(ask.payload), time_},
+                     ask.payload);
     case Outcome::Failure:
     case Outcome::Fatal:
     case Outcome::Timeout:
@@ -167,16 +167,17 @@ void Core::settle(const Ask& ask) {
 void Core::record_step(const Ask& ask) {
   const Record& command = ask.command;
   if (!attempt_matches(ask)) return reject(command, Rejection::StaleAttempt);
-  emit_record({static_cast<std::uint32_t>(Event::StepRecorded), command.task, command.a,
-               size_of(ask.payload), time_},
-              ask.payload);
+  emit_of(ask.slot,
+          {static_cast<std::uint32_t>(Event::StepRecorded), command.task, command.a,
+           size_of(ask.payload), time_},
+          ask.payload);
 }
 
 void Core::report_progress(const Ask& ask) {
   if (!attempt_matches(ask)) return reject(ask.command, Rejection::StaleAttempt);
   if (std::isnan(ask.command.at)) return reject(ask.command, Rejection::InvalidValue);
   const double value = std::clamp(ask.command.at, 0.0, 100.0);
-  if (value <= tasks_[ask.slot].progress) return reject(ask.command, Rejection::InvalidValue);
+  if (value <= extra(tasks_[ask.slot]).progress) return reject(ask.command, Rejection::InvalidValue);
   emit_at(Event::Progressed, ask.slot, tasks_[ask.slot].attempt, 0, value);
 }
 
@@ -234,9 +235,10 @@ void Core::hold(const Ask& ask) {
 
 void Core::note(const Ask& ask) {
   if (ask.command.a > kMaxNoteKind) return reject(ask.command, Rejection::InvalidValue);
-  emit_record({static_cast<std::uint32_t>(Event::Noted), ask.command.task, ask.command.a,
-               size_of(ask.payload), time_},
-              ask.payload);
+  emit_of(ask.slot,
+          {static_cast<std::uint32_t>(Event::Noted), ask.command.task, ask.command.a,
+           size_of(ask.payload), time_},
+          ask.payload);
 }
 
 void Core::belong(const Ask& ask) {

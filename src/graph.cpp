@@ -46,11 +46,6 @@ void Graph::remove(std::uint32_t edge) {
   free_edge_ = edge;
 }
 
-void Graph::drop_incoming(std::uint32_t slot) {
-  if (slot >= nodes_.size()) return;
-  while (nodes_[slot].first_in != kNone) remove(nodes_[slot].first_in);
-}
-
 // One edge of one side: returns true when it meets what the other side has seen.
 template <bool Forward>
 bool Graph::advance(std::vector<std::uint32_t>& edges, std::uint32_t own, std::uint32_t other) const {

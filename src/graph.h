@@ -42,7 +42,9 @@ class Graph {
     return slot < nodes_.size() ? nodes_[slot].unmet : 0;
   }
   // Removes the edges into slot: it waits for nothing any more.
-  void drop_incoming(std::uint32_t slot);
+  void drop_incoming(std::uint32_t slot) {
+    while (slot < nodes_.size() && nodes_[slot].first_in != kNone) remove(nodes_[slot].first_in);
+  }
   // slot ended in `state`: removes the edges out of it and calls visit(dependent, EdgeFate) for each.
   template <class Visit>
   void settle(std::uint32_t slot, State state, Visit visit) {

@@ -40,8 +40,7 @@ void Groups::unlink(std::uint32_t task) {
   group.open--;
 }
 
-void Groups::ended(std::uint32_t task, State state, bool asked) {
-  if (of(task) == kNone || !members_[task].open) return;
+void Groups::count_end(std::uint32_t task, State state, bool asked) {
   Group& group = groups_[members_[task].group];
   unlink(task);
   group.succeeded += state == State::Succeeded;

@@ -50,7 +50,9 @@ class Groups {
   // REQUIRES: of(task) == kNone.
   void join(std::uint32_t task, std::uint32_t group);
   // The task ended in `state`; `asked`: somebody cancelled it. Nothing happens if it is in no group.
-  void ended(std::uint32_t task, State state, bool asked);
+  void ended(std::uint32_t task, State state, bool asked) {
+    if (of(task) != kNone && members_[task].open) count_end(task, state, asked);
+  }
   // The group is over. REQUIRES: open == 0.
   void settle(std::uint32_t group);
   // An ended task goes on: it is open again, or leaves the group where that has failed.
@@ -59,6 +61,7 @@ class Groups {
   void forget(std::uint32_t task);
   // Something may be due: to_sweep or to_settle.
   void mark(std::uint32_t group);
+  bool any_changed() const { return !changed_.empty(); }
   // Takes a marked group, or kNone.
   std::uint32_t take_changed();
   std::vector<std::uint32_t> members(std::uint32_t group) const;
@@ -70,6 +73,7 @@ class Groups {
     std::uint32_t next = kNone, previous = kNone;
     bool open = false;
   };
+  void count_end(std::uint32_t task, State state, bool asked);
   void link(std::uint32_t task);
   void unlink(std::uint32_t task);
 

@@ -30,11 +30,11 @@ double Core::task_value(std::uint32_t number, Field field) const {
     case Field::Attempt: return task.attempt;
     case Field::Failures: return task.failures;
     case Field::Recoveries: return task.recoveries;
-    case Field::Progress: return task.progress;
+    case Field::Progress: return extra(task).progress;
     case Field::CreatedAt: return task.created_at;
     case Field::StartedAt: return task.started_at;
     case Field::UpdatedAt: return task.updated_at;
-    case Field::DueAt: return task.state == State::Delayed ? task.due_at : 0;
+    case Field::DueAt: return task.state == State::Delayed ? extra(task).due_at : 0;
     case Field::Priority: return task.priority;
     case Field::FailReason: return task.state == State::Failed ? task.end : 0;
     case Field::Queue: return task.queue;
@@ -42,7 +42,7 @@ double Core::task_value(std::uint32_t number, Field field) const {
     case Field::UnmetEdges: return graph_.unmet(slot);
     case Field::CancelReason: return task.state == State::Cancelled ? task.end : 0;
     case Field::Steps: return task.steps;
-    case Field::ClosedAttempt: return task.closed_attempt;
+    case Field::ClosedAttempt: return extra(task).closed_attempt;
     case Field::Parent: {
       const std::uint32_t parent = family_.parent(slot);
       return parent == kNone ? -1.0 : tasks_[parent].number;

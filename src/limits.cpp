@@ -50,7 +50,7 @@ void Limits::set_group_concurrency(std::uint32_t group, std::uint32_t limit) {
 }
 
 void Limits::enqueue(const Claim& claim, bool ahead) {
-  if (claim.slot >= nodes_.size()) nodes_.resize(claim.slot + 1);
+  nodes_.reach(claim.slot);
   Node& node = nodes_[claim.slot];
   HOLDFAST_CHECK(node.ticket == 0);
   node = Node{.ticket = ++tickets_,
@@ -66,7 +66,7 @@ void Limits::enqueue(const Claim& claim, bool ahead) {
     stand_aside(share, claim.slot);
     return promote(group_at(claim.group), share);
   }
-  Lane& lane = queue.lanes[claim.priority];
+  Lane& lane = queue.lanes.of(claim.priority);
   append(ahead ? lane.ahead : lane.usual, claim.slot);
   mark(claim.queue);
 }
@@ -158,8 +158,21 @@ bool Limits::before(const Node& x, const Node& y) const {
   return x.ahead != y.ahead ? x.ahead : x.ticket < y.ticket;
 }
 
+Limits::Lane& Limits::Lanes::of(std::int32_t priority) {
+  if (recent != nullptr && recent_priority == priority) return *recent;
+  recent = &by_priority[priority];
+  recent_priority = priority;
+  return *recent;
+}
+
+void Limits::Lanes::drop(std::int32_t priority) {
+  if (by_priority.size() == 1) return;
+  by_priority.erase(priority);
+  recent = nullptr;
+}
+
 std::uint32_t Limits::first(const Lanes& lanes) const {
-  for (const auto& [priority, lane] : lanes) {
+  for (const auto& [priority, lane] : lanes.by_priority) {
     if (lane.ahead.head != kNone) return lane.ahead.head;
     if (lane.usual.head != kNone) return lane.usual.head;
   }
@@ -168,7 +181,7 @@ std::uint32_t Limits::first(const Lanes& lanes) const {
 
 void Limits::insert(Lanes& lanes, std::uint32_t slot) {
   const Node& node = nodes_[slot];
-  Lane& lane = lanes[node.priority];
+  Lane& lane = lanes.of(node.priority);
   insert_by_ticket(node.ahead ? lane.ahead : lane.usual, slot);
 }
 
@@ -197,13 +210,12 @@ void Limits::link_before(List& list, std::uint32_t slot, std::uint32_t successor
 
 void Limits::remove(Lanes& lanes, std::uint32_t slot) {
   const Node& node = nodes_[slot];
-  const auto found = lanes.find(node.priority);
-  HOLDFAST_CHECK(found != lanes.end());
-  List& list = node.ahead ? found->second.ahead : found->second.usual;
+  Lane& lane = lanes.of(node.priority);
+  List& list = node.ahead ? lane.ahead : lane.usual;
+  HOLDFAST_CHECK(list.head != kNone);
   (node.previous == kNone ? list.head : nodes_[node.previous].next) = node.next;
   (node.next == kNone ? list.tail : nodes_[node.next].previous) = node.previous;
-  const Lane& lane = found->second;
-  if (lanes.size() > 1 && lane.ahead.head == kNone && lane.usual.head == kNone) lanes.erase(found);
+  if (lane.ahead.head == kNone && lane.usual.head == kNone) lanes.drop(node.priority);
 }
 
 }  // namespace holdfast

@@ -63,7 +63,7 @@ class Limits {
   std::uint32_t group_running(std::uint32_t group) const {
     return group < groups_.size() ? groups_[group].running : 0;
   }
-  std::size_t bytes() const { return nodes_.capacity() * sizeof(Node); }
+  std::size_t bytes() const { return nodes_.bytes(); }
 
  private:
   struct Node {
@@ -82,7 +82,18 @@ class Limits {
     List ahead, usual;
   };
   // Higher priority first. The lane of a priority goes when it is empty, but the last one stays.
-  using Lanes = std::map<std::int32_t, Lane, std::greater<std::int32_t>>;
+  struct Lanes {
+    std::map<std::int32_t, Lane, std::greater<std::int32_t>> by_priority;
+    Lane* recent = nullptr;  // the one looked for last: mostly it is the next one too
+    std::int32_t recent_priority = 0;
+    Lanes() = default;
+    Lanes(Lanes&&) = default;  // and no copy: `recent` would point into the other
+    Lanes& operator=(Lanes&&) = default;
+    // Made here if need be.
+    Lane& of(std::int32_t priority);
+    // It is empty.
+    void drop(std::int32_t priority);
+  };
 
   struct Queue {
     Lanes lanes;
@@ -120,7 +131,7 @@ class Limits {
 
   std::vector<Queue> queues_;          // by number
   std::vector<Group> groups_;          // by the group's slot
-  std::vector<Node> nodes_;            // by the task's slot
+  Blocks<Node> nodes_;                 // by the task's slot
   std::vector<std::uint32_t> marked_;  // queues in which something may start
   std::uint64_t tickets_ = 0;
 };

@@ -24,7 +24,7 @@ void Core::apply_restored(const Record& event) {
       return;
     case RestoredField::Failures:
       task.failures = event.b;
-      task.delay_ms = event.at;
+      if (event.at != 0) own_extra(task).delay_ms = event.at;
       return;
     case RestoredField::Recoveries: task.recoveries = static_cast<std::uint8_t>(event.b); return;
     case RestoredField::End: task.end = event.b; return;
@@ -32,14 +32,14 @@ void Core::apply_restored(const Record& event) {
       own_extra(task).stop_note = event.b;
       own_extra(task).grace_ends_at = event.at;
       return;
-    case RestoredField::Progress: task.progress = event.at; return;
+    case RestoredField::Progress: own_extra(task).progress = event.at; return;
     case RestoredField::CreatedAt: task.created_at = event.at; return;
-    case RestoredField::DueAt: task.due_at = event.at; return;
+    case RestoredField::DueAt: own_extra(task).due_at = event.at; return;
     case RestoredField::ExpiresAt: own_extra(task).expires_at = event.at; return;
     case RestoredField::PausedAt: own_extra(task).paused_at = event.at; return;
     case RestoredField::AttemptAt: own_extra(task).attempt_at = event.at; return;
     case RestoredField::AlarmAt: own_extra(task).alarm_at = event.at; return;
-    case RestoredField::ClosedAttempt: task.closed_attempt = event.b; return;
+    case RestoredField::ClosedAttempt: own_extra(task).closed_attempt = event.b; return;
     default: return;
   }
 }
@@ -48,7 +48,8 @@ void Core::apply_restored(const Record& event) {
 void Core::apply_restored_state(std::uint32_t slot, std::uint32_t packed) {
   Task& task = tasks_[slot];
   const auto state = static_cast<State>(packed & 15);
-  task.last_outcome = static_cast<Outcome>((packed >> 8) & 15);
+  const auto outcome = static_cast<Outcome>((packed >> 8) & 15);
+  if (outcome != Outcome::Success) own_extra(task).last_outcome = outcome;
   task.flags = static_cast<std::uint16_t>((task.flags & kDoomed) | (packed >> 16));
   if (state >= State::Succeeded) {
     const auto flags = task.flags;

@@ -60,6 +60,7 @@ void Session::release_area() {
 std::size_t Session::step(std::size_t count, std::size_t payload_bytes, double now) {
   HOLDFAST_CHECK(count <= kInboxCapacity);
   core_.step({inbox_.data(), count}, area(payload_bytes), now);
+  report_ = {core_.deadline(), core_.outbox().data()};
   return core_.outbox().size();
 }
 
@@ -67,14 +68,10 @@ std::size_t Session::seal() {
   Unsealed& unsealed = core_.unsealed();
   if (unsealed.events.empty()) return 0;
   write_frame(chain_, unsealed.events, unsealed.payloads, frame_);
-  discard();
+  unsealed.events.clear();
+  unsealed.payloads.clear();
   compacted_.next_sequence = 0;
   return frame_.size();
-}
-
-void Session::discard() {
-  core_.unsealed().events.clear();
-  core_.unsealed().payloads.clear();
 }
 
 double Session::feed(std::size_t bytes) {

@@ -20,12 +20,21 @@ namespace holdfast {
 
 inline constexpr std::uint32_t kInboxCapacity = 1024;
 
+// What the host looks at after each step, without a call for each: it lies where report() says for the
+// session's whole life.
+struct Report {
+  double deadline = kNever;  // as Core::deadline
+  const Record* outbox = nullptr;
+};
+
 class Session {
  public:
   // `session`: a random token, the same for all frames of a log.
   Session(std::uint32_t session, std::uint32_t seed);
 
+  // The same for the session's whole life.
   Record* inbox() { return inbox_.data(); }
+  const Report& report() const { return report_; }
   // An area of at least `bytes` for the host to write to; what it held before is gone.
   std::byte* reserve(std::size_t bytes);
   // Carries out `count` commands of the inbox with payloads from the reserved area. Returns how many
@@ -35,8 +44,8 @@ class Session {
 
   // Puts everything emitted since the last seal into frame(); its length, 0 if there was nothing.
   std::size_t seal();
-  // Where nothing is kept: lets everything emitted since the last seal go, without a frame.
-  void discard();
+  // Nothing is kept from now on: what is emitted makes no frame. REQUIRES: nothing was emitted yet.
+  void keep_nothing() { core_.keep_nothing(); }
   const std::vector<std::byte>& frame() const { return frame_; }
 
   // Reads the next bytes of a log from the reserved area, so that no log has to fit into it. Returns
@@ -84,6 +93,7 @@ class Session {
   Chain chain_;
   Chain compacted_;  // of the compacted log; next_sequence 0: there is none
   std::vector<Record> inbox_;
+  Report report_;
   std::unique_ptr<std::byte[]> area_;
   std::size_t area_bytes_ = 0;
   std::vector<std::byte> frame_;

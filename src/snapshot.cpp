@@ -182,7 +182,7 @@ void Snapshot::write_payloads(const Task& task) {
       case PayloadKind::Result: return carry(Event::Succeeded, task.attempt);
       case PayloadKind::Error:
         return carry(Event::AttemptFailed,
-                     task.attempt | (static_cast<std::uint32_t>(task.last_outcome) << 24));
+                     task.attempt | (static_cast<std::uint32_t>(core_.extra(task).last_outcome) << 24));
       case PayloadKind::Note: return carry(Event::Noted, record.a >> 8);
     }
   });
@@ -197,12 +197,12 @@ void Snapshot::write_fields(std::uint32_t slot) {
     if (b != 0 || at != 0) add(Event::Restored, number, static_cast<std::uint32_t>(field), b, at);
   };
   both(RestoredField::Attempt, task.attempt, task.started_at);
-  both(RestoredField::Failures, task.failures, task.delay_ms);
+  both(RestoredField::Failures, task.failures, more.delay_ms);
   restore(number, RestoredField::Recoveries, task.recoveries);
-  restore(number, RestoredField::ClosedAttempt, task.closed_attempt);
+  restore(number, RestoredField::ClosedAttempt, more.closed_attempt);
   restore(number, RestoredField::End, task.end);
-  if (!std::isnan(task.progress)) set(Event::Restored, number, RestoredField::Progress, task.progress);
-  restore_at(number, RestoredField::DueAt, task.due_at);
+  if (!std::isnan(more.progress)) set(Event::Restored, number, RestoredField::Progress, more.progress);
+  restore_at(number, RestoredField::DueAt, more.due_at);
   // What is left over from earlier is no longer looked at.
   if (!task.has(kTried)) restore_at(number, RestoredField::ExpiresAt, more.expires_at);
   if (task.has(kPaused)) restore_at(number, RestoredField::PausedAt, more.paused_at);
@@ -251,7 +251,7 @@ void Snapshot::write_states() {
     const Task& task = core_.tasks()[slot];
     const std::uint32_t packed = static_cast<std::uint32_t>(task.state) |
                                  (static_cast<std::uint32_t>(task.stop) << 4) |
-                                 (static_cast<std::uint32_t>(task.last_outcome) << 8) |
+                                 (static_cast<std::uint32_t>(core_.extra(task).last_outcome) << 8) |
                                  (static_cast<std::uint32_t>(task.flags & kTaskFlags) << 16);
     add(Event::Restored, task.number, static_cast<std::uint32_t>(RestoredField::State), packed,
         task.updated_at);

@@ -1,4 +1,4 @@
-// Table: the caller's numbers (tasks, groups) mapped to dense slots.
+// Table: the caller's numbers (tasks, groups) mapped to dense slots. Blocks: what lies in the slots.
 //
 // A number is found through pages of 256 slots' indexes, made when first used and freed when empty,
 // so a hostile number costs one page (1 KB) and a long session costs what is alive. Slots lie in
@@ -17,6 +17,23 @@ namespace holdfast {
 inline constexpr std::uint32_t kNone = 0xffffffff;
 // Above it a number is refused (Rejection::TooMany): the index stays below 2 MB.
 inline constexpr std::uint32_t kMaxNumber = (1u << 26) - 1;
+
+template <class T>
+class Blocks {
+ public:
+  T& operator[](std::uint32_t slot) { return blocks_[slot / kBlock][slot % kBlock]; }
+  const T& operator[](std::uint32_t slot) const { return blocks_[slot / kBlock][slot % kBlock]; }
+  std::uint32_t size() const { return static_cast<std::uint32_t>(blocks_.size()) * kBlock; }
+  // Makes room for `slot`. Nothing moves, and nothing is copied.
+  void reach(std::uint32_t slot) {
+    while (slot >= size()) blocks_.push_back(std::make_unique<T[]>(kBlock));
+  }
+  std::size_t bytes() const { return size() * sizeof(T); }
+
+ private:
+  static constexpr std::uint32_t kBlock = 256;
+  std::vector<std::unique_ptr<T[]>> blocks_;
+};
 
 template <class T>
 class Table {
@@ -52,8 +69,8 @@ class Table {
     size_--;
   }
 
-  T& operator[](std::uint32_t slot) { return blocks_[slot / kBlock][slot % kBlock]; }
-  const T& operator[](std::uint32_t slot) const { return blocks_[slot / kBlock][slot % kBlock]; }
+  T& operator[](std::uint32_t slot) { return blocks_[slot]; }
+  const T& operator[](std::uint32_t slot) const { return blocks_[slot]; }
 
   std::uint32_t size() const { return size_; }
   // Every number in the table is below it.
@@ -68,13 +85,12 @@ class Table {
   // Every slot in use is below it.
   std::uint32_t slot_end() const { return slot_end_; }
   std::size_t bytes() const {
-    return blocks_.size() * kBlock * sizeof(T) + pages_.size() * sizeof(pages_[0]) +
+    return blocks_.bytes() + pages_.size() * sizeof(pages_[0]) +
            (size_ / kPage + 1) * sizeof(Page) + free_.capacity() * sizeof(std::uint32_t);
   }
 
  private:
   static constexpr std::uint32_t kPage = 256;
-  static constexpr std::uint32_t kBlock = 256;
 
   struct Page {
     Page() { slots.fill(kNone); }
@@ -95,12 +111,12 @@ class Table {
       free_.pop_back();
       return slot;
     }
-    if (slot_end_ == blocks_.size() * kBlock) blocks_.push_back(std::make_unique<T[]>(kBlock));
+    blocks_.reach(slot_end_);
     return slot_end_++;
   }
 
   std::vector<std::unique_ptr<Page>> pages_;
-  std::vector<std::unique_ptr<T[]>> blocks_;
+  Blocks<T> blocks_;
   std::vector<std::uint32_t> free_;
   std::uint32_t slot_end_ = 0;
   std::uint32_t size_ = 0;

@@ -32,7 +32,9 @@ enum TaskFlag : std::uint16_t {
   kInterruptPause = 128,
   kAsked = 256,         // cancelled because somebody asked, which a group does not count as failure
   kTaskFlags = 511,
-  kOrphan = 512,        // live when its log ended; not part of the state that is kept
+  // Not part of the state that is kept:
+  kOrphan = 512,        // live when its log ended
+  kQueued = 1024,       // stands in a lane: known here, so that nobody looks into the lanes for it
 };
 
 struct Task {
@@ -42,22 +44,17 @@ struct Task {
   std::uint32_t extra = kNone;
   std::uint16_t queue = 0;
   std::uint16_t policy = 0;
-  State state = State::None;
   std::uint16_t flags = 0;
   std::uint8_t recoveries = 0;
-  StopReason stop = StopReason::None;
-  Outcome last_outcome = Outcome::Success;
+  State state : 4 = State::None;
+  StopReason stop : 4 = StopReason::None;
   std::uint32_t holds = 0;
   std::uint32_t steps = 0;
   std::int32_t priority = 0;
-  std::uint32_t closed_attempt = 0;  // the last one that is over for good
   std::uint32_t end = 0;  // FailReason, or CancelCause (24-31) and the host's reason (0-23)
-  double progress = std::numeric_limits<double>::quiet_NaN();
   double created_at = 0;
   double started_at = 0;  // first start; 0: never
   double updated_at = 0;
-  double due_at = 0;      // Delayed: until when; 0: none
-  double delay_ms = 0;    // length of the last delay
 
   bool has(std::uint16_t flag) const { return (flags & flag) != 0; }
   bool ended() const { return state >= State::Succeeded; }
@@ -71,10 +68,16 @@ struct Task {
   bool startable() const { return !has(kPaused) && holds == 0; }
 };
 
+// One line of a processor's cache, because a page may hold a hundred thousand that wait.
+static_assert(sizeof(Task) == 64);
+
 inline constexpr double kDefaultGraceMs = 5000;
 
-// What only some tasks need.
+// What only some tasks need: options, a delay, a failure, progress.
 struct TaskExtra {
+  double progress = std::numeric_limits<double>::quiet_NaN();
+  double due_at = 0;           // Delayed: until when; 0: none
+  double delay_ms = 0;         // length of the last delay
   double not_before = 0;       // 0 means none, here and below
   double time_to_live_ms = 0;
   double expires_at = 0;
@@ -86,6 +89,8 @@ struct TaskExtra {
   double paused_at = 0;
   double alarm_at = 0;         // of a live task's handler
   std::uint32_t stop_note = 0;  // what Cancelled will say
+  std::uint32_t closed_attempt = 0;  // the last one that is over for good
+  Outcome last_outcome = Outcome::Success;
   bool count_frozen = false;
   bool thawable = false;        // as Core::arm saw it last: a Thaw concerns its attempt
 };

@@ -2,12 +2,8 @@
 
 namespace holdfast {
 
-void Timers::set(std::uint32_t slot, std::uint32_t number, double at) {
+void Timers::put_in(std::uint32_t slot, std::uint32_t number, double at) {
   const std::uint32_t place = slot < places_.size() ? places_[slot] : kNone;
-  if (at == kNever) {
-    if (place != kNone) remove(place);
-    return;
-  }
   const Entry entry{at, number, slot};
   if (place == kNone) {
     if (slot >= places_.size()) places_.resize(slot + 1, kNone);

@@ -18,7 +18,10 @@ inline constexpr double kNever = std::numeric_limits<double>::infinity();
 class Timers {
  public:
   // Replaces the slot's moment; kNever clears it.
-  void set(std::uint32_t slot, std::uint32_t number, double at);
+  void set(std::uint32_t slot, std::uint32_t number, double at) {
+    if (at != kNever) return put_in(slot, number, at);
+    if (slot < places_.size() && places_[slot] != kNone) remove(places_[slot]);
+  }
   double next() const { return heap_.empty() ? kNever : heap_[0].at; }
   // REQUIRES: next() != kNever.
   std::uint32_t first() const { return heap_[0].slot; }
@@ -34,6 +37,7 @@ class Timers {
   static bool before(const Entry& x, const Entry& y) {
     return x.at != y.at ? x.at < y.at : x.number < y.number;
   }
+  void put_in(std::uint32_t slot, std::uint32_t number, double at);
   void put(std::size_t place, const Entry& entry);
   void rise(std::size_t place, const Entry& entry);
   void sink(std::size_t place, const Entry& entry);

@@ -29,9 +29,9 @@ class Door {
   }
   double outbox() const { return address(session_.outbox().data()); }
   std::uint32_t outbox_count() const { return static_cast<std::uint32_t>(session_.outbox().size()); }
-  double deadline() const { return session_.core().deadline(); }
+  double report() const { return address(&session_.report()); }
   std::uint32_t seal() { return static_cast<std::uint32_t>(session_.seal()); }
-  void discard() { session_.discard(); }
+  void keep_nothing() { session_.keep_nothing(); }
   double frame() const { return address(session_.frame().data()); }
   double feed(double bytes) { return session_.feed(size(bytes)); }
   double wanted() const { return session_.wanted(); }
@@ -86,9 +86,9 @@ EMSCRIPTEN_BINDINGS(holdfast) {
       .function("step(count, payloadBytes, nowMs)", &Door::step)
       .function("outbox", &Door::outbox)
       .function("outboxCount", &Door::outbox_count)
-      .function("deadline", &Door::deadline)
+      .function("report", &Door::report)
       .function("seal", &Door::seal)
-      .function("discard", &Door::discard)
+      .function("keepNothing", &Door::keep_nothing)
       .function("frame", &Door::frame)
       .function("feed(bytes)", &Door::feed)
       .function("wanted", &Door::wanted)

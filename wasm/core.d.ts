@@ -8,7 +8,7 @@ interface WasmModule {
 }
 
 export interface Core {
-  discard(): void;
+  keepNothing(): void;
   locateBlobs(): void;
   locateQueues(): void;
   commitCompaction(): void;
@@ -21,7 +21,7 @@ export interface Core {
   reserve(bytes: number): number;
   step(count: number, payloadBytes: number, nowMs: number): number;
   outbox(): number;
-  deadline(): number;
+  report(): number;
   frame(): number;
   feed(bytes: number): number;
   wanted(): number;

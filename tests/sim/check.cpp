@@ -143,7 +143,7 @@ void World::check_reason(const Task& task, std::uint32_t slot) {
     case State::Blocked:
       return check(!task.has(kSubmitted) || core.graph().unmet(slot) > 0, "a blocked task waits for an edge");
     case State::Delayed:
-      check(task.due_at > 0, "a delayed task has a time");
+      check(core.extra(task).due_at > 0, "a delayed task has a time");
       return check(task.has(kPaused) || core.deadline() < kNever, "a delayed task has a timer");
     case State::Ready:
       return check(!task.startable() || queue_full(core, task.queue) || group_full(core, slot),
