@@ -64,18 +64,19 @@ export class Attempts implements ContextHost {
     let input: unknown;
     try {
       const bytes = this.#inputBytes(run);
-      if (run.extra.blobIds) {
-        this.#load(bytes).then(
-          (value) => this.#call(run, attempt, handler, value),
-          (error) => this.failed(run, attempt, error),
-        );
-        return;
-      }
+      if (run.extra.blobIds) return this.#loadThenCall(run, attempt, handler, bytes);
       input = decode(bytes);
     } catch (error) {
       return this.failed(run, attempt, error);
     }
     this.#call(run, attempt, handler, input);
+  }
+
+  #loadThenCall(run: Run, attempt: number, handler: TaskHandler, bytes: Uint8Array): void {
+    this.#load(bytes).then(
+      (value) => this.#call(run, attempt, handler, value),
+      (error) => this.failed(run, attempt, error),
+    );
   }
 
   /** The first input, or the one it went on with. */
@@ -126,7 +127,11 @@ export class Attempts implements ContextHost {
   succeeded(run: Run, attempt: number, value: unknown): void {
     if (run.attempt !== attempt) return this.#late(run);
     const durable = run.context?.durable;
-    if (!durable) return this.#succeed(run, attempt, value);
+    if (durable) this.#endReturn(durable, run, attempt, value);
+    else this.#succeed(run, attempt, value);
+  }
+
+  #endReturn(durable: Durable, run: Run, attempt: number, value: unknown): void {
     void endOfReturn(durable, this.services, this.#endingOptions(run, attempt)).then((ending) => this.#end(run, attempt, ending, value));
   }
 

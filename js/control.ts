@@ -89,7 +89,10 @@ export class Control {
 
   /** Ended runs go by age and count, now and then. */
   askRetention(): void {
-    if (this.#retentionAsked) return;
+    if (!this.#retentionAsked) this.#applyLater();
+  }
+
+  #applyLater(): void {
     this.#retentionAsked = true;
     const apply = () => {
       this.#retentionAsked = false;

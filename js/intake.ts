@@ -5,7 +5,7 @@
  * Invariant: a bad argument throws at the call and has changed nothing; a run that was taken in is
  * created in the core exactly once, after everything its payload refers to is stored.
  */
-import { clone } from './codec.ts';
+import { type BlobReference, clone } from './codec.ts';
 import { ConfigurationError, DisposedError, DuplicateRunError, PayloadLostError, StorageFullError } from './errors.ts';
 import { checkEach, checkIdentifier, checkNames, checkRecord, checkText, describe } from './checks.ts';
 import { notBeforeMs, type ResolvedRunOptions, resolvePolicy, resolveRunOptions, storedSimulation, triggerOptionNames } from './options.ts';
@@ -27,7 +27,8 @@ export class Intake {
   #lastTask: { task: Task; definition: Definition } | undefined;
   #lastPrepared: { definition: Definition; options: ResolvedRunOptions } | undefined;
   #created = 0;
-  #idMs = 0;
+  /** What the prefix was made for. */
+  #idAfterMs = Number.NaN;
   #idPrefix = '';
 
   constructor(house: Orchestrator, session: number) {
@@ -156,7 +157,11 @@ export class Intake {
     // What people see later is what was stored, not what the caller may still change.
     if (metadata) run.ownExtra.metadata = readMetadata(run.envelope);
     const { blobs } = this.#house.payloads;
-    if (!blobs) return this.#house.pump.enqueue(run);
+    if (blobs) this.#storeThenEnqueue(run, blobs);
+    else this.#house.pump.enqueue(run);
+  }
+
+  #storeThenEnqueue(run: Run, blobs: readonly BlobReference[]): void {
     this.#house.opening.opened
       .then(() => this.#house.attempts.storeBlobs(blobs))
       .then(() => {
@@ -172,7 +177,7 @@ export class Intake {
   identify(run: Run): string {
     if (run.knownId === undefined) {
       if (run.envelope) this.#readHeader(run);
-      else run.knownId = this.#newId(run.createdAtMs);
+      else run.knownId = this.#newId(run.createdAfterMs);
     } else if (run.identifier === undefined && run.envelope) this.#readHeader(run);
     return run.knownId!;
   }
@@ -225,13 +230,13 @@ export class Intake {
   }
 
   /** Sorts by time, then by order of creation; unique by the session's token. */
-  #newId(atMs: number): string {
+  #newId(afterMs: number): string {
     const number = this.#created++;
     const low = number % lowDigits.length;
-    if (atMs !== this.#idMs || low === 0) {
-      this.#idMs = atMs;
+    if (afterMs !== this.#idAfterMs || low === 0) {
+      this.#idAfterMs = afterMs;
       const high = Math.floor(number / lowDigits.length);
-      this.#idPrefix = `run_${digits(atMs, 9)}${this.#sessionToken}${digits(high, 4)}`;
+      this.#idPrefix = `run_${digits(this.#house.madeAtMs + afterMs, 9)}${this.#sessionToken}${digits(high, 4)}`;
     }
     return this.#idPrefix + lowDigits[low]!;
   }

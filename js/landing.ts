@@ -25,7 +25,7 @@ export class Landings {
 
   /** Tells the host once how it settles. @throws what looking for its `then` throws */
   await(run: Run, attempt: number, returned: PromiseLike<unknown>): void {
-    const promise = returned.then === nativeThen ? (returned as Promise<unknown>) : new Promise((resolve) => resolve(returned));
+    const promise = returned.then === nativeThen ? (returned as Promise<unknown>) : wrap(returned);
     const landing = this.#free.pop() ?? this.#make();
     landing.run = run;
     landing.attempt = attempt;
@@ -51,6 +51,10 @@ export class Landings {
     };
     return landing;
   }
+}
+
+function wrap(thenable: PromiseLike<unknown>): Promise<unknown> {
+  return new Promise((resolve) => resolve(thenable));
 }
 
 interface Landing {

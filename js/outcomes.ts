@@ -10,7 +10,7 @@ import { inputBytes, payloadBytes } from './payloads.ts';
 import * as P from './protocol.ts';
 import { End, type PayloadBytes, type Run } from './run.ts';
 import { deserializeError } from './serialize-error.ts';
-import type { TaskSpec, TaskState } from './types.ts';
+import type { OrchestratorOptions, TaskSpec, TaskState } from './types.ts';
 import { taskState } from './view.ts';
 
 /** The codec's mark of a value that refers to blobs. */
@@ -38,22 +38,27 @@ export class Outcomes {
     const { onComplete } = this.#house.getOptions();
     const onSuccess = this.#specOf(run)?.onSuccess;
     if (!onComplete && !onSuccess && !this.#house.store.has('complete')) return;
-    if (needsLoading(run)) {
-      this.outputOf(run).then(
-        () => this.#tellSuccess(run),
-        (error) => this.#house.listenerFailed(error),
-      );
-    } else this.#tellSuccess(run);
+    if (needsLoading(run)) this.#loadThenTell(run);
+    else this.#tellSuccess(run, onComplete, onSuccess);
   }
 
-  #tellSuccess(run: Run): void {
-    const { store } = this.#house;
-    const { onComplete } = this.#house.getOptions();
-    const onSuccess = this.#specOf(run)?.onSuccess;
+  #loadThenTell(run: Run): void {
+    this.outputOf(run).then(
+      () => this.#tellSuccess(run, this.#house.getOptions().onComplete, this.#specOf(run)?.onSuccess),
+      (error) => this.#house.listenerFailed(error),
+    );
+  }
+
+  #tellSuccess(run: Run, onComplete: OrchestratorOptions['onComplete'], onSuccess: TaskSpec['onSuccess']): void {
     const output = this.#outputNow(run);
+    if (onComplete || onSuccess) this.#callBack(run, output, onComplete, onSuccess);
+    this.#house.store.emit('complete', run.id, output);
+  }
+
+  #callBack(run: Run, output: unknown, onComplete: OrchestratorOptions['onComplete'], onSuccess: TaskSpec['onSuccess']): void {
+    const { store } = this.#house;
     if (onSuccess) store.call(() => onSuccess({ input: this.#inputOf(run), output, state: run.state }));
     if (onComplete) store.call(() => onComplete(run.id, output));
-    store.emit('complete', run.id, output);
   }
 
   #specOf(run: Run): TaskSpec | undefined {

@@ -363,7 +363,10 @@ export class Pump {
   #arm(): void {
     this.#watchStandstill();
     const deadlineMs = this.#engine!.deadlineMs;
-    if (deadlineMs === this.#armedMs) return;
+    if (deadlineMs !== this.#armedMs) this.#armFor(deadlineMs);
+  }
+
+  #armFor(deadlineMs: number): void {
     this.#disarm?.();
     this.#armedMs = deadlineMs;
     this.#disarm =
