@@ -6,6 +6,7 @@
  * what comes after the attempt has ended is counted and dropped.
  */
 import { type BlobReference, clone, decode, decodeWithBlobs } from './codec.ts';
+import type { Durable } from './context/durable.ts';
 import { type Ending, type EndingOptions, endOfReturn, endOfThrow } from './context/endings.ts';
 import type { ContextServices } from './context/services.ts';
 import { RunContext, type ContextHost } from './context.ts';

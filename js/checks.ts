@@ -82,7 +82,7 @@ export function checkSignal(value: unknown, where: string): void {
 export function checkEach(options: object, checks: Record<string, (value: unknown, where: string) => void>, where: string): void {
   for (const [name, check] of Object.entries(checks)) {
     const value = (options as Record<string, unknown>)[name];
-    if (value !== undefined) check(value, `${where} ${name}`);
+    if (value !== undefined) check(value, where === '' ? name : `${where} ${name}`);
   }
 }
 

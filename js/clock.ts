@@ -6,7 +6,7 @@
  * What may be a minute late has the page's own, so that it alone makes no worker.
  */
 
-import { checkNumber } from './checks.ts';
+import { checkNumber, refuse } from './checks.ts';
 
 export interface Clock {
   /** Milliseconds since the epoch. */
@@ -278,6 +278,7 @@ export class TestClock implements Clock {
 
   /** Moves time forward, ringing what falls due on the way, in order, and lets all that follows settle. */
   async advance(milliseconds: number): Promise<void> {
+    if (milliseconds === Number.POSITIVE_INFINITY) refuse('advance milliseconds', 'a finite number', milliseconds);
     checkNumber(milliseconds, 'advance milliseconds', 0);
     const untilMs = this.#nowMs + milliseconds;
     await this.settle();

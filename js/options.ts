@@ -51,9 +51,14 @@ function attempts(options: RetryOptions): number {
   return maxAttempts === undefined ? 3 : wholeNumber(maxAttempts, 'retry.maxAttempts', 1);
 }
 
+/** The first that was given; null is something, and wrong. */
+function given<Value>(...values: (Value | undefined)[]): Value | undefined {
+  return values.find((value) => value !== undefined);
+}
+
 function choice<Value>(table: Record<string, Value>, name: string | undefined, fallback: Value, where: string): Value {
   if (name === undefined) return fallback;
-  if (!Object.hasOwn(table, name))
+  if (typeof name !== 'string' || !Object.hasOwn(table, name))
     throw new ConfigurationError(`${where} must be one of ${Object.keys(table).join(', ')}, not ${describe(name)}.`);
   return table[name]!;
 }
@@ -62,19 +67,20 @@ function choice<Value>(table: Record<string, Value>, name: string | undefined, f
 export function resolvePolicy(options: RetryOptions): Policy {
   checkNames(options, retryNames, 'retry');
   checkEach(options, { randomize: checkBoolean, retryOn: checkFunction }, 'retry');
-  const factor = options.factor ?? options.retryBackoffFactor ?? 2;
+  const factor = given(options.factor, options.retryBackoffFactor, 2);
   if (typeof factor !== 'number' || !(factor >= 1) || !Number.isFinite(factor))
     throw new ConfigurationError(`retry.factor must be a finite number of at least 1, not ${describe(factor)}.`);
   const list = Array.isArray(options.backoff) ? options.backoff : undefined;
   if (list && (list.length === 0 || list.length > 64))
     throw new ConfigurationError(`retry.backoff as a list needs 1 to 64 delays, not ${list.length}.`);
-  const minDelay = options.minDelayMs ?? options.minTimeoutInMs ?? options.initialDelay ?? 1000;
+  const minDelay = given(options.minDelayMs, options.minTimeoutInMs, options.initialDelay, 1000)!;
+  const maxDelay = given(options.maxDelayMs, options.maxTimeoutInMs, 60_000)!;
   const randomized = options.randomize === false || list ? P.JitterNone : P.JitterUpToTwice;
   return {
     maxAttempts: attempts(options),
     minDelayMs: toMilliseconds(minDelay, 'retry.minDelayMs'),
     factor,
-    maxDelayMs: toMilliseconds(options.maxDelayMs ?? options.maxTimeoutInMs ?? 60_000, 'retry.maxDelayMs'),
+    maxDelayMs: toMilliseconds(maxDelay, 'retry.maxDelayMs'),
     backoff: list ? P.BackoffList : choice(backoffs, options.backoff as string | undefined, P.BackoffExponential, 'retry.backoff'),
     jitter: choice(jitters, options.jitter, randomized, 'retry.jitter'),
     maxElapsedMs: options.maxElapsed === undefined ? 0 : toMilliseconds(options.maxElapsed, 'retry.maxElapsed'),
@@ -307,7 +313,7 @@ export function checkRunOptions(options: RunOptions, where: string): void {
 
 /** 0: no limit. */
 function checkConcurrency(options: Omit<QueueOptions, 'name'>, where: string): number {
-  const limit = options.concurrency ?? options.concurrencyLimit ?? Number.POSITIVE_INFINITY;
+  const limit = given(options.concurrency, options.concurrencyLimit, Number.POSITIVE_INFINITY);
   return limit === Number.POSITIVE_INFINITY ? 0 : wholeNumber(limit, `${where} concurrency`, 1);
 }
 
@@ -321,7 +327,7 @@ export function resolveRunOptions(table: OptionTable, layers: readonly RunOption
     const value = pick(name);
     return value === undefined ? undefined : toMilliseconds(value, name);
   };
-  for (const layer of layers) if (layer.countFrozen !== undefined) checkBoolean(layer.countFrozen, 'countFrozen');
+  for (const layer of layers) checkEach(layer, { countFrozen: checkBoolean, retry: checkRecord }, '');
   const retry: RetryOptions = Object.assign({}, ...layers.map((layer) => layer.retry ?? {}).reverse());
   dropContradictions(retry, layers);
   const policy = resolvePolicy(retry);
@@ -371,14 +377,16 @@ export function checkOrchestratorOptions(options: Partial<OrchestratorOptions>, 
   checkRunOptions({ retry, timeout, countFrozen, simulateProgress } as RunOptions, where);
 }
 
+const checkSomeText = (value: unknown, where: string): void => {
+  if (typeof value !== 'string' || value === '') refuse(where, 'text of at least one character', value);
+};
+
 const hasAll = (value: unknown, methods: readonly string[]) =>
   typeof value === 'object' && value !== null && methods.every((method) => typeof (value as Record<string, unknown>)[method] === 'function');
 
 const orchestratorChecks: Partial<Record<keyof OrchestratorOptions, (value: any, where: string) => void>> = {
-  id: checkText,
-  namespace: (value, where) => {
-    if (typeof value !== 'string' || value === '') refuse(where, 'text', value);
-  },
+  id: checkSomeText,
+  namespace: checkSomeText,
   storage: (value, where) => {
     if (value !== 'memory' && !hasAll(value, ['open', 'openSlot'])) refuse(where, "'memory' or a storage such as opfs() of holdfast/storage/opfs", value);
   },

@@ -4,25 +4,21 @@
  * Invariants: the core is stepped from here only, never re-entrantly; no user code runs while events
  * are read; effects happen in event order; at most 8 ms go by before the page gets its turn.
  */
-import type { Clock, Standstill } from './clock.ts';
+import type { Clock } from './clock.ts';
 import { CommandBuffer, type Engine, recordWords } from './engine.ts';
 import type { EventLog } from './event-log.ts';
 import type { FoundRuns } from './found.ts';
 import type { Journal } from './journal.ts';
 import * as P from './protocol.ts';
 import { End, type Run } from './run.ts';
+import { TimeWatch, type TimeWatchHost } from './time-watch.ts';
 
 const sliceMs = 8;
 /** Creations wait while more than this is handed over and not acknowledged: a full disk must fit it. */
 const creationWindowBytes = 256 * 1024;
 const creationBatch = 512;
-/** Smaller jumps are what NTP and busy pages do. */
-const backwardsMs = 1000;
-const forwardsMs = 60_000;
 /** Its reactions are microtasks that never leave V8; queueMicrotask is a call into the browser that costs a turn of ten trivial runs a tenth of its time. */
 const settled = Promise.resolve();
-/** After so long without a turn the page may have been frozen. */
-const silenceMs = 3000;
 
 /** What events mean for the code of a run. */
 export interface PumpedAttempts {
@@ -38,8 +34,7 @@ export interface PumpedAttempts {
   abandoned(run: Run): void;
 }
 
-export interface PumpHost {
-  readonly clock: Clock;
+export interface PumpHost extends TimeWatchHost {
   readonly journal: Journal | undefined;
   readonly eventLog: EventLog;
   /** Pushes the commands that create this run. False: it is refused, and was told so. */
@@ -56,8 +51,6 @@ export interface PumpHost {
   /** Something people see changed. */
   changed(run: Run): void;
   crashed(error: unknown): void;
-  /** The host's clock was set, or stood still for us: the machine slept, the page was frozen. */
-  clockJumped(byMs: number): void;
 }
 
 export class Pump {
@@ -75,11 +68,7 @@ export class Pump {
   #stopped = false;
   #sliceEndsMs = 0;
   #armedMs = Number.POSITIVE_INFINITY;
-  #seenMs = Number.NEGATIVE_INFINITY;
-  #standstill: Standstill | undefined;
-  #asking = false;
-  #livedMs = Number.NEGATIVE_INFINITY;
-  #stoodStillMs = 0;
+  readonly #time: TimeWatch;
   #disarm: (() => void) | undefined;
   #starts: Run[] = [];
   #attempts: number[] = [];
@@ -87,6 +76,7 @@ export class Pump {
 
   constructor(host: PumpHost) {
     this.#host = host;
+    this.#time = new TimeWatch(host, () => this.wake());
     // Number 0 stays free: it says that the core does not know a run yet.
     this.runs.push(undefined);
   }
@@ -109,7 +99,7 @@ export class Pump {
   stop(): void {
     this.#stopped = true;
     this.#disarm?.();
-    this.#standstill?.stop();
+    this.#time.stop();
     this.#engine?.delete();
     this.#engine = this.#found = undefined;
   }
@@ -122,7 +112,7 @@ export class Pump {
       // A trapped instance can't even be freed; its memory goes with the module.
     }
     this.#engine = undefined;
-    this.#stoodStillMs = 0;
+    this.#time.takeStandstill();
     this.commands.clear();
   }
 
@@ -238,8 +228,8 @@ export class Pump {
     this.#burstMs = Number.NaN;
     if (!this.#engine || this.#stopped || this.#pumping) return;
     const nowMs = this.#host.clock.now();
-    if (this.#isAsking(nowMs)) return;
-    this.#watchClock(nowMs, this.#armedMs);
+    if (this.#time.isAsking(nowMs)) return;
+    this.#time.look(nowMs, this.#armedMs);
     if (this.#sliceEndsMs === 0) this.#openSlice(nowMs);
     else if (nowMs >= this.#sliceEndsMs) return this.#yield();
     this.#pumping = true;
@@ -250,38 +240,6 @@ export class Pump {
     }
     this.#pumping = false;
   };
-
-  /** Told, so that people know why timers rang together, or late. */
-  #watchClock(nowMs: number, armedMs: number): void {
-    if (nowMs < this.#seenMs - backwardsMs) this.#host.clockJumped(nowMs - this.#seenMs);
-    else if (nowMs > armedMs + forwardsMs) this.#host.clockJumped(nowMs - armedMs);
-    this.#seenMs = nowMs;
-  }
-
-  /** After a silence the clock is asked what it was, before time is held against anybody. */
-  #isAsking(nowMs: number): boolean {
-    if (this.#asking) return true;
-    const silentMs = nowMs - this.#livedMs;
-    this.#livedMs = nowMs;
-    if (!this.#standstill || silentMs <= silenceMs) return false;
-    this.#asking = true;
-    this.#standstill.ask((forMs) => {
-      this.#asking = false;
-      this.#stoodStillMs += forMs;
-      this.wake();
-    });
-    return true;
-  }
-
-  /** Somebody watches for standing still as long as that would make a difference. */
-  #watchStandstill(): void {
-    const wanted = this.#engine!.thawableAttempts > 0;
-    if (wanted) this.#standstill ??= this.#host.clock.watchStandstill?.();
-    else if (this.#standstill) {
-      this.#standstill.stop();
-      this.#standstill = undefined;
-    }
-  }
 
   /** The slice ends when the page has had its turn, which a message tells. */
   #openSlice(nowMs: number): void {
@@ -322,9 +280,9 @@ export class Pump {
 
   /** Ahead of all commands: those of more than one step would let the timers ring in between. */
   #thaw(nowMs: number): void {
-    if (this.#stoodStillMs === 0) return;
-    this.#engine!.stepOne(P.CommandThaw, this.#stoodStillMs, nowMs);
-    this.#stoodStillMs = 0;
+    const forMs = this.#time.takeStandstill();
+    if (forMs === 0) return;
+    this.#engine!.stepOne(P.CommandThaw, forMs, nowMs);
     this.#read(nowMs);
   }
 
@@ -361,7 +319,7 @@ export class Pump {
   }
 
   #arm(): void {
-    this.#watchStandstill();
+    this.#time.watchStandstill(this.#engine!.thawableAttempts > 0);
     const deadlineMs = this.#engine!.deadlineMs;
     if (deadlineMs !== this.#armedMs) this.#armFor(deadlineMs);
   }
@@ -373,7 +331,7 @@ export class Pump {
       deadlineMs === Number.POSITIVE_INFINITY
         ? undefined
         : this.#host.clock.schedule(deadlineMs, () => {
-            this.#watchClock(this.#host.clock.now(), deadlineMs);
+            this.#time.look(this.#host.clock.now(), deadlineMs);
             this.#armedMs = Number.POSITIVE_INFINITY;
             this.#disarm = undefined;
             this.wake();

@@ -2,11 +2,11 @@
  * A namespace as files and databases can be called: 1 to 64 of [\w.-].
  * Invariant: two namespaces never share a name; it is what keeps two users of one browser apart.
  */
-import { ConfigurationError } from './errors.ts';
+import { refuse } from './checks.ts';
 
 /** @throws ConfigurationError */
 export function storageName(namespace: unknown): string {
-  if (typeof namespace !== 'string' || namespace === '') throw new ConfigurationError(`namespace must be text, not ${String(namespace)}.`);
+  if (typeof namespace !== 'string' || namespace === '') refuse('namespace', 'text of at least one character', namespace);
   // Names that are fit stay readable; a dot cannot begin one of them.
   if (/^(?!\.)[\w.-]{1,64}$/.test(namespace)) return namespace;
   return `..${namespace.replace(/[^\w.-]/g, '_').slice(0, 24)}-${digest(namespace)}`;

@@ -63,9 +63,10 @@ function guard(storage: Storage): { storage: Storage; time: (clock: Clock) => Cl
   };
   const time = (clock: Clock): Clock => ({
     now: () => clock.now(),
-    schedule: (atMs, callback) => clock.schedule(atMs, unlessDead(callback)),
+    schedule: (atMs, callback, lateMs) => clock.schedule(atMs, unlessDead(callback), lateMs),
     defer: (callback) => clock.defer(unlessDead(callback)),
     frame: (callback) => clock.frame(unlessDead(callback)),
+    watchStandstill: () => clock.watchStandstill?.(),
     dispose: () => {},
   });
   return { storage: wrap(storage), time, cut: () => (dead = true) as unknown as void };

@@ -222,11 +222,12 @@ for (const storage of ['memory', undefined] as const) {
       const run = orchestrator.trigger(task, null);
       await clock.settle();
       const seen: number[] = [];
-      for (const value of [Number.NaN, -5, 10, 5, '50' as never, Number.POSITIVE_INFINITY, 40]) {
+      for (const value of [Number.NaN, -5, 10, 5, Number.POSITIVE_INFINITY, 40]) {
         ctx.progress(value);
         seen.push(run.state.progress);
       }
-      expect(seen).toEqual([0, 0, 10, 10, 10, 99, 99]);
+      expect(seen).toEqual([0, 0, 10, 10, 99, 99]);
+      expect(() => ctx.progress('50' as never)).toThrow(/ctx.progress must be a number from 0 to 100 .*, not "50"/);
       finish();
       await run.result();
       ctx.progress(3);

@@ -382,10 +382,10 @@ describe('the pool', () => {
   });
 
   it('refuses wrong options, naming them', () => {
-    expect(() => workerHandler(null as any)).toThrow(/workerHandler needs a function/);
+    expect(() => workerHandler(null as any)).toThrow(/workerHandler must be given a function/);
     for (const size of [0, -1, 1.5, NaN])
       expect(() => workerHandler(() => null as any, { size })).toThrow(/size must be a whole number/);
-    expect(() => serve(5 as any, {} as any)).toThrow(/serve needs a handler/);
+    expect(() => serve(5 as any, {} as any)).toThrow(/serve must be given a handler/);
   });
 
   it('S3: messages that are not ours are not believed', async () => {

@@ -92,7 +92,7 @@ const open = (given: object) => {
 };
 addWrong('createOrchestrator', options, (value) => createOrchestrator(value));
 const orchestratorOptions: Record<string, Accepts> = {
-  id: text, namespace: someText, storage: nothing, durability: nothing, tasks: list, queues: options, maxRetries: count,
+  id: someText, namespace: someText, storage: nothing, durability: nothing, tasks: list, queues: options, maxRetries: count,
   retryBackoffFactor: (value) => number(value) && value >= 1, timeout: duration, countFrozen: flag, simulateProgress: runOptions.simulateProgress!, retry: options,
   onComplete: callable, onError: callable, onProgress: callable, onListenerError: callable, worker: callable, persistenceKey: text,
   retention: options, recovery: options, tabs: flag, clock: nothing, seed: whole, wasm: someText,
