@@ -256,10 +256,13 @@ export class Engine {
     return this.#located().map(({ blobId }) => blobId!);
   }
 
-  /** Merges another session's log; `located` speaks of the new task numbers and of offsets in that log. */
-  importLog(log: Uint8Array, firstTask: number): { tasks: number; located: LocatedPayload[] } {
+  /**
+   * Merges another session's log; `located` speaks of the new task numbers and of offsets in that log.
+   * `order`: the numbers they had there; the first of them is `firstTask` here.
+   */
+  importLog(log: Uint8Array, firstTask: number): { tasks: number; located: LocatedPayload[]; order: number[] } {
     const tasks = this.#core.importLog(this.#stage([log]), firstTask);
-    return { tasks, located: this.#located() };
+    return { tasks, located: this.#located(), order: this.#importOrder() };
   }
 
   /** The last `limit` events of a log as they were written, and how many there are in all. */
@@ -310,6 +313,18 @@ export class Engine {
   #frame(length: number): Uint8Array<ArrayBuffer> {
     const pointer = this.#core.frame();
     return this.#module.HEAPU8.slice(pointer, pointer + length) as Uint8Array<ArrayBuffer>;
+  }
+
+  #importOrder(): number[] {
+    const events = this.#core.outboxCount();
+    const memory = this.#module.HEAPU32;
+    const start = this.#core.outbox() >> 2;
+    const order: number[] = [];
+    for (let index = 0; index < events; index++) {
+      const word = start + index * recordWords;
+      if (memory[word] === P.EventImportedTask) order.push(memory[word + 2]!);
+    }
+    return order;
   }
 
   #located(): LocatedPayload[] {

@@ -2,6 +2,7 @@
  * What is found in a slot: whose a payload is, how much of a log has content, which blobs nobody wants.
  */
 import type { Engine, LocatedPayload } from './engine.ts';
+import { StoreTooNewError } from './errors.ts';
 import * as P from './protocol.ts';
 import { End, type Run } from './run.ts';
 import type { StorageSlot } from './storage.ts';
@@ -96,6 +97,28 @@ export async function sweepBlobs(slot: StorageSlot, stored: readonly string[], e
   const referred = new Set(engine.referredBlobs());
   const orphans = stored.filter((id) => !referred.has(id));
   if (orphans.length > 0) await slot.deleteBlobs(orphans);
+}
+
+/** Tasks that wait because another log may have them too. */
+export function unconfirmedIn(engine: Engine): Set<number> {
+  const end = engine.value(0, P.FieldTaskEnd);
+  const tasks = new Set<number>();
+  for (let task = 1; task < end; task++) if ((engine.state(task) >>> 16) & P.HoldImportUnconfirmed) tasks.add(task);
+  return tasks;
+}
+
+/**
+ * What a log says of blobs, and which of its tasks (by their numbers there) wait because another log may have
+ * them too. REQUIRES: the reader is fresh. It is of no use afterwards.
+ * @throws StoreTooNewError
+ */
+export function describeLog(reader: Engine, log: Uint8Array): { blobIds: string[]; unconfirmed: Set<number> } {
+  try {
+    if (reader.load(log) < 0) throw new StoreTooNewError('It was written by a newer version of this page.');
+    return { blobIds: reader.referredBlobs(), unconfirmed: unconfirmedIn(reader) };
+  } finally {
+    reader.delete();
+  }
 }
 
 /** Without the zeros of a storage's reserve. */

@@ -103,7 +103,7 @@ export class Intake {
     checkEach(options, { name: checkText, metadata: checkRecord }, 'trigger');
     if (options.id !== undefined) {
       checkIdentifier(options.id, 'trigger id');
-      if (this.#house.knows(options.id) || this.#house.opening.tabs?.state(options.id)) throw new DuplicateRunError(`There is a run "${options.id}" already. Choose another id, or attach("${options.id}").`);
+      if (this.#house.localRun(options.id) || this.#house.opening.tabs?.state(options.id)) throw new DuplicateRunError(`There is a run "${options.id}" already. Choose another id, or attach("${options.id}").`);
     }
   }
 

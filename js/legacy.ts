@@ -57,7 +57,7 @@ export async function importLegacy(house: Orchestrator, report: RecoveryReport):
       report.warnings.push(`The old task ${describe(task.id)} under localStorage "${key}" can't be taken over (${error instanceof Error ? error.message : error}); it is left there.`);
     }
   };
-  await Promise.all(tasks.filter(({ id }) => !house.knows(id)).map(take));
+  await Promise.all(tasks.filter(({ id }) => !house.localRun(id)).map(take));
   if (left.length > 0) localStorage.setItem(key, JSON.stringify(left));
   else localStorage.removeItem(key);
 }

@@ -1,20 +1,16 @@
 /**
  * How an orchestrator comes to its journal: opens the core and a storage, claims a slot, recovers
- * what is in it, adopts what dead sessions left, and rebuilds a crashed core.
+ * what is in it, and rebuilds a crashed core. Recovery after a reload is adoption of one's own past:
+ * the first dead slot is taken over in place, every further one is copied into our journal (adoption.ts).
  *
- * Recovery after a reload is adoption of one's own past. The first dead slot is taken over in place;
- * every further one is copied into our journal, and emptied when that is acknowledged:
- *
- *   import (held) → acknowledged → other slot emptied → released
- *
- * Invariants: a crash between any two of these leaves every run in at least one log, and lets it run
- * in at most one session; nothing is written before a successful load; a log of a newer version is
- * left as it is.
+ * Invariants: nothing is written before a successful load; a log of a newer version is left as it is.
  */
-import { CoreCrashedError, PayloadLostError, StorageBlockedError, StorageUnavailableError, StoreTooNewError } from './errors.ts';
+import { CoreCrashedError, StorageBlockedError, StorageUnavailableError, StoreTooNewError } from './errors.ts';
+import { Adoption, type AdoptionHost } from './adoption.ts';
+import type { MainModule } from './core.js';
 import { Engine, type LocatedPayload } from './engine.ts';
 import { Journal } from './journal.ts';
-import { contentLength, endOf, FoundRuns, place, sameEnvelope, sweepBlobs } from './found.ts';
+import { contentLength, endOf, FoundRuns, place, sweepBlobs } from './found.ts';
 import { importLegacy } from './legacy.ts';
 import { loadCore, randomSeed } from './load.ts';
 import type { Orchestrator } from './orchestrator.ts';
@@ -22,7 +18,7 @@ import { PageLife } from './page-life.ts';
 import { knownHeader } from './payloads.ts';
 import * as P from './protocol.ts';
 import { Rebuilder } from './rebuild.ts';
-import { fillReport, recover, recoverTakenOver, releaseLeftovers } from './recovery.ts';
+import { fillReport, recover, releaseLeftovers } from './recovery.ts';
 import { obey } from './remote-commands.ts';
 import { storageName } from './storage-name.ts';
 import { End, Run, settlement } from './run.ts';
@@ -42,15 +38,18 @@ export function setDefaultStorages(defaults: StorageCandidates): void {
 }
 
 const blockedLimit = 3;
-const blockedRetryMs = 5000;
 
-export class Opening implements TabsHost {
+export class Opening implements TabsHost, AdoptionHost {
   readonly #house: Orchestrator;
   readonly #session: number;
   readonly #opened = settlement();
   #storage: Storage | undefined;
   readonly #rebuilder: Rebuilder;
   #early: StorageEvent[] = [];
+  /** An instance that only reads: it inspects copies, and the logs of dead sessions. */
+  #reading: MainModule | undefined;
+  /** Once there is a storage. */
+  #adoption: Adoption | undefined;
   /** Had ended before this page. */
   readonly #over = new Set<Run>();
   /** Why there is no engine, and won't be. */
@@ -152,7 +151,8 @@ export class Opening implements TabsHost {
       onEvent: (event) => this.#house.storageEvent(event),
       inspect: (log) => ({ validBytes: Math.max(0, inspector!.inspect(log)) }),
     });
-    inspector = new Engine(await loading, 0, 0);
+    this.#reading = await loading;
+    inspector = new Engine(this.#reading, 0, 0);
     this.#storage = storage;
     const level = storage.durability === 'memory' ? 'memory' : durability;
     this.storageState = { ...this.storageState, name: storage.name, durability: level };
@@ -194,7 +194,9 @@ export class Opening implements TabsHost {
     journal.begin(log);
     if (status === 'degraded') journal.degraded(message ?? '');
     this.#house.journal = journal;
+    this.#adoption = new Adoption(this.#house, this, storage, this.#page, this.#reading!);
     this.#know(engine, log);
+    this.#adoption.found(engine);
     await sweepBlobs(slot, await slot.blobIds(), engine);
     recover(this.#house, engine, this.#page.endedInOrder(claim.slot));
     this.#page.clearEnd(claim.slot);
@@ -222,20 +224,6 @@ export class Opening implements TabsHost {
   }
 
   #blocked: ReadonlySet<number> = new Set();
-
-  adoptLater(slot: number): void {
-    this.#adoptBlocked(new Set([slot]));
-  }
-
-  /** What is in a slot that was blocked is taken over as soon as it can be opened. */
-  #adoptBlocked(slots: ReadonlySet<number>): void {
-    if (slots.size === 0 || this.#house.disposed) return;
-    this.clock.schedule(this.clock.now() + blockedRetryMs, async () => {
-      const left = new Set<number>();
-      for (const slot of slots) await this.tabs?.adoptIfFree(slot).catch(() => left.add(slot));
-      this.#adoptBlocked(left);
-    });
-  }
 
   async #claim(storage: Storage, except: ReadonlySet<number>): Promise<{ slot: number; adoptable: { slot: number; release: () => void }[] }> {
     const [occupied, count] = [await storage.occupiedSlots(), await storage.slotCount()];
@@ -294,7 +282,7 @@ export class Opening implements TabsHost {
   }
 
   /** Runs as a journal describes them; their payloads stay bytes until somebody asks. */
-  #place(engine: Engine, log: Uint8Array, located: readonly LocatedPayload[]): Run[] {
+  place(engine: Engine, log: Uint8Array, located: readonly LocatedPayload[]): Run[] {
     const { pump } = this.#house;
     const runs: Run[] = [];
     for (const found of located) {
@@ -320,20 +308,15 @@ export class Opening implements TabsHost {
 
   /** After the first pump: the report, the dead sessions, the other tabs, the seed's own store. */
   async #settleIn(): Promise<void> {
-    for (const { slot, release } of this.#adoptable.splice(0)) {
-      // It stays as it is for the next session; ours has its own runs to care for.
-      const warn = (error: Error) => this.#house.warn(`Slot ${slot} of a closed tab could not be taken over: ${error.message}`);
-      await this.adopt(slot).catch(warn).finally(release);
-    }
-    await this.tabs?.start();
-    if (this.tabs) {
-      const { tabs } = this;
-      this.#house.store.onChanged = (runs) => tabs.changed(runs);
-      await this.#resolveUnconfirmed();
-    }
-    this.#adoptBlocked(this.#blocked);
+    for (const { slot, release } of this.#adoptable.splice(0)) await this.adopt(slot).finally(release);
+    const { tabs } = this;
+    await tabs?.start();
+    if (tabs) this.#house.store.onChanged = (runs) => tabs.changed(runs);
+    await this.#adoption?.resolve();
     releaseLeftovers(this.#house);
     this.#releaseKnown();
+    for (const slot of this.#blocked) this.#adoption?.later(slot);
+    void this.#adoption?.sweep().catch(() => {});
     await importLegacy(this.#house, this.report);
     await fillReport(this.#house, this.report, this.#over);
   }
@@ -348,107 +331,16 @@ export class Opening implements TabsHost {
     pump.wake();
   }
 
-  // Adoption of other sessions' slots
-
-  async adopt(slotNumber: number): Promise<void> {
-    const { journal, pump } = this.#house;
-    if (!journal || !pump.open) return;
-    const dead = await this.#storage!.openSlot(slotNumber);
-    try {
-      const log = await dead.read();
-      if (contentLength(log) === 0) return;
-      // Before the import can be acknowledged: a run in our log with its file in another slot would lose it.
-      await this.#copyBlobs(dead, journal.slot);
-      const runs = this.#import(log, this.#page.endedInOrder(slotNumber));
-      this.#page.clearEnd(slotNumber);
-      await journal.acknowledged();
-      await dead.replace(new Uint8Array(0));
-      await dead.deleteBlobs(await dead.blobIds());
-      for (const run of runs) pump.commands.push(P.CommandRelease, run.task, P.HoldImportUnconfirmed);
-      pump.wake();
-    } finally {
-      await dead.close();
-    }
-  }
-
-  /** @throws StorageFullError and the other slot is left as it is, for the next try */
-  async #copyBlobs(dead: StorageSlot, own: StorageSlot): Promise<void> {
-    const copied = new Set(await own.blobIds());
-    for (const id of await dead.blobIds()) {
-      if (copied.has(id)) continue;
-      const blob = await dead.getBlob(id).catch((error) => {
-        // The run that wants it fails with the same error; the others need not.
-        if (!(error instanceof PayloadLostError)) throw error;
-      });
-      if (blob) await own.putBlob(id, blob);
-    }
-  }
-
-  #import(log: Uint8Array<ArrayBuffer>, orderly: boolean): Run[] {
-    const { pump } = this.#house;
-    const known = new Map(this.#house.localRuns().map((run) => [run.id, run]));
-    const { tasks, located } = pump.engine.importLog(log, pump.runs.length);
-    if (tasks < 0) throw new Error(`the core refused its log (${tasks})`);
-    const runs = this.#place(pump.engine, log, located);
-    // What ran there lost its page: without this it would hold its slots for ever, and could not change its queue.
-    pump.commands.push(P.CommandRecover, 0, orderly ? 1 : 0);
-    for (const run of runs) {
-      // A crash between import and emptying leaves a run in both logs; ours, imported first, counts.
-      const twin = known.get(run.id);
-      if (twin && sameEnvelope(twin, run)) this.#drop(run);
-      else this.#takeOver(run, twin !== undefined);
-    }
-    pump.wake();
-    return runs;
-  }
-
-  #takeOver(run: Run, renamed: boolean): void {
-    const { pump, intake } = this.#house;
-    if (renamed) {
-      this.#house.warn(`Two tabs had accepted a run "${run.id}"; the one of the closed tab is "${run.id}~${run.task}" now.`);
-      run.knownId = `${run.id}~${run.task}`;
-    }
-    this.#house.adoptRun(run);
-    if (run.end === End.None) {
-      const { queue, policy } = intake.placeAnew(run);
-      pump.commands.push(P.CommandSetTask, run.task, P.TaskFieldQueue, 0, queue);
-      pump.commands.push(P.CommandSetTask, run.task, P.TaskFieldPolicy, 0, policy);
-      recoverTakenOver(this.#house, run);
-    }
-    this.#house.changed(run);
-  }
-
-  #drop(run: Run): void {
-    run.ownExtra.blobIds = undefined;
-    if (run.end === End.None) this.#house.pump.commands.push(P.CommandCancel, run.task);
-    this.#house.pump.commands.push(P.CommandForget, run.task);
-  }
-
-  /** Runs whose import was cut short: they are ours unless a living session has them. */
-  async #resolveUnconfirmed(): Promise<void> {
-    const { pump } = this.#house;
-    const held = pump.heldRuns(P.HoldImportUnconfirmed);
-    if (held.length === 0) return;
-    const elsewhere = await this.tabs!.ownedElsewhere(held.map((run) => run.id));
-    if (!elsewhere) {
-      this.#house.warn(`${held.length} run(s) taken over from a closed tab wait until every open tab has answered.`);
-      this.clock.schedule(this.clock.now() + 5000, () => void this.#resolveUnconfirmed());
-      return;
-    }
-    for (const run of held) {
-      if (elsewhere.has(run.id)) this.#drop(run);
-      else pump.commands.push(P.CommandRelease, run.task, P.HoldImportUnconfirmed);
-    }
-    pump.wake();
-  }
-
   // Other tabs ask
 
   localStates(): TaskState[] {
     return this.#house.localRuns().map((run) => run.state);
   }
-  ownedOf(ids: readonly string[]): string[] {
-    return ids.filter((id) => this.#house.knows(id));
+  adopt(slot: number): Promise<void> {
+    return this.#adoption!.adopt(slot);
+  }
+  standingOf(ids: readonly string[]): { owned: string[]; held: string[] } {
+    return this.#adoption!.standingOf(ids);
   }
   obey(id: string, verb: string, argument: unknown): Promise<unknown> {
     return obey(this.#house, id, verb, argument);
@@ -462,12 +354,15 @@ export class Opening implements TabsHost {
 
   // A crashed core
 
-  rebuild(cause: unknown): Promise<void> {
-    return this.#rebuilder.rebuild(cause);
+  async rebuild(cause: unknown): Promise<void> {
+    await this.#rebuilder.rebuild(cause);
+    // What an adoption was about to release.
+    void this.#adoption?.resolve();
   }
 
   async close(): Promise<void> {
     this.#page.unwatch();
+    await this.#adoption?.close();
     const { journal } = this.#house;
     if (journal) {
       await journal.close().catch(() => {});

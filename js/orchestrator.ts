@@ -306,8 +306,8 @@ export class Orchestrator implements OrchestratorApi {
   refuseDuplicates(): void {
     this.#index.refuseDuplicates((run, error) => this.refuse(run, error));
   }
-  knows(id: string): boolean {
-    return this.#index.find(id) !== undefined;
+  localRun(id: string): Run | undefined {
+    return this.#index.find(id);
   }
 
   localRuns(): Run[] {

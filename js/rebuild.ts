@@ -25,10 +25,18 @@ export function forgetUnsealed(house: Orchestrator, error: Error): void {
   }
 }
 
-/** Runs the rebuilt core does not know were never sealed: they are created again. */
+/**
+ * Runs the rebuilt core does not know were never sealed: they are created again. What had been accepted stands
+ * in the log of a closed tab, and is taken over from there again, with the steps that it has recorded.
+ */
 export function recreateUnknown(house: Orchestrator, engine: Engine): void {
   for (const run of [...house.pump.runs]) {
     if (!run || engine.state(run.task) !== 0) continue;
+    if (house.journal && run.accepted_) {
+      run.ownExtra.blobIds = undefined;
+      house.forgotten(run);
+      continue;
+    }
     house.pump.release(run);
     if (run.end === End.None) house.pump.enqueue(run);
   }

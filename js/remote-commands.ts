@@ -19,6 +19,6 @@ const verbs: Record<Verb, (house: Orchestrator, id: string, argument: unknown) =
 /** @throws TypeError for what is no command, or a run that is not ours */
 export async function obey(house: Orchestrator, id: string, verb: string, argument: unknown): Promise<unknown> {
   if (!(remoteVerbs as readonly string[]).includes(verb)) throw new TypeError(`There is no command "${verb}".`);
-  if (!house.knows(id)) throw new TypeError(`Run ${id} is not known here.`);
+  if (!house.localRun(id)) throw new TypeError(`Run ${id} is not known here.`);
   return verbs[verb as Verb](house, id, argument);
 }

@@ -9,7 +9,6 @@
  * Invariants: a slot is opened only under its lock; a slot is adopted by exactly one session.
  */
 import type { Clock } from './clock.ts';
-import { StorageBlockedError } from './errors.ts';
 import { randomSeed } from './load.ts';
 import type { Run } from './run.ts';
 import { RemoteRuns, type RemoteHandle, publicState } from './remote.ts';
@@ -17,12 +16,11 @@ import type { TaskState } from './types.ts';
 
 export interface TabsHost {
   readonly clock: Clock;
-  /** The slot's lock is held: take over what is in it, leave it empty. */
+  /** The slot's lock is held until this resolves: take over what is in it, leave it empty. It does not reject. */
   adopt(slot: number): Promise<void>;
-  /** It could not be opened yet. */
-  adoptLater(slot: number): void;
   localStates(): TaskState[];
-  ownedOf(ids: readonly string[]): string[];
+  /** Which of these runs go on here, and which wait here because another session may have them. */
+  standingOf(ids: readonly string[]): { owned: string[]; held: string[] };
   /** Carries out another tab's command on a run of ours. */
   obey(id: string, verb: string, argument: unknown): Promise<unknown>;
   remoteChanged(id?: string): void;
@@ -35,6 +33,13 @@ export interface Claim {
   adoptable: { slot: number; release: () => void }[];
 }
 
+/** What a session says of runs it was asked for. */
+export interface Answer {
+  slot: number;
+  owned: string[];
+  held: string[];
+}
+
 type Message =
   | { type: 'hello'; session: string; slot: number; again?: boolean }
   | { type: 'states'; session: string; states: unknown[] }
@@ -43,7 +48,7 @@ type Message =
   | { type: 'command'; session: string; request: string; id: string; verb: string; argument: unknown }
   | { type: 'answer'; session: string; request: string; known: boolean; value?: unknown; error?: unknown }
   | { type: 'owns'; session: string; request: string; ids: string[] }
-  | { type: 'owned'; session: string; request: string; slot: number; ids: string[] };
+  | { type: 'owned'; session: string; request: string; slot: number; ids: string[]; held?: string[] };
 
 const stateBatch = 500;
 const answerTimeoutMs = 10_000;
@@ -130,7 +135,7 @@ export class Tabs {
       this.#channel.onmessage = (event) => this.#receive(event.data);
       this.#post({ type: 'hello', session: this.session, slot: this.#slot });
     }
-    for (const slot of await this.#heldSlots()) this.#watch(slot);
+    for (const slot of await this.#heldSlots()) this.watch(slot);
   }
 
   async #heldSlots(): Promise<number[]> {
@@ -140,15 +145,9 @@ export class Tabs {
     return slots.filter((slot) => Number.isInteger(slot) && slot !== this.#slot);
   }
 
-  /** Takes over what is in a slot nobody holds. @throws as `adopt` does; held by another it is that one's */
-  async adoptIfFree(slot: number): Promise<void> {
-    const release = await this.#tryLock(slot);
-    if (release) await this.#host.adopt(slot).finally(release);
-  }
-
-  /** The browser grants the lock when its session ends, however it ends. */
-  #watch(slot: number): void {
-    if (slot === this.#slot || this.#watched.has(slot)) return;
+  /** Takes over what is in a slot when its session has ended: the browser grants the lock then, however that was. */
+  watch(slot: number): void {
+    if (slot === this.#slot || this.#watched.has(slot) || this.#stop.signal.aborted) return;
     this.#watched.add(slot);
     navigator.locks
       .request(this.#lockName(slot), { signal: this.#stop.signal }, async () => {
@@ -158,10 +157,7 @@ export class Tabs {
       })
       .catch((error) => {
         this.#watched.delete(slot);
-        if (this.#stop.signal.aborted) return;
-        // Its files may only be open a little longer than its lock was held.
-        if (error instanceof StorageBlockedError) this.#host.adoptLater(slot);
-        else this.#host.warn(`Slot ${slot} of a closed tab could not be taken over: ${error?.message ?? error}`);
+        if (!this.#stop.signal.aborted) this.#host.warn(`Slot ${slot} of another tab can't be waited for: ${error?.message ?? error}`);
       });
   }
 
@@ -213,23 +209,23 @@ export class Tabs {
     return this.remote.handle(id);
   }
 
-  /** Which of these runs living sessions in other slots own; undefined: not all of them answered. */
-  async ownedElsewhere(ids: readonly string[]): Promise<Set<string> | undefined> {
+  /** What every other session knows of these runs; undefined: not all of them answered. */
+  async askAll(ids: readonly string[]): Promise<Answer[] | undefined> {
     const waiting = new Set(await this.#heldSlots());
-    const owned = new Set<string>();
-    if (waiting.size === 0) return owned;
+    const answers: Answer[] = [];
+    if (waiting.size === 0) return answers;
     const request = this.#request();
     return new Promise((resolve) => {
-      const finish = (result: Set<string> | undefined) => {
+      const finish = (result: Answer[] | undefined) => {
         cancel();
         this.#ownedAnswers.delete(request);
         resolve(result);
       };
       const cancel = this.#host.clock.schedule(this.#host.clock.now() + 2000, () => finish(undefined));
-      this.#ownedAnswers.set(request, (message) => {
-        for (const id of message.ids) owned.add(id);
-        waiting.delete(message.slot);
-        if (waiting.size === 0) finish(owned);
+      this.#ownedAnswers.set(request, ({ slot, ids: owned, held = [] }) => {
+        answers.push({ slot, owned, held });
+        waiting.delete(slot);
+        if (waiting.size === 0) finish(answers);
       });
       this.#post({ type: 'owns', session: this.session, request, ids: [...ids] });
     });
@@ -285,18 +281,21 @@ export class Tabs {
       case 'answer':
         return this.#answers.get(message.request)?.(message);
       case 'owns':
-        return this.#post({
-          type: 'owned', session: this.session, request: message.request, slot: this.#slot, ids: this.#host.ownedOf(message.ids),
-        });
+        return this.#tellStanding(message);
       case 'owned':
         return this.#ownedAnswers.get(message.request)?.(message);
     }
   }
 
+  #tellStanding({ request, ids }: Extract<Message, { type: 'owns' }>): void {
+    const { owned, held } = this.#host.standingOf(ids);
+    this.#post({ type: 'owned', session: this.session, request, slot: this.#slot, ids: owned, held });
+  }
+
   #greet({ session, slot, again }: Extract<Message, { type: 'hello' }>): void {
     const news = !this.#peers.has(session);
     this.#peers.set(session, slot);
-    this.#watch(slot);
+    this.watch(slot);
     if (!again) this.#post({ type: 'hello', session: this.session, slot: this.#slot, again: true });
     if (news) this.#sendAll();
   }
@@ -325,15 +324,17 @@ export class Tabs {
 }
 
 const text = (value: unknown): value is string => typeof value === 'string' && value.length <= 512;
+const texts = (value: unknown): boolean => Array.isArray(value) && value.every(text);
+const slotNumber = (value: unknown): boolean => Number.isInteger(value) && (value as number) >= 0 && (value as number) < 4096;
 const shapes: Record<Message['type'], (message: any) => boolean> = {
-  hello: ({ slot }) => Number.isInteger(slot) && slot >= 0 && slot < 4096,
+  hello: ({ slot }) => slotNumber(slot),
   states: ({ states }) => Array.isArray(states) && states.length <= stateBatch,
   forgotten: ({ id }) => text(id),
   bye: () => true,
   command: ({ request, id, verb }) => text(request) && text(id) && text(verb),
   answer: ({ request }) => text(request),
-  owns: ({ request, ids }) => text(request) && Array.isArray(ids) && ids.every(text),
-  owned: ({ request, slot, ids }) => text(request) && Number.isInteger(slot) && Array.isArray(ids) && ids.every(text),
+  owns: ({ request, ids }) => text(request) && texts(ids),
+  owned: ({ request, slot, ids, held = [] }) => text(request) && slotNumber(slot) && texts(ids) && texts(held),
 };
 
 /** Anything on the origin can post into the channel; what does not fit is nothing. */

@@ -1,0 +1,206 @@
+/**
+ * Several tabs of one origin in this thread: locks, messages and a storage that they share, and a clock.
+ * A tab that is killed does nothing any more, wherever it was: its locks go to who waits for them.
+ */
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { type OrchestratorOptions, type Storage, type StorageSlot, TestClock } from 'holdfast';
+import { vi } from 'vitest';
+import { Orchestrator } from '../../js/orchestrator.ts';
+import { memory } from '../../js/storage/memory.ts';
+
+/** On whose behalf code runs: locks and channels belong to tabs. */
+const current = new AsyncLocalStorage<Tab>();
+const never = new Promise<never>(() => {});
+
+interface LockRequest {
+  name: string;
+  tab: Tab;
+  grant(): void;
+}
+
+class Locks {
+  readonly #held = new Map<string, Tab>();
+  #waiting: LockRequest[] = [];
+  /** Who of those that wait for a name gets it. */
+  prefer: (name: string, tabs: readonly Tab[]) => Tab | undefined = () => undefined;
+
+  async request(name: string, options: any, callback: (lock: object | null) => unknown): Promise<unknown> {
+    const tab = current.getStore()!;
+    const isFree = !this.#held.has(name) && !this.#waiting.some((one) => one.name === name);
+    if (options.ifAvailable && !isFree) return callback(null);
+    await new Promise<void>((grant, refuse) => {
+      const request = { name, tab, grant };
+      options.signal?.addEventListener('abort', () => {
+        this.#waiting = this.#waiting.filter((one) => one !== request);
+        refuse(options.signal.reason);
+      });
+      this.#waiting.push(request);
+      this.#grantNext(name);
+    });
+    try {
+      return await callback({ name });
+    } finally {
+      if (this.#held.get(name) === tab) this.#free(name);
+    }
+  }
+
+  async query() {
+    return { held: [...this.#held.keys()].map((name) => ({ name })) };
+  }
+
+  kill(tab: Tab): void {
+    this.#waiting = this.#waiting.filter((one) => one.tab !== tab);
+    for (const [name, holder] of [...this.#held]) if (holder === tab) this.#free(name);
+  }
+
+  get names(): string[] {
+    return [...this.#held.keys()].sort();
+  }
+
+  #free(name: string): void {
+    this.#held.delete(name);
+    this.#grantNext(name);
+  }
+
+  #grantNext(name: string): void {
+    if (this.#held.has(name)) return;
+    const waiting = this.#waiting.filter((one) => one.name === name);
+    const preferred = this.prefer(name, waiting.map(({ tab }) => tab));
+    const next = waiting.find(({ tab }) => tab === preferred) ?? waiting[0];
+    if (!next) return;
+    this.#waiting = this.#waiting.filter((one) => one !== next);
+    this.#held.set(name, next.tab);
+    next.grant();
+  }
+}
+
+/** A storage operation of a tab; `slot` -1: of the store. What it throws the tab gets for an answer. */
+export interface Operation {
+  tab: Tab;
+  name: string;
+  slot: number;
+}
+
+export class Origin {
+  readonly clock = new TestClock();
+  readonly locks = new Locks();
+  readonly tabs: Tab[] = [];
+  readonly #shared = memory();
+  readonly #channels = new Set<{ tab: Tab; name: string; deliver(data: unknown): void }>();
+  /** Asked before each storage operation. */
+  onOperation: (operation: Operation) => unknown = () => undefined;
+
+  constructor() {
+    const channels = this.#channels;
+    class Channel {
+      onmessage: ((event: { data: unknown }) => void) | null = null;
+      readonly #entry;
+      constructor(name: string) {
+        const tab = current.getStore()!;
+        const deliver = (data: unknown) => tab.act(() => this.onmessage?.({ data }));
+        this.#entry = { tab, name, deliver };
+        channels.add(this.#entry);
+      }
+      postMessage(message: unknown): void {
+        if (this.#entry.tab.dead) return;
+        const data = structuredClone(message);
+        for (const other of channels)
+          if (other !== this.#entry && other.name === this.#entry.name) queueMicrotask(() => other.deliver(data));
+      }
+      close(): void {
+        channels.delete(this.#entry);
+      }
+    }
+    vi.stubGlobal('navigator', { locks: this.locks });
+    vi.stubGlobal('BroadcastChannel', Channel);
+  }
+
+  /** A tab whose orchestrator is open. */
+  async open(options: OrchestratorOptions = {}): Promise<Tab> {
+    const tab = this.begin(options);
+    await tab.orchestrator.ready;
+    await this.clock.settle();
+    return tab;
+  }
+
+  /** A tab that has begun to open. */
+  begin(options: OrchestratorOptions = {}): Tab {
+    const tab = new Tab(this, this.#shared, options);
+    this.tabs.push(tab);
+    return tab;
+  }
+
+  async close(): Promise<void> {
+    for (const tab of this.tabs) if (!tab.dead) await tab.orchestrator.dispose();
+    vi.unstubAllGlobals();
+  }
+}
+
+export class Tab {
+  readonly origin: Origin;
+  readonly orchestrator: Orchestrator;
+  readonly warnings: string[] = [];
+  dead = false;
+
+  constructor(origin: Origin, shared: Storage, options: OrchestratorOptions) {
+    this.origin = origin;
+    const clock = this.#clock();
+    this.orchestrator = current.run(this, () => {
+      return new Orchestrator({ seed: origin.tabs.length + 1, clock, storage: this.#storage(shared), ...options });
+    });
+    this.orchestrator.on('warning', (message) => this.warnings.push(message));
+  }
+
+  /** The slot its journal lies in. */
+  get slot(): number {
+    return this.orchestrator.journal!.slot.slot;
+  }
+
+  /** Runs of this tab, as it shows them. */
+  get own() {
+    return this.orchestrator.getAllTasks().filter(({ local }) => local);
+  }
+
+  act(work: () => void): void {
+    if (!this.dead) current.run(this, work);
+  }
+
+  kill(): void {
+    this.dead = true;
+    this.origin.locks.kill(this);
+  }
+
+  #clock(): TestClock {
+    const { clock } = this.origin;
+    const own = Object.create(clock) as TestClock;
+    own.now = () => clock.now();
+    own.schedule = (atMs, callback) => clock.schedule(atMs, () => this.act(callback));
+    own.defer = (callback) => clock.defer(() => this.act(callback));
+    own.frame = (callback) => clock.frame(() => this.act(callback));
+    return own;
+  }
+
+  #storage(shared: Storage): Storage {
+    const wrap = <Target extends object>(target: Target, slot: number): Target =>
+      new Proxy(target, {
+        get: (_, key) => {
+          if (key === 'durability') return 'process';
+          const value = Reflect.get(target, key, target);
+          if (typeof value !== 'function') return value;
+          return async (...args: unknown[]) => {
+            await this.#alive(this.origin.onOperation({ tab: this, name: String(key), slot }));
+            const result: any = await this.#alive(value.apply(target, args));
+            return key === 'openSlot' ? wrap<StorageSlot>(result, args[0] as number) : result;
+          };
+        },
+      });
+    return wrap(shared, -1);
+  }
+
+  /** As long as the tab lives. */
+  async #alive<T>(work: T | Promise<T>): Promise<T> {
+    if (this.dead) return never;
+    const result = await work;
+    return this.dead ? never : result;
+  }
+}
