@@ -178,7 +178,8 @@ export class Opening implements TabsHost, AdoptionHost {
     else if (event.type === 'storage-available') {
       journal.spaceLow(false);
       journal.retryNow();
-    } else if (event.type === 'storage-degraded')
+    } else if (event.type === 'storage-degraded' && event.store === this.#storage?.name) void journal.rewrite();
+    else if (event.type === 'storage-degraded')
       journal.degraded(`One of two copies of the tasks can't be written (${event.store}); the other goes on alone.`);
     else if (event.type === 'storage-repaired') journal.repaired();
     else if (event.type === 'storage-lost' && event.recoveredBytes === 0) void journal.rewrite();

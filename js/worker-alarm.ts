@@ -9,7 +9,7 @@ import { connectWorker, type WorkerClient } from './worker-client.ts';
 /** A worker that is alive answers in a millisecond; nobody waits longer for one that is not. */
 const answerLimitMs = 1000;
 
-/** One worker, made when the first of its users needs it. */
+/** One worker, made when the first of its users needs it, and again where it has died. */
 export class SharedWorkerClient {
   readonly #create: (() => Worker) | undefined;
   #client: WorkerClient | undefined;
@@ -20,7 +20,7 @@ export class SharedWorkerClient {
 
   /** @throws StorageUnavailableError where workers are forbidden or missing */
   get(): WorkerClient {
-    this.#client ??= connectWorker(this.#create);
+    if (!this.#client || this.#client.dead) this.#client = connectWorker(this.#create);
     return this.#client;
   }
 
@@ -45,7 +45,7 @@ export class WorkerAlarm implements Alarm {
     // The page's timer is armed too, a second later: a worker that died must not stop time.
     this.#page.arm(atMs + 1000);
     try {
-      this.#client ??= this.#connect();
+      if (!this.#client || this.#client.dead) this.#client = this.#connect();
       this.#client.armTimer(atMs === Number.POSITIVE_INFINITY ? null : atMs, Date.now());
     } catch {
       this.#page.arm(atMs);

@@ -1,10 +1,15 @@
 /**
  * The page's end of the small worker (worker.ts): calls with an answer, events, and the one timer.
  *
- * Invariant: a call settles when its answer comes or the worker dies; it never hangs on a dead one.
+ * Invariant: a call settles when its answer comes or the worker dies; it never hangs on a dead one. One that
+ * is silent too long while calls wait is taken for dead, and ended for sure: then its files are free.
  */
 import { StorageLostError, StorageUnavailableError, type StorageError } from './errors.ts';
 import { uncarry, type CarriedError } from './storage/failures.ts';
+import { systemTimers, type Timers } from './storage/wait.ts';
+
+/** No operation keeps the worker's thread this long; it is waited for twice, as a page that was frozen wakes up before its messages. */
+const silenceLimitMs = 15_000;
 
 export interface WorkerEvent {
   event: 'full' | 'available' | 'gone';
@@ -16,6 +21,10 @@ export interface WorkerClient {
   call<T>(op: string, request: object, transfer?: Transferable[]): Promise<T>;
   /** Called with each event about a handle that a call has opened. */
   listen(handle: number, listener: ((event: WorkerEvent) => void) | undefined): void;
+  /** Why it is of no use any more. */
+  readonly dead: StorageError | undefined;
+  /** Called once when it dies, but not when it is terminated on purpose. */
+  onDeath(listener: (cause: StorageError) => void): void;
   /** Called when the timer is due. */
   onTimer: (() => void) | undefined;
   /** Sets the timer; replaces the one set before. null takes it back. */
@@ -35,14 +44,18 @@ type Incoming = { id: number; value?: unknown; error?: CarriedError } | { timer:
 class Connection implements WorkerClient {
   onTimer: (() => void) | undefined;
   readonly #worker: Worker;
+  readonly #timers: Timers;
   readonly #waiting = new Map<number, Waiting>();
   readonly #listeners = new Map<number, (event: WorkerEvent) => void>();
+  readonly #mourners: ((cause: StorageError) => void)[] = [];
   #nextId = 1;
   #hasAnswered = false;
-  #dead: StorageError | undefined;
+  dead: StorageError | undefined;
+  #cancelWatch: (() => void) | undefined;
 
-  constructor(worker: Worker) {
+  constructor(worker: Worker, timers: Timers) {
     this.#worker = worker;
+    this.#timers = timers;
     worker.onmessage = ({ data }) => this.#take(data as Incoming);
     worker.onerror = (event) => this.#die(event.message);
     worker.onmessageerror = () => this.#die('a message could not be read');
@@ -50,9 +63,10 @@ class Connection implements WorkerClient {
 
   call<T>(op: string, request: object, transfer: Transferable[] = []): Promise<T> {
     return new Promise<T>((resolve, reject) => {
-      if (this.#dead) return reject(this.#dead);
+      if (this.dead) return reject(this.dead);
       const id = this.#nextId++;
       this.#waiting.set(id, { resolve, reject });
+      if (!this.#cancelWatch) this.#watch(2);
       this.#worker.postMessage({ ...request, id, op }, transfer);
     });
   }
@@ -60,6 +74,10 @@ class Connection implements WorkerClient {
   listen(handle: number, listener: ((event: WorkerEvent) => void) | undefined): void {
     if (listener) this.#listeners.set(handle, listener);
     else this.#listeners.delete(handle);
+  }
+
+  onDeath(listener: (cause: StorageError) => void): void {
+    this.#mourners.push(listener);
   }
 
   armTimer(atMs: number | null, nowMs: number): void {
@@ -75,18 +93,33 @@ class Connection implements WorkerClient {
     this.#end(new StorageLostError('The worker was terminated.'));
   }
 
+  /** Nobody is told of a worker that ended in silence. */
+  #watch(times: number): void {
+    this.#cancelWatch?.();
+    this.#cancelWatch = undefined;
+    if (this.#waiting.size === 0 || this.dead) return;
+    this.#cancelWatch = this.#timers.after(silenceLimitMs, () => {
+      if (times > 1) this.#watch(times - 1);
+      else this.#die(`it has not answered for ${(2 * silenceLimitMs) / 1000} s`);
+    });
+  }
+
   #take(data: Incoming): void {
     this.#hasAnswered = true;
     if ('timer' in data) return this.onTimer?.();
     if ('event' in data) return this.#listeners.get(data.handle)?.(data);
     const waiting = this.#waiting.get(data.id);
     this.#waiting.delete(data.id);
+    this.#watch(2);
     if (data.error) waiting?.reject(uncarry(data.error));
     else waiting?.resolve(data.value);
   }
 
   #die(reason: string | undefined): void {
+    if (this.dead) return;
     const why = reason || 'its script could not be loaded';
+    // One that only threw would keep its files open.
+    this.#worker.terminate();
     this.#end(
       this.#hasAnswered
         ? new StorageLostError(`The storage worker failed: ${why}.`)
@@ -94,10 +127,13 @@ class Connection implements WorkerClient {
             `The storage worker could not start: ${why}. Allow it with \`worker-src 'self'\`, or pass \`worker: () => new Worker(...)\`.`,
           ),
     );
+    for (const tell of this.#mourners) tell(this.dead!);
   }
 
   #end(error: StorageError): void {
-    this.#dead ??= error;
+    this.dead ??= error;
+    this.#cancelWatch?.();
+    this.#cancelWatch = undefined;
     for (const waiting of this.#waiting.values()) waiting.reject(error);
     this.#waiting.clear();
   }
@@ -127,9 +163,9 @@ function createWorker(): Worker {
 }
 
 /** Starts the worker. @throws StorageUnavailableError where workers are forbidden or missing */
-export function connectWorker(create: () => Worker = createWorker): WorkerClient {
+export function connectWorker(create: () => Worker = createWorker, timers: Timers = systemTimers): WorkerClient {
   try {
-    return new Connection(create());
+    return new Connection(create(), timers);
   } catch (cause) {
     throw new StorageUnavailableError('This page may not start a worker.', { cause });
   }

@@ -7,7 +7,7 @@
  *     log    [slot, epoch, start] → Uint8Array        bytes of the log from `start`; contiguous
  *     blobs  [slot, id] → Blob | ArrayBuffer
  *
- * Invariants: every opening has a time limit. A dead connection is dropped, never asked again; work
+ * Invariants: every opening and all work has a time limit. A dead connection is dropped, never asked again; work
  * that fails on it is done anew on a fresh one, three times at most, so it must be repeatable. A
  * database that comes back without its generation was wiped: nothing is written until it is
  * installed again. Trouble is told at most once a minute.
@@ -40,6 +40,8 @@ export type Database = IDBPDatabase<Schema>;
 
 const VERSION = 1;
 const OPEN_LIMIT_MS = 5_000;
+/** Of one piece of work: another tab may stand in the middle of a transaction. */
+const WORK_LIMIT_MS = 20_000;
 const BACKOFF_MS = [10, 100, 1_000];
 const TELL_EVERY_MS = 60_000;
 
@@ -99,7 +101,8 @@ export class Connection {
     for (let attempt = 0; ; attempt++) {
       if (this.#gone) throw this.#gone;
       try {
-        return await work(await this.#database());
+        const db = await this.#database();
+        return await within(WORK_LIMIT_MS, this.#timers, work(db), () => late(doing));
       } catch (error) {
         if (this.#gone) throw this.#gone;
         if (error instanceof StorageError || !deathCries.has(nameOf(error))) throw asStorageError(error, doing);
@@ -190,6 +193,9 @@ const deathCries = new Set([
   'TimeoutError',
   'NotFoundError',
 ]);
+
+const late = (doing: string) =>
+  new DOMException(`IndexedDB took more than ${WORK_LIMIT_MS / 1000} s for ${doing}.`, 'TimeoutError');
 
 async function beginAnew(db: Database, generation: string): Promise<void> {
   const writing = db.transaction(['meta', 'slots', 'log', 'blobs'], 'readwrite');

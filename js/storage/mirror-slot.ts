@@ -134,7 +134,7 @@ export class MirrorSlot implements CopySlot {
     await this.#current().replace(bytes, epoch);
     this.#kept = this.#settledLength = undefined;
     this.#lost = false;
-    if (!this.#firstIsDown) this.#follower?.restart(bytes.slice(), epoch, true);
+    if (!this.#firstIsDown) this.#follower?.restart(bytes.slice(), this.#current().stamp().epoch, true);
   }
 
   async putBlob(id: string, blob: Blob): Promise<void> {
@@ -238,6 +238,16 @@ export class MirrorSlot implements CopySlot {
     });
   }
 
+  /** The first store can't be written, though nothing was tried: the second goes on alone until it can. */
+  onDown(cause: unknown): void {
+    const goOnAlone = async () => {
+      if (!this.#first || !this.#second || this.#firstIsDown || this.#lost || this.#closed || this.#settle) return;
+      await this.#giveUpFirst(cause);
+    };
+    // Where the second can't stand in, the next write says so.
+    this.#queue.exclusive(goOnAlone).catch(() => undefined);
+  }
+
   #current(): CopySlot {
     return this.#firstIsDown ? this.#second! : this.#first!;
   }
@@ -301,12 +311,11 @@ export class MirrorSlot implements CopySlot {
     try {
       await this.#follower!.flush();
       const bytes = await this.#second!.read();
-      const epoch = this.#nextEpoch();
-      await this.#first!.replace(bytes, epoch);
+      await this.#first!.replace(bytes, this.#nextEpoch());
       this.#firstIsDown = this.#toldDown = false;
       tell();
       this.#emitRepaired(this.#host.first, this.#host.second, bytes.length);
-      this.#follower!.restart(bytes, epoch, true);
+      this.#follower!.restart(bytes, this.#first!.stamp().epoch, true);
     } catch (error) {
       this.#tellDown(error);
       this.#retryFirstLater();

@@ -156,8 +156,11 @@ export class MirrorStorage implements CopyStorage, MirrorHost {
     const isAlone = this.#sides().length < 2;
     if (event.type === 'storage-lost' && !isAlone) {
       for (const slot of this.#slots) void slot.onLoss(side).catch(() => undefined);
+    } else if (event.type === 'storage-degraded' && side === 'first' && !isAlone) {
+      for (const slot of this.#slots) slot.onDown(event.cause);
     } else if (stands || event.type === 'storage-blocked') {
-      this.emit(event);
+      // There is no other one that goes on.
+      this.emit(isAlone && event.type === 'storage-degraded' ? { ...event, store: this.name } : event);
     }
   }
 }

@@ -2,14 +2,25 @@
  * The origin private file system, on the page's side: each operation is one message to the small
  * worker (worker.ts) that holds the files. Formats: log-file.ts, arena.ts; names: opfs-host.ts.
  *
+ * Where the worker dies, that is told, and the next use of the store starts another one; a slot that was
+ * open is set up anew by its next `replace`, as the caller knows what belongs there.
+ *
  * Invariant: the first append goes behind the longest valid prefix, never behind a torn record:
  * where the caller has not said (`truncate`) how long that is, it is found out first.
  */
 import { checkEach, checkFunction, checkNames, checkRecord } from '../checks.ts';
-import { StorageBlockedError, StorageLostError } from '../errors.ts';
+import { StorageBlockedError, type StorageError, StorageLostError } from '../errors.ts';
 import type { AppendReceipt, Durability, StorageOpenOptions, StorageSlot } from '../storage.ts';
 import { connectWorker, type WorkerClient, type WorkerEvent } from '../worker-client.ts';
-import { type CopySlot, type CopyStorage, type NamedBlob, openAlone, type Stamp } from './copy.ts';
+import {
+  type CopySlot,
+  type CopyStorage,
+  copyOneByOne,
+  type NamedBlob,
+  openAlone,
+  type Stamp,
+  withoutThese,
+} from './copy.ts';
 import { LogQueue } from './log-queue.ts';
 import { systemTimers, type Timers, within } from './wait.ts';
 
@@ -28,17 +39,20 @@ const scarce: AppendReceipt = Object.freeze({ spaceLow: true });
 class OpfsSlot implements CopySlot {
   readonly slot: number;
   readonly #store: OpfsStorage;
+  #client: WorkerClient;
   #handle: number;
   #epoch: number;
   #base: number;
   /** The end of the log is known to the worker. */
   #settled = false;
   readonly #queue = new LogQueue((bytes) => this.#write(bytes));
-  #lost = false;
+  /** Why it can't be used before `replace`. */
+  #lost: StorageLostError | undefined;
 
   constructor(store: OpfsStorage, slot: number, opened: Opened) {
     this.#store = store;
     this.slot = slot;
+    this.#client = opened.client;
     this.#handle = opened.handle;
     this.#epoch = opened.epoch;
     this.#base = opened.base;
@@ -67,16 +81,18 @@ class OpfsSlot implements CopySlot {
 
   replace(bytes: Uint8Array<ArrayBuffer>, epoch?: number): Promise<void> {
     return this.#queue.exclusive(async () => {
-      if (this.#lost) await this.#remake();
+      // A replace that the worker died of may have counted one epoch further than it said.
+      const least = this.#lost ? (await this.#remake()) + 1 : 0;
+      const next = epoch === undefined ? undefined : Math.max(epoch, least);
       const copy = bytes.slice();
-      this.#epoch = await this.#call<number>('replace', { bytes: copy, epoch }, [copy.buffer]);
+      this.#epoch = await this.#call<number>('replace', { bytes: copy, epoch: next }, [copy.buffer]);
       this.#base = bytes.length;
       this.#settled = true;
     });
   }
 
   async putBlob(blobId: string, blob: Blob): Promise<void> {
-    if (this.#lost) throw lostError(this.slot);
+    if (this.#lost) throw this.#lost;
     return this.#call('putBlob', { blobId, blob });
   }
   getBlob(blobId: string): Promise<Blob> {
@@ -87,11 +103,14 @@ class OpfsSlot implements CopySlot {
   }
   /** From file to file within the worker: the bytes don't pass through here. */
   async copyBlobs(from: StorageSlot, ids: readonly string[]): Promise<string[]> {
-    if (this.#lost) throw lostError(this.slot);
-    return ids.length === 0 ? [] : this.#call('copyBlobs', { from: (from as OpfsSlot).handle, ids });
+    if (this.#lost) throw this.#lost;
+    const { client, handle } = (from as OpfsSlot).place;
+    if (client !== this.#client) return copyOneByOne(this, from, await withoutThese(this.blobIds(), ids));
+    return ids.length === 0 ? [] : this.#call('copyBlobs', { from: handle, ids });
   }
-  get handle(): number {
-    return this.#handle;
+  /** Where its files are open. */
+  get place(): { client: WorkerClient; handle: number } {
+    return { client: this.#client, handle: this.#handle };
   }
   deleteBlobs(ids: readonly string[]): Promise<void> {
     return this.#call('deleteBlobs', { ids });
@@ -115,8 +134,8 @@ class OpfsSlot implements CopySlot {
 
   async #write(bytes: Uint8Array<ArrayBuffer>): Promise<AppendReceipt> {
     if (!this.#settled) await this.#settle();
-    if (this.#lost) throw lostError(this.slot);
-    const low = await this.#store.client.call<boolean>('append', { handle: this.#handle, bytes }, [bytes.buffer]);
+    if (this.#lost) throw this.#lost;
+    const low = await this.#client.call<boolean>('append', { handle: this.#handle, bytes }, [bytes.buffer]);
     return low ? scarce : plenty;
   }
 
@@ -132,11 +151,16 @@ class OpfsSlot implements CopySlot {
   }
 
   async #call<T>(op: string, request: object, transfer?: Transferable[]): Promise<T> {
-    return this.#store.client.call<T>(op, { ...request, handle: this.#handle }, transfer);
+    return this.#client.call<T>(op, { ...request, handle: this.#handle }, transfer);
+  }
+
+  /** Its worker has died. */
+  lose(cause: StorageLostError): void {
+    this.#lost ??= cause;
   }
 
   #listen(): void {
-    this.#store.client.listen(this.#handle, (event) => this.#hear(event));
+    this.#client.listen(this.#handle, (event) => this.#hear(event));
   }
 
   #hear({ event }: WorkerEvent): void {
@@ -144,27 +168,29 @@ class OpfsSlot implements CopySlot {
     if (event === 'full') onEvent({ type: 'storage-full', store: name });
     else if (event === 'available') onEvent({ type: 'storage-available', store: name });
     else if (!this.#lost) {
-      this.#lost = true;
-      onEvent({ type: 'storage-lost', store: name, slot: this.slot, recoveredBytes: 0, cause: lostError(this.slot) });
+      this.#lost = lostError(this.slot);
+      onEvent({ type: 'storage-lost', store: name, slot: this.slot, recoveredBytes: 0, cause: this.#lost });
     }
   }
 
   async #letGo(): Promise<void> {
-    this.#store.client.listen(this.#handle, undefined);
+    this.#client.listen(this.#handle, undefined);
     await this.#call(this.#lost ? 'abandon' : 'close', {}).catch(() => undefined);
   }
 
-  /** The files were taken away under us (cleared site data): make them anew. */
-  async #remake(): Promise<void> {
+  /** The files were taken away under us (cleared site data), or their worker has died. Resolves to the epoch found. */
+  async #remake(): Promise<number> {
     await this.#letGo();
     const opened = await this.#store.reopen(this.slot);
-    this.#handle = opened.handle;
-    this.#lost = false;
+    [this.#client, this.#handle] = [opened.client, opened.handle];
+    this.#lost = undefined;
     this.#listen();
+    return opened.epoch;
   }
 }
 
 interface Opened {
+  client: WorkerClient;
   handle: number;
   epoch: number;
   base: number;
@@ -184,6 +210,8 @@ export class OpfsStorage implements CopyStorage {
   #open: StorageOpenOptions | undefined;
   #client: WorkerClient | undefined;
   #store = -1;
+  #closed = true;
+  #reviving: Promise<unknown> | undefined;
   #alone = true;
   #generation = '';
 
@@ -192,10 +220,6 @@ export class OpfsStorage implements CopyStorage {
     this.#timers = options.timers ?? systemTimers;
   }
 
-  get client(): WorkerClient {
-    if (!this.#client) throw new StorageLostError('The store is not open.');
-    return this.#client;
-  }
   get onEvent(): StorageOpenOptions['onEvent'] {
     return this.#open!.onEvent;
   }
@@ -210,22 +234,64 @@ export class OpfsStorage implements CopyStorage {
   async connect(options: StorageOpenOptions, alone: boolean): Promise<string | undefined> {
     this.#open = options;
     this.#alone = alone;
-    this.#client ??= this.#options.client?.() ?? connectWorker(this.#options.worker);
-    const request = { namespace: options.namespace, power: options.durability === 'power' };
+    this.#closed = false;
     try {
-      const found = await this.#call<{ store: number; generation: string | undefined }>('connect', request);
-      this.#store = found.store;
-      return found.generation;
+      return await this.#attach();
     } catch (error) {
       await this.close();
       throw error;
     }
   }
 
+  async #attach(): Promise<string | undefined> {
+    const { namespace, durability } = this.#open!;
+    if (!this.#client) {
+      const client = this.#options.client?.() ?? connectWorker(this.#options.worker, this.#timers);
+      client.onDeath((cause) => this.#mourn(client, cause));
+      this.#client = client;
+    }
+    const request = { namespace, power: durability === 'power' };
+    const found = await this.#ask<{ store: number; generation: string | undefined }>(this.#client, 'connect', request);
+    this.#store = found.store;
+    return found.generation;
+  }
+
+  #mourn(client: WorkerClient, cause: StorageError): void {
+    if (client !== this.#client) return;
+    this.#client = undefined;
+    const lost = new StorageLostError(`${cause.message} It is started again.`, { cause });
+    for (const slot of this.#slots) slot.lose(lost);
+    if (this.#slots.size > 0) this.onEvent({ type: 'storage-degraded', store: this.name, cause: lost });
+  }
+
+  /** The worker's store, set up again where the worker has died. @throws StorageBlockedError it can't be had now */
+  async #revived(): Promise<WorkerClient> {
+    if (this.#client) return this.#client;
+    if (this.#closed) throw new StorageLostError('The store is not open.');
+    this.#reviving ??= this.#attach()
+      .then(() => this.#install(this.#generation))
+      .finally(() => {
+        this.#reviving = undefined;
+      });
+    try {
+      await this.#reviving;
+      return this.#client!;
+    } catch (cause) {
+      this.#letGo();
+      throw new StorageBlockedError('The worker that writes OPFS has died and can not be started again now.', {
+        cause,
+      });
+    }
+  }
+
   async install(generation: string): Promise<void> {
     this.#generation = generation;
-    const lost = await this.#call<number[]>('install', { generation });
+    const lost = await this.#install(generation);
     for (const slot of this.#alone ? lost : []) this.#tellLost(slot, { recoveredBytes: 0 });
+  }
+
+  #install(generation: string): Promise<number[]> {
+    return this.#ask(this.#client!, 'install', { generation });
   }
 
   slotCount(): Promise<number> {
@@ -236,16 +302,21 @@ export class OpfsStorage implements CopyStorage {
   }
 
   async openSlot(slot: number): Promise<CopySlot> {
-    const found = await this.#call<Opened>('openSlot', { slot });
+    const found = await this.#openFiles(slot);
     const opened = new OpfsSlot(this, slot, found);
     this.#slots.add(opened);
     if (found.damaged && this.#alone) this.#tellLost(slot, { recoveredBytes: this.inspect(await opened.read()) });
     return opened;
   }
 
+  async #openFiles(slot: number): Promise<Opened> {
+    const client = await this.#revived();
+    return { ...(await this.#ask<Omit<Opened, 'client'>>(client, 'openSlot', { slot })), client };
+  }
+
   /** A slot that opens after we gave up is nobody's: left open, it would block the one whose it is. */
-  #closeLate(answer: Promise<Opened>, inTime: Promise<unknown>): void {
-    inTime.catch(() => answer.then(({ handle }) => this.client.call('close', { handle })).catch(() => undefined));
+  #closeLate(client: WorkerClient, answer: Promise<{ handle: number }>, inTime: Promise<unknown>): void {
+    inTime.catch(() => answer.then(({ handle }) => client.call('close', { handle })).catch(() => undefined));
   }
 
   /** Alone it must say when less is left than a replace wrote; under a mirror the mirror does. */
@@ -260,8 +331,9 @@ export class OpfsStorage implements CopyStorage {
   }
 
   async reopen(slot: number): Promise<Opened> {
+    await this.#revived();
     await this.install(this.#generation);
-    return this.#call<Opened>('openSlot', { slot });
+    return this.#openFiles(slot);
   }
 
   async check(): Promise<boolean> {
@@ -275,16 +347,25 @@ export class OpfsStorage implements CopyStorage {
 
   async close(): Promise<void> {
     await Promise.all([...this.#slots].map((slot) => slot.close()));
+    this.#letGo();
+    this.#closed = true;
+  }
+
+  #letGo(): void {
     if (!this.#options.client) this.#client?.terminate();
     this.#client = undefined;
   }
 
-  #call<T>(op: string, request: object): Promise<T> {
+  async #call<T>(op: string, request: object): Promise<T> {
+    return this.#ask(await this.#revived(), op, request);
+  }
+
+  #ask<T>(client: WorkerClient, op: string, request: object): Promise<T> {
     const late = () =>
       new StorageBlockedError(`OPFS did not answer ${JSON.stringify(op)} within ${OPEN_LIMIT_MS / 1000} s.`);
-    const answer = this.client.call<T>(op, { ...request, store: this.#store });
+    const answer = client.call<T>(op, { ...request, store: this.#store });
     const inTime = within(OPEN_LIMIT_MS, this.#timers, answer, late);
-    if (op === 'openSlot') this.#closeLate(answer as Promise<unknown> as Promise<Opened>, inTime);
+    if (op === 'openSlot') this.#closeLate(client, answer as Promise<unknown> as Promise<{ handle: number }>, inTime);
     return inTime;
   }
 }

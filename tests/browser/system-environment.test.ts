@@ -33,6 +33,29 @@ describe('storage', () => {
     for (const run of [done, waiting, after]) expect(await next.state(run)).toMatchObject({ status: 'completed' });
   });
 
+  it('the storage worker dies: that is told, the other copy goes on, and soon both are there again', async () => {
+    house = await House.open();
+    const tab = await house.tab();
+    const before = await tab.call('submitBlob', 50_000);
+    await tab.ended(before);
+    const waiting = await tab.submit('gate', 'through its death');
+    const [worker] = tab.page.workers();
+    await worker!.evaluate(() => void setTimeout(() => (globalThis as any).notDefined.at(0)));
+    await until('it is told', async () =>
+      (await tab.call('events')).some((event: any) => event.type === 'storage-degraded' && event.store === 'opfs'),
+    );
+    expect(await tab.storage()).toMatchObject({ status: 'degraded', message: expect.stringMatching(/opfs/) });
+    const meanwhile = await tab.submit('echo', 'meanwhile');
+    await tab.ended(meanwhile);
+    await until('both are good again', async () => (await tab.storage()).status === 'ok');
+    await tab.call('letThrough', 'through its death');
+    await tab.ended(waiting);
+    await house.crash();
+    const next = await house.tab();
+    for (const run of [before, waiting, meanwhile]) expect((await next.state(run))?.status).toBe('completed');
+    expect((await next.call('events')).filter(({ type }: any) => type === 'storage-lost')).toEqual([]);
+  });
+
   it('C1: a full disk refuses new tasks, keeps the results of running ones, and goes on when there is room', async () => {
     house = await House.open();
     const tab = await house.tab();

@@ -1,6 +1,9 @@
 import { defineTask, getTaskState, type TaskContext, TestClock } from 'holdfast';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { Orchestrator } from '../../js/orchestrator.ts';
+import { opfs } from '../../js/storage/opfs.ts';
+import { FakeDisk, threadlessWorker } from '../storage/fake-opfs.ts';
+import { HandTimers } from '../storage/scenario.ts';
 import { type House, openHouse } from './house.ts';
 
 const houses: House[] = [];
@@ -331,10 +334,33 @@ describe('ids of one’s own', () => {
 });
 
 describe('a storage in trouble', () => {
+  it('OPFS alone whose worker dies is told and written anew at once; nothing is lost', async () => {
+    const disk = new FakeDisk();
+    const timers = new HandTimers();
+    let worker: any;
+    const start = () => (worker = threadlessWorker(disk, timers));
+    const orchestrator = new Orchestrator({ storage: opfs({ worker: start, timers }), clock: new TestClock(), tabs: false });
+    await orchestrator.ready;
+    const events: string[] = [];
+    orchestrator.on('storage', ({ type }) => void events.push(type));
+    const task = defineTask({ id: 'steady', run: async (n: number) => n });
+    expect(await orchestrator.trigger(task, 1).result()).toBe(1);
+    worker.onerror({ message: 'it threw' });
+    disk.open.clear();
+    expect(events).toContain('storage-degraded');
+    expect(await orchestrator.trigger(task, 2).result()).toBe(2);
+    expect(orchestrator.storageState.status).toBe('ok');
+    await orchestrator.dispose();
+    disk.open.clear();
+    const next = new Orchestrator({ storage: opfs({ worker: start, timers }), clock: new TestClock(), tabs: false });
+    await next.ready;
+    expect(next.counts()).toMatchObject({ completed: 2, total: 2 });
+    await next.dispose();
+  });
+
   it('that can not be opened refuses every run with the reason, before and after', async () => {
     const { StorageUnavailableError } = await import('holdfast');
     const broken = Object.create((await open()).storage, { open: { value: async () => Promise.reject(new StorageUnavailableError('no storage here')) } });
-    const { Orchestrator } = await import('../../js/orchestrator.ts');
     const orchestrator = new Orchestrator({ storage: broken as never, clock: new TestClock() });
     const task = defineTask({ id: 'unlucky', run: async () => 1 });
     const run = orchestrator.trigger(task, null);

@@ -193,6 +193,28 @@ describe('IndexedDB', () => {
     await expect(slot.getBlob('00000000000000aa')).rejects.toBeInstanceOf(PayloadLostError);
   });
 
+  it('work that hangs is given up after 20 s and done on a fresh connection', async () => {
+    const { slot, timers } = await begin();
+    const original = IDBDatabase.prototype.transaction;
+    let hung = 0;
+    vi.spyOn(IDBDatabase.prototype, 'transaction').mockImplementation(function (this: IDBDatabase, ...args: any[]) {
+      const transaction = original.apply(this, args as any);
+      if (args[1] === 'readwrite' && hung++ === 0) Object.defineProperty(transaction, 'oncomplete', { set: () => {} });
+      return transaction;
+    } as any);
+    const add = IDBTransaction.prototype.addEventListener;
+    vi.spyOn(IDBTransaction.prototype, 'addEventListener').mockImplementation(function (this: any, ...args: any[]) {
+      if (hung !== 1 || args[0] !== 'complete') add.apply(this, args as any);
+    } as any);
+    const writing = slot.append(frame('a'));
+    await timers.advance(19_999);
+    expect(hung).toBe(1);
+    await timers.advance(100);
+    await writing;
+    expect(hung).toBe(2);
+    expect(textsIn(await slot.read())).toEqual(['a']);
+  });
+
   it('a replace is one transaction', async () => {
     const { slot, again } = await begin();
     await slot.append(log('a', 'b'));
