@@ -44,14 +44,15 @@ function table(results) {
     line('attempts, step executions', ({ counts }) => `${counts.attempts}, ${counts.executed}`),
     ...Object.entries(promises).map(([name, words]) => line(words, ({ totals }) => totals[name])),
     line('page open to recovered, median ms', ({ recoveryMs }) => recoveryMs),
+    line('tab dead to taken over, median and longest ms', ({ takeOverMs }) => takeOverMs.join(', ')),
     line('seconds', ({ seconds }) => seconds),
   ]);
 }
 
 /** 0 in n: the rate is below 3/n with 95 % confidence. */
 function verdict({ kills, renderer, seed, violations, warnings, events }) {
-  for (const { promise, run, words } of violations.slice(0, 30))
-    process.stdout.write(`  ${promises[promise]}: ${run} ${words}\n`);
+  for (const { promise, run, words, story } of violations.slice(0, 30))
+    process.stdout.write(`  ${promises[promise]}: ${run} ${words}\n    told: ${story}\n`);
   if (violations.length > 30) process.stdout.write(`  … and ${violations.length - 30} more\n`);
   for (const [message, count] of warnings) process.stdout.write(`  warning (${count} times): ${message}\n`);
   if (events?.some((one) => Object.keys(one).length))

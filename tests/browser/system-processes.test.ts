@@ -174,6 +174,34 @@ describe('several tabs', () => {
     expectNothingTwice();
   });
 
+  it('E2: thousands of runs and files move over in seconds, whole, and what ran goes on', async () => {
+    house = await House.open();
+    const keepAll = { retention: { completed: { count: 100_000 } } };
+    const [one, other] = [await house.tab(keepAll), await house.tab(keepAll)];
+    const over = await one.call('fill', 2000);
+    const run = await one.submit('steps', { count: 40, ms: 20 });
+    await house.hears('recorded', run, 3);
+    const killedMs = Date.now();
+    await crash(one);
+    const again = await house.hears('body', run, 2);
+    const ms = again.atMs - killedMs;
+    process.stdout.write(`  ${over.length} runs and ${over.length / 2} files moved over in ${ms} ms\n`);
+    expect(ms).toBeLessThan(5000);
+    const local = new Set((await other.states()).filter((state) => state.local).map(({ id }) => id));
+    expect(over.filter((id: string) => !local.has(id))).toEqual([]);
+    await house.hears('bodyEnd', run);
+    expectNothingTwice();
+    // Files and all: each is read whole, or its replay fails.
+    const sizes = await other.page.evaluate(
+      async (ids) => {
+        const { orchestrator } = (globalThis as any).system;
+        return Promise.all(ids.map(async (id: string) => (await orchestrator.runs.replay(id)).result()));
+      },
+      over.filter((_: string, index: number) => index % 2 === 0).slice(-50),
+    );
+    expect(sizes).toEqual(Array.from({ length: 50 }, (_, n) => 1000 + (((1950 + n) * 7919) % 29_000)));
+  }, 120_000);
+
   it('E2: a run that moves over keeps its retries and its queue', async () => {
     house = await House.open();
     const options = { queues: { narrow: { concurrency: 1 } } };

@@ -45,7 +45,14 @@ export class Witness {
   violate(promise, run, words) {
     // One fact, one violation, however often it is looked at.
     if (this.violations.some((one) => one.promise === promise && one.run === run && one.words === words)) return;
-    this.violations.push({ promise, run, words });
+    this.violations.push({ promise, run, words, story: this.#story(run) });
+  }
+
+  /** What had been told of the run, the last of it. */
+  #story(id) {
+    const told = this.runs.get(id)?.told ?? [];
+    const last = told.slice(-12);
+    return last.map(({ type, page, atMs }) => `${type} in page ${page} at ${atMs - told[0].atMs} ms`).join(', ');
   }
 
   take(reports) {
@@ -53,14 +60,16 @@ export class Witness {
       if (report.seq <= (this.#seen.get(report.page) ?? 0)) continue;
       this.#seen.set(report.page, report.seq);
       this.counts.reports++;
-      this[`_${report.type}`](report, this.#run(report.run));
+      const run = this.#run(report.run);
+      run?.told.push(report);
+      this[`_${report.type}`](report, run);
     }
   }
 
   #run(id) {
     if (id === undefined) return undefined;
     let run = this.runs.get(id);
-    if (!run) this.runs.set(id, (run = { id, steps: new Map(), active: new Map() }));
+    if (!run) this.runs.set(id, (run = { id, steps: new Map(), active: new Map(), told: [] }));
     return run;
   }
 

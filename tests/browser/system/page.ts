@@ -42,6 +42,7 @@ const tasks: Record<string, Task<string, any, any>> = {
   }),
   /** Tells nothing: an opaque origin may not ask the server. */
   silent: defineTask({ id: 'silent', run: (input: number) => input * 2 }),
+  size: defineTask({ id: 'size', run: (input: Blob) => input.size }),
   /** Steps of `ms` each; every body and every step is told before it begins. */
   steps: defineTask({
     id: 'steps',
@@ -90,6 +91,8 @@ export interface System {
   /** Resolves with the run's id when it is accepted. */
   submit(task: string, input: unknown, options?: object): Promise<string>;
   submitBlob(bytes: number): Promise<string>;
+  /** As many runs with a file of up to 30 kB and one without, all ended. Resolves with their ids. */
+  fill(count: number): Promise<string[]>;
   handle(id: string): RunHandle | undefined;
   letThrough(name: string): void;
   states(): {
@@ -130,20 +133,29 @@ const system: Partial<System> = {
     return handle.id;
   },
   submitBlob: (bytes) => system.submit!('echo', new Blob([new Uint8Array(bytes)])),
+  async fill(count) {
+    const { orchestrator } = system as System;
+    const runs: RunHandle[] = [];
+    for (let index = 0; index < count; index++) {
+      const file = new Blob([new Uint8Array(1000 + ((index * 7919) % 29_000)).fill(index)]);
+      runs.push(orchestrator.trigger(tasks.size!, file), orchestrator.trigger(tasks.silent!, index));
+      if (index % 100 === 99) await Promise.all(runs.slice(-200).map((run) => run.result()));
+    }
+    await Promise.all(runs.map((run) => run.result()));
+    return runs.map(({ id }) => id);
+  },
   handle: (id) => system.orchestrator!.attach(id),
   letThrough: (name) => gate(name).resolve(),
   states: () =>
-    system
-      .orchestrator!.getAllTasks()
-      .map(({ id, status, phase, local, recoveries, retryCount, result }) => ({
-        id,
-        status,
-        phase,
-        local,
-        recoveries,
-        retryCount,
-        result,
-      })),
+    system.orchestrator!.getAllTasks().map(({ id, status, phase, local, recoveries, retryCount, result }) => ({
+      id,
+      status,
+      phase,
+      local,
+      recoveries,
+      retryCount,
+      result,
+    })),
   async openAndClose(times) {
     for (let count = 0; count < times; count++) {
       const orchestrator = createOrchestrator({ id: `one of many ${count % 3}` });

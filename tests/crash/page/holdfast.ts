@@ -1,5 +1,5 @@
 /** holdfast, with its default storage or one of its parts alone. */
-import { createOrchestrator, defineTask, type Orchestrator, type Storage } from 'holdfast';
+import { createOrchestrator, defineTask, type Orchestrator, type RunHandle, type Storage } from 'holdfast';
 import type { Contestant, Standing, SubmitOptions } from './contestant.ts';
 import { job, type Kind, kinds, told } from './load.ts';
 import { summary, tell } from './report.ts';
@@ -10,6 +10,8 @@ export class Holdfast implements Contestant {
   readonly events: Record<string, number> = {};
   readonly #definitions = new Map<string, any>();
   readonly #storage: Storage | undefined;
+  /** Pauses that have not been acknowledged yet. */
+  readonly #pausing = new Map<string, Promise<void>>();
   #orchestrator!: Orchestrator;
 
   /** @param storage instead of the default one */
@@ -71,8 +73,13 @@ export class Holdfast implements Contestant {
       () => tell('accepted', { run, kind: kind.id, expected }),
       (error) => tell('refused', { run, message: String(error) }),
     );
-    if (then === 'pause') void handle.pause().then((done) => done && tell('paused', { run }));
+    if (then === 'pause') this.#pausing.set(run, this.#pause(handle));
     if (then === 'cancel') void handle.cancel('harness').then((done) => done && tell('cancelled', { run }));
+  }
+
+  async #pause(handle: RunHandle): Promise<void> {
+    if (await handle.pause()) tell('paused', { run: handle.id });
+    this.#pausing.delete(handle.id);
   }
 
   census(): Standing[] {
@@ -99,6 +106,8 @@ export class Holdfast implements Contestant {
         tell('retrying', { run });
         await this.#orchestrator.retryTask(run);
       } else if (status === 'paused') {
+        // It is shown as paused before that is stored: told in their order, or the witness takes the resumed one for paused.
+        await this.#pausing.get(run);
         tell('resuming', { run });
         await this.#orchestrator.resumeTask(run);
       }

@@ -54,6 +54,11 @@ const harness = {
     state.left = 0;
   },
   census: () => store.census(),
+  /** Which of these are no runs of this page. */
+  unknown(ids: string[]): string[] {
+    const known = new Set(store.census().map(({ id }) => id));
+    return ids.filter((id) => !known.has(id));
+  },
   events: () => store.events,
   unfinished,
   results: (ids: string[]) => store.results(ids),
