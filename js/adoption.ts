@@ -192,7 +192,7 @@ export class Adoption {
     this.#drop(run);
     this.#house.changed(twin);
     if (twin.end !== End.None) twin.extra.completion?.resolve();
-    if (twin.end !== End.None && twin.delivery) this.#house.deliver(twin);
+    if (twin.end !== End.None && twin.deliver) this.#house.deliver(twin);
     return twin;
   }
 

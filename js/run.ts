@@ -34,7 +34,7 @@ export interface RunHost {
   retryRun(run: Run): Promise<boolean>;
   outputOf(run: Run): Promise<unknown>;
   errorOf(run: Run): Error;
-  /** Settles `run.delivery` of a run whose end has been announced. */
+  /** Settles what `promised` of a run waits for, once its end has been announced. */
   deliver(run: Run): void;
   subscribeRun(run: Run, listener: () => void): () => void;
   download(run: Run, fileName?: string): Promise<void>;

@@ -45,30 +45,35 @@ export class WorkerAlarm implements Alarm {
     // The page's timer is armed too, a second later: a worker that died must not stop time.
     this.#page.arm(atMs + 1000);
     try {
-      if (!this.#client || this.#client.dead) this.#client = this.#connect();
-      this.#client.armTimer(atMs === Number.POSITIVE_INFINITY ? null : atMs, Date.now());
+      const client = this.#alive();
+      if (client) return client.armTimer(atMs === Number.POSITIVE_INFINITY ? null : atMs, Date.now());
     } catch {
-      this.#page.arm(atMs);
+      // It died this moment.
     }
+    this.#page.arm(atMs);
   }
 
-  /** One watch at a time. A worker that can't be had, or doesn't answer, knows of no standstill. */
+  /** One watch at a time. A worker that can't be had, died meanwhile or doesn't answer knows of no standstill. */
   watchStandstill(): Standstill {
-    let client: WorkerClient | undefined;
-    try {
-      client = this.#client ??= this.#connect();
-      client.watchStandstill(true);
-    } catch {
-      client = undefined;
-    }
+    let watched: WorkerClient | undefined;
     let toldMs = 0;
+    const watch = (): WorkerClient | undefined => {
+      const client = this.#alive();
+      if (client === watched) return client;
+      client?.watchStandstill(true);
+      watched = client;
+      toldMs = 0;
+      return undefined;
+    };
     const told = (totalMs: number) => {
       const forMs = Math.max(0, totalMs - toldMs);
       toldMs = totalMs;
       return forMs;
     };
+    watch();
     return {
       ask(tell) {
+        const client = watch();
         if (!client) return tell(0);
         const late = () => new Error('the worker does not answer');
         within(answerLimitMs, systemTimers, client.call<number>('standstill', {}), late).then(
@@ -76,8 +81,17 @@ export class WorkerAlarm implements Alarm {
           () => tell(0),
         );
       },
-      stop: () => client?.watchStandstill(false),
+      stop: () => watched?.watchStandstill(false),
     };
+  }
+
+  #alive(): WorkerClient | undefined {
+    try {
+      if (!this.#client || this.#client.dead) this.#client = this.#connect();
+      return this.#client;
+    } catch {
+      return undefined;
+    }
   }
 
   #connect(): WorkerClient {

@@ -2,6 +2,7 @@
 import { ConfigurationError, defineTask, type RunEvent, type RunHandle, type TaskContext, TestClock } from 'holdfast';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { type Alarm, SystemClock, type Standstill } from '../../js/clock.ts';
+import { WorkerAlarm } from '../../js/worker-alarm.ts';
 import { type House, openHouse } from './house.ts';
 
 const houses: House[] = [];
@@ -204,5 +205,34 @@ describe('the clock of a page', () => {
     target.dispatchEvent(new Event('freeze'));
     pass(60_000);
     expect(await ask(standstill)).toBe(0);
+  });
+
+  it('goes on with the next worker when one died, which knows nothing of the time before', async () => {
+    const made: { totalMs: number; watching: boolean; dead?: Error }[] = [];
+    const shared = {
+      get: () => {
+        const worker = {
+          totalMs: 0, watching: false, dead: undefined as Error | undefined,
+          armTimer: () => {},
+          watchStandstill(watching: boolean) { this.watching = watching; },
+          async call() { return this.totalMs; },
+        };
+        made.push(worker);
+        return worker;
+      },
+    };
+    const alarm = new WorkerAlarm(shared as never);
+    const watch = alarm.watchStandstill();
+    const asked = () => new Promise<number>((resolve) => watch.ask(resolve));
+    made[0]!.totalMs = 700;
+    expect([await asked(), await asked()]).toEqual([700, 0]);
+    made[0]!.dead = new Error('gone');
+    expect(await asked()).toBe(0);
+    expect(made.map(({ watching }) => watching)).toEqual([true, true]);
+    made[1]!.totalMs = 300;
+    expect(await asked()).toBe(300);
+    watch.stop();
+    expect(made[1]!.watching).toBe(false);
+    alarm.dispose();
   });
 });
