@@ -279,6 +279,10 @@ export class Attempts implements ContextHost {
     else if (run.attempt !== 0) run.ownExtra.stoppedAttempt = run.attempt;
   }
 
+  orphaned(run: Run): void {
+    if (run.extra.childPolicy === P.ChildPolicyCancel) this.#host.pump.commands.push(P.CommandCancel, run.task);
+  }
+
   abandoned(run: Run): void {
     const { context } = run;
     run.context = undefined;

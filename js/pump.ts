@@ -31,6 +31,8 @@ export interface PumpedAttempts {
   woken(run: Run): void;
   alarmRang(run: Run): void;
   stopping(run: Run, reason: number): void;
+  /** Its parent was over before the core knew whose child it is. */
+  orphaned(run: Run): void;
   abandoned(run: Run): void;
 }
 
@@ -475,6 +477,7 @@ export class Pump {
   #refuse(run: Run, command: number): void {
     if (command === P.CommandRecordStep) return run.extra.history?.refused();
     if (command === P.CommandWait) return this.#host.attempts.waitRefused(run);
+    if (command === P.CommandBelong) return this.#host.attempts.orphaned(run);
     this.#takeWaiter(run, command, (resolve) => resolve(false));
   }
 

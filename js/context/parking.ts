@@ -28,6 +28,10 @@ export class Parking {
   #woken = false;
   #looking = false;
   #queue: (() => void)[] = [];
+  /** The code goes on with what it was given last. */
+  #delivering = false;
+  /** Results of steps that are recorded and on their way to the code. */
+  #answers = 0;
   /** At a safe point of a paused run. */
   #halted: Settlement[] = [];
 
@@ -42,6 +46,19 @@ export class Parking {
   end(): void {
     this.#busy--;
     this.#look();
+  }
+
+  /** A step is being recorded: what comes from now on comes after it. */
+  answering(): void {
+    this.#answers++;
+  }
+  answered(): void {
+    const done = () => {
+      this.#answers--;
+      if (this.#queue.length > 0) this.#deliver();
+    };
+    if (this.#waits.size === 0) done();
+    else this.#host.defer(done);
   }
 
   /** undefined: the run is not paused. */
@@ -66,9 +83,25 @@ export class Parking {
     const deliver = () => {
       if (this.#waits.delete(place)) give();
     };
-    if (!this.#away) return deliver();
     this.#queue.push(deliver);
-    this.wake();
+    if (this.#away) this.wake();
+    else this.#deliver();
+  }
+
+  /**
+   * One after the other, each when the code has gone as far as it can with the one before: ways to the
+   * code differ in length, and what came second must not overtake what came first.
+   */
+  #deliver(): void {
+    if (this.#delivering || this.#away || this.#answers > 0) return;
+    const next = this.#queue.shift();
+    if (!next) return this.#look();
+    this.#delivering = true;
+    next();
+    this.#host.defer(() => {
+      this.#delivering = false;
+      this.#deliver();
+    });
   }
 
   /** The code is wanted back. */
@@ -80,11 +113,11 @@ export class Parking {
 
   /** The slot is given back once the code has gone as far as it can. */
   #look(): void {
-    if (this.#looking || this.#away || this.#waits.size === 0) return;
+    if (this.#looking || this.#delivering || this.#away || this.#waits.size === 0) return;
     this.#looking = true;
     this.#host.defer(() => {
       this.#looking = false;
-      if (this.#waits.size > 0 && this.#busy === 0 && !this.#away && this.#host.running) this.#leave(0);
+      if (this.#waits.size > 0 && this.#busy === 0 && this.#queue.length === 0 && !this.#away && this.#host.running) this.#leave(0);
     });
   }
 
@@ -114,7 +147,7 @@ export class Parking {
     this.#away = false;
     this.#woken = false;
     for (const { resolve } of this.#halted.splice(0)) resolve();
-    for (const deliver of this.#queue.splice(0)) deliver();
+    if (this.#queue.length > 0) this.#deliver();
   }
 
   /** Everything that waits hears that the attempt is stopped. */

@@ -25,6 +25,9 @@ const patienceMs = 1000;
 
 const isFailure = ({ kind }: Entry): boolean => kind === RecordKind.Failure || kind === RecordKind.ChildFailed;
 
+/** The prefix of the verb; none for steps. */
+const kindOf = (key: string): string => (key.charCodeAt(0) < 32 ? key[0]! : '');
+
 export class Replay {
   readonly #host: ReplayHost;
   #order: Entry[] = [];
@@ -37,6 +40,8 @@ export class Replay {
   #given = new Set<string>();
   /** Whose turn had to be let go by, and who waited for it. */
   #drift: { expected: string; actual: string } | undefined;
+  /** Given in the code's present turn. */
+  #givenNow: string | undefined;
   #inOrder = true;
   #draining = false;
   #stopPatience: (() => void) | undefined;
@@ -78,8 +83,11 @@ export class Replay {
     const place = this.#places.get(key);
     if (place === undefined || this.#given.has(key)) return this.#memo.get(key) ?? this.#fresh(key);
     this.#given.add(key);
-    if (!this.#inOrder || (place === this.#turn && !this.#draining)) return this.#give(place);
-    return new Promise((resolve) => this.#asked.set(key, resolve));
+    if (!this.#inOrder || (place === this.#turn && !this.#draining && this.#mayFollow(key))) return this.#give(place);
+    return new Promise((resolve) => {
+      this.#asked.set(key, resolve);
+      this.#drain();
+    });
   }
 
   #fresh(key: string): undefined | Promise<undefined> {
@@ -90,6 +98,7 @@ export class Replay {
 
   #give(place: number): Entry {
     if (place === this.#turn) {
+      this.#noteGiven(this.#order[place]!.key);
       this.#turn++;
       this.#stopPatience?.();
       this.#stopPatience = undefined;
@@ -98,11 +107,28 @@ export class Replay {
     return this.#order[place]!;
   }
 
+  /**
+   * Verbs asked for side by side take their answers to the code in different numbers of hops: one that
+   * follows another kind at once could overtake it, and win a race it had lost.
+   */
+  #mayFollow(key: string): boolean {
+    return this.#givenNow === undefined || kindOf(this.#givenNow) === kindOf(key);
+  }
+
+  #noteGiven(key: string): void {
+    if (this.#givenNow === undefined) queueMicrotask(() => (this.#givenNow = undefined));
+    this.#givenNow = key;
+  }
+
   /** Who asked before may have its turn now, after the code that was just answered has gone on. */
   #next(): void {
     if (!this.active) return this.#release();
     if (this.#held.length > 0) this.#startPatience();
-    if (this.#draining || !this.#asked.has(this.#order[this.#turn]!.key)) return;
+    this.#drain();
+  }
+
+  #drain(): void {
+    if (this.#draining || !this.active || !this.#asked.has(this.#order[this.#turn]!.key)) return;
     this.#draining = true;
     this.#host.defer(() => {
       this.#draining = false;

@@ -67,8 +67,13 @@ export async function attemptStep<Value>(
       : await compute({ attempt: 1, signal: undefined as never });
     durable.check('step', name);
     const value = options?.schema ? await host.validate(options.schema, computed, `result of step "${name}"`) : computed;
-    const entry = await durable.record(key, RecordKind.Value, value, `result of step ${JSON.stringify(name)}`);
-    return (await durable.host.valueOf(entry)) as Value;
+    durable.parking.answering();
+    try {
+      const entry = await durable.record(key, RecordKind.Value, value, `result of step ${JSON.stringify(name)}`);
+      return (await durable.host.valueOf(entry)) as Value;
+    } finally {
+      durable.parking.answered();
+    }
   } catch (error) {
     durable.check('step', name);
     durable.fail(key, RecordKind.Failure, error);

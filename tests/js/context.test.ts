@@ -136,6 +136,26 @@ describe('children', () => {
     expect(house.orchestrator.getAllTasks().find(({ taskIdentifier }) => taskIdentifier === free.id)!.status).toBe('completed');
   });
 
+  it('that are asked for in the moment in which their parent ends or is cancelled do not outlive it', async () => {
+    const house = await open();
+    let cancel = () => {};
+    const child = defineTask({ id: name('child'), graceMs: 10, run: async (_: null, ctx) => ctx.sleep('1h') });
+    const parent = defineTask({ id: name('parent'), unawaited: 'cancel', graceMs: 10, run: async (cancelled: boolean, ctx) => {
+      const running = ctx.run(child, null).catch(() => {});
+      if (!cancelled) return 'returned';
+      cancel();
+      await running;
+    } });
+    for (const cancelled of [false, true]) {
+      const run = house.orchestrator.trigger(parent, cancelled);
+      cancel = () => void run.cancel();
+      await house.clock.advance(100);
+      expect(run.status).toBe(cancelled ? 'cancelled' : 'completed');
+      const children = house.orchestrator.getAllTasks().filter(({ taskIdentifier }) => taskIdentifier === child.id);
+      expect(children.map(({ status }) => status).filter((status) => status !== 'cancelled')).toEqual([]);
+    }
+  });
+
   it('cannot be removed while their parent may ask for them', async () => {
     const house = await open();
     const child = defineTask({ id: name('child'), run: async () => 1 });
