@@ -15,6 +15,7 @@ import type { Orchestrator } from './orchestrator.ts';
 import type { PageLife } from './page-life.ts';
 import * as P from './protocol.ts';
 import { recoverTakenOver } from './recovery.ts';
+import { eventTask } from './waiting/internal.ts';
 import { End, type Run, settlement } from './run.ts';
 import type { Storage, StorageSlot } from './storage.ts';
 import type { Tabs } from './tabs.ts';
@@ -180,7 +181,9 @@ export class Adoption {
    * both wait, or both may, ours. Undefined: the other one does not.
    */
   #settleTwins(run: Run, twin: Run | undefined, sure: boolean): Run | undefined {
-    if (!twin || !sameEnvelope(twin, run)) return this.#admit(run, twin !== undefined);
+    // One event under one id, whoever has it.
+    const isCopy = twin !== undefined && run.taskIdentifier === eventTask;
+    if (!twin || !(isCopy || sameEnvelope(twin, run))) return this.#admit(run, twin !== undefined);
     if (!sure || !this.#isHeld(twin)) {
       this.#drop(run);
       return undefined;
@@ -202,6 +205,7 @@ export class Adoption {
       run.knownId = `${run.id}~${run.task}`;
     }
     this.#house.adoptRun(run);
+    this.#house.waiting.adopted(run);
     this.#house.changed(run);
     return run;
   }

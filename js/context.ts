@@ -20,7 +20,11 @@ import { NoteKind } from './notes.ts';
 import type { Run } from './run.ts';
 import type {
   ChildOptions, Duration, Instant, ItemResult, LogLevel, MapOptions, ProgressReport, RunFunction, SleepOptions, StepOptions, TaskContext, TaskLog,
+  ContextWait, WaitForOptions, WaitPromise,
 } from './types.ts';
+import { contextWait } from './waiting/context-wait.ts';
+import { waitPromise } from './waiting/outcome.ts';
+import { waitForEvent, waitForToken } from './waiting/verbs.ts';
 
 export interface ContextHost {
   readonly services: ContextServices;
@@ -118,6 +122,22 @@ export class RunContext implements TaskContext {
 
   sleepUntil(instant: Instant, options?: SleepOptions & { throwIfInThePast?: boolean }): Promise<void> {
     return sleepTo(this.#work(), instant, options);
+  }
+
+  waitFor<Data = any>(name: string, options?: WaitForOptions<Data>): WaitPromise<Data> {
+    return this.waitForEvent(name, options);
+  }
+
+  waitForEvent<Data = any>(name: string, options?: WaitForOptions<Data>): WaitPromise<Data> {
+    return waitPromise(waitForEvent(this.#work(), this.#host.services.waiting, name, options));
+  }
+
+  waitForToken<Output = any>(token: string | { id: string }): WaitPromise<Output> {
+    return waitPromise(waitForToken(this.#work(), this.#host.services.waiting, token));
+  }
+
+  get wait(): ContextWait {
+    return contextWait(this);
   }
 
   map<Item, Value>(items: readonly Item[], work: any, options?: MapOptions<Item>): Promise<ItemResult<Value, Item>[]> {

@@ -77,14 +77,15 @@ export class Control {
   async cleanup(maxAgeMs = 3_600_000): Promise<number> {
     checkNumber(maxAgeMs, 'cleanupCompletedTasks maxAgeMs', 0);
     const beforeMs = this.#house.clock.now() - maxAgeMs;
-    const old = this.#house.localRuns().filter((run) => run.announced && run.end !== End.Cancelled && run.state.lastUpdated < beforeMs);
+    const old = this.#house.localRuns().filter((run) => run.announced && !run.extra.hidden && run.end !== End.Cancelled && run.state.lastUpdated < beforeMs);
     const removed = await Promise.all(old.map((run) => this.forget(run)));
     return removed.filter(Boolean).length;
   }
 
   async clear(): Promise<number> {
-    const removed = await Promise.all(this.#house.localRuns().map((run) => this.forget(run)));
-    return removed.filter(Boolean).length;
+    const runs = this.#house.localRuns();
+    const removed = await Promise.all(runs.map((run) => this.forget(run)));
+    return removed.filter((done, index) => done && !runs[index]!.extra.hidden).length;
   }
 
   /** Ended runs go by age and count, now and then. */
@@ -103,7 +104,7 @@ export class Control {
 
   #applyRetention(): void {
     const { completed = {}, failed = {} } = this.#house.getOptions().retention ?? {};
-    const ended = this.#house.localRuns().filter((run) => run.announced);
+    const ended = this.#house.localRuns().filter((run) => run.announced && !run.extra.hidden);
     for (const [rule, runs] of [
       [completed, ended.filter((run) => run.end === End.Completed)],
       [failed, ended.filter((run) => run.end !== End.Completed)],

@@ -98,6 +98,8 @@ export class HistoryLimitError extends family('HistoryLimitError', 'HISTORY_LIMI
 export class StepTimeoutError extends family('StepTimeoutError', 'STEP_TIMEOUT', true) {}
 /** A handler returned while children of it still ran, and its task says `unawaited: 'error'`. */
 export class UnawaitedChildrenError extends family('UnawaitedChildrenError', 'UNAWAITED_CHILDREN') {}
+/** An event did not come, or a token was not completed, in time. Never thrown by the wait itself, but by its `unwrap()`. */
+export class WaitTimeoutError extends family('WaitTimeoutError', 'WAIT_TIMEOUT') {}
 /** Several things that were done at once failed; `data.failed` names them. Retried. */
 export class BatchError extends family('BatchError', 'BATCH', true) {}
 /** The worker of an attempt died. Retried. */

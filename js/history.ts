@@ -25,6 +25,8 @@ export const RecordKind = {
   ChildFailed: 5,
   /** A sleep was over. */
   Slept: 6,
+  /** An event or a token's data was given to the code. */
+  Received: 7,
 } as const;
 
 export interface Entry {

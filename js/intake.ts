@@ -15,6 +15,7 @@ import * as P from './protocol.ts';
 import { type Definition, executorHandler, executorType, isTask } from './registry.ts';
 import { Run } from './run.ts';
 import type { Task, TaskExecutor, TaskHandler, TriggerOptions } from './types.ts';
+import { isReserved } from './waiting/internal.ts';
 
 const digits = (number: number, length: number): string => number.toString(32).padStart(length, '0');
 const lowDigits = Array.from({ length: 1024 }, (_, number) => digits(number, 2));
@@ -73,6 +74,7 @@ export class Intake {
     // What waits for a moment needs the exact one.
     run.createdAfterMs = (run.options.plain ? this.#house.pump.burstMs : this.#house.clock.now()) - this.#house.madeAtMs;
     const metadata = options?.metadata ?? definition.spec.metadata;
+    if (definition.hidden) run.ownExtra.hidden = true;
     if (options || metadata || replayOf !== undefined || family || run.options.delay !== undefined) {
       const extra = run.ownExtra;
       extra.name = options?.name;
@@ -187,6 +189,7 @@ export class Intake {
     run.knownId = id;
     run.identifier = identifier;
     const extra = run.ownExtra;
+    extra.hidden = isReserved(identifier);
     extra.name = name;
     extra.replayOf = extras?.replayOf;
     readFamily(run, extras?.family);
@@ -254,6 +257,7 @@ export class Intake {
     const simple = options.plain && !run.extra.pendingBlobs && !run.extra.parent;
     commands.push(P.CommandCreate, task, (simple ? place | 0x80000000 : place) >>> 0, envelope?.length ?? 0);
     if (!simple) this.#describe(run, options);
+    if (run.extra.hold) commands.push(P.CommandHold, task, run.extra.hold);
     const { early } = run.extra;
     if (early) for (const give of early.splice(0)) give();
     return true;

@@ -2,7 +2,7 @@
  * Lists, pages and counts over runs of this tab and of others. Newest first.
  * Invariant: the same array and the same counts until something changed.
  */
-import { checkEach, checkNames, checkRecord, checkText, oneOf, wholeNumber } from './checks.ts';
+import { checkBoolean, checkEach, checkNames, checkRecord, checkText, oneOf, wholeNumber } from './checks.ts';
 import type { Pump } from './pump.ts';
 import type { RunIndex } from './run-index.ts';
 import type { ListFilter, RunFilter, TaskCounts, TaskPage, TaskState, TaskStatus } from './types.ts';
@@ -53,21 +53,22 @@ export class Lists {
   #eachStatus(tell: (status: TaskStatus) => void): void {
     const { pump } = this.#host;
     const engine = pump.open ? pump.engine : undefined;
-    for (const run of this.#index.each()) tell(run.extra.snapshot?.status ?? standing(engine, run).status);
+    for (const run of this.#index.each()) if (!run.extra.hidden) tell(run.extra.snapshot?.status ?? standing(engine, run).status);
     for (const task of pump.untaken()) {
       const status = engine ? statusOf(engine, task) : 'pending';
       if (status) tell(status);
     }
-    for (const { status } of this.#elsewhere()) tell(status);
+    for (const { status } of this.#elsewhere(false)) tell(status);
   }
 
-  #read(): TaskState[] {
-    return [...this.#index.all().map((run) => run.state), ...this.#elsewhere()].sort(newestFirst);
+  #read(hidden = false): TaskState[] {
+    const own = this.#index.all().filter(({ extra }) => hidden || !extra.hidden);
+    return [...own.map((run) => run.state), ...this.#elsewhere(hidden)].sort(newestFirst);
   }
 
   /** Runs of other tabs, but for those that have become ours. */
-  #elsewhere(): TaskState[] {
-    return (this.#host.opening?.tabs?.states() ?? []).filter(({ id }) => !this.#index.find(id));
+  #elsewhere(hidden: boolean): TaskState[] {
+    return (this.#host.opening?.tabs?.states() ?? []).filter((state) => (hidden || !state.hidden) && !this.#index.find(state.id));
   }
 
   /** @throws ConfigurationError for a limit that is none */
@@ -75,7 +76,7 @@ export class Lists {
     const { limit, cursor, ...runs } = checked(filter);
     const matches = matcher(runs, 'list');
     const items: TaskState[] = [];
-    for (const state of this.all()) {
+    for (const state of filter.hidden ? this.#read(true) : this.all()) {
       if (cursor !== undefined && position(state) >= cursor) continue;
       if (!matches(state)) continue;
       if (items.length === limit) return { items, cursor: position(items.at(-1)!) };
@@ -106,16 +107,18 @@ const filterChecks = {
   },
   taskIdentifier: checkText,
   text: checkText,
+  hidden: checkBoolean,
 };
 
 /** @throws ConfigurationError for a filter that can't be meant */
 export function matcher(filter: RunFilter, where: string): (state: TaskState) => boolean {
   checkNames(filter, Object.keys(filterChecks), where);
   checkEach(filter, filterChecks, where);
-  const { status, taskIdentifier, text } = filter;
+  const { status, taskIdentifier, text, hidden } = filter;
   const wanted = status === undefined ? undefined : new Set<TaskStatus>(typeof status === 'string' ? [status] : status);
   const needle = text?.toLowerCase();
   return (state) => {
+    if (state.hidden && !hidden) return false;
     if (wanted && !wanted.has(state.status)) return false;
     if (taskIdentifier !== undefined && state.taskIdentifier !== taskIdentifier) return false;
     return !needle || `${state.name}\n${state.id}`.toLowerCase().includes(needle);

@@ -16,6 +16,8 @@ export const NoteKind = {
   Completion: 4,
   /** The run is to be rolled back, and why. */
   Rollback: 5,
+  /** Ids of events that it had taken before it began anew. */
+  Taken: 6,
 } as const;
 
 /** Where it was encoded, or, where nothing is kept beyond memory, the value. */

@@ -24,6 +24,7 @@ import { storageName } from './storage-name.ts';
 import { End, Run, settlement } from './run.ts';
 import type { Storage, StorageEvent, StorageSlot } from './storage.ts';
 import { Tabs, type TabsHost } from './tabs.ts';
+import { eventTask, hiddenQueue, type SentEvent } from './waiting/internal.ts';
 import type { WorkerClient } from './worker-client.ts';
 import type { RecoveryReport, StorageState, TaskState } from './types.ts';
 
@@ -98,6 +99,7 @@ export class Opening implements TabsHost, AdoptionHost {
       else engine.keepNothing();
       this.#house.pump.start(engine);
       this.#house.refuseDuplicates();
+      this.#house.waiting.opened();
       // Who looked before saw nothing; ended runs give no other occasion to look again.
       this.#house.store.changedElsewhere();
       this.#opened.resolve();
@@ -268,6 +270,16 @@ export class Opening implements TabsHost, AdoptionHost {
     for (const { queue, task } of engine.someOfQueues()) {
       const name = queue === 0 ? undefined : this.#queueName(engine, queue, task);
       if (name !== undefined) table.adoptQueue(name, queue, engine.queueValue(queue, P.QueueValueConcurrency));
+      if (name === hiddenQueue) this.#hide(engine, queue);
+    }
+  }
+
+  /** Events and tokens are known from the start: code that runs may wait for them. */
+  #hide(engine: Engine, queue: number): void {
+    const { pump } = this.#house;
+    for (let task = 1; task < pump.runs.length; task++) {
+      const run = engine.value(task, P.FieldQueue) === queue && pump.run(task);
+      if (run) run.ownExtra.hidden = true;
     }
   }
 
@@ -335,7 +347,8 @@ export class Opening implements TabsHost, AdoptionHost {
   // Other tabs ask
 
   localStates(): TaskState[] {
-    return this.#house.localRuns().map((run) => run.state);
+    // Of events everybody has a copy.
+    return this.#house.localRuns().filter((run) => run.taskIdentifier !== eventTask).map((run) => run.state);
   }
   adopt(slot: number): Promise<void> {
     return this.#adoption!.adopt(slot);
@@ -345,6 +358,12 @@ export class Opening implements TabsHost, AdoptionHost {
   }
   obey(id: string, verb: string, argument: unknown): Promise<unknown> {
     return obey(this.#house, id, verb, argument);
+  }
+  received(event: SentEvent): Promise<void> {
+    return this.#house.waiting.receive(event);
+  }
+  news(): SentEvent[] {
+    return this.#house.waiting.news();
   }
   remoteChanged(id?: string): void {
     this.#house.store.changedElsewhere(id);

@@ -7,13 +7,14 @@ import type { CommandBuffer } from './engine.ts';
 import { ConfigurationError } from './errors.ts';
 import { toInstant, toMilliseconds } from './duration.ts';
 import * as P from './protocol.ts';
+import { refuseReserved } from './waiting/internal.ts';
 import type { OrchestratorOptions, QueueOptions, RetryOptions, RunOptions, SimulateProgressOptions } from './types.ts';
 
 export const runOptionNames = [
   'retry', 'queue', 'priority', 'timeout', 'countFrozen', 'deadline', 'ttl', 'graceMs', 'delay', 'simulateProgress', 'metadata',
 ] as const;
 export const triggerOptionNames = [...runOptionNames, 'id', 'name'] as const;
-export const specNames = [...runOptionNames, 'id', 'description', 'run', 'output', 'unawaited', 'onDrift', 'onSuccess', 'onFailure'] as const;
+export const specNames = [...runOptionNames, 'id', 'description', 'run', 'output', 'unawaited', 'onDrift', 'cancelOn', 'onSuccess', 'onFailure'] as const;
 const retryNames = [
   'maxAttempts', 'maxRetries', 'factor', 'retryBackoffFactor', 'minTimeoutInMs', 'minDelayMs', 'initialDelay',
   'maxTimeoutInMs', 'maxDelayMs', 'randomize', 'jitter', 'backoff', 'maxElapsed', 'retryOn',
@@ -224,7 +225,7 @@ export class OptionTable {
 
   /** @throws ConfigurationError */
   declareQueue(name: string, options: Omit<QueueOptions, 'name'>): void {
-    checkIdentifier(name, 'queue name');
+    refuseReserved(checkIdentifier(name, 'queue name'), 'queue name');
     checkNames(options, queueNames, `queue "${name}"`);
     const concurrency = checkConcurrency(options, `queue "${name}"`);
     const known = this.#queues.get(name);
@@ -421,11 +422,11 @@ const isWasm = (value: unknown): boolean =>
   value instanceof URL || value instanceof WebAssembly.Module || value instanceof ArrayBuffer || ArrayBuffer.isView(value);
 
 function checkRetention(retention: NonNullable<OrchestratorOptions['retention']>, where: string): void {
-  checkNames(retention, ['completed', 'failed'], where);
+  checkNames(retention, ['completed', 'failed', 'events', 'tokens'], where);
   for (const [kind, rule] of Object.entries(retention)) {
-    checkNames(rule, ['age', 'count'], `${where}.${kind}`);
+    checkNames(rule, kind === 'events' || kind === 'tokens' ? ['age'] : ['age', 'count'], `${where}.${kind}`);
     if (rule.age !== undefined) toMilliseconds(rule.age, `retention.${kind}.age`);
-    if (rule.count !== undefined) wholeNumber(rule.count, `retention.${kind}.count`, 0);
+    if ('count' in rule && rule.count !== undefined) wholeNumber(rule.count, `retention.${kind}.count`, 0);
   }
 }
 

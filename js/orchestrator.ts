@@ -36,9 +36,11 @@ import { Store } from './store.ts';
 import type { StorageEvent } from './storage.ts';
 import type {
   AggregateProgress, EventsOptions, ListFilter, LogLevel, OrchestratorApi, OrchestratorEvents, OrchestratorOptions, RecoveryReport, ResultPromise,
-  ResumePolicy, RunEvent, RunFilter, RunHandle, StorageState, Task, TaskCounts, TaskExecutor, TaskHandler, TaskPage, TaskState, TriggerOptions,
+  ResumePolicy, RunEvent, RunFilter, RunHandle, SendOptions, StorageState, Task, TaskCounts, TaskExecutor, TaskHandler, TaskPage, TaskState, TriggerOptions,
 } from './types.ts';
 import { explain } from './view.ts';
+import { refuseReserved } from './waiting/internal.ts';
+import { Waiting } from './waiting/waiting.ts';
 import { SharedWorkerClient, WorkerAlarm } from './worker-alarm.ts';
 
 export class Orchestrator implements OrchestratorApi {
@@ -55,12 +57,13 @@ export class Orchestrator implements OrchestratorApi {
   readonly services = new ContextServices(this);
   readonly random: () => number;
   readonly eventLog = new EventLog(this);
-  /** Runs as a collection: list, retrieve, subscribe, replay. */
   readonly runs = new Runs(this);
   readonly intake: Intake;
   readonly outcomes = new Outcomes(this);
   readonly control = new Control(this);
   readonly registry = new Registry();
+  readonly waiting = new Waiting(this);
+  readonly wait = this.waiting.tokens;
   readonly table: OptionTable;
   /** undefined: nothing is kept beyond memory. */
   journal: Journal | undefined;
@@ -90,6 +93,7 @@ export class Orchestrator implements OrchestratorApi {
     this.table = new OptionTable(this.pump.commands);
     this.progress = new ProgressTracker(this);
     this.attempts = new Attempts(this);
+    this.waiting.define(this.registry, this.table);
     this.#lists = new Lists(this.#index, this);
     this.#stopWatching = watchBoth(this.registry, (id) => this.#definitionAdded(id));
     for (const task of options.tasks ?? []) this.register(task);
@@ -149,6 +153,7 @@ export class Orchestrator implements OrchestratorApi {
 
   #definitionAdded(id: string): void {
     this.intake.definitionsChanged();
+    this.waiting.cancellations.considerTask(id);
     for (const run of this.pump.runs) {
       if (!run || run.identifier !== id || run.end !== End.None) continue;
       run.definition = undefined;
@@ -249,6 +254,7 @@ export class Orchestrator implements OrchestratorApi {
     this.pump.release(run);
     for (const { resolve } of waiters?.splice(0) ?? []) resolve(false);
     this.services.children.forget(run);
+    if (isKnown) this.waiting.forgotten(run);
     if (!isKnown) return;
     this.#index.delete(run.id);
     this.store.changedElsewhere(run.id);
@@ -360,6 +366,13 @@ export class Orchestrator implements OrchestratorApi {
   }
   retryRun(run: Run): Promise<boolean> {
     return this.control.retry(run);
+  }
+  signalRun(run: Run, name: string, data: unknown): Promise<boolean> {
+    return this.waiting.events.signal(run, name, data);
+  }
+  /** An event for whoever waits for it, in any tab. Resolves when it is stored. @throws ConfigurationError SerializationError StorageFullError */
+  send(name: string, data?: unknown, options?: SendOptions): Promise<{ id: string }> {
+    return this.waiting.events.send(name, data, options);
   }
   cleanupCompletedTasks(maxAgeMs?: number): Promise<number> {
     return this.control.cleanup(maxAgeMs);
@@ -480,6 +493,7 @@ export class Orchestrator implements OrchestratorApi {
     const because = () => new DisposedError('The orchestrator was disposed; the run is found again by the next one.');
     for (const run of this.#index.each()) run.letGo(because);
     await this.opening.close();
+    this.waiting.close();
     this.eventLog.close();
     this.pump.stop();
     this.store.dispose();

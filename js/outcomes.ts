@@ -29,6 +29,7 @@ export class Outcomes {
     this.#house.changed(run);
     run.extra.completion?.resolve();
     if (run.deliver) this.deliver(run);
+    if (run.extra.hidden) return this.#house.waiting.ended(run);
     if (run.end === End.Completed) this.#announceSuccess(run);
     else if (run.end === End.Failed) this.#announceFailure(run);
     this.#house.control.askRetention();

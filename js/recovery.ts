@@ -26,7 +26,7 @@ export function recover(house: Orchestrator, engine: Engine, orderly: boolean): 
   const queues = house.table.queueNumbers();
   const pause = (queue: number, paused: number) => commands.push(P.CommandSetQueue, queue, P.QueueFieldPaused, 0, paused);
   const inTurn = !manual && staggerMs > 0;
-  const waiting = manual || inTurn ? house.pump.allRuns().filter(isUnfinished) : [];
+  const waiting = manual || inTurn ? house.pump.allRuns().filter(isUnfinished).filter(({ extra }) => !extra.hidden) : [];
   if (waiting.length > 0) for (const queue of queues) pause(queue, 1);
   commands.push(P.CommandRecover, 0, orderly ? 1 : 0);
   for (const run of waiting) letWait(house, run, manual);
@@ -45,7 +45,7 @@ function letWait(house: Orchestrator, run: Run, manual: boolean): void {
 
 /** A run that was taken over from another session. */
 export function recoverTakenOver(house: Orchestrator, run: Run): void {
-  if (run.end === End.None && checkRecovery(house.getOptions().recovery).manual) letWait(house, run, true);
+  if (run.end === End.None && !run.extra.hidden && checkRecovery(house.getOptions().recovery).manual) letWait(house, run, true);
 }
 
 function takeTurns(house: Orchestrator, runs: readonly Run[], index: number, staggerMs: number): void {
@@ -72,7 +72,7 @@ export async function fillReport(house: Orchestrator, report: RecoveryReport, ov
   while (pump.open && !house.readSome(runsPerTurn)) await pageTurn();
   if (!pump.open) return;
   // A run triggered in this page knows when; what the journal knows does not.
-  for (const run of house.localRuns()) if (run.createdAtMs === 0 && !over.has(run)) listOf(house, report, run).push(run.id);
+  for (const run of house.localRuns()) if (run.createdAtMs === 0 && !over.has(run) && !run.extra.hidden) listOf(house, report, run).push(run.id);
 }
 
 function listOf(house: Orchestrator, report: RecoveryReport, run: Run): string[] {

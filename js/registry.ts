@@ -8,12 +8,16 @@
 import { ConfigurationError } from './errors.ts';
 import { checkBoolean, checkEach, checkFunction, checkIdentifier, checkNames, checkText, describe, oneOf, refuse } from './checks.ts';
 import { checkRunOptions, specNames } from './options.ts';
+import { checkCancelOn } from './waiting/cancel-on.ts';
+import { refuseReserved } from './waiting/internal.ts';
 import type { Task, TaskExecutor, TaskHandler, TaskSpec } from './types.ts';
 
 export interface Definition {
   id: string;
   spec: TaskSpec;
   handler: TaskHandler;
+  /** Its runs are ours: no list or callback shows them. */
+  hidden?: boolean;
 }
 
 type Watcher = (id: string) => void;
@@ -56,7 +60,8 @@ export function watchBoth(own: Registry, watcher: (id: string) => void): () => v
 /** @throws ConfigurationError */
 export function checkSpec(spec: TaskSpec): void {
   checkNames(spec, specNames, 'defineTask');
-  checkIdentifier(spec.id, 'defineTask id');
+  refuseReserved(checkIdentifier(spec.id, 'defineTask id'), 'defineTask id');
+  checkCancelOn(spec.cancelOn, spec.id);
   if (typeof spec.run !== 'function')
     throw new ConfigurationError(`defineTask "${spec.id}" needs run(input, ctx), a function, not ${describe(spec.run)}.`);
   const where = `defineTask "${spec.id}"`;
@@ -78,7 +83,7 @@ const specChecks = {
 
 /** @throws ConfigurationError */
 export function checkExecutor(type: unknown, executor: unknown): void {
-  checkIdentifier(type, 'registerExecutor type');
+  refuseReserved(checkIdentifier(type, 'registerExecutor type'), 'registerExecutor type');
   const hasExecute = typeof executor === 'object' && executor !== null && typeof (executor as TaskExecutor).execute === 'function';
   if (typeof executor !== 'function' && !hasExecute) refuse(`registerExecutor "${type}"`, 'given an executor, or a function that makes one', executor);
 }

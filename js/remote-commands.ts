@@ -1,6 +1,7 @@
 /**
  * Commands of other tabs on runs of ours. Only what is listed is carried out, on runs we own.
  */
+import { fromMessage, type ValueMessage } from './codec/message.ts';
 import type { Orchestrator } from './orchestrator.ts';
 import { remoteVerbs } from './remote.ts';
 import type { ResumePolicy } from './types.ts';
@@ -14,6 +15,9 @@ const verbs: Record<Verb, (house: Orchestrator, id: string, argument: unknown) =
   retry: (house, id) => house.retryTask(id),
   remove: (house, id) => house.removeTask(id),
   result: (house, id) => house.attach(id)!.result(),
+  signal: (house, id, argument) => house.attach(id)!.signal((argument as [string])[0], fromMessage((argument as [string, ValueMessage])[1])),
+  completeToken: (house, id, argument) => house.wait.obeyComplete(id, argument),
+  tokenOutcome: (house, id) => house.wait.obeyOutcome(id),
 };
 
 /** @throws TypeError for what is no command, or a run that is not ours */

@@ -3,9 +3,11 @@
  * Invariant: what is told is a hint, checked for its shape, and replaced or dropped with its session.
  */
 import { checkFunction, checkPause, checkResume, checkText } from './checks.ts';
+import { toMessage } from './codec/message.ts';
 import { saveBlob } from './download.ts';
 import { StorageLostError } from './errors.ts';
 import { deserializeError, serializeError } from './serialize-error.ts';
+import { checkEventName } from './waiting/events.ts';
 import type { ResultPromise, ResumePolicy, RunEvent, RunHandle, TaskRunResult, TaskState, TaskStatus } from './types.ts';
 
 interface RemoteEntry {
@@ -96,7 +98,7 @@ export class RemoteRuns {
 }
 
 /** Commands that a tab carries out for others. */
-export const remoteVerbs = ['cancel', 'pause', 'resume', 'retry', 'remove', 'result'] as const;
+export const remoteVerbs = ['cancel', 'pause', 'resume', 'retry', 'remove', 'result', 'signal', 'completeToken', 'tokenOutcome'] as const;
 
 export class RemoteHandle implements RunHandle {
   readonly id: string;
@@ -178,6 +180,10 @@ export class RemoteHandle implements RunHandle {
   }
   remove(): Promise<boolean> {
     return this.#command('remove');
+  }
+  async signal(name: string, data?: unknown): Promise<boolean> {
+    checkEventName(name, 'signal');
+    return (await this.#runs.ask(this.id, 'signal', [name, toMessage(data, 'data').value])) === true;
   }
 
   onProgress(listener: (progress: number, state: TaskState) => void): () => void {

@@ -42,6 +42,13 @@ export class RunExtra {
   /** Parents above it. */
   depth = 0;
 
+  /** One of ours, an event or a token: no list shows it. */
+  hidden = false;
+  /** What holds it from the start. */
+  hold = 0;
+  /** A token is being completed; it counts when that is stored. */
+  completing = false;
+
   refusal: unknown;
   /** Forgotten: nothing can be asked of it any more. */
   gone = false;

@@ -32,6 +32,7 @@ export interface RunHost {
   pauseRun(run: Run, kind: 'soft' | 'hard'): Promise<boolean>;
   resumeRun(run: Run, policy: ResumePolicy): Promise<boolean>;
   retryRun(run: Run): Promise<boolean>;
+  signalRun(run: Run, name: string, data: unknown): Promise<boolean>;
   outputOf(run: Run): Promise<unknown>;
   errorOf(run: Run): Error;
   /** Settles what `promised` of a run waits for, once its end has been announced. */
@@ -226,6 +227,9 @@ export class Run<Output = any, Id extends string = string> implements RunHandle<
   }
   retry(): Promise<boolean> {
     return this.host.retryRun(this);
+  }
+  signal(name: string, data?: unknown): Promise<boolean> {
+    return this.host.signalRun(this, name, data);
   }
 
   onProgress(listener: (progress: number, state: TaskState<Output>) => void): () => void {

@@ -252,7 +252,7 @@ export class Store {
     const { listeners, progress } = run.extra;
     if (listeners) for (const listener of [...listeners]) this.call(listener);
     if (this.#byId.size + this.#any.size > 0) this.#tellId(run.id);
-    if (this.has('change')) this.emit('change', run.state);
+    if (this.has('change') && !run.extra.hidden) this.emit('change', run.state);
     if (progress && run.attempt > 0 && this.has('progress')) this.#tellProgress(run, progress);
   }
 

@@ -13,6 +13,9 @@ import { randomSeed } from './load.ts';
 import type { Run } from './run.ts';
 import { RemoteRuns, type RemoteHandle, publicState } from './remote.ts';
 import type { TaskState } from './types.ts';
+import { isSentEvent, type SentEvent } from './waiting/events.ts';
+import { eventTask } from './waiting/internal.ts';
+import { toSent } from './waiting/waiting.ts';
 
 export interface TabsHost {
   readonly clock: Clock;
@@ -23,6 +26,10 @@ export interface TabsHost {
   standingOf(ids: readonly string[]): { owned: string[]; held: string[] };
   /** Carries out another tab's command on a run of ours. */
   obey(id: string, verb: string, argument: unknown): Promise<unknown>;
+  /** Another tab has sent an event; resolves when it is stored here. */
+  received(event: SentEvent): Promise<void>;
+  /** Events a tab that has just come may have missed. */
+  news(): SentEvent[];
   remoteChanged(id?: string): void;
   warn(message: string): void;
 }
@@ -47,11 +54,14 @@ type Message =
   | { type: 'bye'; session: string }
   | { type: 'command'; session: string; request: string; id: string; verb: string; argument: unknown }
   | { type: 'answer'; session: string; request: string; known: boolean; value?: unknown; error?: unknown }
+  | { type: 'event'; session: string; request: string; event: SentEvent }
+  | { type: 'stored'; session: string; request: string }
   | { type: 'owns'; session: string; request: string; ids: string[] }
   | { type: 'owned'; session: string; request: string; slot: number; ids: string[]; held?: string[] };
 
 const stateBatch = 500;
 const answerTimeoutMs = 10_000;
+const spreadTimeoutMs = 2000;
 
 export class Tabs {
   readonly #host: TabsHost;
@@ -66,6 +76,7 @@ export class Tabs {
   #peers = new Map<string, number>();
   #pendingStates = new Map<string, Run>();
   #answers = new Map<string, (message: Extract<Message, { type: 'answer' }>) => void>();
+  #storedAnswers = new Map<string, (session: string) => void>();
   #ownedAnswers = new Map<string, (message: Extract<Message, { type: 'owned' }>) => void>();
   #requests = 0;
 
@@ -186,7 +197,7 @@ export class Tabs {
     for (const [id, run] of this.#pendingStates) {
       if (batch.length === stateBatch) break;
       this.#pendingStates.delete(id);
-      if (run.task !== 0 || run.accepted_) batch.push(publicState(run.state));
+      if ((run.task !== 0 || run.accepted_) && run.taskIdentifier !== eventTask) batch.push(publicState(run.state));
     }
     if (batch.length > 0) this.#post({ type: 'states', session: this.session, states: batch });
     if (this.#pendingStates.size > 0) this.#host.clock.frame(() => this.#flushStates());
@@ -229,6 +240,35 @@ export class Tabs {
       });
       this.#post({ type: 'owns', session: this.session, request, ids: [...ids] });
     });
+  }
+
+  /** Gives an event to every other tab. Resolves when those that live have it, or after 2 s. */
+  spread(event: SentEvent): Promise<void> {
+    const request = this.#request();
+    const waiting = new Set(this.#peers.keys());
+    const message: Message = { type: 'event', session: this.session, request, event: toSent(event) };
+    // One that has not greeted yet may hear it all the same.
+    if (waiting.size === 0) return Promise.resolve(this.#post(message));
+    return new Promise((resolve) => {
+      const finish = () => {
+        cancel();
+        this.#storedAnswers.delete(request);
+        resolve();
+      };
+      const cancel = this.#host.clock.schedule(this.#host.clock.now() + spreadTimeoutMs, finish);
+      this.#storedAnswers.set(request, (session) => {
+        waiting.delete(session);
+        if (waiting.size === 0) finish();
+      });
+      this.#post(message);
+    });
+  }
+
+  #hear({ request, event }: Extract<Message, { type: 'event' }>): void {
+    this.#host.received(event).then(
+      () => this.#post({ type: 'stored', session: this.session, request }),
+      (error) => this.#host.warn(`An event of another tab could not be stored: ${error?.message ?? error}`),
+    );
   }
 
   #request(): string {
@@ -280,6 +320,10 @@ export class Tabs {
         return this.#obey(message);
       case 'answer':
         return this.#answers.get(message.request)?.(message);
+      case 'event':
+        return this.#hear(message);
+      case 'stored':
+        return this.#storedAnswers.get(message.request)?.(message.session);
       case 'owns':
         return this.#tellStanding(message);
       case 'owned':
@@ -297,7 +341,9 @@ export class Tabs {
     this.#peers.set(session, slot);
     this.watch(slot);
     if (!again) this.#post({ type: 'hello', session: this.session, slot: this.#slot, again: true });
-    if (news) this.#sendAll();
+    if (!news) return;
+    this.#sendAll();
+    for (const event of this.#host.news()) this.#post({ type: 'event', session: this.session, request: this.#request(), event });
   }
 
   #sendAll(): void {
@@ -333,6 +379,8 @@ const shapes: Record<Message['type'], (message: any) => boolean> = {
   bye: () => true,
   command: ({ request, id, verb }) => text(request) && text(id) && text(verb),
   answer: ({ request }) => text(request),
+  event: ({ request, event }) => text(request) && isSentEvent(event),
+  stored: ({ request }) => text(request),
   owns: ({ request, ids }) => text(request) && texts(ids),
   owned: ({ request, slot, ids, held = [] }) => text(request) && slotNumber(slot) && texts(ids) && texts(held),
 };

@@ -4,9 +4,11 @@
  */
 import type { Clock } from './clock.ts';
 import type { LogEntry, TaskContext } from './context/types.ts';
+import type { CancelOn } from './waiting/types.ts';
 import type { Durability, Storage, StorageEvent } from './storage.ts';
 
 export type * from './context/types.ts';
+export type * from './waiting/types.ts';
 
 /** Milliseconds, or `'500ms' '10s' '5m' '1h' '2d' '1w' '1h30m'`, ISO 8601 (`PT5M`), or parts. */
 export type Duration =
@@ -39,7 +41,7 @@ export type TaskPhase =
   | 'cancelled';
 
 /** `missing-definition`: nothing is registered under `taskIdentifier` in this page. */
-export type BlockedReason = 'dependencies' | 'missing-definition' | 'missing-payload' | 'storage-full' | 'adoption' | 'recovery';
+export type BlockedReason = 'dependencies' | 'missing-definition' | 'missing-payload' | 'storage-full' | 'adoption' | 'recovery' | 'token';
 
 export type ProgressSource = 'reported' | 'simulated' | 'estimated';
 
@@ -86,6 +88,8 @@ export interface TaskState<Result = any> {
   readonly rootId?: string;
   /** Parents above it. */
   readonly depth: number;
+  /** One of holdfast's own, an event or a token; listed only with `{ hidden: true }`. */
+  readonly hidden?: boolean;
   /** false while only memory knows it (storage `memory`, or not acknowledged yet). */
   readonly durable: boolean;
   /** Owned by this tab (true) or seen from another one. */
@@ -202,6 +206,8 @@ export interface TaskSpec<Id extends string = string, Input = any, Output = any>
    * `restart` from the beginning, `discard-tail` from where it differs, `accept-new`: as the code says.
    */
   onDrift?: 'fail' | 'restart' | 'discard-tail' | 'accept-new';
+  /** Events that cancel its runs, wherever they stand. */
+  cancelOn?: readonly CancelOn<Input>[];
   onSuccess?: (event: { input: Input; output: Output; state: TaskState<Output> }) => void;
   onFailure?: (event: { input: Input; error: Error; state: TaskState<Output> }) => void;
 }
@@ -242,6 +248,8 @@ export interface RunHandle<Output = any, Id extends string = string> {
   pause(kind?: 'soft' | 'hard'): Promise<boolean>;
   resume(policy?: ResumePolicy): Promise<boolean>;
   retry(): Promise<boolean>;
+  /** An event for this run alone. Resolves when it is stored; false: the run has ended. */
+  signal(name: string, data?: unknown): Promise<boolean>;
   onProgress(listener: (progress: number, state: TaskState<Output>) => void): () => void;
   subscribe(listener: (state: TaskState<Output>) => void): () => void;
   /** Saves a Blob or File result under a name; browsers only. */
@@ -275,6 +283,8 @@ export interface RunFilter {
   taskIdentifier?: string;
   /** Case-insensitive, in name and id. */
   text?: string;
+  /** true: events and tokens too. */
+  hidden?: boolean;
 }
 export interface ListFilter extends RunFilter {
   limit?: number;
@@ -404,8 +414,16 @@ export interface OrchestratorOptions {
   onListenerError?: (error: unknown) => void;
   /** localStorage key of the seed's format, read once on first boot. Default `task_orchestrator_state`. */
   persistenceKey?: string;
-  /** Ended runs are forgotten by age and count. Default: completed and failed 7 days, 10,000 each. */
-  retention?: { completed?: { age?: Duration; count?: number }; failed?: { age?: Duration; count?: number } };
+  /**
+   * Ended runs are forgotten by age and count. Default: completed and failed 7 days, 10,000 each.
+   * Events 24 hours, ended wait tokens 1 hour.
+   */
+  retention?: {
+    completed?: { age?: Duration; count?: number };
+    failed?: { age?: Duration; count?: number };
+    events?: { age?: Duration };
+    tokens?: { age?: Duration };
+  };
   /**
    * How runs of former pages go on. Default `auto`: at once, or one after the other with `stagger`
    * between their starts. `manual`: each stays suspended until it is resumed.

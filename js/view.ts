@@ -5,6 +5,7 @@
 import type { Engine } from './engine.ts';
 import * as P from './protocol.ts';
 import { HoldTurn } from './recovery.ts';
+import { HoldOutside } from './waiting/internal.ts';
 import { End, type Run } from './run.ts';
 import { noExtra } from './run-extra.ts';
 import type { BlockedReason, TaskPhase, TaskState, TaskStatus } from './types.ts';
@@ -36,6 +37,7 @@ function blockedReason(holds: number): BlockedReason {
   if (holds & P.HoldStorage) return 'storage-full';
   if (holds & P.HoldImportUnconfirmed) return 'adoption';
   if (holds & HoldTurn) return 'recovery';
+  if (holds & HoldOutside) return 'token';
   return 'dependencies';
 }
 
@@ -135,6 +137,7 @@ export function taskState(engine: Engine | undefined, run: Run, parts: ViewParts
     steps: value(P.FieldSteps),
     metadata: metadata ?? emptyMetadata,
     replayOf,
+    ...(run.extra.hidden && { hidden: true }),
     durable: parts.durable,
     local: true,
   };
@@ -185,6 +188,8 @@ function blockedWords(engine: Engine, run: Run, state: TaskState): string {
       return 'The browser storage is full; it starts when there is room to record its result.';
     case 'adoption':
       return 'It is being taken over from a closed tab.';
+    case 'token':
+      return `Waits until wait.completeToken("${state.id}") is called.`;
     case 'recovery':
       return 'Recovered runs start one after the other; its turn comes.';
     default:

@@ -6,6 +6,7 @@
  * so code that runs again finds what it did before; what is given to the code is recorded before
  * anything after it can be; once the attempt has ended or is being stopped, no verb begins.
  */
+import type { BlobReference } from '../codec.ts';
 import { ContextClosedError, HistoryLimitError } from '../errors.ts';
 import { type Entry, KeyPrefix, ordinalMark, RecordKind, type History } from '../history.ts';
 import * as P from '../protocol.ts';
@@ -15,6 +16,19 @@ import { Alarms } from './alarms.ts';
 import { Parking } from './parking.ts';
 import { Replay } from './replay.ts';
 import { pendingRollback, type Undoing } from './rollback.ts';
+
+export interface NewRecord {
+  key: string;
+  kind: number;
+  attempt: number;
+  value: unknown;
+  what: string;
+}
+/** One that can be handed over at once: nothing of it has to be stored before. */
+export interface Prepared {
+  entry: Entry;
+  blobs: readonly BlobReference[] | undefined;
+}
 
 /** What the rest of the house does for it. */
 export interface DurableHost {
@@ -27,8 +41,11 @@ export interface DurableHost {
   /** Resolves when it is acknowledged. @throws SerializationError */
   note(run: Run, kind: number, value: unknown, what: string): Promise<boolean>;
   readNote(run: Run, kind: number): { value: unknown } | undefined;
-  /** Hands a record over; resolves when it is acknowledged. @throws SerializationError */
-  record(run: Run, record: { key: string; kind: number; attempt: number; value: unknown; what: string }): Promise<Entry>;
+  /** Encodes a record, and stores the blobs of it (a promise then). @throws SerializationError */
+  prepare(run: Run, record: NewRecord): Prepared | Promise<Prepared>;
+  /** Hands it over; resolves when it is acknowledged. */
+  commit(run: Run, prepared: Prepared): Promise<Entry>;
+  record(run: Run, record: NewRecord): Promise<Entry>;
   valueOf(entry: Entry): unknown;
   defer(callback: () => void): void;
   after(delayMs: number, callback: () => void): () => void;
@@ -178,6 +195,17 @@ export class Durable {
   note(key: string, kind: number, value?: unknown): void {
     // Refused when the attempt is over, which whoever waits hears from elsewhere.
     this.record(key, kind, value, 'record').catch(() => {});
+  }
+
+  prepare(key: string, kind: number, value: unknown, what: string): Prepared | Promise<Prepared> {
+    return this.host.prepare(this.run, { key, kind, attempt: this.attempt, value, what });
+  }
+
+  /** As `note`, of one that is prepared. */
+  commit(prepared: Prepared): void {
+    this.settleFailures();
+    this.#count();
+    this.host.commit(this.run, prepared).catch(() => {});
   }
 
   /** A time or a word that was decided once. */

@@ -61,7 +61,15 @@ async function backward(durable: Durable, services: ContextServices): Promise<En
 
 async function beginAnew(durable: Durable, services: ContextServices, input: unknown): Promise<Ending> {
   const giveInput = await services.writeNote(durable.run, NoteKind.Input, input, 'input');
-  return { way: 'again', kept: 0, giveInput };
+  const taken = await services.waiting.events.taken(durable);
+  const noteTaken = taken.length > 0 ? await services.writeNote(durable.run, NoteKind.Taken, taken, 'events') : undefined;
+  return {
+    way: 'again', kept: 0,
+    giveInput: () => {
+      giveInput();
+      noteTaken?.();
+    },
+  };
 }
 
 async function drifted(

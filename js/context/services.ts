@@ -16,16 +16,24 @@ import { End, type Run } from '../run.ts';
 import { crc32 } from '../storage/crc32.ts';
 import type { Task, TriggerOptions } from '../types.ts';
 import { stopError } from '../attempts.ts';
+import type { Waiting } from '../waiting/waiting.ts';
 import { ChildIndex } from './child-index.ts';
 import { depthLimit, type ChildrenHost } from './children.ts';
-import type { DurableHost } from './durable.ts';
+import type { DurableHost, NewRecord, Prepared } from './durable.ts';
 import type { StepHost } from './steps.ts';
 
 const pausedBit = 1 << 4;
+/** Why it is being stopped. */
+const stopBits = 0xff << 8;
 
 export class ContextServices implements DurableHost, StepHost, ChildrenHost {
   readonly #house: Orchestrator;
   readonly children: ChildIndex;
+
+  /** Events and tokens. */
+  get waiting(): Waiting {
+    return this.#house.waiting;
+  }
 
   constructor(house: Orchestrator) {
     this.#house = house;
@@ -51,19 +59,26 @@ export class ContextServices implements DurableHost, StepHost, ChildrenHost {
     return this.#house.pump.open ? this.#house.pump.engine.value(run.task, P.FieldClosedAttempt) : 0;
   }
 
-  async record(run: Run, record: { key: string; kind: number; attempt: number; value: unknown; what: string }): Promise<Entry> {
-    const { key, kind, attempt, value, what } = record;
-    if (!this.#house.journal) return this.#push(run, { key, kind, attempt, payload: undefined, value: clone(value, what), acknowledged: true }, 0);
-    const { payloads, attempts } = this.#house;
+  async record(run: Run, record: NewRecord): Promise<Entry> {
+    const prepared = this.prepare(run, record);
+    return this.commit(run, prepared instanceof Promise ? await prepared : prepared);
+  }
+
+  prepare(run: Run, { key, kind, attempt, value, what }: NewRecord): Prepared | Promise<Prepared> {
+    const { journal, payloads, attempts } = this.#house;
+    if (!journal) return { entry: { key, kind, attempt, payload: undefined, value: clone(value, what), acknowledged: true }, blobs: undefined };
     const payload = payloads.writeRecord(key, kind, attempt, value, what);
     const { blobs } = payloads;
-    if (blobs) {
-      await attempts.storeBlobs(blobs);
-      if (run.attempt !== attempt) throw stopError(run, P.StopReasonInterrupt);
-      attempts.attachBlobs(run, blobs);
-    }
-    this.#house.pump.commands.addPayload(payload.bytes, payload.start, payload.length);
-    return this.#push(run, { key, kind, attempt, payload, acknowledged: false }, payload.length);
+    const prepared = { entry: { key, kind, attempt, payload, acknowledged: false }, blobs };
+    return blobs ? attempts.storeBlobs(blobs).then(() => prepared) : prepared;
+  }
+
+  async commit(run: Run, { entry, blobs }: Prepared): Promise<Entry> {
+    if (run.attempt !== entry.attempt) throw stopError(run, P.StopReasonInterrupt);
+    const { payload } = entry;
+    if (blobs) this.#house.attempts.attachBlobs(run, blobs);
+    if (payload) this.#house.pump.commands.addPayload(payload.bytes, payload.start, payload.length);
+    return this.#push(run, entry, payload?.length ?? 0);
   }
 
   #push(run: Run, entry: Entry, length: number): Promise<Entry> {
@@ -135,7 +150,8 @@ export class ContextServices implements DurableHost, StepHost, ChildrenHost {
     return (this.#state(run) & pausedBit) !== 0;
   }
   isRunning(run: Run): boolean {
-    return (this.#state(run) & 0xf) === P.StateRunning;
+    // The core refuses to let code wait that it has asked to stop.
+    return (this.#state(run) & (0xf | stopBits)) === P.StateRunning;
   }
   #state(run: Run): number {
     return this.#house.pump.open && run.task !== 0 ? this.#house.pump.engine.state(run.task) : 0;

@@ -1,4 +1,5 @@
 /** The shapes of `ctx`: what a handler gets beside its input. */
+import type { ContextWait, WaitForOptions, WaitPromise } from '../waiting/types.ts';
 import type { Duration, Instant, ProgressReport, RetryOptions, Task, TriggerOptions } from '../types.ts';
 
 /** What the function of a step gets. */
@@ -108,6 +109,17 @@ export interface TaskContext {
   /** Waits without a slot; goes on after a crash when the time that was left is over. */
   sleep(duration: Duration, options?: SleepOptions): Promise<void>;
   sleepUntil(instant: Instant, options?: SleepOptions & { throwIfInThePast?: boolean }): Promise<void>;
+  /**
+   * Waits without a slot for an event that `orchestrator.send` or `handle.signal` brings. One that was
+   * sent before, since the run was made, counts. No run gets an event twice under its name.
+   */
+  waitFor<Data = any>(name: string, options?: WaitForOptions<Data>): WaitPromise<Data>;
+  /** The same. */
+  waitForEvent<Data = any>(name: string, options?: WaitForOptions<Data>): WaitPromise<Data>;
+  /** Waits without a slot until `wait.completeToken` is called for it, or its time is over. */
+  waitForToken<Output = any>(token: string | { id: string }): WaitPromise<Output>;
+  /** The same waits under the names of others. */
+  readonly wait: ContextWait;
   /** Each item by itself, as a child of `work` or as a step; the records keep the items' ids. */
   map<Item, Output>(items: readonly Item[], work: Task<string, Item, Output>, options?: MapOptions<Item>): Promise<ItemResult<Output, Item>[]>;
   map<Item, Value>(

@@ -7,6 +7,8 @@ import { ContinueAsNew } from '../context/again.ts';
 import { AbortedError, WorkerCrashedError } from '../errors.ts';
 import { deserializeError, serializeError } from '../serialize-error.ts';
 import type { LogLevel, StepOptions, TaskContext } from '../types.ts';
+import type { WaitResult } from '../types.ts';
+import { toWaitMessage } from '../waiting/outcome.ts';
 import { type AskVerb, askVerbs, type ToPage, type ToWorker } from './protocol.ts';
 
 interface Computation {
@@ -104,7 +106,9 @@ export class WorkerCall {
     const call = this.#id;
     try {
       if (!askVerbs.includes(verb)) throw new TypeError(`There is no verb ${JSON.stringify(verb)}.`);
-      const { value, transfer } = toMessage(await (this.#context[verb] as (...list: unknown[]) => unknown)(...args), `result of ctx.${verb}`);
+      const result = await (this.#context[verb] as (...list: unknown[]) => unknown)(...args);
+      const given = verb === 'waitForEvent' || verb === 'waitForToken' ? toWaitMessage(result as WaitResult).value : result;
+      const { value, transfer } = toMessage(given, `result of ctx.${verb}`);
       this.#send({ holdfast: 'answered', call, ask, value }, transfer);
     } catch (error) {
       this.#send({ holdfast: 'refused', call, ask, error: serializeError(error) });

@@ -14,7 +14,10 @@ import { ConfigurationError, ContextClosedError } from '../errors.ts';
 import { deserializeError, serializeError } from '../serialize-error.ts';
 import type {
   Duration, Instant, ItemResult, LogLevel, MapOptions, ProgressReport, RunFunction, SleepOptions, StepInfo, StepOptions, TaskContext, TaskLog,
+  ContextWait, WaitForOptions, WaitPromise,
 } from '../types.ts';
+import { contextWait } from '../waiting/context-wait.ts';
+import { fromWaitMessage, waitPromise } from '../waiting/outcome.ts';
 import type { AskVerb, CallContext, ToPage, ToWorker } from './protocol.ts';
 
 interface Question {
@@ -93,6 +96,19 @@ export class WorkerContext implements TaskContext {
   /** What undoes would have to outlive this worker. @throws ConfigurationError always */
   onRollback(name: string): void {
     throw new ConfigurationError(`ctx.onRollback("${name}") is not to be had in a worker: it may be gone when something has to be undone. Register it in a task of the page that runs this one as a child.`);
+  }
+  waitFor<Data = any>(name: string, options?: WaitForOptions<Data>): WaitPromise<Data> {
+    return this.waitForEvent(name, options);
+  }
+  /** @throws NotCloneableError for a `match` that is a function */
+  waitForEvent<Data = any>(name: string, options?: WaitForOptions<Data>): WaitPromise<Data> {
+    return waitPromise(this.#ask('waitForEvent', [name, options]).then(fromWaitMessage));
+  }
+  waitForToken<Output = any>(token: string | { id: string }): WaitPromise<Output> {
+    return waitPromise(this.#ask('waitForToken', [token]).then(fromWaitMessage));
+  }
+  get wait(): ContextWait {
+    return contextWait(this);
   }
   patch(id: string): Promise<boolean> {
     return this.#ask('patch', [id]);

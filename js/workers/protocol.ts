@@ -43,7 +43,7 @@ export type ToWorker =
   | (Of<'refused'> & { ask: number; error: SerializedError });
 
 /** Durable verbs that cross as they are. */
-export const askVerbs = ['run', 'sleep', 'sleepUntil', 'patch', 'checkpoint'] as const;
+export const askVerbs = ['run', 'sleep', 'sleepUntil', 'patch', 'checkpoint', 'waitForEvent', 'waitForToken'] as const;
 export type AskVerb = (typeof askVerbs)[number];
 
 export type ToPage =

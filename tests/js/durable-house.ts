@@ -18,6 +18,13 @@ export async function crash(house: House): Promise<House> {
   return next;
 }
 
+/** The same, and what can go on without time passing has. */
+export async function crashAndSettle(house: House): Promise<House> {
+  const next = await crash(house);
+  await next.clock.settle();
+  return next;
+}
+
 afterEach(async () => {
   for (const { orchestrator } of houses.splice(0)) await Promise.race([orchestrator.dispose(), new TestClock().settle()]);
 });

@@ -12,6 +12,8 @@ export interface House {
   orchestrator: Orchestrator;
   /** The tab dies: nothing more is written, nothing more runs; another one opens on what was stored. */
   crash(options?: OrchestratorOptions): Promise<House>;
+  /** The tab dies, and nobody opens another one. */
+  cut(): void;
   /** The tab closes in order. */
   reload(options?: OrchestratorOptions): Promise<House>;
 }
@@ -30,6 +32,7 @@ export async function openHouse(options: OrchestratorOptions = {}, clock = new T
     clock,
     storage,
     orchestrator,
+    cut: () => void gate.cut(),
     crash: async (next) => {
       gate.cut();
       return again(next);

@@ -7,6 +7,7 @@ import {
   NotCloneableError,
   TaskTimeoutError,
   UnrecognizedTaskError,
+  WaitTimeoutError,
   WorkerCrashedError,
 } from '../../js/errors.ts';
 import type { TaskContext } from '../../js/types.ts';
@@ -164,6 +165,30 @@ describe('a handler in a worker', () => {
     for (let i = 0; i < 2; i++) expect(await run(1, new TestContext(recorded))).toEqual([new Map([['a', 1]]), 2n]);
     expect(compute).toHaveBeenCalledTimes(1);
     expect([...recorded.keys()]).toEqual(['one', 'two']);
+  });
+
+  it('waits for events and tokens as in the page; a match that is a function is refused', async () => {
+    const { run } = setup(async (_, ctx) => {
+      const event = await ctx.waitFor('paid', { match: { sum: 3n }, timeout: 5 });
+      const late = await ctx.wait.forEvent('late');
+      const thrown = await ctx.waitFor('late').unwrap().catch((error: Error) => error.name);
+      const token = await ctx.waitForToken({ id: 'token' }).unwrap();
+      const refused = await ctx.waitFor('x', { match: () => true }).catch((error: Error) => error.name);
+      return { event, late: !late.ok && late.error instanceof WaitTimeoutError, thrown, token, refused };
+    });
+    const asked: unknown[] = [];
+    const ctx = Object.assign(new TestContext(), {
+      waitForEvent: async (name: string, options: unknown) => {
+        asked.push([name, options]);
+        return name === 'late' ? { ok: false, error: new WaitTimeoutError('late') } : { ok: true, output: new Map([[1, new Uint8Array([2])]]) };
+      },
+      waitForToken: async (token: unknown) => ({ ok: true, output: token }),
+    });
+    expect(await run(1, ctx)).toEqual({
+      event: { ok: true, output: new Map([[1, new Uint8Array([2])]]) },
+      late: true, thrown: 'WaitTimeoutError', token: { id: 'token' }, refused: 'NotCloneableError',
+    });
+    expect(asked[0]).toEqual(['paid', { match: { sum: 3n }, timeout: 5 }]);
   });
 
   it('gets the error its step threw, as its class, and may go on', async () => {

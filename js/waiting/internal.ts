@@ -1,0 +1,34 @@
+/**
+ * Runs of our own: an event and a token are tasks too, so that they are stored, taken over and
+ * forgotten by the same machinery. They are hidden: no list, count or callback shows them unasked.
+ *
+ * Invariant: what is hidden is known by its queue (cheap, for a whole journal) and by its definition.
+ */
+import { ConfigurationError } from '../errors.ts';
+import type { Definition } from '../registry.ts';
+
+export type { SentEvent } from './events.ts';
+
+/** Ids and queues that begin with it are ours. */
+const reserved = 'holdfast:';
+export const hiddenQueue = 'holdfast:waiting';
+export const eventTask = 'holdfast:event';
+export const tokenTask = 'holdfast:token';
+/** A hold of ours: it waits for somebody outside. */
+export const HoldOutside = 1 << 5;
+
+function internal(id: string): Definition {
+  const run = () => undefined;
+  return { id, hidden: true, handler: run, spec: { id, run, queue: hiddenQueue, simulateProgress: false } };
+}
+
+export const internalDefinitions: readonly Definition[] = [internal(eventTask), internal(tokenTask)];
+
+export function isReserved(name: string): boolean {
+  return name.startsWith(reserved);
+}
+
+/** @throws ConfigurationError */
+export function refuseReserved(name: string, where: string): void {
+  if (isReserved(name)) throw new ConfigurationError(`${where} must not begin with "${reserved}", as ${JSON.stringify(name)} does: these are holdfast's own.`);
+}
