@@ -87,7 +87,16 @@ export class Intake {
     return run;
   }
 
-  executeObject(executor: unknown, input: unknown, options: TriggerOptions): Run {
+  executeTask(name: string, executor: unknown, input: unknown, metadata: Record<string, any> | undefined): Run {
+    checkText(name, 'executeTask name');
+    if (metadata !== undefined && metadata !== null) checkRecord(metadata, 'executeTask metadata');
+    // The seed keeps the executor in the metadata; code can't be stored.
+    const { executor: _code, ...plain } = metadata ?? {};
+    const options = { name, metadata: plain };
+    return isTask(executor) ? this.triggerTask(executor, input, options) : this.#executeObject(executor, input, options);
+  }
+
+  #executeObject(executor: unknown, input: unknown, options: TriggerOptions): Run {
     const callable = typeof executor === 'function';
     const hasExecute = typeof executor === 'object' && executor !== null && typeof (executor as TaskExecutor).execute === 'function';
     if (!callable && !hasExecute)

@@ -30,16 +30,15 @@ import { Pump } from './pump.ts';
 import { seededRandom } from './random.ts';
 import { RunIndex } from './run-index.ts';
 import { Runs } from './runs.ts';
-import { checkExecutor, type Definition, executorHandler, isTask, pageRegistry, Registry, watchBoth } from './registry.ts';
+import { type Definition, isTask, pageRegistry, Registry, watchBoth } from './registry.ts';
 import { End, type Run, snapshotBytesOf } from './run.ts';
 import { Store } from './store.ts';
 import type { StorageEvent } from './storage.ts';
 import type {
   AggregateProgress, EventsOptions, ListFilter, LogLevel, OrchestratorApi, OrchestratorEvents, OrchestratorOptions, RecoveryReport, ResultPromise,
-  ResumePolicy, RunEvent, RunFilter, RunHandle, SendOptions, StorageState, Task, TaskCounts, TaskExecutor, TaskHandler, TaskPage, TaskState, TriggerOptions,
+  ResumePolicy, RunEvent, RunFilter, RunHandle, SendOptions, StorageState, Task, TaskCounts, TaskExecutor, TaskPage, TaskState, TriggerOptions,
 } from './types.ts';
 import { explain } from './view.ts';
-import { refuseReserved } from './waiting/internal.ts';
 import { Waiting } from './waiting/waiting.ts';
 import { SharedWorkerClient, WorkerAlarm } from './worker-alarm.ts';
 
@@ -129,9 +128,7 @@ export class Orchestrator implements OrchestratorApi {
 
   /** Makes an executor (or a way to make one) findable after a reload under its type. */
   registerExecutor(type: string, executor: TaskExecutor | (() => TaskExecutor)): void {
-    checkExecutor(type, executor);
-    const run: TaskHandler = (input, ctx) => executorHandler(typeof executor === 'function' ? executor() : executor)(input, ctx);
-    this.registry.add({ id: type, spec: { id: type, run }, handler: run });
+    this.registry.addExecutor(type, executor);
   }
 
   definition(id: string): Definition | undefined {
@@ -189,12 +186,7 @@ export class Orchestrator implements OrchestratorApi {
     input: T,
     metadata?: Record<string, any>,
   ): Promise<string> {
-    checkText(name, 'executeTask name');
-    if (metadata !== undefined && metadata !== null) checkRecord(metadata, 'executeTask metadata');
-    // The seed keeps the executor in the metadata; code can't be stored.
-    const { executor: _code, ...plain } = (metadata ?? {}) as Record<string, any>;
-    const options = { name, metadata: plain };
-    const run = isTask(executor) ? this.trigger(executor, input, options) : this.intake.executeObject(executor, input, options);
+    const run = this.intake.executeTask(name, executor, input, metadata);
     await run.accepted;
     return run.id;
   }
@@ -254,8 +246,8 @@ export class Orchestrator implements OrchestratorApi {
     this.pump.release(run);
     for (const { resolve } of waiters?.splice(0) ?? []) resolve(false);
     this.services.children.forget(run);
-    if (isKnown) this.waiting.forgotten(run);
     if (!isKnown) return;
+    this.waiting.forgotten(run);
     this.#index.delete(run.id);
     this.store.changedElsewhere(run.id);
     this.opening.tabs?.forgotten(run.id);

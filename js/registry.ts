@@ -31,6 +31,13 @@ export class Registry {
     for (const watcher of [...this.#watchers]) watcher(definition.id);
   }
 
+  /** @throws ConfigurationError */
+  addExecutor(type: string, executor: TaskExecutor | (() => TaskExecutor)): void {
+    checkExecutor(type, executor);
+    const run: TaskHandler = (input, ctx) => executorHandler(typeof executor === 'function' ? executor() : executor)(input, ctx);
+    this.add({ id: type, spec: { id: type, run }, handler: run });
+  }
+
   get(id: string): Definition | undefined {
     return this.#definitions.get(id);
   }
@@ -82,7 +89,7 @@ const specChecks = {
 };
 
 /** @throws ConfigurationError */
-export function checkExecutor(type: unknown, executor: unknown): void {
+function checkExecutor(type: unknown, executor: unknown): void {
   refuseReserved(checkIdentifier(type, 'registerExecutor type'), 'registerExecutor type');
   const hasExecute = typeof executor === 'object' && executor !== null && typeof (executor as TaskExecutor).execute === 'function';
   if (typeof executor !== 'function' && !hasExecute) refuse(`registerExecutor "${type}"`, 'given an executor, or a function that makes one', executor);
