@@ -20,7 +20,7 @@ import type { Announcements, Journal } from './journal.ts';
 import { Lists } from './lists.ts';
 import { randomSeed } from './load.ts';
 import { Opening } from './opening.ts';
-import { checkPause, checkRecord, checkResume, checkText, describe, refuse } from './checks.ts';
+import { checkPause, checkResume, checkText, describe, refuse } from './checks.ts';
 import { checkOrchestratorOptions, OptionTable } from './options.ts';
 import { Outcomes } from './outcomes.ts';
 import { PayloadArea } from './payloads.ts';
