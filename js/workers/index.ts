@@ -1,6 +1,6 @@
 /**
  * `holdfast/worker`: handlers in Web Workers. The page uses `workerHandler`, the worker's file `serve`;
- * what a file does not use is left out of it, so neither the core nor msgpackr comes along.
+ * what a file does not use is left out of it, so the core does not come along.
  */
 export { type CustomCodec, registerCodec } from '../codec/kinds.ts';
 export { AbortTaskRunError, FatalError, NonRetryableError, RetryableError } from '../errors.ts';
