@@ -10,7 +10,8 @@
 import type { MainModule } from './core.js';
 import { Engine, type LocatedPayload } from './engine.ts';
 import { CoreCrashedError, DisposedError, StoreTooNewError } from './errors.ts';
-import { contentLength, describeLog, sameEnvelope, unconfirmedIn } from './found.ts';
+import { contentLength, describeLog, type LogDescription, sameEnvelope, unconfirmedIn } from './found.ts';
+import { loadCore } from './load.ts';
 import type { Orchestrator } from './orchestrator.ts';
 import type { PageLife } from './page-life.ts';
 import * as P from './protocol.ts';
@@ -18,7 +19,7 @@ import { recoverTakenOver } from './recovery.ts';
 import { eventTask } from './waiting/internal.ts';
 import { End, type Run, settlement } from './run.ts';
 import type { Storage, StorageSlot } from './storage.ts';
-import type { Tabs } from './tabs.ts';
+import type { Standing, Tabs } from './tabs.ts';
 
 const retryDelaysMs = [1000, 2000, 5000];
 const slowMs = 10_000;
@@ -43,8 +44,8 @@ export class Adoption {
   readonly #host: AdoptionHost;
   readonly #storage: Storage;
   readonly #page: PageLife;
-  /** For looking into a log before anything of it is ours. */
-  readonly #module: MainModule;
+  /** For looking into a log before anything of it is ours: one that it traps on does no harm to the core. */
+  #reading: Promise<MainModule> | undefined;
   readonly #closing = settlement();
   #closed = false;
   #turn: Promise<void> = Promise.resolve();
@@ -59,12 +60,11 @@ export class Adoption {
   #resolving: Promise<void> = Promise.resolve();
   #toldSilence = false;
 
-  constructor(house: Orchestrator, host: AdoptionHost, storage: Storage, page: PageLife, module: MainModule) {
+  constructor(house: Orchestrator, host: AdoptionHost, storage: Storage, page: PageLife) {
     this.#house = house;
     this.#host = host;
     this.#storage = storage;
     this.#page = page;
-    this.#module = module;
   }
 
   /** REQUIRES: the slot's lock is held until this resolves. It never rejects: what fails is told, and tried again. */
@@ -78,6 +78,16 @@ export class Adoption {
     const failures = this.#failures.get(slot) ?? 0;
     const delayMs = retryDelaysMs[Math.min(failures, retryDelaysMs.length - 1)]!;
     this.#schedule(delayMs, () => this.#host.tabs?.watch(slot));
+  }
+
+  /** What lies in slots that nobody holds; in those excepted files are still open. */
+  async adoptFree(except: ReadonlySet<number>): Promise<void> {
+    const { tabs } = this.#host;
+    if (!tabs) return;
+    const own = this.#house.journal!.slot.slot;
+    for (const slot of await this.#storage.occupiedSlots()) {
+      if (slot !== own && !except.has(slot) && !this.#closed) await tabs.adoptIfFree(slot);
+    }
   }
 
   /** What lies in a slot that nobody watched over when its session ended: that was while we were opening. */
@@ -136,7 +146,7 @@ export class Adoption {
 
   async #move(dead: StorageSlot, log: Uint8Array<ArrayBuffer>): Promise<void> {
     const { journal, pump } = this.#house;
-    const { blobIds, unconfirmed } = describeLog(new Engine(this.#module, 0, 0), log);
+    const { blobIds, unconfirmed } = await this.#describe(log);
     this.#stage = `${blobIds.length} blobs are being copied`;
     // Before the import can be acknowledged: a run in our log with its file in another slot would lose it.
     // One that is nowhere whole fails the run that wants it, and keeps nobody else from going on.
@@ -153,6 +163,16 @@ export class Adoption {
     const empty = async () => dead.deleteBlobs(await dead.blobIds());
     await empty().catch(() => {});
     if (unconfirmed.size > 0) void this.resolve();
+  }
+
+  async #describe(log: Uint8Array): Promise<LogDescription> {
+    this.#reading ??= loadCore(this.#house.getOptions().wasm);
+    try {
+      return describeLog(new Engine(await this.#reading, 0, 0), log);
+    } catch (error) {
+      this.#reading = undefined;
+      throw error;
+    }
   }
 
   /** Gives those that may go on when the other log is empty. */
@@ -246,8 +266,12 @@ export class Adoption {
     for (const run of this.#house.pump.allRuns()) if (run && run.end !== End.None) this.#doubtful.add(run);
   }
 
-  /** Those of these ids that go on here, and those that are held here, as other sessions ask for them. */
-  standingOf(ids: readonly string[]): { owned: string[]; held: string[] } {
+  /**
+   * Those of these ids that go on here, and those that are held here, as other sessions ask for them.
+   * Undefined while there is no core: runs that nobody has asked for yet can't be found then.
+   */
+  standingOf(ids: readonly string[]): Standing | undefined {
+    if (!this.#house.pump.open) return undefined;
     const owned: string[] = [];
     const held: string[] = [];
     for (const id of ids) {

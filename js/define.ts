@@ -5,20 +5,28 @@ import { Orchestrator } from './orchestrator.ts';
 import { checkSpec, pageRegistry } from './registry.ts';
 import type { OrchestratorOptions, Task, TaskExecutor, TaskSpec, TaskState, TriggerOptions } from './types.ts';
 
+const stores = () => import('./storage/default.ts');
+
 // What the browser has decides: two copies, one copy, none.
 setDefaultStorages([
   async (client) => {
-    const [{ mirror }, { opfs }, { indexedDB }] = await Promise.all([
-      import('./storage/mirror.ts'),
-      import('./storage/opfs.ts'),
-      import('./storage/indexeddb.ts'),
-    ]);
+    startEarly(client);
+    const { mirror, opfs, indexedDB } = await stores();
     return mirror(opfs({ client }), indexedDB());
   },
-  async (client) => (await import('./storage/opfs.ts')).opfs({ client }),
-  async () => (await import('./storage/indexeddb.ts')).indexedDB(),
-  async () => (await import('./storage/memory.ts')).memory(),
+  async (client) => (await stores()).opfs({ client }),
+  async () => (await stores()).indexedDB(),
+  async () => (await stores()).memory(),
 ]);
+
+/** The worker takes longest to be there. Where none can be had, the store that needs it says so. */
+function startEarly(client: () => unknown): void {
+  try {
+    client();
+  } catch {
+    // See above.
+  }
+}
 
 const orchestrators = new Map<string, Orchestrator>();
 

@@ -39,7 +39,8 @@ export class FoundRuns {
   readonly #make: (task: number, state: number) => Run;
   /** By number; null: there is none. */
   readonly #runs: (Run | null | undefined)[];
-  #engine: Engine;
+  /** undefined: it has crashed, and another one is on its way. */
+  #engine: Engine | undefined;
   #log: Uint8Array;
   /** Those below it have been taken. */
   #next = 1;
@@ -57,7 +58,7 @@ export class FoundRuns {
    * what the core says of it now is later than the log.
    */
   take(task: number, changing = false): Run | undefined {
-    if (task >= this.end || this.#runs[task] !== undefined) return undefined;
+    if (task >= this.end || this.#runs[task] !== undefined || !this.#engine) return undefined;
     this.#runs[task] = null;
     const located = this.#engine.locate(task);
     if (located.length === 0) return undefined;
@@ -69,6 +70,7 @@ export class FoundRuns {
 
   /** Takes about so many of those that are left. False: there are more. */
   takeSome(count: number): boolean {
+    if (!this.#engine) return false;
     const until = Math.min(this.end, this.#next + count);
     while (this.#next < until) this.take(this.#next++);
     return this.#next >= this.end;
@@ -82,6 +84,11 @@ export class FoundRuns {
   /** Numbers below `end` nobody has asked for; some may be free. */
   *left(): Iterable<number> {
     for (let task = this.#next; task < this.end; task++) if (this.#runs[task] === undefined) yield task;
+  }
+
+  /** The core has crashed: until there is another one nobody can be asked for. */
+  pause(): void {
+    this.#engine = undefined;
   }
 
   /** Another core has loaded what the journal holds now. */
@@ -107,12 +114,17 @@ export function unconfirmedIn(engine: Engine): Set<number> {
   return tasks;
 }
 
+export interface LogDescription {
+  blobIds: string[];
+  unconfirmed: Set<number>;
+}
+
 /**
  * What a log says of blobs, and which of its tasks (by their numbers there) wait because another log may have
  * them too. REQUIRES: the reader is fresh. It is of no use afterwards.
  * @throws StoreTooNewError
  */
-export function describeLog(reader: Engine, log: Uint8Array): { blobIds: string[]; unconfirmed: Set<number> } {
+export function describeLog(reader: Engine, log: Uint8Array): LogDescription {
   try {
     if (reader.load(log) < 0) throw new StoreTooNewError('It was written by a newer version of this page.');
     return { blobIds: reader.referredBlobs(), unconfirmed: unconfirmedIn(reader) };
@@ -124,13 +136,18 @@ export function describeLog(reader: Engine, log: Uint8Array): { blobIds: string[
 /** Without the zeros of a storage's reserve. */
 export function contentLength(log: Uint8Array): number {
   let length = log.length;
-  // Megabytes of zeros: eight at a time, where they are aligned.
-  const words = log.byteOffset % 8 === 0 ? new Float64Array(log.buffer, log.byteOffset, length >>> 3) : undefined;
+  // Megabytes of zeros: eight bytes at a time, where they are aligned.
+  const words = log.byteOffset % 8 === 0 ? new BigUint64Array(log.buffer, log.byteOffset, length >>> 3) : undefined;
   while (length > 0 && log[length - 1] === 0) {
-    if (words && length % 8 === 0 && Object.is(words[length / 8 - 1], 0)) length -= 8;
+    if (words && length % 8 === 0 && words[length / 8 - 1] === 0n) length -= 8;
     else length--;
   }
   return length;
+}
+
+/** A log begins with something. */
+export function holdsContent(log: Uint8Array): boolean {
+  return log.subarray(0, 64).some((byte) => byte !== 0) || contentLength(log) > 0;
 }
 
 /** The same run in two logs, and not two runs under one id. */

@@ -10,7 +10,7 @@ import type { Clock } from './clock.ts';
 import type { Engine } from './engine.ts';
 import { StorageFullError } from './errors.ts';
 import type { Run } from './run.ts';
-import type { Durability, StorageSlot } from './storage.ts';
+import type { AppendReceipt, Durability, StorageSlot } from './storage.ts';
 import type { StorageState } from './types.ts';
 
 /** What waits for an acknowledgement. */
@@ -68,6 +68,7 @@ export class Journal {
   /** The store lost what it had; it is written anew when the append under way has ended. */
   #rewriteAsked = false;
   #failures = 0;
+  #settled: Promise<void> | undefined;
   #cancelRetry: (() => void) | undefined;
   #idleWaiters: (() => void)[] = [];
   state: StorageState;
@@ -82,8 +83,13 @@ export class Journal {
     return this.#slot;
   }
 
-  /** The log that was found on opening; its valid prefix. */
-  begin(log: Uint8Array): void {
+  /**
+   * The log that was found on opening; its valid prefix. `settled`: what lies behind it is gone. Nothing is
+   * appended before, and where that fails the log is written anew.
+   */
+  begin(log: Uint8Array, settled?: Promise<void>): void {
+    this.#settled = settled;
+    settled?.catch(() => {});
     this.#frames = log.length > 0 ? [log] : [];
     this.#logBytes = log.length;
     this.#liveBytes = log.length;
@@ -153,6 +159,7 @@ export class Journal {
     this.#busy = true;
     try {
       await this.#slot.replace(concatenate(this.#frames));
+      this.#settled = undefined;
       this.#succeeded(this.#flight);
     } catch (error) {
       this.#failed(error);
@@ -209,14 +216,25 @@ export class Journal {
   #send(): void {
     this.#busy = true;
     const flight = this.#flight!;
-    // The storage may transfer the buffer away; ours stays for compaction and repair.
-    this.#slot.append(flight.frame.slice()).then(
+    this.#append(flight.frame).then(
       (receipt) => {
         if (receipt.spaceLow !== (this.state.status === 'full')) this.spaceLow(receipt.spaceLow);
         this.#succeeded(flight);
       },
       (error) => this.#failed(error),
     );
+  }
+
+  #append(frame: Uint8Array<ArrayBuffer>): Promise<AppendReceipt> {
+    // The storage may transfer the buffer away; ours stays for compaction and repair.
+    const append = () => this.#slot.append(frame.slice());
+    if (!this.#settled) return append();
+    const appended = this.#settled.then(append);
+    this.#settled.then(
+      () => (this.#settled = undefined),
+      () => {},
+    );
+    return appended;
   }
 
   #succeeded(flight: Flight | undefined): void {
@@ -261,7 +279,7 @@ export class Journal {
   #retry(): void {
     if (this.#closed) return;
     // A store that was lost has to be written whole; one that was only full takes the frame.
-    if (this.state.status === 'full' && this.#flight) return this.#send();
+    if (this.state.status === 'full' && this.#flight && !this.#settled) return this.#send();
     this.#busy = false;
     void this.rewrite();
   }

@@ -52,9 +52,10 @@ function compile(source?: WasmSource): Promise<WebAssembly.Module> {
 async function compileFrom(source: WasmSource): Promise<WebAssembly.Module> {
   if (source instanceof WebAssembly.Module) return source;
   const isAddress = typeof source === 'string' || source instanceof URL;
-  const bytes = isAddress ? await read(source) : source;
+  const found = isAddress ? await read(source) : source;
   try {
-    return await WebAssembly.compile(bytes);
+    // Compiled while it arrives, and what was optimized is kept by the browser for the next visit.
+    return await (found instanceof Response ? WebAssembly.compileStreaming(found) : WebAssembly.compile(found));
   } catch (cause) {
     const blocked = cause instanceof WebAssembly.CompileError && /Content Security Policy|unsafe-eval/i.test(cause.message);
     throw new CoreLoadError(
@@ -66,7 +67,8 @@ async function compileFrom(source: WasmSource): Promise<WebAssembly.Module> {
   }
 }
 
-async function read(address: string | URL): Promise<ArrayBuffer> {
+/** A response that says what it is can be compiled as a stream; whatever a host says, the bytes can. */
+async function read(address: string | URL): Promise<ArrayBuffer | Response> {
   if (String(address).startsWith('file:')) return readFile(address);
   let response: Response;
   try {
@@ -76,7 +78,8 @@ async function read(address: string | URL): Promise<ArrayBuffer> {
   }
   if (!response.ok)
     throw new CoreLoadError(`core.wasm was answered with ${response.status} at ${address}. Deploy it there, or pass { wasm }.`);
-  return response.arrayBuffer();
+  const says = response.headers.get('content-type') ?? '';
+  return /^application\/wasm\b/.test(says) && 'compileStreaming' in WebAssembly ? response : response.arrayBuffer();
 }
 
 /** Node, for tests and tools. The name is kept from bundlers, which have no node:fs. */

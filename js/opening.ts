@@ -5,7 +5,7 @@
  *
  * Invariants: nothing is written before a successful load; a log of a newer version is left as it is.
  */
-import { CoreCrashedError, StorageBlockedError, StorageUnavailableError, StoreTooNewError } from './errors.ts';
+import { StorageUnavailableError, StoreTooNewError } from './errors.ts';
 import { Adoption, type AdoptionHost } from './adoption.ts';
 import type { MainModule } from './core.js';
 import { Engine, type LocatedPayload } from './engine.ts';
@@ -13,7 +13,9 @@ import { Journal } from './journal.ts';
 import { contentLength, endOf, FoundRuns, place, sweepBlobs } from './found.ts';
 import { importLegacy } from './legacy.ts';
 import { loadCore, randomSeed } from './load.ts';
+import { LogReader } from './log-reader.ts';
 import type { Orchestrator } from './orchestrator.ts';
+import { OwnSlot } from './own-slot.ts';
 import { PageLife } from './page-life.ts';
 import { knownHeader } from './payloads.ts';
 import * as P from './protocol.ts';
@@ -23,7 +25,7 @@ import { obey } from './remote-commands.ts';
 import { storageName } from './storage-name.ts';
 import { End, Run, settlement } from './run.ts';
 import type { Storage, StorageEvent, StorageSlot } from './storage.ts';
-import { Tabs, type TabsHost } from './tabs.ts';
+import { type Claim, type Standing, Tabs, type TabsHost } from './tabs.ts';
 import { eventTask, hiddenQueue, type SentEvent } from './waiting/internal.ts';
 import type { WorkerClient } from './worker-client.ts';
 import type { RecoveryReport, StorageState, TaskState } from './types.ts';
@@ -38,17 +40,20 @@ export function setDefaultStorages(defaults: StorageCandidates): void {
   candidates = defaults;
 }
 
-const blockedLimit = 3;
-
 export class Opening implements TabsHost, AdoptionHost {
   readonly #house: Orchestrator;
   readonly #session: number;
   readonly #opened = settlement();
   #storage: Storage | undefined;
   readonly #rebuilder: Rebuilder;
+  /** The instance that engines are made in. */
+  #module: MainModule | undefined;
+  readonly #reader = new LogReader(() => this.#freshEngine());
+  #own: OwnSlot | undefined;
+  #adoptable: Claim['adoptable'] = [];
+  /** Blobs that were there when the slot was opened. */
+  #stored: Promise<string[]> | undefined;
   #early: StorageEvent[] = [];
-  /** An instance that only reads: it inspects copies, and the logs of dead sessions. */
-  #reading: MainModule | undefined;
   /** Once there is a storage. */
   #adoption: Adoption | undefined;
   /** Had ended before this page. */
@@ -92,11 +97,15 @@ export class Opening implements TabsHost, AdoptionHost {
 
   async open(): Promise<RecoveryReport> {
     try {
-      const { wasm, seed } = this.#house.getOptions();
-      const [module, storage] = await Promise.all([loadCore(wasm), this.inMemory ? undefined : this.#openStorage()]);
-      const engine = new Engine(module, this.#session, seed ?? randomSeed());
-      if (storage) await this.#recover(engine, storage);
-      else engine.keepNothing();
+      const { wasm } = this.#house.getOptions();
+      const loading = loadCore(wasm);
+      // Everything that needs nothing of the other goes on side by side.
+      loading.catch(() => {});
+      const usual = this.#claimUsual();
+      const storage = this.inMemory ? undefined : await this.#openStorage(usual);
+      this.#module = await loading;
+      const engine = storage ? await this.#recover(storage, await usual) : this.#freshEngine();
+      if (!storage) engine.keepNothing();
       this.#house.pump.start(engine);
       this.#house.refuseDuplicates();
       this.#house.waiting.opened();
@@ -107,6 +116,8 @@ export class Opening implements TabsHost, AdoptionHost {
       if (storage) await this.#settleIn();
       return this.report;
     } catch (error) {
+      // Another tab may be able to do what we can't.
+      if (!this.#house.journal) this.tabs?.giveUpClaim();
       this.#fail(error);
       throw error;
     }
@@ -123,14 +134,29 @@ export class Opening implements TabsHost, AdoptionHost {
 
   // Storage
 
-  async #openStorage(): Promise<Storage> {
+  /** The lock of our slot, most likely. Where there are no locks, or nothing to lock, nothing is asked. */
+  async #claimUsual(): Promise<number | undefined> {
+    const { tabs, storage } = this.#house.getOptions();
+    const lasts = !this.inMemory && !(typeof storage === 'object' && storage.durability === 'memory');
+    if (!lasts || tabs === false) return undefined;
+    if (Tabs.supported) this.tabs = new Tabs(this, this.namespace);
+    else this.report.warnings.push('This page has no Web Locks (they need https): a second tab of it is not durable.');
+    // A sandboxed frame is refused locks, and has no storage that would need one.
+    return this.tabs?.claimUsual().catch(() => undefined);
+  }
+
+  #freshEngine(): Engine {
+    return new Engine(this.#module!, this.#session, this.#house.getOptions().seed ?? randomSeed());
+  }
+
+  async #openStorage(usual: Promise<number | undefined>): Promise<Storage> {
     const { storage } = this.#house.getOptions();
     const choices = storage && storage !== 'memory' ? [async () => storage] : candidates;
     let refusal: unknown;
     for (const choice of choices) {
       const candidate = await choice(() => this.#house.worker.get());
       try {
-        await this.#openOne(candidate);
+        await this.#openOne(candidate, await usual);
         if (refusal) this.#warnFallback(candidate, refusal);
         return candidate;
       } catch (error) {
@@ -141,20 +167,15 @@ export class Opening implements TabsHost, AdoptionHost {
     throw refusal ?? new StorageUnavailableError('No storage was given.');
   }
 
-  async #openOne(storage: Storage): Promise<void> {
+  async #openOne(storage: Storage, ahead: number | undefined): Promise<void> {
     const { durability = 'process' } = this.#house.getOptions();
-    // A small engine of its own inspects copies; it is there before any slot is opened.
-    let inspector: Engine | undefined;
-    const loading = loadCore(this.#house.getOptions().wasm);
-    loading.catch(() => {});
     await storage.open({
       namespace: this.namespace,
       durability,
+      ahead,
       onEvent: (event) => this.#house.storageEvent(event),
-      inspect: (log) => ({ validBytes: Math.max(0, inspector!.inspect(log)) }),
+      inspect: (log) => ({ validBytes: this.#reader.inspect(log) }),
     });
-    this.#reading = await loading;
-    inspector = new Engine(this.#reading, 0, 0);
     this.#storage = storage;
     const level = storage.durability === 'memory' ? 'memory' : durability;
     this.storageState = { ...this.storageState, name: storage.name, durability: level };
@@ -189,71 +210,47 @@ export class Opening implements TabsHost, AdoptionHost {
 
   // Recovery
 
-  async #recover(engine: Engine, storage: Storage): Promise<void> {
-    const { claim, slot } = await this.#openOwn(storage);
-    const log = await this.#load(engine, slot);
+  async #recover(storage: Storage, usual: number | undefined): Promise<Engine> {
+    if (storage.durability === 'memory') this.#leaveTabs();
+    this.#own = new OwnSlot(this.tabs);
+    const { slot, log: bytes, adoptable } = await this.#own.open(storage, this.tabs && usual);
+    this.#adoptable = adoptable;
+    this.#stored = slot.blobIds();
+    this.#stored.catch(() => {});
+    const { engine, log, settled } = await this.#load(slot, bytes);
     const { name, durability, status, message } = this.storageState;
     const journal = new Journal(this.#house, slot, name, durability);
-    journal.begin(log);
+    journal.begin(log, settled);
     if (status === 'degraded') journal.degraded(message ?? '');
     this.#house.journal = journal;
-    this.#adoption = new Adoption(this.#house, this, storage, this.#page, this.#reading!);
+    this.#adoption = new Adoption(this.#house, this, storage, this.#page);
     this.#know(engine, log);
     this.#adoption.found(engine);
-    await sweepBlobs(slot, await slot.blobIds(), engine);
-    recover(this.#house, engine, this.#page.endedInOrder(claim.slot));
-    this.#page.clearEnd(claim.slot);
-    this.#adoptable = claim.adoptable;
+    recover(this.#house, engine, this.#page.endedInOrder(slot.slot));
+    this.#page.clearEnd(slot.slot);
     for (const event of this.#early.splice(0)) this.storageEvent(event);
+    return engine;
   }
 
-  #adoptable: { slot: number; release: () => void }[] = [];
-
-  /** A dead tab's files can stay open for a while after its lock is free: then another slot is ours. */
-  async #openOwn(storage: Storage) {
-    const blocked = new Set<number>();
-    for (;;) {
-      const claim = await this.#claim(storage, blocked);
-      try {
-        return { claim, slot: await storage.openSlot(claim.slot) };
-      } catch (error) {
-        if (!(error instanceof StorageBlockedError) || !this.tabs || blocked.size >= blockedLimit) throw error;
-        blocked.add(claim.slot);
-        for (const { release } of claim.adoptable) release();
-        this.tabs.giveUpClaim();
-        this.#blocked = blocked;
-      }
-    }
+  /** Nothing is kept, so nobody can take it over. */
+  #leaveTabs(): void {
+    this.tabs?.giveUpClaim();
+    this.tabs = undefined;
   }
 
-  #blocked: ReadonlySet<number> = new Set();
-
-  async #claim(storage: Storage, except: ReadonlySet<number>): Promise<{ slot: number; adoptable: { slot: number; release: () => void }[] }> {
-    const [occupied, count] = [await storage.occupiedSlots(), await storage.slotCount()];
-    if (this.#house.getOptions().tabs === false || storage.durability === 'memory') return { slot: occupied[0] ?? 0, adoptable: [] };
-    if (!Tabs.supported) {
-      this.report.warnings.push('This page has no Web Locks (they need https): a second tab of it is not durable.');
-      return { slot: occupied[0] ?? 0, adoptable: [] };
-    }
-    this.tabs ??= new Tabs(this, this.namespace);
-    return this.tabs.claim(occupied, count, except);
-  }
-
-  async #load(engine: Engine, slot: StorageSlot): Promise<Uint8Array> {
-    const log = await slot.read();
-    if (log.length === 0) return log;
-    const validBytes = engine.load(log);
+  /** `settled`: what lies behind the log is dropped, before anything is appended. */
+  async #load(slot: StorageSlot, bytes: Uint8Array): Promise<{ engine: Engine; log: Uint8Array; settled: Promise<void> | undefined }> {
+    const { engine, validBytes } = this.#reader.take(bytes);
     if (validBytes < 0) {
+      engine.delete();
       await slot.close();
       throw new StoreTooNewError(
         'The tasks in this browser were written by a newer version of this page. Reload it; they are untouched until then.',
       );
     }
-    if (validBytes < log.length) {
-      this.report.tailBytesDropped = Math.max(0, contentLength(log) - validBytes);
-      await slot.truncate(validBytes);
-    }
-    return log.subarray(0, validBytes);
+    if (validBytes === bytes.length) return { engine, log: bytes, settled: undefined };
+    this.report.tailBytesDropped = Math.max(0, contentLength(bytes) - validBytes);
+    return { engine, log: bytes.subarray(0, validBytes), settled: slot.truncate(validBytes) };
   }
 
   /** The runs of our own journal. */
@@ -321,17 +318,27 @@ export class Opening implements TabsHost, AdoptionHost {
 
   /** After the first pump: the report, the dead sessions, the other tabs, the seed's own store. */
   async #settleIn(): Promise<void> {
+    const [{ tabs }, { blocked }, adoption] = [this, this.#own!, this.#adoption!];
+    await this.#sweepBlobs();
     for (const { slot, release } of this.#adoptable.splice(0)) await this.adopt(slot).finally(release);
-    const { tabs } = this;
+    await adoption.adoptFree(blocked).catch(() => {});
     await tabs?.start();
     if (tabs) this.#house.store.onChanged = (runs) => tabs.changed(runs);
-    await this.#adoption?.resolve();
+    await adoption.resolve();
     releaseLeftovers(this.#house);
     this.#releaseKnown();
-    for (const slot of this.#blocked) this.#adoption?.later(slot);
-    void this.#adoption?.sweep().catch(() => {});
+    for (const slot of blocked) adoption.later(slot);
+    void adoption.sweep().catch(() => {});
     await importLegacy(this.#house, this.report);
     await fillReport(this.#house, this.report, this.#over);
+  }
+
+  /** Before anything is taken over: blobs of a take-over that a crash cut short are nobody's until it is done. */
+  async #sweepBlobs(): Promise<void> {
+    const { journal, pump } = this.#house;
+    const sweep = async (stored: string[]) => pump.open && sweepBlobs(journal!.slot, stored, pump.engine);
+    // What can't be swept now is swept by the next session.
+    await this.#stored!.then(sweep).catch(() => {});
   }
 
   /** Runs that waited for their code when the last page ended, and whose code this page has. */
@@ -353,7 +360,7 @@ export class Opening implements TabsHost, AdoptionHost {
   adopt(slot: number): Promise<void> {
     return this.#adoption!.adopt(slot);
   }
-  standingOf(ids: readonly string[]): { owned: string[]; held: string[] } {
+  standingOf(ids: readonly string[]): Standing | undefined {
     return this.#adoption!.standingOf(ids);
   }
   obey(id: string, verb: string, argument: unknown): Promise<unknown> {
@@ -378,6 +385,8 @@ export class Opening implements TabsHost, AdoptionHost {
     await this.#rebuilder.rebuild(cause);
     // What an adoption was about to release.
     void this.#adoption?.resolve();
+    // Logs are not read in an instance that has crashed.
+    this.#module = await loadCore(this.#house.getOptions().wasm);
   }
 
   async close(): Promise<void> {

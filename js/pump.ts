@@ -108,6 +108,7 @@ export class Pump {
 
   /** After a crash of the core: until `start` nothing is stepped. */
   detach(): void {
+    this.#found?.pause();
     try {
       this.#engine?.delete();
     } catch {

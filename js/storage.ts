@@ -39,6 +39,11 @@ export interface StorageOpenOptions {
   namespace: string;
   durability: Durability;
   onEvent(event: StorageEvent): void;
+  /**
+   * A slot whose lock the caller holds and that it opens first. What that takes may begin at once, as long as
+   * nothing is written.
+   */
+  ahead?: number | undefined;
   /** Where in these bytes the valid log ends. Synchronous, changes nothing. */
   inspect(log: Uint8Array): LogInspection;
 }

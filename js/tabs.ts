@@ -22,8 +22,8 @@ export interface TabsHost {
   /** The slot's lock is held until this resolves: take over what is in it, leave it empty. It does not reject. */
   adopt(slot: number): Promise<void>;
   localStates(): TaskState[];
-  /** Which of these runs go on here, and which wait here because another session may have them. */
-  standingOf(ids: readonly string[]): { owned: string[]; held: string[] };
+  /** Which of these runs go on here, and which wait here because another session may have them; undefined: not known now. */
+  standingOf(ids: readonly string[]): Standing | undefined;
   /** Carries out another tab's command on a run of ours. */
   obey(id: string, verb: string, argument: unknown): Promise<unknown>;
   /** Another tab has sent an event; resolves when it is stored here. */
@@ -40,11 +40,14 @@ export interface Claim {
   adoptable: { slot: number; release: () => void }[];
 }
 
-/** What a session says of runs it was asked for. */
-export interface Answer {
-  slot: number;
+export interface Standing {
   owned: string[];
   held: string[];
+}
+
+/** What a session says of runs it was asked for. */
+export interface Answer extends Standing {
+  slot: number;
 }
 
 type Message =
@@ -95,6 +98,13 @@ export class Tabs {
 
   #lockName(slot: number): string {
     return `holdfast:${this.#namespace}:slot:${slot}`;
+  }
+
+  /** The slot that most sessions have, if nobody holds it: whether it is to be ours is seen when it is open. */
+  async claimUsual(): Promise<number | undefined> {
+    const release = await this.#tryLock(0);
+    if (release) this.#own(0, release);
+    return release && 0;
   }
 
   /** A slot of our own, if possible one that a dead session left behind: then its runs simply go on. */
@@ -154,6 +164,12 @@ export class Tabs {
     const prefix = this.#lockName(0).slice(0, -1);
     const slots = held.map(({ name = '' }) => (name.startsWith(prefix) ? Number(name.slice(prefix.length)) : Number.NaN));
     return slots.filter((slot) => Number.isInteger(slot) && slot !== this.#slot);
+  }
+
+  /** Takes over what is in a slot that nobody holds. */
+  async adoptIfFree(slot: number): Promise<void> {
+    const release = await this.#tryLock(slot);
+    if (release) await this.#host.adopt(slot).finally(release);
   }
 
   /** Takes over what is in a slot when its session has ended: the browser grants the lock then, however that was. */
@@ -332,7 +348,10 @@ export class Tabs {
   }
 
   #tellStanding({ request, ids }: Extract<Message, { type: 'owns' }>): void {
-    const { owned, held } = this.#host.standingOf(ids);
+    const standing = this.#host.standingOf(ids);
+    // Who gets no answer asks again.
+    if (!standing) return;
+    const { owned, held } = standing;
     this.#post({ type: 'owned', session: this.session, request, slot: this.#slot, ids: owned, held });
   }
 

@@ -61,6 +61,8 @@ export class Connection {
   #opening: Promise<Database> | undefined;
   /** What must be in the database; undefined before it was installed. */
   #expected: string | undefined;
+  /** What the first opening has found. */
+  #found: string | undefined;
   #gone: StorageLostError | undefined;
   #toldAtMs = Number.NEGATIVE_INFINITY;
   #closed = false;
@@ -79,7 +81,8 @@ export class Connection {
   async begin(): Promise<string | undefined> {
     if (typeof indexedDB === 'undefined') throw new StorageUnavailableError('This page has no IndexedDB.');
     try {
-      return await this.#generation(await this.#database());
+      this.#found = await this.#generation(await this.#database());
+      return this.#found;
     } catch (cause) {
       if (cause instanceof StorageError) throw cause;
       throw new StorageUnavailableError(`IndexedDB can't be used here (${textOf(cause)}).`, { cause });
@@ -90,7 +93,9 @@ export class Connection {
   async install(generation: string): Promise<void> {
     this.#gone = undefined;
     this.#expected = undefined;
-    await this.run('installing the store', async (db) => {
+    const found = this.#found;
+    this.#found = undefined;
+    if (found !== generation) await this.run('installing the store', async (db) => {
       if ((await this.#generation(db)) !== generation) await beginAnew(db, generation);
     });
     this.#expected = generation;

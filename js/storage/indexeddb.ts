@@ -285,6 +285,8 @@ export class IndexedDBStorage implements CopyStorage {
   #alone = true;
   #rotation: Promise<void> | undefined;
   #full = false;
+  /** Read with the connection, for the first `openSlot`. */
+  #ahead: { slot: number; row: SlotRow | undefined } | undefined;
 
   constructor({ timers = systemTimers }: IndexedDBOptions) {
     this.#timers = timers;
@@ -313,6 +315,9 @@ export class IndexedDBStorage implements CopyStorage {
       lost: (cause) => options.onEvent({ type: 'storage-lost', store: this.name, recoveredBytes: 0, cause }),
     });
     const generation = await this.#connection.begin();
+    this.#ahead = undefined;
+    const { ahead } = options;
+    if (ahead !== undefined && generation !== undefined) this.#ahead = { slot: ahead, row: await this.#readRow(ahead) };
     if (alone && generation !== undefined && (await this.#endedBadly())) this.#rotation = this.#rotate();
     return generation;
   }
@@ -357,10 +362,15 @@ export class IndexedDBStorage implements CopyStorage {
   }
 
   async openSlot(slot: number): Promise<CopySlot> {
-    const row = await this.connection.run('opening a slot', (db) => db.get('slots', slot));
+    const row = this.#ahead?.slot === slot ? this.#ahead.row : await this.#readRow(slot);
+    this.#ahead = undefined;
     const opened = new IndexedDBSlot(this, slot, row ?? { epoch: 0, base: 0, length: 0, open: false });
     this.#slots.add(opened);
     return opened;
+  }
+
+  #readRow(slot: number): Promise<SlotRow | undefined> {
+    return this.connection.run('opening a slot', (db) => db.get('slots', slot));
   }
 
   async check(): Promise<boolean> {

@@ -115,13 +115,18 @@ export class LogFile {
     this.#size = file.getSize();
   }
 
-  /** Chooses the half that counts. */
-  static open(a: SyncFile, b: SyncFile, generation: string, power: boolean): LogFile {
-    const found = [a, b].map(readSuperblock);
-    const [blockA, blockB] = found.map((block) => (block?.generation === generation ? block : undefined));
+  /** The half that counts; undefined: neither is whole and of this generation. Writes nothing. */
+  static find(a: SyncFile, b: SyncFile, generation: string, power: boolean): LogFile | undefined {
+    const [blockA, blockB] = [a, b].map(readSuperblock).map((block) => (block?.generation === generation ? block : undefined));
     if (blockB && !(blockA && blockA.epoch >= blockB.epoch)) return new LogFile(b, a, blockB, power);
-    if (blockA) return new LogFile(a, b, blockA, power);
-    if (!found[0] && !found[1]) return LogFile.#salvage(a, b, generation, power);
+    return blockA && new LogFile(a, b, blockA, power);
+  }
+
+  /** As `find`, and makes good what is damaged, or of another store. */
+  static open(a: SyncFile, b: SyncFile, generation: string, power: boolean): LogFile {
+    const found = LogFile.find(a, b, generation, power);
+    if (found) return found;
+    if (!readSuperblock(a) && !readSuperblock(b)) return LogFile.#salvage(a, b, generation, power);
     // Whole, but of a store that isn't this one.
     reset(b);
     return new LogFile(a, b, format(a, generation), power);
@@ -277,7 +282,7 @@ export class LogFile {
     for (let at = from; at < to; at += PRESET) {
       const part = to - at < PRESET ? chunk.subarray(0, to - at) : chunk;
       const got = this.#file.read(part, { at });
-      if (part.subarray(0, got).some((byte) => byte !== 0)) writeZeros(this.#file, at, at + got);
+      if (!isZero(chunk, got)) writeZeros(this.#file, at, at + got);
     }
   }
 }
@@ -307,6 +312,13 @@ function verify(file: SyncFile, bytes: Uint8Array): void {
       throw new StorageLostError(`What was written did not read back the same, near byte ${at}.`);
     }
   }
+}
+
+/** Megabytes are looked through at an opening: eight bytes at a time. REQUIRES: `bytes` has a buffer of its own. */
+function isZero(bytes: Uint8Array<ArrayBuffer>, length: number): boolean {
+  const words = new BigUint64Array(bytes.buffer, 0, length >>> 3);
+  for (let at = 0; at < words.length; at++) if (words[at] !== 0n) return false;
+  return bytes.subarray(length & ~7, length).every((byte) => byte === 0);
 }
 
 export function same(left: Uint8Array, right: Uint8Array): boolean {

@@ -27,6 +27,7 @@ export interface FileEntry {
 
 export const INITIAL_SLOTS = 4;
 const HALVES = ['a', 'b'] as const;
+const PARTS = [...HALVES, 'blobs'] as const;
 const HELD_LIMIT_MS = 4_500;
 const FULL_RETRY_MS = 3_000;
 const CHECK_EVERY_MS = 1_000;
@@ -140,6 +141,22 @@ export class OpfsStore {
     return undefined;
   }
 
+  /** A slot of the generation that is expected, opened at once; undefined: there is anything unusual about it. */
+  async openAhead(slot: number, handle: number, generation: string): Promise<OpenSlot | undefined> {
+    const directory = await this.#open(false);
+    if (!directory) return undefined;
+    const opening = PARTS.map(async (part) => (await directory.getFileHandle(`slot-${slot}.${part}`)).createSyncAccessHandle());
+    const files = (await Promise.allSettled(opening)).flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+    const log = files.length === PARTS.length && findLog(files, generation, this.power);
+    if (!log) {
+      for (const file of files) file.close();
+      return undefined;
+    }
+    this.#directory = directory;
+    this.#generation = generation;
+    return new OpenSlot(handle, slot, this, log, files[2]!);
+  }
+
   /** Slot 0 is made last: where it is, all have been, and one that is missing was lost. Resolves to those. */
   async install(generation: string): Promise<number[]> {
     this.#generation = generation;
@@ -172,7 +189,7 @@ export class OpfsStore {
     await this.#makeSlot(slot, new Set(await namesIn(this.#directory!)));
     const files: SyncFile[] = [];
     try {
-      for (const part of [...HALVES, 'blobs']) files.push(await this.#hold(`slot-${slot}.${part}`));
+      for (const part of PARTS) files.push(await this.#hold(`slot-${slot}.${part}`));
       const log = LogFile.open(files[0]!, files[1]!, this.#generation, this.power);
       return new OpenSlot(handle, slot, this, log, files[2]!);
     } catch (error) {
@@ -240,6 +257,15 @@ export class OpfsStore {
   async #isEmpty(slot: number): Promise<boolean> {
     const empty = await Promise.all(HALVES.map((half) => holdsNothing(this.#directory!, `slot-${slot}.${half}`)));
     return empty.every(Boolean);
+  }
+}
+
+/** Whatever is wrong with it, the usual opening finds it again and says so. */
+function findLog([a, b]: SyncFile[], generation: string, power: boolean): LogFile | undefined {
+  try {
+    return LogFile.find(a!, b!, generation, power);
+  } catch {
+    return undefined;
   }
 }
 

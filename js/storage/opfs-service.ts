@@ -19,10 +19,10 @@ export interface Request {
   op: string;
   store: number;
   handle: number;
-  slot: number;
+  slot: number | undefined;
   namespace: string;
   power: boolean;
-  generation: string;
+  generation: string | undefined;
   bytes: Uint8Array<ArrayBuffer>;
   length: number;
   epoch: number | undefined;
@@ -76,13 +76,10 @@ export class OpfsService {
 
   #perform(request: Request): unknown {
     switch (request.op) {
-      case 'connect': {
-        const store = new OpfsStore(this.#root, request.namespace, request.power, this.#timers, this.#post);
-        const number = this.#stores.push(store) - 1;
-        return store.connect().then((generation) => ({ store: number, generation }));
-      }
+      case 'connect':
+        return this.#connect(request);
       case 'install':
-        return this.#store(request).install(request.generation);
+        return this.#store(request).install(request.generation!);
       case 'slotCount':
         return this.#store(request).slotCount();
       case 'occupiedSlots':
@@ -131,11 +128,34 @@ export class OpfsService {
     throw new TypeError(`The worker knows no operation ${JSON.stringify(request.op)}.`);
   }
 
+  /** With a slot and its generation, that is opened and read in the same go. */
+  async #connect({ namespace, power, slot, generation }: Request): Promise<unknown> {
+    const store = new OpfsStore(this.#root, namespace, power, this.#timers, this.#post);
+    const number = this.#stores.push(store) - 1;
+    const opened = slot === undefined || generation === undefined ? undefined : await this.#openAhead(store, slot, generation);
+    return opened ? { store: number, generation, opened } : { store: number, generation: await store.connect() };
+  }
+
+  async #openAhead(store: OpfsStore, slot: number, generation: string): Promise<unknown> {
+    const open = await store.openAhead(slot, this.#nextHandle++, generation);
+    if (!open) return undefined;
+    try {
+      return { ...this.#opened(open), log: open.log.read() };
+    } catch {
+      this.#slots.delete(open.handle);
+      open.close();
+      return undefined;
+    }
+  }
+
   async #openSlot(request: Request): Promise<unknown> {
-    const handle = this.#nextHandle++;
-    const slot = await this.#store(request).openSlot(request.slot, handle);
+    return this.#opened(await this.#store(request).openSlot(request.slot!, this.#nextHandle++));
+  }
+
+  #opened(slot: OpenSlot): { handle: number; epoch: number; base: number; damaged: boolean } {
+    const { handle, log } = slot;
     this.#slots.set(handle, slot);
-    return { handle, epoch: slot.log.epoch, base: slot.log.base, damaged: slot.log.damaged };
+    return { handle, epoch: log.epoch, base: log.base, damaged: log.damaged };
   }
 
   #store(request: Request): OpfsStore {
@@ -149,8 +169,8 @@ export class OpfsService {
   }
 
   #answer(id: number, value: unknown): void {
-    if (value instanceof Uint8Array) this.#post({ id, value }, [value.buffer as ArrayBuffer]);
-    else this.#post({ id, value });
+    const bytes = value instanceof Uint8Array ? value : (value as { opened?: { log: Uint8Array } } | undefined)?.opened?.log;
+    this.#post({ id, value }, bytes ? [bytes.buffer as ArrayBuffer] : []);
   }
 
   #refuse(request: Request, error: unknown): void {

@@ -18,6 +18,7 @@ import {
   copyOneByOne,
   type NamedBlob,
   openAlone,
+  sentinel,
   type Stamp,
   withoutThese,
 } from './copy.ts';
@@ -46,6 +47,8 @@ class OpfsSlot implements CopySlot {
   /** The end of the log is known to the worker. */
   #settled = false;
   readonly #queue = new LogQueue((bytes) => this.#write(bytes));
+  /** Was read when it was opened; for the first `read`. */
+  #ahead: Uint8Array<ArrayBuffer> | undefined;
   /** Why it can't be used before `replace`. */
   #lost: StorageLostError | undefined;
 
@@ -53,6 +56,7 @@ class OpfsSlot implements CopySlot {
     this.#store = store;
     this.slot = slot;
     this.#client = opened.client;
+    this.#ahead = opened.log;
     this.#handle = opened.handle;
     this.#epoch = opened.epoch;
     this.#base = opened.base;
@@ -65,7 +69,8 @@ class OpfsSlot implements CopySlot {
 
   read(): Promise<Uint8Array<ArrayBuffer>> {
     return this.#queue.exclusive(async () => {
-      const bytes = await this.#call<Uint8Array<ArrayBuffer>>('read', {});
+      const bytes = this.#ahead ?? (await this.#call<Uint8Array<ArrayBuffer>>('read', {}));
+      this.#ahead = undefined;
       if (!this.#settled) this.#store.tellDamage(this.slot, bytes, this.#base);
       return bytes;
     });
@@ -84,6 +89,7 @@ class OpfsSlot implements CopySlot {
       // A replace that the worker died of may have counted one epoch further than it said.
       const least = this.#lost ? (await this.#remake()) + 1 : 0;
       const next = epoch === undefined ? undefined : Math.max(epoch, least);
+      this.#ahead = undefined;
       const copy = bytes.slice();
       this.#epoch = await this.#call<number>('replace', { bytes: copy, epoch: next }, [copy.buffer]);
       this.#base = bytes.length;
@@ -134,6 +140,7 @@ class OpfsSlot implements CopySlot {
 
   async #write(bytes: Uint8Array<ArrayBuffer>): Promise<AppendReceipt> {
     if (!this.#settled) await this.#settle();
+    this.#ahead = undefined;
     if (this.#lost) throw this.#lost;
     const low = await this.#client.call<boolean>('append', { handle: this.#handle, bytes }, [bytes.buffer]);
     return low ? scarce : plenty;
@@ -145,6 +152,7 @@ class OpfsSlot implements CopySlot {
   }
 
   async #truncate(length: number): Promise<void> {
+    this.#ahead = undefined;
     const { epoch, base } = await this.#call<{ epoch: number; base: number }>('truncate', { length });
     [this.#epoch, this.#base] = [epoch, base];
     this.#settled = true;
@@ -196,6 +204,13 @@ interface Opened {
   base: number;
   /** Its superblock was unreadable. */
   damaged: boolean;
+  log?: Uint8Array<ArrayBuffer>;
+}
+
+interface Connected {
+  store: number;
+  generation: string | undefined;
+  opened?: Omit<Opened, 'client'>;
 }
 
 const lostError = (slot: number): StorageLostError =>
@@ -214,6 +229,8 @@ export class OpfsStorage implements CopyStorage {
   #reviving: Promise<unknown> | undefined;
   #alone = true;
   #generation = '';
+  /** Opened with the connection: its slot, for the first `openSlot`. */
+  #ahead: { slot: number; generation: string; opened: Opened } | undefined;
 
   constructor(options: OpfsOptions) {
     this.#options = options;
@@ -236,29 +253,34 @@ export class OpfsStorage implements CopyStorage {
     this.#alone = alone;
     this.#closed = false;
     try {
-      return await this.#attach();
+      return await this.#attach(options.ahead);
     } catch (error) {
       await this.close();
       throw error;
     }
   }
 
-  async #attach(): Promise<string | undefined> {
+  /** `ahead`: is opened and read with the same message, where the sentinel knows the store. */
+  async #attach(ahead?: number): Promise<string | undefined> {
     const { namespace, durability } = this.#open!;
     if (!this.#client) {
       const client = this.#options.client?.() ?? connectWorker(this.#options.worker, this.#timers);
       client.onDeath((cause) => this.#mourn(client, cause));
       this.#client = client;
     }
-    const request = { namespace, power: durability === 'power' };
-    const found = await this.#ask<{ store: number; generation: string | undefined }>(this.#client, 'connect', request);
-    this.#store = found.store;
-    return found.generation;
+    const client = this.#client;
+    const expected = ahead === undefined ? undefined : sentinel.read(namespace);
+    const request = { namespace, power: durability === 'power', slot: ahead, generation: expected };
+    const { store, generation, opened } = await this.#ask<Connected>(client, 'connect', request);
+    this.#store = store;
+    this.#ahead = opened && { slot: ahead!, generation: generation!, opened: { ...opened, client } };
+    return generation;
   }
 
   #mourn(client: WorkerClient, cause: StorageError): void {
     if (client !== this.#client) return;
     this.#client = undefined;
+    this.#ahead = undefined;
     const lost = new StorageLostError(`${cause.message} It is started again.`, { cause });
     for (const slot of this.#slots) slot.lose(lost);
     if (this.#slots.size > 0) this.onEvent({ type: 'storage-degraded', store: this.name, cause: lost });
@@ -286,12 +308,31 @@ export class OpfsStorage implements CopyStorage {
 
   async install(generation: string): Promise<void> {
     this.#generation = generation;
-    const lost = await this.#install(generation);
-    for (const slot of this.#alone ? lost : []) this.#tellLost(slot, { recoveredBytes: 0 });
+    if (this.#ahead && this.#ahead.generation !== generation) await this.#dropAhead();
+    const installing = this.#install(generation).then((lost) => {
+      for (const slot of this.#alone ? lost : []) this.#tellLost(slot, { recoveredBytes: 0 });
+    });
+    // What is there is open already: only what else may be missing is made.
+    if (this.#ahead) installing.catch(() => undefined);
+    else await installing;
   }
 
   #install(generation: string): Promise<number[]> {
     return this.#ask(this.#client!, 'install', { generation });
+  }
+
+  /** What was opened with the connection, if it is this slot; another one is let go. */
+  async #takeAhead(slot: number): Promise<Opened | undefined> {
+    const ahead = this.#ahead;
+    if (ahead?.slot === slot) this.#ahead = undefined;
+    else await this.#dropAhead();
+    return ahead?.slot === slot ? ahead.opened : undefined;
+  }
+
+  async #dropAhead(): Promise<void> {
+    const opened = this.#ahead?.opened;
+    this.#ahead = undefined;
+    if (opened) await opened.client.call('close', { handle: opened.handle }).catch(() => undefined);
   }
 
   slotCount(): Promise<number> {
@@ -302,7 +343,7 @@ export class OpfsStorage implements CopyStorage {
   }
 
   async openSlot(slot: number): Promise<CopySlot> {
-    const found = await this.#openFiles(slot);
+    const found = (await this.#takeAhead(slot)) ?? (await this.#openFiles(slot));
     const opened = new OpfsSlot(this, slot, found);
     this.#slots.add(opened);
     if (found.damaged && this.#alone) this.#tellLost(slot, { recoveredBytes: this.inspect(await opened.read()) });
@@ -315,8 +356,12 @@ export class OpfsStorage implements CopyStorage {
   }
 
   /** A slot that opens after we gave up is nobody's: left open, it would block the one whose it is. */
-  #closeLate(client: WorkerClient, answer: Promise<{ handle: number }>, inTime: Promise<unknown>): void {
-    inTime.catch(() => answer.then(({ handle }) => client.call('close', { handle })).catch(() => undefined));
+  #closeLate(client: WorkerClient, answer: Promise<unknown>, inTime: Promise<unknown>): void {
+    const close = (late: any) => {
+      const { handle } = late.opened ?? late;
+      return handle === undefined ? undefined : client.call('close', { handle });
+    };
+    inTime.catch(() => answer.then(close).catch(() => undefined));
   }
 
   /** Alone it must say when less is left than a replace wrote; under a mirror the mirror does. */
@@ -347,6 +392,7 @@ export class OpfsStorage implements CopyStorage {
 
   async close(): Promise<void> {
     await Promise.all([...this.#slots].map((slot) => slot.close()));
+    await this.#dropAhead();
     this.#letGo();
     this.#closed = true;
   }
@@ -365,7 +411,7 @@ export class OpfsStorage implements CopyStorage {
       new StorageBlockedError(`OPFS did not answer ${JSON.stringify(op)} within ${OPEN_LIMIT_MS / 1000} s.`);
     const answer = client.call<T>(op, { ...request, store: this.#store });
     const inTime = within(OPEN_LIMIT_MS, this.#timers, answer, late);
-    if (op === 'openSlot') this.#closeLate(client, answer as Promise<unknown> as Promise<{ handle: number }>, inTime);
+    if (op === 'openSlot' || op === 'connect') this.#closeLate(client, answer, inTime);
     return inTime;
   }
 }

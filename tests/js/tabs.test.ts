@@ -224,6 +224,54 @@ describe('an adoption that can not go on', () => {
     await origin.open();
     expectAllOnce(runs);
   });
+
+  it('blobs that can not be swept now stay where they are, and the tab goes on', async () => {
+    (await origin.open()).kill();
+    origin.onOperation = ({ name }) => {
+      if (name === 'blobIds') throw new Error('nothing can be listed');
+    };
+    const tab = await origin.open();
+    expect(await tab.orchestrator.trigger(quick, 21).result()).toBe(42);
+  });
+
+  it('one that a crash cut short when its files were copied has them still when it is done again', async () => {
+    const taker = await origin.open();
+    const one = await origin.open();
+    const runs = [...(await startWork(taker)), ...(await startWork(one))];
+    origin.onOperation = ({ tab, name }) => {
+      if (tab === taker && name === 'append') taker.kill();
+    };
+    one.kill();
+    await origin.clock.settle();
+    expect(taker.dead).toBe(true);
+    origin.onOperation = () => undefined;
+    // The first life goes on with what was read before, the second has to read it.
+    for (const life of [1, 2]) {
+      const next = await origin.open();
+      await origin.clock.settle();
+      expectAllOnce(runs);
+      expect(next.slot, `life ${life}`).toBe(taker.slot);
+      expect(next.own.filter(({ status }) => status === 'running'), `life ${life}`).toHaveLength(6);
+      next.kill();
+    }
+    await origin.open();
+  });
+
+  it('a tab whose core is being rebuilt does not say what it has: what is asked again then is its own', async () => {
+    const before = await origin.open();
+    const later = before.orchestrator.trigger(quick, 1, { delay: 3_600_000 });
+    await later.accepted;
+    const runs = [later.id];
+    before.kill();
+    const tab = origin.begin();
+    const { opening } = tab.orchestrator;
+    await opening.opened;
+    tab.act(() => tab.orchestrator.crashed(new WebAssembly.RuntimeError('unreachable')));
+    expect(opening.standingOf(runs)).toBeUndefined();
+    await tab.orchestrator.ready;
+    await origin.clock.settle();
+    expect(opening.standingOf(runs)).toEqual({ owned: runs, held: [] });
+  });
 });
 
 describe('the tab that takes over dies too', () => {

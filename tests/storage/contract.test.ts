@@ -68,3 +68,22 @@ storageContract('mirror(memory(), memory())', () => ({ store: () => mirror(memor
   persistent: false,
   blobBytes: 100_000,
 });
+
+// What a page opens first is read while it connects: the sentinel says which store is expected.
+for (const [name, pair] of [
+  ['opfs()', false],
+  ['mirror(opfs(), indexedDB())', true],
+] as const) {
+  storageContract(
+    `${name}, read ahead`,
+    () => {
+      globalThis.indexedDB = new IDBFactory();
+      Object.assign(globalThis, { localStorage: new FakeLocalStorage() });
+      const disk = new FakeDisk();
+      const timers = new HandTimers();
+      const first = () => opfs({ worker: () => threadlessWorker(disk, timers), timers });
+      return { store: () => (pair ? mirror(first(), indexedDBStorage({ timers }), { timers }) : first()) };
+    },
+    { persistent: true, blobBytes: 1_000_000, ahead: 0 },
+  );
+}

@@ -13,18 +13,21 @@ export interface Capabilities {
   persistent: boolean;
   /** The largest blob tried. */
   blobBytes: number;
+  /** Every page says which slot it opens first. */
+  ahead?: number;
 }
 
-export function storageContract(name: string, make: () => World, { persistent, blobBytes }: Capabilities): void {
+export function storageContract(name: string, make: () => World, { persistent, blobBytes, ahead }: Capabilities): void {
+  const open = (storage: CopyStorage, options = {}) => openSession(storage, { ahead, ...options });
   describe(`the storage contract, kept by ${name}`, () => {
     async function begin(world = make()) {
-      const session = await openSession(world.store());
+      const session = await open(world.store());
       return { world, session, ...(await recover(session.storage)) };
     }
     async function again(world: World, session: { storage: CopyStorage }) {
       await session.storage.close();
       const storage = persistent ? world.store() : session.storage;
-      const next = await openSession(storage);
+      const next = await open(storage);
       return { session: next, ...(await recover(next.storage)) };
     }
 
@@ -75,7 +78,7 @@ export function storageContract(name: string, make: () => World, { persistent, b
       await slot.append(log('a', 'b'));
       await session.storage.close();
       const storage = persistent ? world.store() : session.storage;
-      await openSession(storage);
+      await open(storage);
       const opened = await storage.openSlot(0);
       await Promise.all([opened.append(frame('c')), opened.append(frame('d'))]);
       expect(textsIn(await opened.read())).toEqual(['a', 'b', 'c', 'd']);
@@ -245,7 +248,7 @@ export function storageContract(name: string, make: () => World, { persistent, b
 
     it('refuses a namespace that could leave its place', async () => {
       for (const namespace of ['', '..', 'a/b', 'x'.repeat(65)]) {
-        await expect(openSession(make().store(), { namespace })).rejects.toThrow(/namespace/);
+        await expect(open(make().store(), { namespace })).rejects.toThrow(/namespace/);
       }
     });
   });

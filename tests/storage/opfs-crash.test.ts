@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { opfs } from '../../js/storage/opfs.ts';
 import type { StorageSlot } from '../../js/storage.ts';
+import { FakeLocalStorage } from './fake-local.ts';
 import { FakeDisk, threadlessWorker } from './fake-opfs.ts';
 import { frame, HandTimers, log, openSession, recover } from './scenario.ts';
 
@@ -56,10 +57,14 @@ function storeOn(disk: FakeDisk) {
   return opfs({ worker: () => threadlessWorker(disk, timers), timers });
 }
 
+/** In some lives the slot is read while the store connects, as pages do it that know what to expect. */
+Object.assign(globalThis, { localStorage: new FakeLocalStorage() });
+let opened = 0;
+
 /** Lives until the disk dies or the steps end. Resolves to the states the log may be in. */
 async function live(disk: FakeDisk, steps: Step[], before: Model[]): Promise<Model[]> {
   const story = async () => {
-    const session = await openSession(storeOn(disk));
+    const session = await openSession(storeOn(disk), { ahead: opened++ % 2 === 0 ? 0 : undefined });
     const { slot, texts } = await recover(session.storage);
     let model = await matching(before, texts, slot, disk);
     for (const [act, apply] of steps) {

@@ -1,5 +1,5 @@
 /** OPFS where the disk is full, damaged, held by another tab, cleared or silent. */
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import {
   PayloadLostError,
   StorageBlockedError,
@@ -11,6 +11,7 @@ import {
 import { crc32 } from '../../js/storage/crc32.ts';
 import { PRESET, RESERVE } from '../../js/storage/log-file.ts';
 import { opfs } from '../../js/storage/opfs.ts';
+import { FakeLocalStorage } from './fake-local.ts';
 import { FakeDisk, threadlessWorker } from './fake-opfs.ts';
 import { frame, HandTimers, log, openSession, recover, textsIn, turn } from './scenario.ts';
 
@@ -303,5 +304,119 @@ describe('OPFS, held or silent', () => {
     await slot.replace(log('a', 'b'));
     await slot.append(frame('c'));
     expect((await again()).texts).toEqual(['a', 'b', 'c']);
+  });
+});
+
+describe('OPFS, read ahead', () => {
+  /** A store with a log, closed, and the sentinel that expects it. */
+  async function left(...texts: string[]) {
+    Object.assign(globalThis, { localStorage: new FakeLocalStorage() });
+    const { disk, store, session, slot } = await begin();
+    for (const text of texts) await slot.append(frame(text));
+    await session.storage.close();
+    const messages: string[] = [];
+    const timers = new HandTimers();
+    const watched = () =>
+      opfs({
+        timers,
+        worker: () => {
+          const worker = threadlessWorker(disk, timers);
+          const post = worker.postMessage.bind(worker);
+          worker.postMessage = (message: any, transfer?: any) => {
+            messages.push(message.op);
+            post(message, transfer);
+          };
+          return worker;
+        },
+      });
+    return { disk, store, watched, messages, timers };
+  }
+  afterEach(() => {
+    delete (globalThis as { localStorage?: unknown }).localStorage;
+  });
+
+  it('the slot that is expected is open and read with the first answer', async () => {
+    const { watched, messages } = await left('a', 'b');
+    const session = await openSession(watched(), { ahead: 0 });
+    const slot = await session.storage.openSlot(0);
+    expect(textsIn(await slot.read())).toEqual(['a', 'b']);
+    expect(messages).toEqual(['connect', 'install']);
+  });
+
+  it('what was read ahead is given once, and not after the log has changed', async () => {
+    const { watched } = await left('a');
+    const slot = await (await openSession(watched(), { ahead: 0 })).storage.openSlot(0);
+    await slot.truncate(log('a').length);
+    await slot.append(frame('b'));
+    expect(textsIn(await slot.read())).toEqual(['a', 'b']);
+  });
+
+  it('a torn tail does not stay behind what is appended first', async () => {
+    const { disk, watched, store } = await left('a');
+    disk.files.get(half('0.a'))!.set([0xf7, 200, 1], 64 + log('a').length);
+    const session = await openSession(watched(), { ahead: 0 });
+    const slot = await session.storage.openSlot(0);
+    await slot.append(frame('b'));
+    await session.storage.close();
+    expect((await recover((await openSession(store())).storage)).texts).toEqual(['a', 'b']);
+  });
+
+  it('another slot than the expected one can be opened, and the expected one by others', async () => {
+    const { disk, watched } = await left('a');
+    const session = await openSession(watched(), { ahead: 0 });
+    const slot = await session.storage.openSlot(1);
+    await slot.append(frame('other'));
+    expect([...disk.open].sort()).toEqual(['1.a', '1.b', '1.blobs'].map(half));
+    expect(textsIn(await (await session.storage.openSlot(0)).read())).toEqual(['a']);
+  });
+
+  it('E6: files that another tab still holds are waited for when the slot is opened, not before', async () => {
+    const { disk, watched, timers } = await left('a');
+    disk.open.add(half('0.b'));
+    const session = await openSession(watched(), { ahead: 0 });
+    expect([...disk.open]).toEqual([half('0.b')]);
+    const opening = session.storage.openSlot(0);
+    await timers.advance(100);
+    disk.open.delete(half('0.b'));
+    await timers.advance(400);
+    expect(textsIn(await (await opening).read())).toEqual(['a']);
+  });
+
+  it('B6: a store of another generation, a damaged superblock, a missing file are left to the usual opening', async () => {
+    for (const harm of [
+      (disk: FakeDisk) => void disk.files.get(half('0.a'))!.fill(9, 0, 64),
+      (disk: FakeDisk) => void disk.files.delete(half('0.blobs')),
+      () => localStorage.setItem('holdfast:test:generation', '00000000000000ff'),
+    ]) {
+      const { disk, watched, messages } = await left('a');
+      harm(disk);
+      const session = await openSession(watched(), { ahead: 0 });
+      const { texts } = await recover(session.storage);
+      expect(texts).toEqual(['a']);
+      expect(messages.slice(0, 3)).toEqual(['connect', 'install', 'openSlot']);
+      await session.storage.close();
+      expect([...disk.open]).toEqual([]);
+    }
+  });
+
+  it('a store of a newer version is refused as ever, and keeps no file open', async () => {
+    const { disk, watched } = await left('a');
+    for (const name of [half('0.a'), half('1.a'), half('2.a'), half('3.a')]) {
+      const block = disk.files.get(name)!;
+      block[5] = 99;
+      new DataView(block.buffer, block.byteOffset).setUint32(60, crc32(block.subarray(0, 60)), true);
+    }
+    await expect(openSession(watched(), { ahead: 0 })).rejects.toBeInstanceOf(StoreTooNewError);
+    expect([...disk.open]).toEqual([]);
+  });
+
+  it('nothing is written by connecting, whatever is expected', async () => {
+    const { disk, watched } = await left('a');
+    const before = [...disk.files].map(([name, bytes]) => [name, crc32(bytes)]);
+    const session = await openSession(watched(), { ahead: 0 });
+    await turn();
+    expect([...disk.files].map(([name, bytes]) => [name, crc32(bytes)])).toEqual(before);
+    await session.storage.close();
+    expect([...disk.open]).toEqual([]);
   });
 });

@@ -9,6 +9,7 @@ import { mirror } from '../../js/storage/mirror.ts';
 import { opfs } from '../../js/storage/opfs.ts';
 import { SharedWorkerClient, WorkerAlarm } from '../../js/worker-alarm.ts';
 import { connectWorker } from '../../js/worker-client.ts';
+import { FakeLocalStorage } from './fake-local.ts';
 import { FakeDisk, threadlessWorker } from './fake-opfs.ts';
 import { frame, HandTimers, log, openSession, recover, textsIn, turn } from './scenario.ts';
 
@@ -86,6 +87,23 @@ describe('the OPFS worker', () => {
     await other.append(frame('two'));
     await expect(slot.read()).rejects.toBeInstanceOf(StorageLostError);
     expect(textsIn(await other.read())).toEqual(['two']);
+  });
+
+  it('that dies with a slot that was read ahead takes that with it; the slot is opened in the next one', async () => {
+    Object.assign(globalThis, { localStorage: new FakeLocalStorage() });
+    const { store, die, started } = workshop();
+    const before = await openSession(store());
+    const { slot } = await recover(before.storage);
+    await slot.append(frame('a'));
+    await before.storage.close();
+    const session = await openSession(store(), { ahead: 0 });
+    await turn();
+    die();
+    const again = await recover(session.storage);
+    await again.slot.append(frame('b'));
+    expect(textsIn(await again.slot.read())).toEqual(['a', 'b']);
+    expect(started()).toBe(3);
+    delete (globalThis as { localStorage?: unknown }).localStorage;
   });
 
   it('that can not be started again blocks what is asked for, and is tried again by the next', async () => {
