@@ -276,7 +276,8 @@ export class Adoption {
     const held: string[] = [];
     for (const id of ids) {
       const run = this.#house.localRun(id);
-      if (run) (this.#isHeld(run) ? held : owned).push(id);
+      // Of an event every tab has a copy of its own: nobody owns it alone.
+      if (run && run.taskIdentifier !== eventTask) (this.#isHeld(run) ? held : owned).push(id);
     }
     return { owned, held };
   }

@@ -56,6 +56,7 @@ export class Orchestrator implements OrchestratorApi {
   readonly services = new ContextServices(this);
   readonly random: () => number;
   readonly eventLog = new EventLog(this);
+  /** Runs as a collection: list, retrieve, subscribe, replay. */
   readonly runs = new Runs(this);
   readonly intake: Intake;
   readonly outcomes = new Outcomes(this);

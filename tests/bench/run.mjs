@@ -1,4 +1,4 @@
-// npm run bench -- [--rounds 5] [--only memory,durable,local,reopen,figures] [--smoke] [--profile memory|durable]
+// npm run bench -- [--rounds 5] [--only memory,durable,local,steps,reopen,figures] [--smoke] [--profile memory|durable]
 // Measures holdfast against its peers in one page of a real Chromium, interleaved, medians of the rounds.
 // Prints a table and writes build/bench.json: [{workload, ours, peer, theirs, ratio}], rates in tasks per
 // second, a ratio above 1 meaning that ours is better. REQUIRES: dist/ is built, as `npm run bench` does.
@@ -133,6 +133,9 @@ async function measureFigures(page, { rounds, sizes }, say) {
     'B',
     '≤ 200',
   );
+  const floors = [];
+  for (let round = 0; round < rounds; round++) floors.push(await evaluate('acknowledgementMicroseconds', 1000));
+  add('acknowledgement of one append to OPFS: the floor of a step after a step', median(floors), 'us');
   for (const kind of ['memory', 'durable']) {
     for (const sliced of [true, false]) {
       const longest = [];

@@ -1,6 +1,6 @@
 // What is compared with what, and with how many tasks. A rate is tasks per second, so a slow peer may be
 // given fewer tasks: fewer are kinder to both slow peers, whose cost per task grows with their number.
-export const parts = ['memory', 'durable', 'local', 'reopen', 'figures'];
+export const parts = ['memory', 'durable', 'local', 'steps', 'reopen', 'figures'];
 
 /** `durable20`: the durable contender with 20,000 tasks. */
 export const full = {
@@ -11,6 +11,10 @@ export const full = {
   idb: 2_000,
   durable20: 20_000,
   localStorage: 2_000,
+  steps: 10_000,
+  idbSteps: 2_000,
+  parallelSteps: 10_000,
+  idbParallelSteps: 2_000,
   reopen: 100_000,
 };
 export const smoke = {
@@ -21,6 +25,10 @@ export const smoke = {
   idb: 200,
   durable20: 3_000,
   localStorage: 300,
+  steps: 500,
+  idbSteps: 200,
+  parallelSteps: 500,
+  idbParallelSteps: 200,
   reopen: 2_000,
 };
 
@@ -46,5 +54,21 @@ export const comparisons = [
     peer: 'localStorage',
     peerName: ({ localStorage }) => `whole list into localStorage at each change (${localStorage} tasks)`,
     aim: 20,
+  },
+  {
+    part: 'steps',
+    workload: ({ steps }) => `${steps} durable steps of trivial work, one after the other in one task`,
+    ours: 'steps',
+    peer: 'idbSteps',
+    peerName: ({ idbSteps }) => `each result written with idb, its transaction awaited (${idbSteps} steps)`,
+    aim: 3,
+  },
+  {
+    part: 'steps',
+    workload: ({ parallelSteps }) => `${parallelSteps} durable steps of trivial work, all at once in one task`,
+    ours: 'parallelSteps',
+    peer: 'idbParallelSteps',
+    peerName: ({ idbParallelSteps }) => `a transaction of idb for each result, all at once (${idbParallelSteps} steps)`,
+    aim: 50,
   },
 ];

@@ -1,6 +1,7 @@
 /** Waiting for the outside: events, signals, wait tokens, cancel by event; killed and reopened. */
 import { defineTask, type TaskContext, WaitTimeoutError } from 'holdfast';
 import { describe, expect, it } from 'vitest';
+import type { Orchestrator } from '../../js/orchestrator.ts';
 import { crashAndSettle as crash, name, open } from './durable-house.ts';
 
 const waiting = (run: (ctx: TaskContext) => Promise<unknown>) => defineTask({ id: name('waits'), retry: { maxAttempts: 1 }, run: (_: null, ctx) => run(ctx) });
@@ -173,6 +174,14 @@ describe('an event', () => {
     await next.orchestrator.send('paid', 'x', { id: 'payment 7' });
     await next.clock.advance(1000);
     expect(await next.orchestrator.attach(run.id)!.result()).toMatchObject(['x', { ok: false }]);
+  });
+
+  it('belongs to no tab alone: another tab that asks who goes on with it keeps its own copy', async () => {
+    const house = await open();
+    const { id } = await house.orchestrator.send('paid', 1);
+    const token = await house.orchestrator.wait.createToken();
+    const standing = (house.orchestrator as unknown as Orchestrator).opening.standingOf([id, token.id]);
+    expect(standing).toEqual({ owned: [token.id], held: [] });
   });
 
   it('is hidden: no list, count or callback tells of it, unless it is asked for', async () => {

@@ -12,6 +12,19 @@ const work = async (n) => n + 1;
 
 const task = defineTask({ id: 'bench', queue: { name: 'bench', concurrency }, run: work });
 
+const steps = defineTask({
+  id: 'steps',
+  run: async (count, ctx) => {
+    const results = [];
+    for (let n = 0; n < count; n++) results.push(await ctx.step(`step ${n}`, () => work(n)));
+    return results;
+  },
+});
+const parallelSteps = defineTask({
+  id: 'parallel steps',
+  run: (count, ctx) => Promise.all(Array.from({ length: count }, (_, n) => ctx.step(`step ${n}`, () => work(n)))),
+});
+
 let made = 0;
 
 /** Retry policy and state are its defaults; a listener hears of every end. */
@@ -37,6 +50,18 @@ async function ours(count, options) {
       if (completed() !== count) throw new Error(`${completed()} of ${count} ends were told`);
       const { name } = orchestrator.storageState;
       if (!options && name !== 'mirror(opfs, indexedDB)') throw new Error(`the default storage came out as ${name}`);
+      await orchestrator.dispose();
+      await removeStores(id);
+    },
+  };
+}
+
+/** One task whose steps are what is counted. */
+async function oursInSteps(task, count) {
+  const { orchestrator, id } = await openOurs();
+  return {
+    run: () => orchestrator.trigger(task, count).result(),
+    close: async () => {
       await orchestrator.dispose();
       await removeStores(id);
     },
@@ -115,6 +140,31 @@ async function idbAtEachChange(count) {
   };
 }
 
+/** The result of each step is put and its transaction awaited, before the next or all at once. */
+async function idbSteps(count, parallel) {
+  const name = `peer-${Date.now()}-${made++}`;
+  const db = await openDB(name, 1, { upgrade: (opened) => opened.createObjectStore('steps') });
+  const step = async (n) => {
+    const result = await work(n);
+    const transaction = db.transaction('steps', 'readwrite');
+    transaction.store.put(result, `step ${n}`);
+    await transaction.done;
+    return result;
+  };
+  const inTurn = async () => {
+    const results = [];
+    for (let n = 0; n < count; n++) results.push(await step(n));
+    return results;
+  };
+  return {
+    run: parallel ? () => Promise.all(Array.from({ length: count }, (_, n) => step(n))) : inTurn,
+    close: async () => {
+      db.close();
+      await removeStores(name);
+    },
+  };
+}
+
 async function localStorageList(count) {
   localStorage.clear();
   const tasks = new SeedTasks('bench-seed-tasks');
@@ -132,4 +182,8 @@ export const contenders = {
   pQueue: pQueueWithRetry,
   idb: idbAtEachChange,
   localStorage: localStorageList,
+  steps: (count) => oursInSteps(steps, count),
+  parallelSteps: (count) => oursInSteps(parallelSteps, count),
+  idbSteps: (count) => idbSteps(count, false),
+  idbParallelSteps: (count) => idbSteps(count, true),
 };

@@ -1,5 +1,6 @@
 // Figures without a peer: how long the page is held up, and what a waiting task costs in wasm memory.
 import { defineTask } from 'holdfast';
+import { opfs } from 'holdfast/storage/opfs';
 import { openOurs, removeStores } from './contenders.js';
 
 const task = defineTask({ id: 'figure', queue: { name: 'bench', concurrency: 10 }, run: async (n) => n + 1 });
@@ -64,4 +65,20 @@ export async function bytesPerWaitingTask(count) {
   await orchestrator.dispose();
   await removeStores(id);
   return (after - before) / count;
+}
+
+/** Microseconds from a small append until it is acknowledged, one after the other: no step can be faster than that. */
+export async function acknowledgementMicroseconds(count) {
+  const namespace = `bench-floor-${Date.now()}`;
+  const storage = opfs();
+  await storage.open({ namespace, durability: 'process', onEvent: () => {}, inspect: () => ({ validBytes: 0 }) });
+  const slot = await storage.openSlot(0);
+  await slot.truncate(0);
+  const start = performance.now();
+  for (let n = 0; n < count; n++) await slot.append(new Uint8Array(64));
+  const ms = performance.now() - start;
+  await slot.close();
+  await storage.close();
+  await removeStores(namespace);
+  return (ms / count) * 1000;
 }
