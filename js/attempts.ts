@@ -10,8 +10,11 @@ import type { Durable } from './context/durable.ts';
 import { type Ending, type EndingOptions, endOfReturn, endOfThrow } from './context/endings.ts';
 import type { ContextServices } from './context/services.ts';
 import { RunContext, type ContextHost } from './context.ts';
+import type { Decision } from './definition/catch-error.ts';
+import type { Hooks } from './definition/hooks.ts';
+import { givenInput, type Lifecycle, parsedInput, retryTime } from './definition/lifecycle.ts';
 import {
-  CanceledError, DeadlineError, EmptyOutputError, InterruptedError, OrchestratorError, RetryableError, TaskTimeoutError, WorkerCrashedError,
+  CanceledError, DeadlineError, InterruptedError, OrchestratorError, RetryableError, TaskTimeoutError, WorkerCrashedError,
 } from './errors.ts';
 import type { Journal } from './journal.ts';
 import { Landings } from './landing.ts';
@@ -22,9 +25,9 @@ import * as P from './protocol.ts';
 import type { Pump } from './pump.ts';
 import type { Definition } from './registry.ts';
 import type { PayloadBytes, Run } from './run.ts';
-import { serializeError } from './serialize-error.ts';
+import { markOrigin, serializeError, toError } from './serialize-error.ts';
 import type { Clock } from './clock.ts';
-import type { LogLevel, ProgressReport, TaskHandler } from './types.ts';
+import type { LogLevel, ProgressReport, RetryOptions, TaskSpec } from './types.ts';
 
 export interface AttemptsHost {
   readonly clock: Clock;
@@ -33,9 +36,11 @@ export interface AttemptsHost {
   readonly payloads: PayloadArea;
   readonly progress: ProgressTracker;
   readonly services: ContextServices;
+  readonly definitions: { readonly lifecycle: Lifecycle; readonly hooks: Hooks };
   /** The code of a run; undefined: nothing is registered for it here. */
   definitionOf(run: Run): Definition | undefined;
   missingDefinition(run: Run): void;
+  changePolicy(run: Run, retry: RetryOptions): void;
   changed(run: Run): void;
   log(run: Run, level: LogLevel, message: string, attributes: Record<string, unknown> | undefined): void;
   emitted(run: Run, name: string, data: unknown): void;
@@ -54,28 +59,27 @@ export class Attempts implements ContextHost {
     if (run.attempt !== attempt) return;
     run.definition ??= this.#host.definitionOf(run);
     if (!run.definition) return this.#host.missingDefinition(run);
-    const { handler } = run.definition;
     this.#host.progress.attemptStarted(run, attempt);
-    if (run.envelope) this.#startStored(run, attempt, handler);
-    else this.#call(run, attempt, handler, clone(this.#inputValue(run), 'input'));
+    if (run.envelope) this.#startStored(run, attempt, run.definition);
+    else this.#call(run, attempt, run.definition, clone(this.#inputValue(run), 'input'));
   }
 
   /** By value: what the handler does to its input reaches nobody, and a retry gets it whole. */
-  #startStored(run: Run, attempt: number, handler: TaskHandler): void {
+  #startStored(run: Run, attempt: number, definition: Definition): void {
     let input: unknown;
     try {
       const bytes = this.#inputBytes(run);
-      if (run.extra.blobIds) return this.#loadThenCall(run, attempt, handler, bytes);
+      if (run.extra.blobIds) return this.#loadThenCall(run, attempt, definition, bytes);
       input = decode(bytes);
     } catch (error) {
       return this.failed(run, attempt, error);
     }
-    this.#call(run, attempt, handler, input);
+    this.#call(run, attempt, definition, input);
   }
 
-  #loadThenCall(run: Run, attempt: number, handler: TaskHandler, bytes: Uint8Array): void {
+  #loadThenCall(run: Run, attempt: number, definition: Definition, bytes: Uint8Array): void {
     this.#load(bytes).then(
-      (value) => this.#call(run, attempt, handler, value),
+      (value) => this.#call(run, attempt, definition, value),
       (error) => this.failed(run, attempt, error),
     );
   }
@@ -90,8 +94,17 @@ export class Attempts implements ContextHost {
     return note ? note.value : run.input;
   }
 
-  /** The input, files and all. @throws PayloadLostError */
+  /** The input as its code gets it, files and all. @throws PayloadLostError */
   async inputOf(run: Run): Promise<unknown> {
+    return parsedInput(run, await this.#storedInput(run));
+  }
+
+  /** The input as it was given, before a schema parsed it. @throws PayloadLostError */
+  async givenInputOf(run: Run): Promise<unknown> {
+    return givenInput(run, await this.#storedInput(run));
+  }
+
+  #storedInput(run: Run): unknown {
     return run.envelope ? this.#load(this.#inputBytes(run)) : clone(this.#inputValue(run), 'input');
   }
 
@@ -99,14 +112,18 @@ export class Attempts implements ContextHost {
     return decodeWithBlobs(bytes, (id) => this.#host.journal!.slot.getBlob(id));
   }
 
-  #call(run: Run, attempt: number, handler: TaskHandler, input: unknown): void {
+  #call(run: Run, attempt: number, definition: Definition, input: unknown): void {
     if (run.attempt !== attempt) return;
     if (run.extra.stoppedAttempt === attempt) return this.#settle(run, attempt, P.OutcomeInterrupted, 0);
     const context = new RunContext(this, run, attempt);
     run.context = context;
+    const { lifecycle } = this.#host.definitions;
     let returned: unknown;
     try {
-      returned = handler(input, context);
+      returned =
+        definition.prepared === undefined && !run.extra.keepsRaw && !lifecycle.everywhere
+          ? definition.handler(input, context)
+          : lifecycle.run(run, attempt, definition, input, context);
       // Looking for `then` may be code of people too.
       if (isThenable(returned)) return this.#landings.await(run, attempt, returned);
     } catch (error) {
@@ -138,30 +155,37 @@ export class Attempts implements ContextHost {
 
   failed(run: Run, attempt: number, thrown: unknown): void {
     if (run.attempt !== attempt) return this.#late(run);
-    const durable = run.context?.durable;
-    if (!durable) return this.#fail(run, attempt, thrown, false);
-    void endOfThrow(durable, this.services, this.#endingOptions(run, attempt), thrown).then((ending) => this.#end(run, attempt, ending, undefined));
+    const decided = this.#host.definitions.lifecycle.decide(run, attempt, thrown);
+    if (decided) void decided.then((decision) => this.#decided(run, attempt, decision));
+    else this.#decided(run, attempt, { error: thrown });
   }
 
-  #endingOptions(run: Run, attempt: number): EndingOptions {
-    const { unawaited = 'wait', onDrift = 'fail' } = run.definition?.spec ?? {};
-    return { unawaited, onDrift, isFinal: (error) => this.#isFinal(run, attempt, toError(error)) };
+  #decided(run: Run, attempt: number, decision: Decision): void {
+    if (run.attempt !== attempt) return this.#late(run);
+    const durable = run.context?.durable;
+    if (!durable) return this.#fail(run, attempt, decision);
+    void endOfThrow(durable, this.services, this.#endingOptions(run, attempt, decision), decision.error).then((ending) => this.#end(run, attempt, ending, undefined, decision));
+  }
+
+  #endingOptions(run: Run, attempt: number, decision?: Decision): EndingOptions {
+    const { unawaited = 'wait', onDrift = 'fail' }: Partial<TaskSpec> = run.definition?.spec ?? {};
+    return { unawaited, onDrift, isFinal: (error) => this.#isFinal(run, attempt, toError(error), decision) };
   }
 
   /** As far as can be told before the core is asked. */
-  #isFinal(run: Run, attempt: number, error: Error): boolean {
+  #isFinal(run: Run, attempt: number, error: Error, decision?: Decision): boolean {
     const { engine } = this.#host.pump;
-    return this.#outcome(run, attempt, error) === P.OutcomeFatal || engine.value(run.task, P.FieldFailures) + 1 >= engine.value(run.task, P.FieldMaxAttempts);
+    return this.#outcome(run, attempt, error, decision) === P.OutcomeFatal || engine.value(run.task, P.FieldFailures) + 1 >= engine.value(run.task, P.FieldMaxAttempts);
   }
 
-  #end(run: Run, attempt: number, ending: Ending, value: unknown): void {
+  #end(run: Run, attempt: number, ending: Ending, value: unknown, decision?: Decision): void {
     if (run.attempt !== attempt) return this.#late(run);
     if (ending.way === 'forward') return this.#succeed(run, attempt, value);
     if (ending.way === 'again') return this.#again(run, attempt, ending);
     const { commands } = this.#host.pump;
     // What was undone would have to be done again.
     if (ending.way === 'cancelled' || ending.final) commands.push(P.CommandDropSteps, run.task, attempt, 0);
-    if (ending.way === 'failed') return this.#fail(run, attempt, ending.error, ending.final);
+    if (ending.way === 'failed') return this.#fail(run, attempt, { ...decision, error: ending.error, isFinal: ending.final || decision?.isFinal === true });
     commands.push(P.CommandCancel, run.task);
     this.#settle(run, attempt, P.OutcomeInterrupted, 0);
   }
@@ -178,7 +202,6 @@ export class Attempts implements ContextHost {
     if (run.attempt !== attempt) return this.#late(run);
     const { journal, pump, payloads } = this.#host;
     try {
-      if (run.definition?.spec.output?.nonEmpty) refuseEmpty(value);
       if (!journal) {
         run.output = clone(value, 'result');
         this.#settle(run, attempt, P.OutcomeSuccess, 0);
@@ -207,24 +230,31 @@ export class Attempts implements ContextHost {
     );
   }
 
-  #fail(run: Run, attempt: number, thrown: unknown, final: boolean): void {
+  #fail(run: Run, attempt: number, decision: Decision): void {
     if (run.attempt !== attempt) return this.#late(run);
-    const { journal, pump, payloads } = this.#host;
+    const { journal, pump, payloads, clock } = this.#host;
+    const thrown = decision.error;
     const error = toError(thrown);
     run.ownExtra.error = error;
-    const notBeforeMs = error instanceof RetryableError ? this.#retryAtMs(error) : 0;
+    const origin = { taskIdentifier: run.taskIdentifier, runId: run.id, attempt };
+    markOrigin(error, origin);
+    if (decision.retry) this.#host.changePolicy(run, decision.retry);
+    const asked = error instanceof RetryableError ? retryTime(error, clock.now()) : undefined;
+    const notBeforeMs = decision.retryAtMs ?? asked ?? 0;
     let length = 0;
     if (journal) {
-      const payload = payloads.writeValue(serializeError(thrown), 'error');
+      const payload = payloads.writeValue(serializeError(thrown, origin), 'error');
       run.ownExtra.errorPayload = payload;
       pump.commands.addPayload(payload.bytes, payload.start, payload.length);
       length = payload.length;
     }
-    this.#settle(run, attempt, final ? P.OutcomeFatal : this.#outcome(run, attempt, error), length, notBeforeMs);
+    this.#settle(run, attempt, this.#outcome(run, attempt, error, decision), length, notBeforeMs);
   }
 
-  #outcome(run: Run, attempt: number, error: Error): number {
+  #outcome(run: Run, attempt: number, error: Error, decision?: Decision): number {
+    if (decision?.isFinal) return P.OutcomeFatal;
     if (error instanceof WorkerCrashedError) return P.OutcomeCrashed;
+    if (decision?.retryAtMs !== undefined) return P.OutcomeFailure;
     if (error instanceof OrchestratorError && !error.retryable) return P.OutcomeFatal;
     const { retryOn, maxAttempts = 3 } = run.options ?? {};
     if (!retryOn) return P.OutcomeFailure;
@@ -233,13 +263,6 @@ export class Attempts implements ContextHost {
     } catch {
       return P.OutcomeFailure;
     }
-  }
-
-  #retryAtMs(error: RetryableError): number {
-    const { retryAfter } = error;
-    if (retryAfter === undefined) return 0;
-    const atMs = retryAfter instanceof Date ? retryAfter.getTime() : this.#host.clock.now() + retryAfter;
-    return Number.isFinite(atMs) && atMs > 0 ? atMs : 0;
   }
 
   #settle(run: Run, attempt: number, outcome: number, payloadLength: number, at = 0): void {
@@ -277,6 +300,7 @@ export class Attempts implements ContextHost {
     if (run.context) run.context.stop(stopError(run, reason));
     // Started and stopped in one step, or its input is still being loaded: its code need not begin.
     else if (run.attempt !== 0) run.ownExtra.stoppedAttempt = run.attempt;
+    if (reason === P.StopReasonCancel || reason === P.StopReasonCascade) this.#host.definitions.hooks.cancelling(run);
   }
 
   orphaned(run: Run): void {
@@ -290,7 +314,12 @@ export class Attempts implements ContextHost {
     context?.abandon();
   }
 
+  /** By its own code, not by a pause. */
+  waited(run: Run): void {
+    this.#host.definitions.hooks.waiting(run);
+  }
   resumed(run: Run): void {
+    this.#host.definitions.hooks.resumed(run);
     run.context?.durable?.parking.resumed();
   }
   waitRefused(run: Run): void {
@@ -332,29 +361,6 @@ export class Attempts implements ContextHost {
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {
   return value !== null && typeof value === 'object' && typeof (value as PromiseLike<unknown>).then === 'function';
-}
-
-/** @throws EmptyOutputError for a Blob or File without a byte */
-function refuseEmpty(value: unknown): void {
-  if (value instanceof Blob && value.size === 0) throw new EmptyOutputError('The result is an empty file (0 bytes).');
-}
-
-/** One that can be read: getters and proxies may throw themselves. */
-function isSoundError(thrown: unknown): thrown is Error {
-  try {
-    return thrown instanceof Error && typeof thrown.message === 'string' && typeof thrown.name === 'string' && typeof thrown.stack !== 'object';
-  } catch {
-    return false;
-  }
-}
-
-/** Handlers may throw anything; people get an Error, with what was thrown as its cause. */
-function toError(thrown: unknown): Error {
-  if (isSoundError(thrown)) return thrown;
-  const { message, name } = serializeError(thrown);
-  const error = new Error(message, { cause: thrown });
-  if (name) Object.defineProperty(error, 'name', { value: name, configurable: true, writable: true });
-  return error;
 }
 
 export function stopError(run: Run, reason: number): Error {

@@ -64,6 +64,11 @@ export class Control {
   }
   resume(run: Run, policy: ResumePolicy): Promise<boolean> {
     checkResume(policy);
+    const { recoveredInputs } = this.#house.definitions;
+    if (recoveredInputs.waits(run)) {
+      if (run.state.phase === 'blocked') return this.#command(run, P.CommandRelease, recoveredInputs.letGo(run));
+      recoveredInputs.release(run);
+    }
     return this.#command(run, P.CommandResume, resumePolicies[policy]);
   }
   retry(run: Run): Promise<boolean> {

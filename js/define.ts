@@ -2,8 +2,11 @@
 import { checkRecord, checkText } from './checks.ts';
 import { setDefaultStorages } from './opening.ts';
 import { Orchestrator } from './orchestrator.ts';
-import { checkSpec, pageRegistry } from './registry.ts';
-import type { OrchestratorOptions, Task, TaskExecutor, TaskSpec, TaskState, TriggerOptions } from './types.ts';
+import type { Given, OutputOptions, Parsed, Validator } from './definition/schema.ts';
+import { defineSpec, nameSpec } from './definition/spec.ts';
+import type { TaskSpec, Unreserved } from './definition/types.ts';
+import { pageRegistry } from './registry.ts';
+import type { OrchestratorOptions, Task, TaskExecutor, TaskState, TriggerOptions } from './types.ts';
 
 const stores = () => import('./storage/default.ts');
 
@@ -59,18 +62,26 @@ export function getDefaultOrchestrator(): Orchestrator {
 
 /**
  * A task that survives: it is found by its id after a reload.
- * @throws ConfigurationError for a bad id, a missing `run`, an unknown option
+ * @throws ConfigurationError for a bad id, a missing `run`, an unknown option, a schema that is none
  */
-export function defineTask<const Id extends string, Input, Output>(spec: TaskSpec<Id, Input, Output>): Task<Id, Input, Output> {
-  checkSpec(spec as TaskSpec);
-  const task: Task<Id, Input, Output> = {
-    id: spec.id,
-    spec: Object.freeze({ ...spec }),
-    trigger: (input: Input, options?: TriggerOptions) => getDefaultOrchestrator().trigger(task, input, options),
-    triggerAndWait: (input: Input, options?: TriggerOptions) => getDefaultOrchestrator().triggerAndWait(task, input, options),
+export function defineTask<
+  const Id extends string,
+  Input,
+  Output,
+  Services = unknown,
+  In extends Validator | undefined = undefined,
+  Out extends Validator | OutputOptions | undefined = undefined,
+>(spec: TaskSpec<Input, Output, Services, Id, In, Out> & Unreserved<NoInfer<Services>>): Task<Id, Given<In, Input>, Parsed<Out, Output>> {
+  type Made = Task<Id, Given<In, Input>, Parsed<Out, Output>>;
+  const named = nameSpec(spec as TaskSpec);
+  const task: Made = {
+    id: named.id as Id,
+    spec: named as Made['spec'],
+    trigger: (input, options) => getDefaultOrchestrator().trigger(task, input, options),
+    triggerAndWait: (input, options) => getDefaultOrchestrator().triggerAndWait(task, input, options),
   };
   Object.freeze(task);
-  pageRegistry.add({ id: spec.id, spec: task.spec as TaskSpec, handler: spec.run });
+  pageRegistry.add(defineSpec(named));
   return task;
 }
 

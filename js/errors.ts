@@ -11,6 +11,10 @@ export interface SerializedError {
   retryable?: boolean;
   cause?: SerializedError;
   data?: unknown;
+  /** Where it was thrown first, if that was in a run. */
+  taskIdentifier?: string;
+  runId?: string;
+  attempt?: number;
 }
 
 export interface ErrorDetails {
@@ -25,6 +29,10 @@ export class OrchestratorError extends Error {
   /** May an attempt that failed with it be tried again? */
   readonly retryable: boolean = false;
   data?: unknown;
+  /** Where it was thrown, if that was in a run. */
+  declare readonly taskIdentifier?: string;
+  declare readonly runId?: string;
+  declare readonly attempt?: number;
 
   constructor(message: string, details: ErrorDetails = {}) {
     super(message, 'cause' in details ? { cause: details.cause } : undefined);
@@ -49,6 +57,48 @@ function family(name: string, code: string, retryable = false, Base: typeof Orch
 
 /** An option or argument is wrong; nothing was changed. */
 export class ConfigurationError extends family('ConfigurationError', 'CONFIGURATION') {}
+/** One thing that is wrong with a value, and where in it. */
+export interface ValidationIssue {
+  readonly message: string;
+  readonly path?: readonly (string | number)[];
+}
+/** A value is not what its task's schema says. */
+export class ValidationError extends family('ValidationError', 'VALIDATION') {
+  readonly issues: readonly ValidationIssue[];
+  constructor(message: string, details: ErrorDetails & { issues?: readonly ValidationIssue[] } = {}) {
+    super(message, details);
+    this.issues = details.issues ?? [];
+  }
+}
+
+/** As `family`, with issues. */
+function validation(name: string, code: string, retryable = false): typeof ValidationError {
+  const type = class extends ValidationError {
+    override readonly code: string = code;
+    override readonly retryable: boolean = retryable;
+    constructor(message: string, details: ErrorDetails & { issues?: readonly ValidationIssue[] } = {}) {
+      super(message, details);
+      this.name = name;
+    }
+  };
+  Object.defineProperty(type, 'name', { value: name });
+  return type;
+}
+
+/** An input was refused by its task's schema: at the call, and nothing was changed; or in the run, which is not retried. */
+export class InputValidationError extends validation('InputValidationError', 'INPUT_VALIDATION') {}
+/** A result was refused by its task's schema. Retried, as any failed attempt. */
+export class OutputValidationError extends validation('OutputValidationError', 'OUTPUT_VALIDATION', true) {}
+/** Today's schema refuses the input of a run from an earlier page. The run waits: resume it after a fix, or cancel it. */
+export class RecoverySchemaError extends validation('RecoverySchemaError', 'RECOVERY_SCHEMA') {}
+/** The `setup` of a task failed; `cause` says why. The next attempt tries it again, unless that was final. */
+export class SetupError extends family('SetupError', 'SETUP') {
+  override readonly retryable: boolean;
+  constructor(message: string, details: ErrorDetails & { retryable?: boolean } = {}) {
+    super(message, details);
+    this.retryable = details.retryable ?? true;
+  }
+}
 /** A run with this id is alive already. */
 export class DuplicateRunError extends family('DuplicateRunError', 'DUPLICATE_RUN') {}
 /** No task is registered under this id. */
@@ -74,9 +124,9 @@ export class ExpiredError extends family('ExpiredError', 'EXPIRED', false, Abort
 export class InterruptedError extends family('InterruptedError', 'INTERRUPTED', false, AbortedError) {}
 /** The tab died three times while this run was running; it is kept out of recovery. Retry by hand. */
 export class QuarantinedError extends family('QuarantinedError', 'QUARANTINED') {}
-/** Thrown by a handler: fail at once, no retry. Alias of NonRetryableError and AbortTaskRunError. */
+/** Thrown by a handler: fail at once, no retry. Also called NonRetryableError, AbortTaskRunError, PermanentJobError. */
 export class FatalError extends family('FatalError', 'FATAL') {}
-export { FatalError as AbortTaskRunError, FatalError as NonRetryableError };
+export { FatalError as AbortTaskRunError, FatalError as NonRetryableError, FatalError as PermanentJobError };
 /** Thrown by a handler: retry, not before `retryAfter`. */
 export class RetryableError extends family('RetryableError', 'RETRYABLE', true) {
   /** Milliseconds from now, or a Date. */

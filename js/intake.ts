@@ -6,15 +6,23 @@
  * created in the core exactly once, after everything its payload refers to is stored.
  */
 import { type BlobReference, clone } from './codec.ts';
-import { ConfigurationError, DisposedError, DuplicateRunError, PayloadLostError, StorageFullError } from './errors.ts';
 import { checkEach, checkIdentifier, checkNames, checkRecord, checkText, describe } from './checks.ts';
-import { notBeforeMs, type ResolvedRunOptions, resolvePolicy, resolveRunOptions, storedSimulation, triggerOptionNames } from './options.ts';
+import { isRecovered } from './definition/recovered-inputs.ts';
+import { plainDefinition } from './definition/spec.ts';
+import type { TaskHandler } from './definition/types.ts';
+import { isPromise, type TakenInput, takeInput } from './definition/validation.ts';
+import { ConfigurationError, DisposedError, DuplicateRunError, PayloadLostError, StorageFullError } from './errors.ts';
+import {
+  mergeRetry, notBeforeMs, type Policy, type ResolvedRunOptions, resolvePolicy, resolveRunOptions, retryDecision, retryOptionsOf, storedSimulation,
+  triggerOptionNames,
+} from './options.ts';
 import type { Orchestrator } from './orchestrator.ts';
-import { type EnvelopeHeader, knownHeader, knownMetadata, readMetadata } from './payloads.ts';
+import { type EnvelopeExtras, type EnvelopeHeader, knownHeader, knownMetadata, readMetadata } from './payloads.ts';
 import * as P from './protocol.ts';
 import { type Definition, executorHandler, executorType, isTask } from './registry.ts';
 import { Run } from './run.ts';
-import type { Task, TaskExecutor, TaskHandler, TriggerOptions } from './types.ts';
+import { noExtra } from './run-extra.ts';
+import type { RetryOptions, Task, TaskExecutor, TriggerOptions } from './types.ts';
 import { isReserved } from './waiting/internal.ts';
 
 const digits = (number: number, length: number): string => number.toString(32).padStart(length, '0');
@@ -55,7 +63,7 @@ export class Intake {
 
   #definitionOf(task: Task): Definition {
     if (!isTask(task)) throw new ConfigurationError(`trigger needs a task made by defineTask, not ${describe(task)}.`);
-    const definition = this.#house.definitionOfTask(task);
+    const definition = this.#house.definitions.of(task);
     this.#lastTask = { task, definition };
     return definition;
   }
@@ -73,20 +81,43 @@ export class Intake {
     run.knownId = options?.id;
     // What waits for a moment needs the exact one.
     run.createdAfterMs = (run.options.plain ? this.#house.pump.burstMs : this.#house.clock.now()) - this.#house.madeAtMs;
-    const metadata = options?.metadata ?? definition.spec.metadata;
     if (definition.hidden) run.ownExtra.hidden = true;
-    if (options || metadata || replayOf !== undefined || family || run.options.delay !== undefined) {
+    const { metadata: own, version } = definition.spec;
+    const metadata = options?.metadata ?? own;
+    if (options || metadata || version !== undefined || replayOf !== undefined || family || run.options.delay !== undefined) {
       const extra = run.ownExtra;
       extra.name = options?.name;
       extra.replayOf = replayOf;
       extra.metadata = metadata;
       extra.notBeforeMs = notBeforeMs(run.options.delay, run.createdAtMs);
+      extra.version = version;
       if (family) beget(run, family);
     }
-    this.#keep(run, input);
+    if (definition.prepared?.atDispatch) this.#check(run, definition, input);
+    else this.#keep(run, input);
     return run;
   }
 
+  /** @throws InputValidationError; an asynchronous schema's is told by `accepted`. Nothing is changed by either. */
+  #check(run: Run, { id, prepared }: Definition, input: unknown): void {
+    const taken = takeInput(prepared!.input!, id, input);
+    if (!isPromise(taken)) return this.#keepTaken(run, taken);
+    const { metadata } = run.extra;
+    if (metadata) run.ownExtra.metadata = clone(metadata, 'metadata');
+    this.#house.adoptRun(run);
+    this.#house.changed(run);
+    taken.then((checked) => {
+      // Disposed, or refused as a duplicate, meanwhile.
+      if (run.extra.refusal === undefined) this.#keepTaken(run, checked);
+    }).catch((error) => this.#house.refuse(run, error));
+  }
+
+  #keepTaken(run: Run, { value, raw }: TakenInput): void {
+    if (raw) run.ownExtra.keepsRaw = true;
+    this.#keep(run, raw ? [value, raw.value] : value);
+  }
+
+  /** @throws ConfigurationError SerializationError */
   executeTask(name: string, executor: unknown, input: unknown, metadata: Record<string, any> | undefined): Run {
     checkText(name, 'executeTask name');
     if (metadata !== undefined && metadata !== null) checkRecord(metadata, 'executeTask metadata');
@@ -106,7 +137,7 @@ export class Intake {
       ? (value, ctx) => execute(value, (progress) => ctx.progress(progress), ctx)
       : executorHandler(executor as TaskExecutor);
     const id = executorType(executor as object) ?? 'executor';
-    return this.trigger({ id, spec: { id, run: handler }, handler }, input, options);
+    return this.trigger(plainDefinition(id, handler), input, options);
   }
 
   #checkOptions(options: TriggerOptions): void {
@@ -154,16 +185,8 @@ export class Intake {
   }
 
   #encode(run: Run, input: unknown): void {
-    const { queueName, simulation, ownPolicy, policy } = run.options!;
-    const { name, metadata, replayOf } = run.extra;
-    const extras =
-      queueName !== undefined || simulation || ownPolicy || replayOf !== undefined || run.extra.parent
-        ? {
-            ...(replayOf !== undefined && { replayOf }), ...(run.extra.parent && { family: familyOf(run) }), ...(queueName !== undefined && { queue: queueName }),
-            ...(simulation && { simulate: simulation }), ...(ownPolicy && { policy }),
-          }
-        : undefined;
-    const header = { id: run.id, identifier: run.identifier!, name, extras };
+    const { name, metadata } = run.extra;
+    const header = { id: run.id, identifier: run.identifier!, name, extras: extrasOf(run) };
     run.envelope = this.#house.payloads.writeEnvelope(header, input, metadata);
     // What people see later is what was stored, not what the caller may still change.
     if (metadata) run.ownExtra.metadata = readMetadata(run.envelope);
@@ -201,6 +224,8 @@ export class Intake {
     extra.hidden = isReserved(identifier);
     extra.name = name;
     extra.replayOf = extras?.replayOf;
+    extra.keepsRaw = extras?.raw === true;
+    extra.version = extras?.version;
     readFamily(run, extras?.family);
     extra.metadata = knownMetadata(run.envelope!);
     // Before the core is open nobody runs it; identity alone can be asked for.
@@ -220,13 +245,29 @@ export class Intake {
       policy: resolvePolicy({}),
       place: engine.value(run.task, P.FieldQueue) | (engine.value(run.task, P.FieldPolicy) << 16),
       maxAttempts: engine.value(run.task, P.FieldMaxAttempts),
-      retryOn: definition?.spec.retry?.retryOn ?? this.#house.getOptions().retry?.retryOn,
+      retryOn: retryDecision(mergeRetry([definition?.spec.retry, this.#house.getOptions().retry])),
       priority: 0, timeoutMs: 0, countFrozen: false, deadlineMs: 0, ttlMs: 0, graceMs: undefined,
       delay: undefined,
       simulation: storedSimulation(extras?.simulate),
       queueName: extras?.queue,
       plain: true,
     };
+  }
+
+  /** The retry policy of a run: its own, or as its code says today. */
+  policyOf(run: Run): Policy {
+    if (run.options && (!isRecovered(run) || run.options.ownPolicy)) return run.options.policy;
+    const own = run.envelope && knownHeader(run.envelope, run.task).extras?.policy;
+    const definition = this.#house.definition(run.taskIdentifier);
+    return own ?? (definition ? this.#resolve(definition, undefined).policy : resolvePolicy({}));
+  }
+
+  /** From now on. @throws ConfigurationError */
+  changePolicy(run: Run, retry: RetryOptions): void {
+    const policy = resolvePolicy(mergeRetry([retry, retryOptionsOf(this.policyOf(run))]));
+    const number = this.#house.table.policyNumber(policy);
+    run.options = { ...run.options!, policy, ownPolicy: true, maxAttempts: policy.maxAttempts };
+    this.#house.pump.commands.push(P.CommandSetTask, run.task, P.TaskFieldPolicy, 0, number);
   }
 
   /** Queue and policy, as numbers of ours, of a run that another session has numbered. */
@@ -297,7 +338,7 @@ export class Intake {
     const missing: TaskHandler = () => {
       throw new PayloadLostError(`The input of "${name}" was not kept by the old store. Drop the file again.`);
     };
-    const run = this.trigger({ id: type, spec: { id: type, run: missing }, handler: missing }, undefined, { id, name, metadata });
+    const run = this.trigger(plainDefinition(type, missing), undefined, { id, name, metadata });
     run.definition = undefined;
     (run.ownExtra.early ??= []).push(() => this.#house.pump.commands.push(P.CommandHold, run.task, P.HoldPayloadMissing));
     return run;
@@ -338,6 +379,28 @@ function readFamily(run: Run, family: NonNullable<EnvelopeHeader['extras']>['fam
   extra.childKey = family.key;
   extra.depth = Number.isInteger(family.depth) ? Math.max(1, family.depth) : 1;
   extra.fingerprint = Number(family.fingerprint) || 0;
+}
+
+/** What the core does not keep of it. */
+function extrasOf(run: Run): EnvelopeExtras | undefined {
+  const { replayOf, version, keepsRaw, parent } = run.extra;
+  const { queueName, simulation, ownPolicy, policy } = run.options!;
+  if (run.extra === noExtra && queueName === undefined && !simulation && !ownPolicy) return undefined;
+  const extras: EnvelopeExtras = {
+    ...(replayOf !== undefined && { replayOf }),
+    ...(version !== undefined && { version }),
+    ...(keepsRaw && { raw: true }),
+    ...(parent && { family: familyOf(run) }),
+    ...(queueName !== undefined && { queue: queueName }),
+    ...(simulation && { simulate: simulation }),
+    ...(ownPolicy && { policy }),
+  };
+  return isEmpty(extras) ? undefined : extras;
+}
+
+function isEmpty(object: object): boolean {
+  for (const _ in object) return false;
+  return true;
 }
 
 /** Id, name and metadata change nothing of what the core is told. */

@@ -4,7 +4,7 @@
  */
 import { checkBoolean, checkEach, checkFunction, checkIdentifier, checkNames, checkNumber, checkRecord, checkText, describe, oneOf, refuse, wholeNumber } from './checks.ts';
 import type { CommandBuffer } from './engine.ts';
-import { ConfigurationError } from './errors.ts';
+import { ConfigurationError, RetryableError } from './errors.ts';
 import { toInstant, toMilliseconds } from './duration.ts';
 import * as P from './protocol.ts';
 import { refuseReserved } from './waiting/internal.ts';
@@ -14,16 +14,15 @@ export const runOptionNames = [
   'retry', 'queue', 'priority', 'timeout', 'countFrozen', 'deadline', 'ttl', 'graceMs', 'delay', 'simulateProgress', 'metadata',
 ] as const;
 export const triggerOptionNames = [...runOptionNames, 'id', 'name'] as const;
-export const specNames = [...runOptionNames, 'id', 'description', 'run', 'output', 'unawaited', 'onDrift', 'cancelOn', 'onSuccess', 'onFailure'] as const;
 const retryNames = [
   'maxAttempts', 'maxRetries', 'factor', 'retryBackoffFactor', 'minTimeoutInMs', 'minDelayMs', 'initialDelay',
-  'maxTimeoutInMs', 'maxDelayMs', 'randomize', 'jitter', 'backoff', 'maxElapsed', 'retryOn',
+  'maxTimeoutInMs', 'maxDelayMs', 'randomize', 'jitter', 'backoff', 'maxElapsed', 'retryOn', 'nonRetryable',
 ];
 const queueNames = ['name', 'concurrency', 'concurrencyLimit'];
 const simulateNames = ['intervalMs', 'maxIncrement', 'cap', 'curve'];
 export const orchestratorOptionNames: readonly (keyof OrchestratorOptions)[] = [
   'id', 'namespace', 'storage', 'durability', 'tasks', 'queues', 'retry', 'maxRetries', 'retryBackoffFactor', 'timeout', 'countFrozen',
-  'simulateProgress', 'onComplete', 'onError', 'onProgress', 'onListenerError', 'persistenceKey', 'retention', 'recovery',
+  'simulateProgress', 'onComplete', 'onError', 'onProgress', 'onListenerError', 'hooks', 'persistenceKey', 'retention', 'recovery',
   'tabs', 'clock', 'seed', 'wasm', 'worker',
 ];
 
@@ -42,14 +41,40 @@ export interface Policy {
 const backoffs = { exponential: P.BackoffExponential, linear: P.BackoffLinear, fixed: P.BackoffFixed, fibonacci: P.BackoffFibonacci };
 const jitters = { none: P.JitterNone, upto2x: P.JitterUpToTwice, full: P.JitterFull, equal: P.JitterEqual, decorrelated: P.JitterDecorrelated };
 
-function attempts(options: RetryOptions): number {
-  const { maxAttempts, maxRetries } = options;
+function attempts({ maxAttempts, maxRetries }: RetryOptions): number | undefined {
   if (maxAttempts !== undefined && maxRetries !== undefined && maxAttempts !== maxRetries + 1)
     throw new ConfigurationError(
       `retry.maxAttempts ${maxAttempts} and retry.maxRetries ${maxRetries} disagree: maxRetries is maxAttempts - 1. Give one of them.`,
     );
   if (maxRetries !== undefined) return wholeNumber(maxRetries, 'retry.maxRetries', 0) + 1;
-  return maxAttempts === undefined ? 3 : wholeNumber(maxAttempts, 'retry.maxAttempts', 1);
+  return maxAttempts === undefined ? undefined : wholeNumber(maxAttempts, 'retry.maxAttempts', 1);
+}
+
+/** One word for each thing, and only what was said: so that layers can be laid over each other. @throws ConfigurationError */
+export function canonicalRetry(options: RetryOptions): RetryOptions {
+  checkNames(options, retryNames, 'retry');
+  checkEach(options, { randomize: checkBoolean }, 'retry');
+  const { factor, minDelayMs, maxDelayMs, randomize, backoff, maxElapsed, retryOn, nonRetryable } = options;
+  const said: RetryOptions = {
+    maxAttempts: attempts(options),
+    factor: given(factor, options.retryBackoffFactor),
+    minDelayMs: given(minDelayMs, options.minTimeoutInMs, options.initialDelay),
+    maxDelayMs: given(maxDelayMs, options.maxTimeoutInMs),
+    jitter: given(options.jitter, randomize === undefined ? undefined : randomize ? 'upto2x' : 'none'),
+    backoff, maxElapsed, retryOn, nonRetryable,
+  };
+  for (const name of Object.keys(said) as (keyof RetryOptions)[]) if (said[name] === undefined) delete said[name];
+  return said;
+}
+
+/** Layers from strongest to weakest. @throws ConfigurationError */
+export function mergeRetry(layers: readonly (RetryOptions | undefined)[]): RetryOptions {
+  const merged: RetryOptions = {};
+  for (let index = layers.length - 1; index >= 0; index--) {
+    const layer = layers[index];
+    if (layer !== undefined) Object.assign(merged, canonicalRetry(layer));
+  }
+  return merged;
 }
 
 /** The first that was given; null is something, and wrong. */
@@ -65,28 +90,61 @@ function choice<Value>(table: Record<string, Value>, name: string | undefined, f
 }
 
 /** @throws ConfigurationError */
-export function resolvePolicy(options: RetryOptions): Policy {
-  checkNames(options, retryNames, 'retry');
-  checkEach(options, { randomize: checkBoolean, retryOn: checkFunction }, 'retry');
-  const factor = given(options.factor, options.retryBackoffFactor, 2);
+export function resolvePolicy(retry: RetryOptions): Policy {
+  const options = canonicalRetry(retry);
+  const { factor = 2, minDelayMs = 1000, maxDelayMs = 60_000, backoff } = options;
   if (typeof factor !== 'number' || !(factor >= 1) || !Number.isFinite(factor))
     throw new ConfigurationError(`retry.factor must be a finite number of at least 1, not ${describe(factor)}.`);
-  const list = Array.isArray(options.backoff) ? options.backoff : undefined;
+  const list = Array.isArray(backoff) ? backoff : undefined;
   if (list && (list.length === 0 || list.length > 64))
     throw new ConfigurationError(`retry.backoff as a list needs 1 to 64 delays, not ${list.length}.`);
-  const minDelay = given(options.minDelayMs, options.minTimeoutInMs, options.initialDelay, 1000)!;
-  const maxDelay = given(options.maxDelayMs, options.maxTimeoutInMs, 60_000)!;
-  const randomized = options.randomize === false || list ? P.JitterNone : P.JitterUpToTwice;
   return {
-    maxAttempts: attempts(options),
-    minDelayMs: toMilliseconds(minDelay, 'retry.minDelayMs'),
+    maxAttempts: options.maxAttempts ?? 3,
+    minDelayMs: toMilliseconds(minDelayMs, 'retry.minDelayMs'),
     factor,
-    maxDelayMs: toMilliseconds(maxDelay, 'retry.maxDelayMs'),
-    backoff: list ? P.BackoffList : choice(backoffs, options.backoff as string | undefined, P.BackoffExponential, 'retry.backoff'),
-    jitter: choice(jitters, options.jitter, randomized, 'retry.jitter'),
+    maxDelayMs: toMilliseconds(maxDelayMs, 'retry.maxDelayMs'),
+    backoff: list ? P.BackoffList : choice(backoffs, backoff as string | undefined, P.BackoffExponential, 'retry.backoff'),
+    jitter: choice(jitters, options.jitter, list ? P.JitterNone : P.JitterUpToTwice, 'retry.jitter'),
     maxElapsedMs: options.maxElapsed === undefined ? 0 : toMilliseconds(options.maxElapsed, 'retry.maxElapsed'),
     delaysMs: list ? list.map((delay, index) => toMilliseconds(delay, `retry.backoff[${index}]`)) : [],
   };
+}
+
+/** A policy in the words that people use. */
+export function retryOptionsOf({ maxAttempts, factor, minDelayMs, maxDelayMs, backoff, jitter, maxElapsedMs, delaysMs }: Policy): RetryOptions {
+  const nameOf = <Name extends string>(table: Record<Name, number>, value: number) =>
+    (Object.keys(table) as Name[]).find((name) => table[name] === value)!;
+  return {
+    maxAttempts,
+    factor,
+    minTimeoutInMs: minDelayMs,
+    maxTimeoutInMs: maxDelayMs,
+    backoff: backoff === P.BackoffList ? delaysMs : nameOf(backoffs, backoff),
+    jitter: nameOf(jitters, jitter),
+    ...(maxElapsedMs > 0 && { maxElapsed: maxElapsedMs }),
+  };
+}
+
+/** May it be tried again? undefined: whatever it failed with. @throws ConfigurationError */
+export function retryDecision({ retryOn, nonRetryable }: RetryOptions): RetryDecision | undefined {
+  if (retryOn !== undefined && retryOn !== 'retryable-only' && typeof retryOn !== 'function')
+    throw new ConfigurationError(`retry.retryOn must be a function or 'retryable-only', not ${describe(retryOn)}.`);
+  const isKind = (kind: unknown) => typeof kind === 'string' || typeof kind === 'function';
+  if (nonRetryable !== undefined && !(Array.isArray(nonRetryable) && nonRetryable.every(isKind)))
+    throw new ConfigurationError(`retry.nonRetryable must be a list of error classes, names or codes, not ${describe(nonRetryable)}.`);
+  if (retryOn === undefined && !nonRetryable?.length) return undefined;
+  return (error, info) => {
+    if ((nonRetryable as ErrorKind[] | undefined)?.some((kind) => isOfKind(error, kind))) return false;
+    if (retryOn === 'retryable-only') return error instanceof RetryableError;
+    return retryOn ? retryOn(error, info) : true;
+  };
+}
+
+type ErrorKind = NonNullable<RetryOptions['nonRetryable']>[number];
+
+function isOfKind(error: Error, kind: ErrorKind): boolean {
+  if (typeof kind === 'string') return error.name === kind || (error as { code?: unknown }).code === kind;
+  return typeof kind.prototype === 'object' && error instanceof kind;
 }
 
 export interface SimulatedProgress {
@@ -128,11 +186,13 @@ export function storedSimulation(stored: SimulatedProgress | undefined): Simulat
   }
 }
 
+export type RetryDecision = (error: Error, info: { attempt: number; maxAttempts: number }) => boolean;
+
 /** Options of one run, checked; the same object for all runs of a definition that give none. */
 export interface ResolvedRunOptions {
   policy: Policy;
   maxAttempts: number;
-  retryOn: RetryOptions['retryOn'];
+  retryOn: RetryDecision | undefined;
   priority: number;
   timeoutMs: number;
   countFrozen: boolean;
@@ -243,7 +303,7 @@ export class OptionTable {
   /** Queue and policy in one number, as Create takes them. */
   place(options: ResolvedRunOptions): number {
     const queue = options.queueName === undefined ? 0 : this.#queueNumber(options.queueName);
-    return queue | (this.#policyNumber(options.policy) << 16);
+    return queue | (this.policyNumber(options.policy) << 16);
   }
 
   #queueNumber(name: string): number {
@@ -259,7 +319,7 @@ export class OptionTable {
     this.#commands.push(P.CommandSetQueue, queue, P.QueueFieldConcurrency, 0, concurrency);
   }
 
-  #policyNumber(policy: Policy): number {
+  policyNumber(policy: Policy): number {
     const key = JSON.stringify(policy);
     const known = this.#policies.get(key);
     if (known !== undefined) return known;
@@ -272,7 +332,7 @@ export class OptionTable {
 
   /** As the core says, for tries within an attempt. Resolves when the core knows the policy. */
   async retryDelay(pump: PolicyPump, policy: Policy, failures: number, lastDelayMs: number): Promise<number> {
-    const number = this.#policyNumber(policy);
+    const number = this.policyNumber(policy);
     pump.wake();
     while (pump.open && Number.isNaN(pump.engine.retryDelay(number, 0, 0))) await new Promise<void>((resolve) => pump.defer(resolve));
     return pump.open ? pump.engine.retryDelay(number, failures, lastDelayMs) : Number.POSITIVE_INFINITY;
@@ -301,7 +361,10 @@ export function checkRunOptions(options: RunOptions, where: string): void {
     checkConcurrency(value as QueueOptions, name);
   };
   const checks = {
-    retry: (value: unknown) => void resolvePolicy(value as RetryOptions),
+    retry: (value: unknown) => {
+      resolvePolicy(value as RetryOptions);
+      retryDecision(value as RetryOptions);
+    },
     queue,
     priority: (value: unknown, name: string) => void wholeNumber(value, name, -(2 ** 31)),
     timeout: duration, countFrozen: checkBoolean, deadline: duration, ttl: duration, graceMs: duration,
@@ -329,15 +392,14 @@ export function resolveRunOptions(table: OptionTable, layers: readonly RunOption
     return value === undefined ? undefined : toMilliseconds(value, name);
   };
   for (const layer of layers) checkEach(layer, { countFrozen: checkBoolean, retry: checkRecord }, '');
-  const retry: RetryOptions = Object.assign({}, ...layers.map((layer) => layer.retry ?? {}).reverse());
-  dropContradictions(retry, layers);
+  const retry = mergeRetry(layers.map((layer) => layer.retry));
   const policy = resolvePolicy(retry);
   const queue = pick('queue');
   const priority = pick('priority');
   const resolved = {
     policy,
     maxAttempts: policy.maxAttempts,
-    retryOn: retry.retryOn,
+    retryOn: retryDecision(retry),
     priority: priority === undefined ? 0 : wholeNumber(priority, 'priority', -(2 ** 31)),
     timeoutMs: duration('timeout') ?? 0,
     countFrozen: pick('countFrozen') ?? false,
@@ -352,16 +414,6 @@ export function resolveRunOptions(table: OptionTable, layers: readonly RunOption
   const { priority: order, timeoutMs, countFrozen, deadlineMs, ttlMs, graceMs, delay } = resolved;
   const plain = !order && !timeoutMs && !countFrozen && !deadlineMs && !ttlMs && graceMs === undefined && delay === undefined;
   return { ...resolved, plain };
-}
-
-/** maxAttempts of a stronger layer replaces maxRetries of a weaker one, and the other way round. */
-function dropContradictions(merged: RetryOptions, layers: readonly RunOptions[]): void {
-  for (const { retry } of layers) {
-    if (retry?.maxAttempts === undefined && retry?.maxRetries === undefined) continue;
-    if (retry.maxAttempts === undefined) delete merged.maxAttempts;
-    if (retry.maxRetries === undefined) delete merged.maxRetries;
-    return;
-  }
 }
 
 /** When the run may start first; 0 for at once. */

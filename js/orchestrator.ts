@@ -11,8 +11,10 @@ import { Attempts, stopError } from './attempts.ts';
 import { type Clock, SystemClock } from './clock.ts';
 import { ContextServices } from './context/services.ts';
 import { Control } from './control.ts';
+import { Definitions } from './definition/definitions.ts';
+import type { Hooks } from './definition/hooks.ts';
 import { saveBlob } from './download.ts';
-import { ConfigurationError, DisposedError, InterruptedError, UnrecognizedTaskError } from './errors.ts';
+import { ConfigurationError, DisposedError, InterruptedError } from './errors.ts';
 import { EventLog } from './event-log.ts';
 import { clockJumpWords, KindClockJumped } from './event-words.ts';
 import { Intake } from './intake.ts';
@@ -30,13 +32,13 @@ import { Pump } from './pump.ts';
 import { seededRandom } from './random.ts';
 import { RunIndex } from './run-index.ts';
 import { Runs } from './runs.ts';
-import { type Definition, isTask, pageRegistry, Registry, watchBoth } from './registry.ts';
+import { type Definition, isTask } from './registry.ts';
 import { End, type Run, snapshotBytesOf } from './run.ts';
 import { Store } from './store.ts';
 import type { StorageEvent } from './storage.ts';
 import type {
   AggregateProgress, EventsOptions, ListFilter, LogLevel, OrchestratorApi, OrchestratorEvents, OrchestratorOptions, RecoveryReport, ResultPromise,
-  ResumePolicy, RunEvent, RunFilter, RunHandle, SendOptions, StorageState, Task, TaskCounts, TaskExecutor, TaskPage, TaskState, TriggerOptions,
+  ResumePolicy, RetryOptions, RunEvent, RunFilter, RunHandle, SendOptions, StorageState, Task, TaskCounts, TaskExecutor, TaskPage, TaskState, TriggerOptions,
 } from './types.ts';
 import { explain } from './view.ts';
 import { Waiting } from './waiting/waiting.ts';
@@ -61,9 +63,9 @@ export class Orchestrator implements OrchestratorApi {
   readonly intake: Intake;
   readonly outcomes = new Outcomes(this);
   readonly control = new Control(this);
-  readonly registry = new Registry();
   readonly waiting = new Waiting(this);
   readonly wait = this.waiting.tokens;
+  readonly definitions: Definitions;
   readonly table: OptionTable;
   /** undefined: nothing is kept beyond memory. */
   journal: Journal | undefined;
@@ -77,7 +79,6 @@ export class Orchestrator implements OrchestratorApi {
   /** Ended in this step, where nothing is kept beyond memory. */
   #unkept: Run[] = [];
   #disposed = false;
-  #stopWatching: () => void;
 
   constructor(options: OrchestratorOptions = {}) {
     checkOrchestratorOptions(options, 'createOrchestrator');
@@ -93,9 +94,9 @@ export class Orchestrator implements OrchestratorApi {
     this.table = new OptionTable(this.pump.commands);
     this.progress = new ProgressTracker(this);
     this.attempts = new Attempts(this);
-    this.waiting.define(this.registry, this.table);
     this.#lists = new Lists(this.#index, this);
-    this.#stopWatching = watchBoth(this.registry, (id) => this.#definitionAdded(id));
+    this.definitions = new Definitions(this);
+    this.waiting.define(this.definitions, this.table);
     for (const task of options.tasks ?? []) this.register(task);
     for (const [name, queue] of Object.entries(options.queues ?? {})) this.table.declareQueue(name, queue);
     this.opening = new Opening(this, session);
@@ -116,6 +117,7 @@ export class Orchestrator implements OrchestratorApi {
     this.#options = { ...this.#options, ...partial };
     this.intake.forgetPrepared();
     this.store.hearProgress(this.#options.onProgress);
+    if ('hooks' in partial) this.hooks.useOptions(partial.hooks);
     for (const task of partial.tasks ?? []) this.register(task);
     for (const [name, queue] of Object.entries(partial.queues ?? {})) this.table.declareQueue(name, queue);
     this.pump.wake();
@@ -124,24 +126,16 @@ export class Orchestrator implements OrchestratorApi {
   /** Makes a definition known here, so that runs of it survive reloads. */
   register(task: Task): void {
     if (!isTask(task)) refuse('register', 'given a task made by defineTask', task);
-    this.registry.add({ id: task.id, spec: task.spec, handler: task.spec.run });
+    this.definitions.add(task);
   }
 
   /** Makes an executor (or a way to make one) findable after a reload under its type. */
   registerExecutor(type: string, executor: TaskExecutor | (() => TaskExecutor)): void {
-    this.registry.addExecutor(type, executor);
+    this.definitions.addExecutor(type, executor);
   }
 
   definition(id: string): Definition | undefined {
-    return this.registry.get(id) ?? pageRegistry.get(id);
-  }
-
-  /** That of a task; one that is not known here yet, or with other code, is registered. */
-  definitionOfTask(task: Task): Definition {
-    const known = this.definition(task.id);
-    if (known?.spec === task.spec) return known;
-    this.register(task);
-    return this.definition(task.id)!;
+    return this.definitions.get(id);
   }
 
   definitionOf(run: Run): Definition | undefined {
@@ -149,22 +143,17 @@ export class Orchestrator implements OrchestratorApi {
     return this.definition(run.taskIdentifier);
   }
 
-  #definitionAdded(id: string): void {
-    this.intake.definitionsChanged();
-    this.waiting.cancellations.considerTask(id);
-    for (const run of this.pump.runs) {
-      if (!run || run.identifier !== id || run.end !== End.None) continue;
-      run.definition = undefined;
-      if (this.pump.open && (this.pump.engine.state(run.task) >>> 16) & P.HoldDefinitionMissing)
-        this.pump.commands.push(P.CommandRelease, run.task, P.HoldDefinitionMissing);
-    }
-    this.pump.wake();
+  /** Hooks of every task: `hooks.use({ onStart })`. */
+  get hooks(): Hooks {
+    return this.definitions.hooks;
   }
 
   missingDefinition(run: Run): void {
-    this.pump.commands.push(P.CommandHold, run.task, P.HoldDefinitionMissing);
-    this.attempts.interrupt(run, new UnrecognizedTaskError(`No task "${run.taskIdentifier}" is registered.`));
-    this.store.emit('warning', `Run ${run.id} waits: no task "${run.taskIdentifier}" is registered in this page.`);
+    this.definitions.missing(run);
+  }
+
+  changePolicy(run: Run, retry: RetryOptions): void {
+    this.intake.changePolicy(run, retry);
   }
 
   // Triggering
@@ -478,10 +467,11 @@ export class Orchestrator implements OrchestratorApi {
     if (this.#disposed) return;
     this.#disposed = true;
     this.onDisposed?.();
-    this.#stopWatching();
+    this.definitions.stopWatching();
     await this.ready.catch(() => {});
     this.attempts.close(new InterruptedError('The orchestrator was disposed.'));
     this.pump.drain();
+    await this.definitions.services.close();
     this.progress.dispose();
     const because = () => new DisposedError('The orchestrator was disposed; the run is found again by the next one.');
     for (const run of this.#index.each()) run.letGo(because);

@@ -3,14 +3,14 @@
  * Invariant: nothing is announced that was not acknowledged.
  */
 import { stopError } from './attempts.ts';
-import { clone, decode } from './codec.ts';
+import { decode } from './codec.ts';
 import { ExpiredError, OrchestratorError, QuarantinedError } from './errors.ts';
 import type { Orchestrator } from './orchestrator.ts';
-import { inputBytes, payloadBytes } from './payloads.ts';
+import { payloadBytes } from './payloads.ts';
 import * as P from './protocol.ts';
 import { End, type PayloadBytes, type Run } from './run.ts';
 import { deserializeError } from './serialize-error.ts';
-import type { OrchestratorOptions, TaskSpec, TaskState } from './types.ts';
+import type { OrchestratorOptions, TaskState } from './types.ts';
 import { taskState } from './view.ts';
 
 /** The codec's mark of a value that refers to blobs. */
@@ -32,38 +32,29 @@ export class Outcomes {
     if (run.extra.hidden) return this.#house.waiting.ended(run);
     if (run.end === End.Completed) this.#announceSuccess(run);
     else if (run.end === End.Failed) this.#announceFailure(run);
+    this.#house.definitions.ended(run);
     this.#house.control.askRetention();
   }
 
   #announceSuccess(run: Run): void {
     const { onComplete } = this.#house.getOptions();
-    const onSuccess = this.#specOf(run)?.onSuccess;
-    if (!onComplete && !onSuccess && !this.#house.store.has('complete')) return;
+    if (!onComplete && !this.#house.store.has('complete')) return;
     if (needsLoading(run)) this.#loadThenTell(run);
-    else this.#tellSuccess(run, onComplete, onSuccess);
+    else this.#tellSuccess(run, onComplete);
   }
 
   #loadThenTell(run: Run): void {
     this.outputOf(run).then(
-      () => this.#tellSuccess(run, this.#house.getOptions().onComplete, this.#specOf(run)?.onSuccess),
+      () => this.#tellSuccess(run, this.#house.getOptions().onComplete),
       (error) => this.#house.listenerFailed(error),
     );
   }
 
-  #tellSuccess(run: Run, onComplete: OrchestratorOptions['onComplete'], onSuccess: TaskSpec['onSuccess']): void {
-    const output = this.#outputNow(run);
-    if (onComplete || onSuccess) this.#callBack(run, output, onComplete, onSuccess);
-    this.#house.store.emit('complete', run.id, output);
-  }
-
-  #callBack(run: Run, output: unknown, onComplete: OrchestratorOptions['onComplete'], onSuccess: TaskSpec['onSuccess']): void {
+  #tellSuccess(run: Run, onComplete: OrchestratorOptions['onComplete']): void {
     const { store } = this.#house;
-    if (onSuccess) store.call(() => onSuccess({ input: this.#inputOf(run), output, state: run.state }));
+    const output = this.#outputNow(run);
     if (onComplete) store.call(() => onComplete(run.id, output));
-  }
-
-  #specOf(run: Run): TaskSpec | undefined {
-    return (run.definition ?? this.#house.definition(run.taskIdentifier))?.spec;
+    store.emit('complete', run.id, output);
   }
 
   /** At once, unless a result with blobs has to be loaded. */
@@ -83,16 +74,8 @@ export class Outcomes {
   #announceFailure(run: Run): void {
     const error = this.errorOf(run);
     const { onError } = this.#house.getOptions();
-    const onFailure = this.#specOf(run)?.onFailure;
-    if (onFailure) this.#house.store.call(() => onFailure({ input: this.#inputOf(run), error, state: run.state }));
     if (onError) this.#house.store.call(() => onError(run.id, error));
     this.#house.store.emit('error', run.id, error);
-  }
-
-  /** For callbacks; an input with files is not loaded again for them. */
-  #inputOf(run: Run): any {
-    if (!run.envelope) return clone(run.input, 'input');
-    return run.extra.blobIds ? undefined : decode(inputBytes(run.envelope));
   }
 
   stateOf(run: Run): TaskState {

@@ -31,6 +31,10 @@ export interface EnvelopeExtras {
   replayOf?: string;
   /** Of a child: its parent's id and that of the topmost one, what it was asked for under. */
   family?: { parent: string; root: string; key: string; depth: number; fingerprint: number };
+  /** The input is a pair: parsed, and as it was given. */
+  raw?: true;
+  /** Of the definition. */
+  version?: number | string;
 }
 
 export class PayloadArea {

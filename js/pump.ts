@@ -28,6 +28,7 @@ export interface PumpedAttempts {
   /** It asked to give its slot back, and keeps it. */
   waitRefused(run: Run): void;
   /** Woken, and in line for a slot. */
+  waited(run: Run): void;
   woken(run: Run): void;
   alarmRang(run: Run): void;
   stopping(run: Run, reason: number): void;
@@ -421,6 +422,9 @@ export class Pump {
         return this.#host.changed(run);
       case P.EventStepRecorded:
         return this.#recorded(run);
+      case P.EventWaited:
+        if (b === 0) this.#host.attempts.waited(run);
+        return this.#host.changed(run);
       case P.EventWoken:
         this.#host.attempts.woken(run);
         return this.#host.changed(run);
@@ -430,6 +434,9 @@ export class Pump {
         return;
       case P.EventStepsDropped:
         run.extra.history?.dropped(b);
+        return this.#host.changed(run);
+      case P.EventReleased:
+        this.#answer(run, P.CommandRelease);
         return this.#host.changed(run);
       case P.EventRejected:
         return this.#refuse(run, b);

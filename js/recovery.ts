@@ -7,6 +7,7 @@
  * the next opening.
  */
 import type { Engine } from './engine.ts';
+import { HoldTurn } from './holds.ts';
 import { checkRecovery } from './options.ts';
 import type { Orchestrator } from './orchestrator.ts';
 import * as P from './protocol.ts';
@@ -16,8 +17,6 @@ import { standing } from './view.ts';
 
 /** Reading this many ids takes a few milliseconds; then the page has its turn. */
 const runsPerTurn = 2000;
-/** A hold of ours: it waits for its turn. */
-export const HoldTurn = 1 << 4;
 
 /** Pushes what makes the runs of our journal go on. */
 export function recover(house: Orchestrator, engine: Engine, orderly: boolean): void {
@@ -59,6 +58,7 @@ function takeTurns(house: Orchestrator, runs: readonly Run[], index: number, sta
 /** Runs that waited for their turn when the last page ended, and whose turn nobody will call. */
 export function releaseLeftovers(house: Orchestrator): void {
   const { manual, staggerMs } = checkRecovery(house.getOptions().recovery);
+  if (house.pump.open) house.definitions.recoveredInputs.releaseAll();
   if (!house.pump.open || (!manual && staggerMs > 0)) return;
   for (const run of house.pump.heldRuns(HoldTurn).filter(isUnfinished)) house.pump.commands.push(P.CommandRelease, run.task, HoldTurn);
   house.pump.wake();

@@ -5,19 +5,20 @@
  * are code, and code is the page's. An orchestrator's own come first. The last definition of an id
  * counts, so that hot reloading works.
  */
-import { ConfigurationError } from './errors.ts';
-import { checkBoolean, checkEach, checkFunction, checkIdentifier, checkNames, checkText, describe, oneOf, refuse } from './checks.ts';
-import { checkRunOptions, specNames } from './options.ts';
-import { checkCancelOn } from './waiting/cancel-on.ts';
+import { checkIdentifier, refuse } from './checks.ts';
+import type { NamedSpec, Prepared } from './definition/spec.ts';
+import type { TaskHandler } from './definition/types.ts';
+import type { Task, TaskExecutor } from './types.ts';
 import { refuseReserved } from './waiting/internal.ts';
-import type { Task, TaskExecutor, TaskHandler, TaskSpec } from './types.ts';
 
 export interface Definition {
-  id: string;
-  spec: TaskSpec;
-  handler: TaskHandler;
+  readonly id: string;
+  readonly spec: NamedSpec;
+  readonly handler: TaskHandler;
+  /** undefined: it asks for nothing but to be run. */
+  readonly prepared: Prepared | undefined;
   /** Its runs are ours: no list or callback shows them. */
-  hidden?: boolean;
+  readonly hidden?: boolean;
 }
 
 type Watcher = (id: string) => void;
@@ -29,13 +30,6 @@ export class Registry {
   add(definition: Definition): void {
     this.#definitions.set(definition.id, definition);
     for (const watcher of [...this.#watchers]) watcher(definition.id);
-  }
-
-  /** @throws ConfigurationError */
-  addExecutor(type: string, executor: TaskExecutor | (() => TaskExecutor)): void {
-    checkExecutor(type, executor);
-    const run: TaskHandler = (input, ctx) => executorHandler(typeof executor === 'function' ? executor() : executor)(input, ctx);
-    this.add({ id: type, spec: { id: type, run }, handler: run });
   }
 
   get(id: string): Definition | undefined {
@@ -65,31 +59,7 @@ export function watchBoth(own: Registry, watcher: (id: string) => void): () => v
 }
 
 /** @throws ConfigurationError */
-export function checkSpec(spec: TaskSpec): void {
-  checkNames(spec, specNames, 'defineTask');
-  refuseReserved(checkIdentifier(spec.id, 'defineTask id'), 'defineTask id');
-  checkCancelOn(spec.cancelOn, spec.id);
-  if (typeof spec.run !== 'function')
-    throw new ConfigurationError(`defineTask "${spec.id}" needs run(input, ctx), a function, not ${describe(spec.run)}.`);
-  const where = `defineTask "${spec.id}"`;
-  checkEach(spec, specChecks, where);
-  checkRunOptions(spec, where);
-}
-
-const specChecks = {
-  description: checkText,
-  output: (value: unknown, where: string) => {
-    checkNames(value as object, ['nonEmpty'], where);
-    checkEach(value as object, { nonEmpty: checkBoolean }, where);
-  },
-  unawaited: (value: unknown, where: string) => oneOf(value, ['wait', 'detach', 'cancel', 'error'], where),
-  onDrift: (value: unknown, where: string) => oneOf(value, ['fail', 'restart', 'discard-tail', 'accept-new'], where),
-  onSuccess: checkFunction,
-  onFailure: checkFunction,
-};
-
-/** @throws ConfigurationError */
-function checkExecutor(type: unknown, executor: unknown): void {
+export function checkExecutor(type: unknown, executor: unknown): void {
   refuseReserved(checkIdentifier(type, 'registerExecutor type'), 'registerExecutor type');
   const hasExecute = typeof executor === 'object' && executor !== null && typeof (executor as TaskExecutor).execute === 'function';
   if (typeof executor !== 'function' && !hasExecute) refuse(`registerExecutor "${type}"`, 'given an executor, or a function that makes one', executor);

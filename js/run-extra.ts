@@ -20,6 +20,11 @@ export class RunExtra {
   /** The run this one repeats. */
   replayOf: string | undefined;
 
+  /** Of the code that accepted it. */
+  version: number | string | undefined;
+  /** What is kept of its input is a pair: parsed, and as it was given. */
+  keepsRaw = false;
+
   blobIds: string[] | undefined;
   /** Stored, and not attached in the core yet. */
   pendingBlobs: readonly BlobReference[] | undefined;

@@ -101,6 +101,10 @@ export class Run<Output = any, Id extends string = string> implements RunHandle<
 
   /** The input itself (memory), or the envelope it stands in (durable). */
   input: unknown;
+  /** What is kept is a pair: the parsed input, and what was given. */
+  keepsRaw = false;
+  /** Of the code that accepted it. */
+  version: number | string | undefined;
   envelope: PayloadBytes | undefined;
   output: unknown;
   outputPayload: PayloadBytes | undefined;

@@ -47,7 +47,7 @@ export class Runs {
     if (!(run instanceof Run)) throw new ConfigurationError(`There is no run "${id}" in this tab that could be replayed.`);
     const definition = run.definition ?? this.#house.definition(run.taskIdentifier);
     if (!definition) throw new UnrecognizedTaskError(`No task "${run.taskIdentifier}" is registered; "${id}" can't be replayed.`);
-    const input = 'payload' in options ? payload : await this.#house.attempts.inputOf(run);
+    const input = 'payload' in options ? payload : await this.#house.attempts.givenInputOf(run);
     const { name, metadata } = run.extra;
     return this.#house.intake.trigger(definition, input, { ...(name !== undefined && { name }), ...(metadata && { metadata }), ...given }, run.id);
   }

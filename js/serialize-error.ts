@@ -25,8 +25,27 @@ const PROPERTY_LIMITS: GraphOptions = {
 /** Fields of SerializedError, or handled by themselves. */
 const OWN_FIELDS = new Set(['name', 'message', 'stack', 'code', 'retryable', 'cause', 'errors', '__proto__']);
 
-export function serializeError(thrown: unknown): SerializedError {
-  return serialize(thrown, 0, new Set());
+/** The run in which an error was thrown. */
+export interface ErrorOrigin {
+  taskIdentifier: string;
+  runId: string;
+  attempt: number;
+}
+
+/** @param origin counts where the error does not say another: one that came from a child bears the child's */
+export function serializeError(thrown: unknown, origin?: ErrorOrigin): SerializedError {
+  const serialized = serialize(thrown, 0, new Set());
+  return origin && serialized.runId === undefined ? { ...serialized, ...origin } : serialized;
+}
+
+/** Says on the error itself where it was thrown, unless it says so already or can't be written to. */
+export function markOrigin(error: Error, origin: ErrorOrigin): void {
+  try {
+    if ('runId' in error || !Object.isExtensible(error)) return;
+    for (const [name, value] of Object.entries(origin)) set(error, name, value);
+  } catch {
+    // A proxy, or what looks like an error: its origin is not told.
+  }
 }
 
 function serialize(thrown: unknown, depth: number, above: Set<unknown>): SerializedError {
@@ -75,6 +94,10 @@ function describe(error: object, depth: number, above: Set<unknown>): Serialized
   const cause = read(error, 'cause');
   if (cause !== undefined && depth < MAX_CAUSES && !above.has(cause))
     serialized.cause = serialize(cause, depth + 1, above);
+  const runId = read(error, 'runId', 'string');
+  const attempt = read(error, 'attempt');
+  if (runId !== undefined && typeof attempt === 'number')
+    Object.assign(serialized, { taskIdentifier: clip(read(error, 'taskIdentifier', 'string') ?? '', 200), runId: clip(runId, 200), attempt });
   const data = properties(error, depth, above);
   const aggregated = depth < 2 ? aggregatedErrors(error, depth, above) : undefined;
   if (aggregated) data.errors = aggregated;
@@ -132,6 +155,21 @@ function aggregatedErrors(error: object, depth: number, above: Set<unknown>): Se
 
 type ErrorType = new (message: string, details?: { cause?: unknown }) => Error;
 let typesByCode: Map<string, ErrorType> | undefined;
+const registered = new Map<string, { prototype: object }>();
+
+/**
+ * Errors of this class come back from storage, workers and other tabs as instances of it, with their own
+ * properties; its constructor is not called. They are known by their `name`.
+ * @throws ConfigurationError for what is no class of errors, or a name that is taken
+ */
+export function registerError(type: { readonly prototype: Error; readonly name: string }, name: string = type?.name): void {
+  if (typeof type !== 'function' || !((type as { prototype: unknown }).prototype instanceof Error))
+    throw new errors.ConfigurationError(`registerError needs a class that extends Error, not ${String(type)}.`);
+  const other = registered.get(name);
+  if (typeof name !== 'string' || name === '' || (other && other !== type) || Object.hasOwn(BUILT_IN, name) || Object.hasOwn(errors, name))
+    throw new errors.ConfigurationError(`registerError can't use the name ${JSON.stringify(name)}: it is empty, taken, or one of ours or of the language. Give another: registerError(type, 'MyError').`);
+  registered.set(name, type);
+}
 
 /** Classes of js/errors.ts. */
 function typeFor(code: string): ErrorType | undefined {
@@ -158,10 +196,14 @@ function revive(serialized: SerializedError, depth: number): Error {
   const details = cause && depth <= MAX_CAUSES ? { cause: revive(cause, depth + 1) } : undefined;
   const error = construct(name, code, String(fields.message ?? ''), data, details, depth);
   if (error.name !== name) set(error, 'name', name);
+  const type = typeof code === 'string' && typeFor(code) ? undefined : registered.get(name);
+  if (type) Object.setPrototypeOf(error, type.prototype);
   if (typeof stack === 'string') set(error, 'stack', stack);
   if (code !== undefined && (error as any).code !== code) set(error, 'code', code, true);
   if (retryable !== undefined && (error as any).retryable !== retryable) set(error, 'retryable', retryable, true);
   assign(error, data);
+  const { taskIdentifier, runId, attempt } = fields;
+  if (typeof runId === 'string' && typeof attempt === 'number') markOrigin(error, { taskIdentifier: String(taskIdentifier), runId, attempt });
   return error;
 }
 
@@ -194,4 +236,22 @@ function assign(error: Error, data: unknown): void {
 
 function set(error: Error, key: string, value: unknown, enumerable = false): void {
   Object.defineProperty(error, key, { value, enumerable, writable: true, configurable: true });
+}
+
+/** One that can be read: getters and proxies may throw themselves. */
+function isSoundError(thrown: unknown): thrown is Error {
+  try {
+    return thrown instanceof Error && typeof thrown.message === 'string' && typeof thrown.name === 'string' && typeof thrown.stack !== 'object';
+  } catch {
+    return false;
+  }
+}
+
+/** Handlers may throw anything; people get an Error, with what was thrown as its cause. */
+export function toError(thrown: unknown): Error {
+  if (isSoundError(thrown)) return thrown;
+  const { message, name } = serializeError(thrown);
+  const error = new Error(message, { cause: thrown });
+  if (name) Object.defineProperty(error, 'name', { value: name, configurable: true, writable: true });
+  return error;
 }

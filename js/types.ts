@@ -3,11 +3,13 @@
  * `TaskState` is what `getTaskState(id)` gives, so its `id` is the run's.
  */
 import type { Clock } from './clock.ts';
-import type { LogEntry, TaskContext } from './context/types.ts';
-import type { CancelOn } from './waiting/types.ts';
+import type { LogEntry } from './context/types.ts';
+import type { TaskHooks } from './definition/hook-types.ts';
+import type { TaskContext, TaskSpec } from './definition/types.ts';
 import type { Durability, Storage, StorageEvent } from './storage.ts';
 
 export type * from './context/types.ts';
+export type { TaskContext, TaskHandler, TaskSpec } from './definition/types.ts';
 export type * from './waiting/types.ts';
 
 /** Milliseconds, or `'500ms' '10s' '5m' '1h' '2d' '1w' '1h30m'`, ISO 8601 (`PT5M`), or parts. */
@@ -40,8 +42,11 @@ export type TaskPhase =
   | 'quarantined' // was running in three crashes
   | 'cancelled';
 
-/** `missing-definition`: nothing is registered under `taskIdentifier` in this page. */
-export type BlockedReason = 'dependencies' | 'missing-definition' | 'missing-payload' | 'storage-full' | 'adoption' | 'recovery' | 'token';
+/**
+ * `missing-definition`: nothing is registered under `taskIdentifier` in this page. `schema-mismatch`: its
+ * input is from an earlier page, and today's schema refuses it; `error` says why. `token`: a wait token.
+ */
+export type BlockedReason = 'dependencies' | 'missing-definition' | 'schema-mismatch' | 'missing-payload' | 'storage-full' | 'adoption' | 'recovery' | 'token';
 
 export type ProgressSource = 'reported' | 'simulated' | 'estimated';
 
@@ -92,6 +97,8 @@ export interface TaskState<Result = any> {
   readonly hidden?: boolean;
   /** false while only memory knows it (storage `memory`, or not acknowledged yet). */
   readonly durable: boolean;
+  /** Of the code that accepted it, where its definition has one. */
+  readonly version?: number | string;
   /** Owned by this tab (true) or seen from another one. */
   readonly local: boolean;
 }
@@ -122,8 +129,10 @@ export interface RetryOptions {
   backoff?: BackoffKind | readonly Duration[];
   /** No attempt starts later than this after the first. */
   maxElapsed?: Duration;
-  /** false: this error is final. */
-  retryOn?: (error: Error, info: { attempt: number; maxAttempts: number }) => boolean;
+  /** false: this error is final. `retryable-only`: every error but RetryableError is. */
+  retryOn?: 'retryable-only' | ((error: Error, info: { attempt: number; maxAttempts: number }) => boolean);
+  /** Errors that are final, by class, name or `code`. */
+  nonRetryable?: readonly (string | (abstract new (...args: any[]) => unknown))[];
 }
 
 export interface QueueOptions {
@@ -190,31 +199,10 @@ export interface ProgressReport {
   step?: string;
 }
 
-export type TaskHandler<Input = any, Output = any> = (input: Input, ctx: TaskContext) => Output | Promise<Output>;
-
-export interface TaskSpec<Id extends string = string, Input = any, Output = any> extends RunOptions {
-  /** At most 128 bytes; found by it after a reload. */
-  id: Id;
-  description?: string;
-  run: TaskHandler<Input, Output>;
-  /** `nonEmpty`: a Blob or File without a byte is a failed attempt. */
-  output?: { nonEmpty?: boolean };
-  /** What happens to children whose promise the handler did not await. Default `wait`. */
-  unawaited?: 'wait' | 'detach' | 'cancel' | 'error';
-  /**
-   * When code that runs again goes another way than what is recorded: `fail` (default, DriftError),
-   * `restart` from the beginning, `discard-tail` from where it differs, `accept-new`: as the code says.
-   */
-  onDrift?: 'fail' | 'restart' | 'discard-tail' | 'accept-new';
-  /** Events that cancel its runs, wherever they stand. */
-  cancelOn?: readonly CancelOn<Input>[];
-  onSuccess?: (event: { input: Input; output: Output; state: TaskState<Output> }) => void;
-  onFailure?: (event: { input: Input; error: Error; state: TaskState<Output> }) => void;
-}
-
+/** `Input` is what `trigger` takes: before a schema has parsed it. */
 export interface Task<Id extends string = string, Input = any, Output = any> {
   readonly id: Id;
-  readonly spec: Readonly<TaskSpec<Id, Input, Output>>;
+  readonly spec: Readonly<TaskSpec<any, any, any, Id>>;
   trigger(input: Input, options?: TriggerOptions): RunHandle<Output, Id>;
   triggerAndWait(input: Input, options?: TriggerOptions): ResultPromise<Output, Id>;
 }
@@ -412,6 +400,8 @@ export interface OrchestratorOptions {
   onError?: (taskId: string, error: Error) => void;
   onProgress?: (taskId: string, progress: number) => void;
   onListenerError?: (error: unknown) => void;
+  /** Of every task, before the task's own. */
+  hooks?: TaskHooks;
   /** localStorage key of the seed's format, read once on first boot. Default `task_orchestrator_state`. */
   persistenceKey?: string;
   /**

@@ -3,9 +3,8 @@
  * Pure reading; nothing is kept here but the counts of one look.
  */
 import type { Engine } from './engine.ts';
+import { HoldOutside, HoldSchemaMismatch, HoldTurn } from './holds.ts';
 import * as P from './protocol.ts';
-import { HoldTurn } from './recovery.ts';
-import { HoldOutside } from './waiting/internal.ts';
 import { End, type Run } from './run.ts';
 import { noExtra } from './run-extra.ts';
 import type { BlockedReason, TaskPhase, TaskState, TaskStatus } from './types.ts';
@@ -33,6 +32,7 @@ function ended(engine: Engine, run: Standee, state: number): Standing {
 
 function blockedReason(holds: number): BlockedReason {
   if (holds & P.HoldDefinitionMissing) return 'missing-definition';
+  if (holds & HoldSchemaMismatch) return 'schema-mismatch';
   if (holds & P.HoldPayloadMissing) return 'missing-payload';
   if (holds & P.HoldStorage) return 'storage-full';
   if (holds & P.HoldImportUnconfirmed) return 'adoption';
@@ -56,7 +56,7 @@ function running(packed: number): Standing {
 function waitingToRun(engine: Engine, run: Standee, packed: number, state: number): Standing {
   const holds = packed >>> 16;
   if (packed & pausedBit) return paused(packed);
-  if (holds & P.HoldDefinitionMissing) return { status: 'paused', phase: 'blocked', reason: 'missing-definition' };
+  if (holds & (P.HoldDefinitionMissing | HoldSchemaMismatch)) return { status: 'paused', phase: 'blocked', reason: blockedReason(holds) };
   if (holds !== 0 || state === P.StateBlocked) return { status: 'pending', phase: 'blocked', reason: blockedReason(holds) };
   if (state === P.StateDelayed) {
     const retrying = engine.value(run.task, P.FieldFailures) > 0;
@@ -108,7 +108,7 @@ export function taskState(engine: Engine | undefined, run: Run, parts: ViewParts
   const over = where.status === 'completed' || where.status === 'failed' || where.status === 'cancelled';
   const dueAt = value(P.FieldDueAt);
   const stored = known ? value(P.FieldProgress) : Number.NaN;
-  const { name, metadata, progress: told, replayOf } = run.extra;
+  const { name, metadata, progress: told, replayOf, version } = run.extra;
   const progress = told && !Number.isNaN(told.value) ? told.value : stored;
   const state = {
     id: run.id,
@@ -138,6 +138,7 @@ export function taskState(engine: Engine | undefined, run: Run, parts: ViewParts
     metadata: metadata ?? emptyMetadata,
     replayOf,
     ...(run.extra.hidden && { hidden: true }),
+    version,
     durable: parts.durable,
     local: true,
   };
@@ -182,6 +183,8 @@ function blockedWords(engine: Engine, run: Run, state: TaskState): string {
   switch (state.reason) {
     case 'missing-definition':
       return `No task "${state.taskIdentifier}" is registered in this page. It starts as soon as defineTask({ id: "${state.taskIdentifier}", … }) or registerExecutor("${state.taskIdentifier}", …) runs.`;
+    case 'schema-mismatch':
+      return state.error?.message ?? "Today's schema of its task refuses its input.";
     case 'missing-payload':
       return 'The file it works on is gone from the browser storage.';
     case 'storage-full':

@@ -34,6 +34,8 @@ export class Parking {
   #answers = 0;
   /** At a safe point of a paused run. */
   #halted: Settlement[] = [];
+  /** Whoever waits from now on hears of it at once. */
+  #stopReason: Error | undefined;
 
   constructor(host: ParkingHost, attempt: number) {
     this.#host = host;
@@ -63,7 +65,7 @@ export class Parking {
 
   /** undefined: the run is not paused. */
   haltIfPaused(): Promise<void> | undefined {
-    if (!this.#host.paused) return undefined;
+    if (!this.#host.paused || this.#stopReason) return undefined;
     const halted = delivery();
     this.#halted.push(halted);
     if (!this.#away) this.#leave(1);
@@ -72,7 +74,8 @@ export class Parking {
 
   enter(): Settlement {
     const place = delivery();
-    this.#waits.add(place);
+    if (this.#stopReason) place.reject(this.#stopReason);
+    else this.#waits.add(place);
     this.#look();
     return place;
   }
@@ -152,6 +155,7 @@ export class Parking {
 
   /** Everything that waits hears that the attempt is stopped. */
   stop(reason: Error): void {
+    this.#stopReason = reason;
     for (const { reject } of [...this.#waits, ...this.#halted]) reject(reason);
     this.#waits.clear();
     this.#halted = [];

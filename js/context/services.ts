@@ -3,7 +3,9 @@
  * Invariant: whatever is recorded goes through `record`, in the order in which it is asked for.
  */
 import { blobIds, clone, decode, decodeWithBlobs, encode } from '../codec.ts';
-import { ConfigurationError, UnrecognizedTaskError } from '../errors.ts';
+import type { Validator } from '../definition/schema.ts';
+import { checkOf, issuesInWords } from '../definition/validation.ts';
+import { ConfigurationError, OutputValidationError, UnrecognizedTaskError } from '../errors.ts';
 import { type Entry, History } from '../history.ts';
 import type { StoredNote } from '../notes.ts';
 import type { Orchestrator } from '../orchestrator.ts';
@@ -179,7 +181,7 @@ export class ContextServices implements DurableHost, StepHost, ChildrenHost {
   // Children
 
   resolve(task: unknown): Definition {
-    if (isTask(task)) return this.#house.definitionOfTask(task as Task);
+    if (isTask(task)) return this.#house.definitions.of(task as Task);
     if (typeof task !== 'string') throw new ConfigurationError(`ctx.run needs a task made by defineTask, or the id of one, not ${describe(task)}.`);
     const definition = this.#house.definition(task);
     if (definition) return definition;
@@ -237,7 +239,9 @@ export class ContextServices implements DurableHost, StepHost, ChildrenHost {
   }
 
   async validate(schema: unknown, value: unknown, what: string): Promise<unknown> {
-    return validateStandard(schema, value, what);
+    const checked = await checkOf(schema as Validator, `The schema of the ${what}`)(value);
+    if (!checked.issues) return checked.value;
+    throw new OutputValidationError(`The ${what} does not fit its schema: ${issuesInWords(checked.issues)}`, { issues: checked.issues });
   }
 }
 
@@ -245,16 +249,4 @@ export class ContextServices implements DurableHost, StepHost, ChildrenHost {
 function fingerprint(input: unknown): number {
   const { bytes, blobs } = encode(input, 'input');
   return blobs?.length ? 0 : crc32(bytes) || 1;
-}
-
-interface StandardSchema {
-  '~standard': { validate(value: unknown): unknown };
-}
-
-async function validateStandard(schema: unknown, value: unknown, what: string): Promise<unknown> {
-  const standard = (schema as StandardSchema | null)?.['~standard'];
-  if (!standard) throw new ConfigurationError(`The schema of the ${what} is no Standard Schema (zod, valibot, arktype …).`);
-  const result = (await standard.validate(value)) as { value?: unknown; issues?: readonly { message: string }[] };
-  if (!result.issues) return result.value;
-  throw new Error(`The ${what} does not fit its schema: ${result.issues.map(({ message }) => message).join('; ')}`);
 }

@@ -6,7 +6,7 @@ import { ConfigurationError, OrchestratorError, RetryableError, StepTimeoutError
 import { toMilliseconds } from '../duration.ts';
 import { KeyPrefix, RecordKind } from '../history.ts';
 import { checkNames } from '../checks.ts';
-import { type Policy, resolvePolicy } from '../options.ts';
+import { type Policy, resolvePolicy, retryDecision } from '../options.ts';
 import { serializeError } from '../serialize-error.ts';
 import type { StepInfo, StepOptions } from '../types.ts';
 import type { Durable } from './durable.ts';
@@ -115,8 +115,8 @@ async function computeWithRetries<Value>(
 
 function isFinal(error: unknown, policy: Policy, options: StepOptions, failures: number): boolean {
   if (error instanceof OrchestratorError && !error.retryable) return true;
-  const { retryOn } = options.retry ?? {};
-  return retryOn !== undefined && !retryOn(error as Error, { attempt: failures, maxAttempts: policy.maxAttempts });
+  const mayRetry = retryDecision(options.retry ?? {});
+  return mayRetry !== undefined && !mayRetry(error as Error, { attempt: failures, maxAttempts: policy.maxAttempts });
 }
 
 async function delayOf(host: StepHost, error: unknown, policy: Policy, failures: number, lastDelayMs: number, nowMs: number): Promise<number> {

@@ -1,4 +1,5 @@
 /** The shapes of `ctx`: what a handler gets beside its input. */
+import type { Validator } from '../definition/schema.ts';
 import type { ContextWait, WaitForOptions, WaitPromise } from '../waiting/types.ts';
 import type { Duration, Instant, ProgressReport, RetryOptions, Task, TriggerOptions } from '../types.ts';
 
@@ -17,8 +18,8 @@ export interface StepOptions<Value = any> {
   retry?: RetryOptions;
   /** Per try. */
   timeout?: Duration;
-  /** A Standard Schema; what it gives is recorded. */
-  schema?: unknown;
+  /** A Standard Schema or a function, as a task's `output`; what it gives is recorded. */
+  schema?: Validator;
   /** Undoes the step when the run fails for good or is cancelled; the last step first. */
   compensate?: (value: Value) => unknown;
 }
@@ -88,8 +89,8 @@ export interface LogEntry {
   readonly attributes?: Record<string, unknown>;
 }
 
-/** What a handler gets beside its input. Frozen; closed when the attempt ends. */
-export interface TaskContext {
+/** What a handler gets beside its input and what its `setup` gave. Closed when the attempt ends. */
+export interface CoreContext {
   /** Aborted on cancel, timeout and hard pause; its reason is the typed error. */
   readonly signal: AbortSignal;
   readonly attempt: { readonly number: number; readonly max: number };
@@ -154,6 +155,8 @@ export interface TaskContext {
   emit(name: string, data?: unknown): void;
   /** 0-100, clamped, never going back within an attempt. */
   progress(report: number | ProgressReport): void;
+  /** What the task's `init` hook gave. */
+  readonly init?: any;
   /** Called when the grace period is over and the code is given up. */
   onAbandon(listener: () => void): void;
 }

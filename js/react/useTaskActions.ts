@@ -8,11 +8,11 @@ import { clip, isBlob, isolate } from './text.ts';
 /** What makes sense for this run now, in the order of the buttons. */
 export function actionsFor(state: TaskState, allow: Panel['allow']): ActionName[] {
   const names: ActionName[] = [];
-  const { status, phase } = state;
+  const { status, phase, reason } = state;
   const alive = !isEnded(state) && !isEnding(state);
   if (allow.download && status === 'completed' && isBlob(state.result)) names.push('download');
   if (status === 'failed' || status === 'cancelled') names.push('retry');
-  if (allow.pause && (phase === 'suspended' || phase === 'interrupted')) names.push('resume');
+  if (allow.pause && (phase === 'suspended' || phase === 'interrupted' || reason === 'schema-mismatch')) names.push('resume');
   if (allow.pause && alive && status !== 'paused') names.push('pause');
   if (allow.cancel && alive) names.push('cancel');
   if (allow.remove && isEnded(state)) names.push('remove');

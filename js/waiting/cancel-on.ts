@@ -7,7 +7,6 @@ import { toMilliseconds } from '../duration.ts';
 import { ConfigurationError } from '../errors.ts';
 import { checkNames, describe } from '../checks.ts';
 import type { Orchestrator } from '../orchestrator.ts';
-import { pageRegistry } from '../registry.ts';
 import { End, type Run } from '../run.ts';
 import { checkEventName, type StoredEvent } from './events.ts';
 import { checkMatch, matches } from './match.ts';
@@ -47,7 +46,7 @@ export class Cancellations {
 
   #tasksThatHear(name: string): Set<string> {
     const tasks = new Set<string>();
-    for (const id of [...this.#house.registry.ids(), ...pageRegistry.ids()]) if (this.#rules(id).some(({ event }) => event === name)) tasks.add(id);
+    for (const id of this.#house.definitions.ids()) if (this.#rules(id).some(({ event }) => event === name)) tasks.add(id);
     return tasks;
   }
 

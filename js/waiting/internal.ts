@@ -14,12 +14,10 @@ const reserved = 'holdfast:';
 export const hiddenQueue = 'holdfast:waiting';
 export const eventTask = 'holdfast:event';
 export const tokenTask = 'holdfast:token';
-/** A hold of ours: it waits for somebody outside. */
-export const HoldOutside = 1 << 5;
 
 function internal(id: string): Definition {
   const run = () => undefined;
-  return { id, hidden: true, handler: run, spec: { id, run, queue: hiddenQueue, simulateProgress: false } };
+  return { id, hidden: true, handler: run, prepared: undefined, spec: { id, run, queue: hiddenQueue, simulateProgress: false } };
 }
 
 export const internalDefinitions: readonly Definition[] = [internal(eventTask), internal(tokenTask)];

@@ -9,13 +9,14 @@ import { clone } from '../codec.ts';
 import { fromMessage, toMessage, type ValueMessage } from '../codec/message.ts';
 import { toMilliseconds } from '../duration.ts';
 import { CanceledError, ConfigurationError, DisposedError, WaitTimeoutError } from '../errors.ts';
+import { HoldOutside } from '../holds.ts';
 import { NoteKind } from '../notes.ts';
 import { checkIdentifier, checkNames, describe } from '../checks.ts';
 import type { Orchestrator } from '../orchestrator.ts';
 import * as P from '../protocol.ts';
 import { End, type Run } from '../run.ts';
 import type { CreatedToken, CreateTokenOptions, TaskState, TokenFilter, TokenState, TokenStatus, WaitPromise, WaitResult } from '../types.ts';
-import { HoldOutside, tokenTask } from './internal.ts';
+import { tokenTask } from './internal.ts';
 import { failed, fromWaitMessage, succeeded, toWaitMessage, type WaitMessage, waitPromise } from './outcome.ts';
 
 const optionNames = ['timeout', 'tags', 'idempotencyKey', 'idempotencyKeyTTL'];

@@ -7,10 +7,10 @@
  */
 import { fromMessage, toMessage, type ValueMessage } from '../codec/message.ts';
 import { toMilliseconds } from '../duration.ts';
+import type { Definitions } from '../definition/definitions.ts';
 import type { OptionTable } from '../options.ts';
 import type { Orchestrator } from '../orchestrator.ts';
 import * as P from '../protocol.ts';
-import type { Registry } from '../registry.ts';
 import type { Run } from '../run.ts';
 import { Cancellations } from './cancel-on.ts';
 import { Events, type SentEvent } from './events.ts';
@@ -40,8 +40,8 @@ export class Waiting {
   }
 
   /** Makes our own tasks and their queue known. */
-  define(registry: Registry, table: OptionTable): void {
-    for (const definition of internalDefinitions) registry.add(definition);
+  define(definitions: Definitions, table: OptionTable): void {
+    for (const definition of internalDefinitions) definitions.addInternal(definition);
     table.knownQueue(hiddenQueue);
   }
 

@@ -42,7 +42,7 @@ export function workerHandler<Input = any, Output = any>(
   const pool = new WorkerPool(create, size, name);
   const run = (input: Input, ctx: TaskContext) => pool.run(input, ctx) as Promise<Output>;
   // What ignores an abort is terminated after this long: a worker can be, a page's code can't.
-  return Object.assign(run, { graceMs: 1000, close: () => pool.close() });
+  return Object.assign(run, { inWorker: true, graceMs: 1000, close: () => pool.close() });
 }
 
 function defaultSize(): number {

@@ -3,7 +3,7 @@ import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { clone, encode } from '../../js/codec.ts';
 import * as errors from '../../js/errors.ts';
-import { deserializeError, serializeError } from '../../js/serialize-error.ts';
+import { deserializeError, markOrigin, registerError, serializeError } from '../../js/serialize-error.ts';
 
 function withThrowingGetters(): object {
   const fail = () => {
@@ -196,3 +196,71 @@ describe('deserializeError', () => {
     }
   });
 });
+
+describe('the origin of an error', () => {
+  const origin = { taskIdentifier: 'task', runId: 'run_1', attempt: 2 };
+
+  it('A5: is kept with it, and is not enumerable, so it is no data of its own', () => {
+    const back = deserializeError(encodedAndBack(serializeError(new errors.FatalError('x'), origin)));
+    expect(back).toMatchObject(origin);
+    expect(Object.keys(back)).not.toContain('runId');
+    expect(serializeError(back)).toMatchObject(origin);
+    const marked = new Error('y');
+    markOrigin(marked, origin);
+    expect(serializeError(marked)).toMatchObject({ ...origin, name: 'Error' });
+    expect(serializeError(marked).data).toBeUndefined();
+  });
+
+  it('A5: is the first one: an error that came from elsewhere says where from', () => {
+    const child = new Error('from a child');
+    markOrigin(child, { ...origin, runId: 'run_child' });
+    markOrigin(child, origin);
+    expect(serializeError(child, origin).runId).toBe('run_child');
+    expect(serializeError(new Error('parent', { cause: child }), origin)).toMatchObject({ runId: 'run_1', cause: { runId: 'run_child' } });
+  });
+
+  it('A5: leaves what an error calls by the same names alone, and errors that can’t be written to', () => {
+    const own = Object.assign(new Error('x'), { attempt: 'third', taskIdentifier: 7 });
+    expect(deserializeError(serializeError(own))).toMatchObject({ attempt: 'third', taskIdentifier: 7 });
+    for (const error of [Object.freeze(new Error('x')), new Proxy(new Error('x'), { has: () => { throw new Error('has'); } })])
+      expect(() => markOrigin(error, origin)).not.toThrow();
+    expect(deserializeError({ name: 'Error', message: 'x', runId: 3, attempt: '1' } as never)).not.toHaveProperty('runId');
+  });
+});
+
+describe('registerError', () => {
+  it('A5: brings errors of a class back as instances of it, without calling its constructor', () => {
+    class HttpError extends Error {
+      readonly status: number;
+      constructor(status: number) {
+        super(`HTTP ${status}`);
+        if (status === undefined) throw new TypeError('its constructor was called');
+        this.name = 'HttpError';
+        this.status = status;
+      }
+      get isGone() {
+        return this.status === 410;
+      }
+    }
+    registerError(HttpError);
+    registerError(HttpError);
+    const back = deserializeError(encodedAndBack(serializeError(new Error('outer', { cause: new HttpError(410) })))).cause as HttpError;
+    expect(back).toBeInstanceOf(HttpError);
+    expect(back).toMatchObject({ status: 410, isGone: true, message: 'HTTP 410', name: 'HttpError' });
+    expect(back.stack).toContain('HTTP 410');
+  });
+
+  it('A5: refuses what is no class of errors, and names that are taken', () => {
+    class Other extends Error {}
+    expect(() => registerError({} as never)).toThrow(errors.ConfigurationError);
+    expect(() => registerError(Map as never)).toThrow('a class that extends Error');
+    for (const name of ['HttpError', 'TypeError', 'FatalError', '']) expect(() => registerError(Other, name)).toThrow(errors.ConfigurationError);
+    registerError(Other, 'Another');
+    expect(deserializeError({ name: 'Another', message: 'x' })).toBeInstanceOf(Other);
+    expect(deserializeError({ name: 'Another', message: 'x', code: 'FATAL' })).toBeInstanceOf(errors.FatalError);
+  });
+});
+
+function encodedAndBack<Value>(value: Value): Value {
+  return clone(value, 'error');
+}

@@ -345,6 +345,30 @@ describe('a wait token', () => {
   });
 });
 
+describe('hooks of every task', () => {
+  it('hear nothing of events and tokens', async () => {
+    const heard: string[] = [];
+    const hear = (word: string) => ({ state, ctx }: { state?: { taskIdentifier: string }; ctx?: TaskContext }) => void heard.push(`${word} ${state?.taskIdentifier ?? ctx?.task.id}`);
+    const house = await open({ hooks: {
+      middleware: ({ ctx, next }) => {
+        heard.push(`middleware ${ctx.task.id}`);
+        return next();
+      },
+      onStart: hear('start'), onSuccess: hear('success'), onCancel: hear('cancel'), onComplete: hear('complete'),
+    } });
+    const { id } = await house.orchestrator.wait.createToken();
+    await house.orchestrator.send('x');
+    await house.orchestrator.wait.completeToken(id, 1);
+    await house.orchestrator.cancelTask((await house.orchestrator.wait.createToken()).id);
+    await house.clock.settle();
+    expect(heard).toEqual([]);
+    const task = waiting((ctx) => ctx.waitFor('x', { since: 'now' }).unwrap());
+    house.orchestrator.trigger(task, null);
+    await house.clock.settle();
+    expect(heard).toEqual([`middleware ${task.id}`, `start ${task.id}`]);
+  });
+});
+
 describe('cancelOn', () => {
   it('cancels what fits, queued or running, by its data and its input', async () => {
     const house = await open();

@@ -54,7 +54,7 @@ const runOptions: Record<string, Accepts> = {
 };
 const retryOptions: Record<string, Accepts> = {
   maxAttempts: fromOne, maxRetries: count, factor: (value) => fromOne(value), minDelayMs: duration, maxDelayMs: duration, maxElapsed: duration,
-  randomize: flag, jitter: nothing, backoff: nothing, retryOn: callable,
+  randomize: flag, jitter: nothing, backoff: nothing, retryOn: callable, nonRetryable: (value) => Array.isArray(value),
 };
 const queueOptions: Record<string, Accepts> = { concurrency: (value) => fromOne(value) || value === Number.POSITIVE_INFINITY };
 const simulation: Record<string, Accepts> = { intervalMs: nothing, maxIncrement: (value) => positive(value) && value <= 100, cap: (value) => positive(value) && value <= 99, curve: nothing };
@@ -76,7 +76,7 @@ const addEach = (prefix: string, known: Record<string, Accepts>, call: (given: a
 add('defineTask', nothing, (value) => defineTask(value));
 const define = (given: object) => defineTask({ id: 'wrong: defined', run: listener, ...given } as never);
 addEach('defineTask', {
-  id: someText, run: callable, description: text, onSuccess: callable, onFailure: callable, output: options, unawaited: nothing, onDrift: nothing, ...runOptions,
+  id: someText, run: callable, description: text, onSuccess: callable, onFailure: callable, output: (value) => callable(value) || options(value), input: callable, init: callable, onStart: callable, onComplete: callable, unawaited: nothing, onDrift: nothing, ...runOptions,
   // A queue's name is looked up when a run needs it.
   queue: someText,
 }, define);

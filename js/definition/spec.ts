@@ -1,0 +1,143 @@
+/**
+ * A spec as people write it → a definition that can be run: checked, its words brought to one, and what
+ * of it costs something prepared.
+ *
+ * Invariant: `prepared` is undefined for a task that asks for nothing of this room, so that such a task
+ * pays one look at it.
+ */
+import { ConfigurationError } from '../errors.ts';
+import { checkEach, checkIdentifier, checkNames, checkText, describe, oneOf } from '../checks.ts';
+import { checkRunOptions, runOptionNames } from '../options.ts';
+import type { Definition } from '../registry.ts';
+import type { TaskHooks } from './hook-types.ts';
+import { concernAttempts, hookNames, pickHooks } from './hooks.ts';
+import { checkCancelOn } from '../waiting/cancel-on.ts';
+import { refuseReserved } from '../waiting/internal.ts';
+import type { OutputOptions, Validator } from './schema.ts';
+import type { PreparedSetup } from './services.ts';
+import type { SetupScope, TaskHandler, TaskSpec, ValidationMoment } from './types.ts';
+import { type Check, checkOf, standardOf } from './validation.ts';
+
+export const specNames = [
+  ...runOptionNames, 'id', 'name', 'description', 'version', 'run', 'input', 'schema', 'validate', 'output', 'setup', 'teardown', 'unawaited', 'onDrift', 'cancelOn', ...hookNames,
+] as const;
+
+/** What a definition asks for beyond running its code. */
+export interface Prepared {
+  readonly input: Check | undefined;
+  readonly atDispatch: boolean;
+  readonly atRun: boolean;
+  readonly output: Check | undefined;
+  readonly nonEmpty: boolean;
+  readonly setup: PreparedSetup | undefined;
+  readonly hooks: TaskHooks | undefined;
+  /** Something is to be done around every attempt, also when nothing was recovered. */
+  readonly around: boolean;
+}
+
+/** A spec with its id in place. */
+export type NamedSpec = TaskSpec & { id: string };
+
+const preparations = new WeakMap<object, Prepared | 'none'>();
+
+const specChecks = {
+  description: checkText,
+  unawaited: (value: unknown, where: string) => oneOf(value, ['wait', 'detach', 'cancel', 'error'], where),
+  onDrift: (value: unknown, where: string) => oneOf(value, ['fail', 'restart', 'discard-tail', 'accept-new'], where),
+};
+
+/** @throws ConfigurationError naming what is wrong */
+export function nameSpec(given: TaskSpec): NamedSpec {
+  checkNames(given, specNames, 'defineTask');
+  const { id = given.name, name = id } = given;
+  if (id !== name) throw new ConfigurationError(`defineTask id ${describe(id)} and name ${describe(name)} differ; give one of the two.`);
+  refuseReserved(checkIdentifier(id, 'defineTask id'), 'defineTask id');
+  checkCancelOn(given.cancelOn, id!);
+  if (typeof given.run !== 'function')
+    throw new ConfigurationError(`defineTask "${id}" needs run(input, ctx), a function, not ${describe(given.run)}.`);
+  const where = `defineTask "${id}"`;
+  checkEach(given, specChecks, where);
+  checkRunOptions(given, where);
+  const { version } = given;
+  const isVersion = version === undefined || (typeof version === 'number' ? Number.isSafeInteger(version) && version >= 0 : typeof version === 'string' && version !== '' && version.length <= 128);
+  if (!isVersion) throw new ConfigurationError(`defineTask "${id}" version must be a whole number from 0 or a text of at most 128 characters, not ${describe(version)}.`);
+  return Object.freeze({ ...given, id: id! });
+}
+
+/** @throws ConfigurationError for schemas that are none */
+export function defineSpec(spec: NamedSpec): Definition {
+  let prepared = preparations.get(spec);
+  if (prepared === undefined) preparations.set(spec, (prepared = prepare(spec) ?? 'none'));
+  return { id: spec.id, spec, handler: spec.run, prepared: prepared === 'none' ? undefined : prepared };
+}
+
+/** Code under an id and nothing else. */
+export function plainDefinition(id: string, handler: TaskHandler): Definition {
+  return { id, spec: { id, run: handler }, handler, prepared: undefined };
+}
+
+function prepare(spec: NamedSpec): Prepared | undefined {
+  const where = `defineTask "${spec.id}"`;
+  if (spec.input !== undefined && spec.schema !== undefined) throw new ConfigurationError(`${where} has an input and a schema, which mean the same; give one of the two.`);
+  const validator = spec.input !== undefined ? spec.input : spec.schema;
+  const input = validator === undefined ? undefined : checkOf(validator, `${where} ${spec.input === undefined ? 'schema' : 'input'}`);
+  const moment = momentOf(spec.validate, where, input !== undefined);
+  const output = outputOf(spec.output, where);
+  const setup = setupOf(spec, where);
+  const hooks = pickHooks(spec, where);
+  if (!input && !output && !setup && !hooks) return undefined;
+  const atRun = input !== undefined && moment !== 'dispatch';
+  return {
+    input,
+    atDispatch: input !== undefined && moment !== 'run',
+    atRun,
+    output: output?.check,
+    nonEmpty: output?.nonEmpty ?? false,
+    setup,
+    hooks,
+    around: atRun || output !== undefined || setup !== undefined || (hooks !== undefined && concernAttempts(hooks)),
+  };
+}
+
+/** Of a task that asks for nothing, where something is asked of every task. */
+export const nothingPrepared: Prepared = {
+  input: undefined, atDispatch: false, atRun: false, output: undefined, nonEmpty: false, setup: undefined, hooks: undefined, around: false,
+};
+
+function momentOf(moment: ValidationMoment | undefined, where: string, hasSchema: boolean): ValidationMoment {
+  if (moment === undefined) return 'dispatch';
+  if (!['dispatch', 'run', 'both'].includes(moment))
+    throw new ConfigurationError(`${where} validate must be 'dispatch', 'run' or 'both', not ${describe(moment)}.`);
+  if (!hasSchema) throw new ConfigurationError(`${where} has validate: '${moment}' and nothing to validate by; give it an input.`);
+  return moment;
+}
+
+/** A schema is one by its `~standard`, a parser by being a function; every other object is options. */
+function outputOf(output: TaskSpec['output'], where: string): { check: Check | undefined; nonEmpty: boolean } | undefined {
+  if (output === undefined) return undefined;
+  if (standardOf(output) || typeof output === 'function') return { check: checkOf(output as Validator, `${where} output`), nonEmpty: false };
+  const options = output as OutputOptions;
+  checkNames(options, ['nonEmpty', 'schema'], `${where} output`);
+  const { nonEmpty = false, schema } = options;
+  if (typeof nonEmpty !== 'boolean') throw new ConfigurationError(`${where} output.nonEmpty must be true or false, not ${describe(nonEmpty)}.`);
+  if (!nonEmpty && schema === undefined) return undefined;
+  return { check: schema && checkOf(schema, `${where} output.schema`), nonEmpty };
+}
+
+const scopes: readonly SetupScope[] = ['task', 'run', 'process'];
+
+function setupOf({ setup, teardown, run }: NamedSpec, where: string): PreparedSetup | undefined {
+  if (teardown !== undefined && typeof teardown !== 'function') throw new ConfigurationError(`${where} teardown must be a function, not ${describe(teardown)}.`);
+  if (setup === undefined) {
+    if (teardown) throw new ConfigurationError(`${where} has a teardown and no setup.`);
+    return undefined;
+  }
+  if ((run as { inWorker?: boolean }).inWorker)
+    throw new ConfigurationError(`${where} has a setup, whose services can't be handed to a worker. Make them in the worker's file.`);
+  if (typeof setup === 'function') return { scope: 'task', run: setup };
+  checkNames(setup, ['scope', 'run'], `${where} setup`);
+  const { scope = 'task' } = setup;
+  if (!scopes.includes(scope)) throw new ConfigurationError(`${where} setup.scope must be 'task', 'run' or 'process', not ${describe(scope)}.`);
+  if (typeof setup.run !== 'function') throw new ConfigurationError(`${where} setup.run must be a function, not ${describe(setup.run)}.`);
+  return { scope, run: (info) => setup.run(info) };
+}

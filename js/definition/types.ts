@@ -1,0 +1,103 @@
+/**
+ * What `defineTask` takes. The type parameters of a spec that is annotated by hand are
+ * `TaskSpec<Input, Output, Services>`; `defineTask` infers them all.
+ */
+import type { CancelOn } from '../waiting/types.ts';
+import type { CoreContext, OrchestratorApi, OrchestratorOptions, RunOptions } from '../types.ts';
+import type { TaskHooks } from './hook-types.ts';
+import type { Given, OutputOptions, Parsed, Validator } from './schema.ts';
+
+/** `dispatch`: when it is triggered · `run`: before each attempt · `both`. */
+export type ValidationMoment = 'dispatch' | 'run' | 'both';
+
+/** What `setup` gave, as it stands in `ctx`. `undefined` in an annotation leaves it open. */
+export type ServicesIn<Services> = [Services] extends [undefined]
+  ? Record<string, any>
+  : [Services] extends [object]
+    ? Services
+    : unknown;
+
+export interface SetupInfo {
+  readonly orchestrator: OrchestratorApi;
+  readonly options: Readonly<OrchestratorOptions>;
+  readonly task: { readonly id: string; readonly version: number | string | undefined };
+  /** Of the scope `run` the run, of `process` the one at the top of its tree. */
+  readonly run?: { readonly id: string };
+}
+
+/** `undefined` in an annotation leaves open what is given. */
+export type SetupResult<Services> = [Services] extends [undefined] ? unknown : Services | Promise<Services>;
+
+/**
+ * `task`: once for a definition and orchestrator, until the code is replaced or the orchestrator closed ·
+ * `run`: for each run, until it ends · `process`: for each tree of runs, until the one at its top ends.
+ */
+export type SetupScope = 'task' | 'run' | 'process';
+
+export type Setup<Services> =
+  | ((info: SetupInfo) => SetupResult<Services>)
+  | { scope?: SetupScope; run(info: SetupInfo): SetupResult<Services> };
+
+/** In the way of a `setup` that gives what `ctx` has already. */
+export type Unreserved<Services> = unknown extends Services
+  ? unknown
+  : [Extract<keyof Services, keyof CoreContext>] extends [never]
+    ? unknown
+    : { setup: `ctx has "${Extract<keyof Services, keyof CoreContext> & string}" already` };
+
+/** What a handler gets beside its input. */
+export type TaskContext<Services = unknown> = CoreContext & ServicesIn<Services>;
+
+export type TaskHandler<Input = any, Output = any, Services = unknown> = (
+  input: Input,
+  ctx: TaskContext<Services>,
+) => Output | Promise<Output>;
+
+export interface TaskSpec<
+  Input = any,
+  Output = any,
+  Services = any,
+  Id extends string = string,
+  In extends Validator | undefined = Validator<any, Input> | undefined,
+  Out extends Validator | OutputOptions | undefined = Validator<any, Output> | OutputOptions<Validator<any, Output> | undefined> | undefined,
+> extends RunOptions, TaskHooks<NoInfer<Parsed<In, Input>>, NoInfer<Parsed<Out, Output>>, NoInfer<Services>> {
+  /** At most 128 bytes; found by it after a reload. */
+  id?: Id;
+  /** Another word for `id`; give one of the two. */
+  name?: Id;
+  description?: string;
+  /** Of the code: a whole number from 0 or a text. Kept with each run that it accepts. */
+  version?: number | string;
+  /**
+   * What its input has to be: a Standard Schema (zod, valibot, arktype, …), or a function that gives
+   * the parsed value or throws. `run` gets the parsed value.
+   */
+  input?: In;
+  /** Another word for `input`. */
+  schema?: In;
+  /** When the input is validated. Default `dispatch`. What an earlier page accepted is validated again in any case. */
+  validate?: ValidationMoment;
+  /**
+   * What its result has to be: a schema or function as for `input`, and then the parsed value is the
+   * result; or `{ nonEmpty, schema }`. A result that does not fit is a failed attempt, and retried.
+   */
+  output?: Out;
+  /**
+   * Gives services, which stand in `ctx` under their names. Runs before the first run that needs them, once
+   * for all that begin together. One that fails fails their attempts with SetupError; the next tries again.
+   * Jobs that are added to a queue like p-queue's are aborted with the attempt.
+   */
+  setup?: Setup<Services>;
+  /** At the end of the services' scope. Without it their `Symbol.asyncDispose` or `Symbol.dispose` is called. */
+  teardown?: (services: NoInfer<Services>) => unknown;
+  /** What happens to children whose promise the handler did not await. Default `wait`. */
+  unawaited?: 'wait' | 'detach' | 'cancel' | 'error';
+  /**
+   * When code that runs again goes another way than what is recorded: `fail` (default, DriftError),
+   * `restart` from the beginning, `discard-tail` from where it differs, `accept-new`: as the code says.
+   */
+  onDrift?: 'fail' | 'restart' | 'discard-tail' | 'accept-new';
+  /** Events that cancel its runs, wherever they stand. */
+  cancelOn?: readonly CancelOn<Parsed<In, Input>>[];
+  run: TaskHandler<Parsed<In, Input>, Given<Out, Output>, NoInfer<Services>>;
+}
