@@ -133,7 +133,7 @@ describe('an input', () => {
     const run = () => 1;
     const given = (spec: object) => () => defineTask({ id: 'bad', run, ...spec } as never);
     expect(given({ input: 'string' })).toThrow('defineTask "bad" input must be a Standard Schema');
-    expect(given({ schema: { parse: run, safeParse: run } })).toThrow('not ');
+    expect(given({ schema: { parse: run, safeParse: run } })).toThrow('a function that gives the parsed value, not {}');
     expect(given({ input: { '~standard': { version: 2, validate: run } } })).toThrow('version 2');
     expect(given({ input: run, schema: run })).toThrow('mean the same');
     expect(given({ input: run, validate: 'never' })).toThrow("'dispatch', 'run' or 'both', not \"never\"");
