@@ -151,6 +151,7 @@ export class Intake {
 
   #resolve(definition: Definition, options: TriggerOptions | undefined): ResolvedRunOptions {
     if (options && triggerChangesOptions(options)) {
+      if (typeof options.queue === 'object') this.#house.table.declareQueue(options.queue.name, options.queue);
       const resolved = resolveRunOptions(this.#house.table, [options, definition.spec, this.#defaults(), handlerDefaults(definition)]);
       return options.retry ? { ...resolved, ownPolicy: true } : resolved;
     }

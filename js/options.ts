@@ -274,13 +274,19 @@ export class OptionTable {
   checkQueue(queue: string | QueueOptions): string {
     if (typeof queue !== 'string') {
       checkNames(queue, queueNames, 'queue');
-      this.declareQueue(checkIdentifier(queue.name, 'queue.name'), queue);
+      // What a definition says was declared when it came; the last word on a queue is not that of who runs first.
+      if (!this.#queues.has(checkIdentifier(queue.name, 'queue.name'))) this.declareQueue(queue.name, queue);
       return queue.name;
     }
     if (this.#queues.has(queue)) return queue;
     throw new ConfigurationError(
       `There is no queue ${JSON.stringify(queue)}. Declare it: createOrchestrator({ queues: { ${JSON.stringify(queue)}: { concurrency: 5 } } }).`,
     );
+  }
+
+  /** undefined: nobody has declared it. */
+  concurrencyOf(name: string): number | undefined {
+    return this.#queues.get(name)?.concurrency;
   }
 
   /** @throws ConfigurationError */
@@ -357,7 +363,7 @@ export function checkRunOptions(options: RunOptions, where: string): void {
   const queue = (value: unknown, name: string) => {
     if (typeof value === 'string') return void checkIdentifier(value, name);
     checkNames(value as QueueOptions, queueNames, name);
-    checkIdentifier((value as QueueOptions).name, `${name}.name`);
+    refuseReserved(checkIdentifier((value as QueueOptions).name, `${name}.name`), `${name}.name`);
     checkConcurrency(value as QueueOptions, name);
   };
   const checks = {

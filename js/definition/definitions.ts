@@ -26,6 +26,8 @@ export class Definitions {
   readonly #house: Orchestrator;
   readonly #own = new Registry();
   readonly #stopWatching: () => void;
+  /** Queue → the task whose definition spoke last of it. */
+  readonly #queueOwners = new Map<string, string>();
   readonly recoveredInputs: RecoveredInputs;
   readonly services: Services;
   readonly hooks: Hooks;
@@ -39,6 +41,7 @@ export class Definitions {
     this.hooks.useOptions(house.getOptions().hooks);
     this.lifecycle = new Lifecycle(this);
     this.#stopWatching = watchBoth(this.#own, (id) => this.#added(id));
+    for (const id of pageRegistry.ids()) this.#declareQueue(id);
   }
 
   get clock() {
@@ -86,8 +89,24 @@ export class Definitions {
     return this.get(task.id)!;
   }
 
+  /** Known before a run needs it: runs of a journal too get the limit that the code says now, and others may name it. */
+  #declareQueue(id: string): void {
+    const queue = this.get(id)?.spec.queue;
+    if (typeof queue !== 'object') return;
+    const { table } = this.#house;
+    const former = this.#queueOwners.get(queue.name);
+    const before = table.concurrencyOf(queue.name);
+    table.declareQueue(queue.name, queue);
+    const now = table.concurrencyOf(queue.name)!;
+    this.#queueOwners.set(queue.name, id);
+    if (former === undefined || former === id || before === now) return;
+    const words = [before, now].map((limit) => limit || 'no limit');
+    this.#house.warn(`Queue "${queue.name}" has two limits: ${words[0]} by task "${former}", ${words[1]} by task "${id}". The latter counts; declare it once.`);
+  }
+
   #added(id: string): void {
     const { pump } = this.#house;
+    this.#declareQueue(id);
     this.#house.intake.definitionsChanged();
     this.#house.waiting.cancellations.considerTask(id);
     this.services.replaced(id, this.get(id)?.spec);

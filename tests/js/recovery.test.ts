@@ -199,6 +199,40 @@ describe('after a crash', () => {
     expect(next.orchestrator.counts()).toMatchObject({ running: 2, pending: 2 });
     expect(more.status).toBe('running');
   });
+
+  it.each([[4, 1], [1, 4]])('a queue that a definition declares has the limit that the code says now: %d before, %d now', async (before, now) => {
+    const define = (concurrency: number) => defineTask({ id: 'limited', queue: { name: 'limited', concurrency }, run: () => new Promise(() => {}) });
+    const first = define(before);
+    const house = await open({ tasks: [first] });
+    const runs = Array.from({ length: 6 }, (_, n) => house.orchestrator.trigger(first, n));
+    await Promise.all(runs.map((run) => run.accepted));
+    await house.clock.settle();
+    expect(house.orchestrator.counts()).toMatchObject({ running: before });
+    const next = await house.crash({ tasks: [define(now)] });
+    houses.push(next);
+    await next.clock.settle();
+    expect(next.orchestrator.counts()).toMatchObject({ running: now });
+  });
+
+  it('a queue that one definition declares is there for all others from the start; two limits are told, and the later counts', async () => {
+    const run = () => new Promise(() => {});
+    defineTask({ id: 'declares', queue: { name: 'shared', concurrency: 2 }, run });
+    const names = defineTask({ id: 'names', queue: 'shared', run });
+    const house = await open();
+    const warnings: string[] = [];
+    house.orchestrator.on('warning', (message) => warnings.push(message));
+    for (let n = 0; n < 6; n++) house.orchestrator.trigger(names, n);
+    await house.clock.settle();
+    expect(house.orchestrator.counts()).toMatchObject({ running: 2 });
+    const wider = defineTask({ id: 'wider', queue: { name: 'shared', concurrency: 4 }, run });
+    await house.clock.settle();
+    expect(house.orchestrator.counts()).toMatchObject({ running: 4 });
+    expect(warnings).toEqual([expect.stringMatching(/"shared" has two limits: 2 by task "declares", 4 by task "wider"/)]);
+    house.orchestrator.trigger(names, 6);
+    house.orchestrator.trigger(wider, 7);
+    await house.clock.settle();
+    expect(house.orchestrator.counts()).toMatchObject({ running: 4 });
+  });
 });
 
 describe('the journal', () => {
