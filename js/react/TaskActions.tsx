@@ -1,4 +1,5 @@
 'use client';
+import { useEffect, useRef } from 'react';
 import type { TaskState } from '../types.ts';
 import { Icon, type IconName } from './Icon.tsx';
 import { type ActionName, type TaskRowApi, usePanel } from './panel.ts';
@@ -41,10 +42,29 @@ function ActionButton({ action, state, onClick }: ActionButtonProps) {
   );
 }
 
+/** A click that was meant for the button that stood here just now. */
+const slipMs = 700;
+
+/** False for a moment after Remove has come where Cancel was: nobody deletes by clicking twice, or a blink too late. */
+function useRemoveGuard(removable: boolean): () => boolean {
+  const was = useRef(removable);
+  const sinceMs = useRef(Number.NEGATIVE_INFINITY);
+  useEffect(() => {
+    if (was.current === removable) return;
+    was.current = removable;
+    sinceMs.current = performance.now();
+  }, [removable]);
+  return () => performance.now() - sinceMs.current >= slipMs;
+}
+
 /** The buttons that make sense for this run now. */
 export function TaskActions({ state, row }: { state: TaskState; row: TaskRowApi }) {
   const { part, renderActions } = usePanel();
   const own = renderActions?.(state, row);
+  const mayRemove = useRemoveGuard(row.actions.includes('remove'));
+  const perform = (action: ActionName) => {
+    if (action !== 'remove' || mayRemove()) void row.perform(action);
+  };
   if (row.actions.length === 0 && !own) return null;
   return (
     <div className={part('actions', 'hf-actions')}>
@@ -54,7 +74,7 @@ export function TaskActions({ state, row }: { state: TaskState; row: TaskRowApi 
           key={keys[action] ?? action}
           action={action}
           state={state}
-          onClick={() => void row.perform(action)}
+          onClick={() => perform(action)}
         />
       ))}
     </div>
