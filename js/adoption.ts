@@ -138,6 +138,8 @@ export class Adoption {
     try {
       const log = await dead.read();
       if (contentLength(log) > 0) await this.#move(dead, log);
+      // A crash while it was being emptied leaves what looks like a log, which runs would wait for to be taken over.
+      else await dead.replace(new Uint8Array(0));
     } finally {
       this.#stage = 'it is being closed';
       await dead.close();

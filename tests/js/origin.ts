@@ -85,7 +85,8 @@ export class Origin {
   readonly clock = new TestClock();
   readonly locks = new Locks();
   readonly tabs: Tab[] = [];
-  readonly #shared = memory();
+  /** What lies in the storage, behind the tabs' backs. */
+  readonly disk = memory();
   readonly #channels = new Set<{ tab: Tab; name: string; deliver(data: unknown): void }>();
   /** Asked before each storage operation. */
   onOperation: (operation: Operation) => unknown = () => undefined;
@@ -125,7 +126,7 @@ export class Origin {
 
   /** A tab that has begun to open. */
   begin(options: OrchestratorOptions = {}): Tab {
-    const tab = new Tab(this, this.#shared, options);
+    const tab = new Tab(this, this.disk, options);
     this.tabs.push(tab);
     return tab;
   }

@@ -257,6 +257,28 @@ describe('an adoption that can not go on', () => {
     await origin.open();
   });
 
+  it('a slot that only looks as if something were in it keeps no run waiting: a crash left it while it was being emptied', async () => {
+    const taker = await origin.open();
+    const one = await origin.open();
+    const runs = [...(await startWork(taker)), ...(await startWork(one))];
+    let emptied = false;
+    origin.onOperation = ({ tab, name, slot }) => {
+      if (tab !== taker) return;
+      if (emptied && name !== 'replace') taker.kill();
+      if (name === 'replace' && slot === one.slot) emptied = true;
+    };
+    one.kill();
+    await origin.clock.settle();
+    expect(taker.dead).toBe(true);
+    origin.onOperation = () => undefined;
+    const leftover = await origin.disk.openSlot(one.slot);
+    await leftover.append(new Uint8Array(64));
+    await origin.open();
+    await origin.clock.advance(20_000);
+    expectAllOnce(runs);
+    expect(await origin.disk.occupiedSlots()).toEqual([taker.slot]);
+  });
+
   it('a tab whose core is being rebuilt does not say what it has: what is asked again then is its own', async () => {
     const before = await origin.open();
     const later = before.orchestrator.trigger(quick, 1, { delay: 3_600_000 });
