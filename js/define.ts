@@ -1,5 +1,6 @@
 /** Task definitions, and the functions that work on the page's default orchestrator. */
 import { checkRecord, checkText } from './checks.ts';
+import { checkOrchestratorOptions } from './options.ts';
 import { setDefaultStorages } from './opening.ts';
 import { Orchestrator } from './orchestrator.ts';
 import type { Given, OutputOptions, Parsed, Validator } from './definition/schema.ts';
@@ -44,6 +45,7 @@ export function createOrchestrator(options: OrchestratorOptions = {}): Orchestra
   checkText(id, 'createOrchestrator id');
   const known = orchestrators.get(id);
   if (known && !known.disposed) {
+    checkOrchestratorOptions(options, 'createOrchestrator');
     known.setOptions(options);
     return known;
   }

@@ -151,8 +151,8 @@ export class Intake {
 
   #resolve(definition: Definition, options: TriggerOptions | undefined): ResolvedRunOptions {
     if (options && triggerChangesOptions(options)) {
-      if (typeof options.queue === 'object') this.#house.table.declareQueue(options.queue.name, options.queue);
       const resolved = resolveRunOptions(this.#house.table, [options, definition.spec, this.#defaults(), handlerDefaults(definition)]);
+      if (typeof options.queue === 'object') this.#house.table.declareQueue(options.queue.name, options.queue);
       return options.retry ? { ...resolved, ownPolicy: true } : resolved;
     }
     if (this.#lastPrepared?.definition === definition) return this.#lastPrepared.options;

@@ -284,11 +284,6 @@ export class OptionTable {
     );
   }
 
-  /** undefined: nobody has declared it. */
-  concurrencyOf(name: string): number | undefined {
-    return this.#queues.get(name)?.concurrency;
-  }
-
   /** @throws ConfigurationError */
   declareQueue(name: string, options: Omit<QueueOptions, 'name'>): void {
     refuseReserved(checkIdentifier(name, 'queue name'), 'queue name');

@@ -5,7 +5,7 @@
 // pages that were computed again although their result had been stored; it must be 0.
 // A file that can't be processed: exit 1 and one sentence on stderr.
 import { accessSync, constants, existsSync, statSync, writeFileSync } from 'node:fs';
-import { basename, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { strFromU8, unzipSync } from 'fflate';
 import { Browser, pause } from '../demo/check/browser.mjs';
 import { acknowledgePath, Ledger, resultPath } from '../demo/check/ledger.mjs';
@@ -21,7 +21,7 @@ function parse(args) {
   const rest = [...args];
   const value = (name) => {
     const next = rest.shift();
-    if (next === undefined) throw new Complaint(`${name} needs a value: npm start -- --check FILE.pdf [--kill N] [--out FILE.zip]`);
+    if (next === undefined || next === '' || (next.startsWith('--') && !existsSync(next))) throw new Complaint(`${name} needs a value: npm start -- --check FILE.pdf [--kill N] [--out FILE.zip]`);
     return next;
   };
   while (rest.length > 0) {
@@ -36,9 +36,22 @@ function parse(args) {
   if (options.kill !== undefined && !(Number.isInteger(options.kill) && options.kill >= 0)) throw new Complaint('--kill needs a whole number from 0.');
   // npm runs this in the project's directory; a relative path is meant from where the person is.
   const from = process.env.INIT_CWD ?? process.cwd();
-  if (options.out !== undefined) options.out = resolve(from, options.out);
+  if (options.out !== undefined) options.out = checkOut(resolve(from, options.out));
   if (existsSync(resolve(from, options.file))) options.file = resolve(from, options.file);
   return options;
+}
+
+/** Said before the work is done, not after it. */
+function checkOut(file) {
+  const directory = dirname(file);
+  if (!statSync(directory, { throwIfNoEntry: false })?.isDirectory()) throw new Complaint(`--out: there is no directory "${directory}".`);
+  if (statSync(file, { throwIfNoEntry: false })?.isDirectory()) throw new Complaint(`--out: "${file}" is a directory; name a file in it.`);
+  try {
+    accessSync(existsSync(file) ? file : directory, constants.W_OK);
+  } catch {
+    throw new Complaint(`--out: "${file}" can't be written: permission denied.`);
+  }
+  return file;
 }
 
 function checkFile(file) {

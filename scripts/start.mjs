@@ -7,8 +7,12 @@ import { setup } from './setup.mjs';
 const args = process.argv.slice(2);
 const checks = args.includes('--check');
 const at = args.indexOf('--port');
-if (at >= 0 && !/^\d+$/.test(args[at + 1] ?? '')) {
+const isPort = (word) => /^\d+$/.test(word ?? '') && Number(word) < 65_536;
+const unknown = checks ? undefined : args.find((word, index) => index !== at && (at < 0 || index !== at + 1));
+if (unknown !== undefined || (at >= 0 && !isPort(args[at + 1]))) {
+  if (unknown !== undefined) process.stderr.write(`"${unknown}" is not understood\n`);
   process.stderr.write('usage: npm start -- --port NUMBER\n');
+  if (unknown !== undefined) process.stderr.write('       npm start -- --check FILE.pdf [--kill N] [--out FILE.zip]\n');
   process.exit(2);
 }
 endOnFailure();

@@ -27,7 +27,7 @@ export class Definitions {
   readonly #own = new Registry();
   readonly #stopWatching: () => void;
   /** Queue → the task whose definition spoke last of it. */
-  readonly #queueOwners = new Map<string, string>();
+  readonly #queueOwners = new Map<string, { id: string; limit: number }>();
   readonly recoveredInputs: RecoveredInputs;
   readonly services: Services;
   readonly hooks: Hooks;
@@ -93,15 +93,12 @@ export class Definitions {
   #declareQueue(id: string): void {
     const queue = this.get(id)?.spec.queue;
     if (typeof queue !== 'object') return;
-    const { table } = this.#house;
+    this.#house.table.declareQueue(queue.name, queue);
+    const limit = queue.concurrency ?? queue.concurrencyLimit ?? Number.POSITIVE_INFINITY;
     const former = this.#queueOwners.get(queue.name);
-    const before = table.concurrencyOf(queue.name);
-    table.declareQueue(queue.name, queue);
-    const now = table.concurrencyOf(queue.name)!;
-    this.#queueOwners.set(queue.name, id);
-    if (former === undefined || former === id || before === now) return;
-    const words = [before, now].map((limit) => limit || 'no limit');
-    this.#house.warn(`Queue "${queue.name}" has two limits: ${words[0]} by task "${former}", ${words[1]} by task "${id}". The latter counts; declare it once.`);
+    this.#queueOwners.set(queue.name, { id, limit });
+    if (!former || former.id === id || former.limit === limit) return;
+    this.#house.warn(`Queue "${queue.name}" has two limits: ${former.limit} by task "${former.id}", ${limit} by task "${id}". The latter counts; declare it once.`);
   }
 
   #added(id: string): void {

@@ -4,6 +4,7 @@ import type { TaskState } from '../types.ts';
 import { Icon, type IconName } from './Icon.tsx';
 import { type ActionName, type TaskRowApi, usePanel } from './panel.ts';
 import { clip } from './text.ts';
+import { now } from './useNow.ts';
 
 const icons: Record<ActionName, IconName> = {
   pause: 'pause',
@@ -52,9 +53,10 @@ function useRemoveGuard(removable: boolean): () => boolean {
   useEffect(() => {
     if (was.current === removable) return;
     was.current = removable;
-    sinceMs.current = performance.now();
+    sinceMs.current = now();
   }, [removable]);
-  return () => performance.now() - sinceMs.current >= slipMs;
+  // The time may be set back meanwhile.
+  return () => Math.abs(now() - sinceMs.current) >= slipMs;
 }
 
 /** The buttons that make sense for this run now. */

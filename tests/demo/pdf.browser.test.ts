@@ -89,4 +89,11 @@ describe('A file that is no PDF ends with exit 1 and one sentence', () => {
   ])('%s', async (_, path, sentence) => {
     expect(await check(path)).toEqual({ code: 1, stdout: '', stderr: `${sentence}\n` });
   });
+
+  it('a place where the result can not be written is said before the work is done', async () => {
+    const file = writeFile(directory, 'whole.pdf', new Uint8Array(1));
+    const nowhere = join(directory, 'nowhere');
+    expect(await check(file, '--out', join(nowhere, 'a.zip'))).toEqual({ code: 1, stdout: '', stderr: `--out: there is no directory "${nowhere}".\n` });
+    expect(await check(file, '--out', directory)).toEqual({ code: 1, stdout: '', stderr: `--out: "${directory}" is a directory; name a file in it.\n` });
+  });
 });

@@ -89,4 +89,10 @@ describe('npm start', () => {
     const { status, stdout, stderr } = spawnSync('npm', ['start', '--', '--port', 'nonsense'], { cwd: root, encoding: 'utf8' });
     expect({ status, stdout, stderr }).toEqual({ status: 2, stdout: '', stderr: 'usage: npm start -- --port NUMBER\n' });
   });
+
+  it.each([['--chek', 'a.pdf'], ['a.pdf'], ['--port', '99999'], ['--port', '8080', 'more']])('serves nothing for words that it does not know: %s %s', (...words) => {
+    const { status, stdout, stderr } = spawnSync(process.execPath, ['scripts/start.mjs', ...words], { cwd: root, encoding: 'utf8' });
+    expect([status, stdout]).toEqual([2, '']);
+    expect(stderr).toContain('usage: npm start -- --port NUMBER');
+  });
 });
