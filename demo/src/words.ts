@@ -42,6 +42,8 @@ const en = {
   storing: (name: string, more: number) =>
     `Storing ${name} on this device${more > 0 ? ` (${more} more to follow)` : ''}. Keep this tab open until that is done.`,
   refused: (name: string, why: string) => `${name} was not accepted. ${why}`,
+  problems: (name: string, count: number) =>
+    `${name} is done, but not all of it was right (${count} ${count === 1 ? 'problem' : 'problems'}); report.json in the result says what was left out or changed.`,
   folder: (name: string) => `${name} is a folder; drop its files.`,
   dismiss: 'Dismiss',
   processing: (name: string) => `Processing: ${name}`,
@@ -101,6 +103,8 @@ const fr: typeof en = {
   storing: (name, more) =>
     `Enregistrement de ${name} sur cet appareil${more > 0 ? ` (encore ${more} à suivre)` : ''}. Gardez cet onglet ouvert jusque-là.`,
   refused: (name, why) => `${name} n’a pas été accepté. ${why}`,
+  problems: (name, count) =>
+    `${name} est terminé, mais tout n’y était pas correct (${count} ${count === 1 ? 'problème' : 'problèmes'}) ; report.json, dans le résultat, dit ce qui a été omis ou changé.`,
   folder: (name) => `${name} est un dossier ; déposez ses fichiers.`,
   dismiss: 'Fermer',
   processing: (name) => `Traitement : ${name}`,

@@ -94,8 +94,10 @@ describe('Resuming', () => {
 
   it('counts a problem once, wherever parts are cut', async () => {
     const lines = Array.from({ length: 300 }, (_, index) => (index % 3 === 0 ? `{broken ${index}` : JSON.stringify({ index, text: 'x'.repeat(60) })));
-    const { report } = await run(named('a.ndjson', lines.join('\n')), { partBytes: 1024 });
+    const ctx = plainContext();
+    const { report } = await run(named('a.ndjson', lines.join('\n')), { partBytes: 1024 }, ctx);
     expect(report).toMatchObject({ problems: 100, elementsWritten: 200 });
+    expect(ctx.emitted).toEqual([['problems', { fileName: 'a.ndjson', count: 100 }]]);
     expect(report.problemList.map((problem: { line: number }) => problem.line)).toEqual(Array.from({ length: 100 }, (_, index) => index * 3 + 1));
   });
 });

@@ -36,6 +36,7 @@ it('a name of 300 characters is cut at whole characters, below what file systems
 it('a name stands in a sentence on one line and not too long', () => {
   expect(shownName('a\nb\u202ec.pdf')).toBe('a b c.pdf');
   expect(shownName(`${'x'.repeat(300)}.pdf`)).toBe(`${'x'.repeat(50)}…${'x'.repeat(16)}.pdf`);
+  expect(shownName(`${'x'.repeat(300)}.pdf`, 40)).toBe(`${'x'.repeat(25)}…${'x'.repeat(6)}.pdf`);
   expect(shownName('../../x.pdf')).toBe('../../x.pdf');
 });
 

@@ -133,6 +133,17 @@ describe('The shell', () => {
   });
 });
 
+it('a JSON file that was not all right is done, and the page says that it was not', async () => {
+  const { page } = await opened({}, '#/json');
+  const upload = (name: string, text: string) => page.locator('input[type=file]').setInputFiles({ name, mimeType: 'application/x-ndjson', buffer: Buffer.from(text) });
+  await upload('right.ndjson', '{"a":1}\n');
+  await upload('broken.ndjson', '{"a":1}\n{"a":2,}\nnot json\n{"b":4}\n');
+  await expect.poll(() => page.locator('.notice').allTextContents(), { timeout: 30_000 }).toEqual([
+    expect.stringMatching(/^broken\.ndjson is done, but not all of it was right \(2 problems\); report\.json/),
+  ]);
+  await page.context().close();
+});
+
 describe('A crashed tab', () => {
   /** Runs a file to its end, killing the tab `crashes` times on the way; gives the zip's hash and what was computed. */
   async function runWith(crashes: number, buffer: Buffer) {

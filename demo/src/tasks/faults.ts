@@ -69,9 +69,12 @@ export function subjectOf(file: File, metadata: Readonly<Record<string, unknown>
   return { fileName: file.name, language: metadata['language'] === 'fr' ? 'fr' : 'en' };
 }
 
+/** A row has room for a line or two, and what is wrong comes after the name. */
+const kNameInSentence = 40;
+
 export function faultOf({ fileName, language }: Subject, fault: Fault, detail: Detail = {}, cause?: unknown): FatalError {
   const sentence: Sentence = sentences[language][fault];
-  return new FatalError(sentence(shownName(fileName), detail), { data: { fault, ...detail }, ...(cause === undefined ? {} : { cause }) });
+  return new FatalError(sentence(shownName(fileName, kNameInSentence), detail), { data: { fault, ...detail }, ...(cause === undefined ? {} : { cause }) });
 }
 
 /** The file itself could not be read. undefined: the error is about something else. */

@@ -56,7 +56,10 @@ export async function processJson(input: JsonInput, ctx: TaskContext): Promise<F
     cursor = part.next;
     report(ctx, cursor?.offset ?? file.size, file.size, number);
   }
-  return builder.finish();
+  const result = builder.finish();
+  // Done is not the whole truth then: the page says so beside the panel.
+  if (builder.problemCount > 0) ctx.emit('problems', { fileName: file.name, count: builder.problemCount });
+  return result;
 }
 
 function checkInput(input: JsonInput): JsonInput {
@@ -220,6 +223,10 @@ class ResultBuilder {
     const name = `parts/${numbered('part', this.#parts.length + 1, kMaxParts)}.${this.#kind === 'lines' ? 'ndjson' : 'json'}`;
     this.#zip.add(name, content);
     this.#parts.push({ name, bytes: content.size, elements: written, fromByte: from.offset, fromLine: from.line });
+  }
+
+  get problemCount(): number {
+    return this.#sums.problems;
   }
 
   finish(): File {

@@ -33,10 +33,12 @@ export function baseName(fileName: string): string {
   return kReserved.test(tidy) ? `${tidy}_` : tidy;
 }
 
-/** A name as it may stand in a sentence: on one line and not longer than the sentence. */
-export function shownName(fileName: string): string {
+/** A name as it may stand in a sentence: on one line and of `most` characters at most, its beginning and its end. */
+export function shownName(fileName: string, most = 80): string {
   const plain = fileName.replace(kForbidden, (character) => ('/\\":*?<>|'.includes(character) ? character : ' '));
-  return [...plain].length > 80 ? `${[...plain].slice(0, 50).join('')}…${[...plain].slice(-20).join('')}` : plain;
+  const characters = [...plain];
+  if (characters.length <= most) return plain;
+  return `${characters.slice(0, (most * 5) / 8).join('')}…${characters.slice(-most / 4).join('')}`;
 }
 
 /** `page-001`; as many digits as the last number has, at least three, so that names sort as numbers do. */
