@@ -36,6 +36,14 @@ const values = fc.letrec((tie) => ({
   value: fc.oneof({ depthSize: 'small' }, leaves, fc.array(tie('value'), { maxLength: 40 }), fc.dictionary(texts.filter((key) => !(key in {})), tie('value'), { maxKeys: 40 })),
 })).value;
 
+/** msgpackr writes -0 as 0, so nothing was ever handed to it with -0 in it (codec/plain.ts). */
+function asHanded(value: unknown): unknown {
+  if (Object.is(value, -0)) return 0;
+  if (Array.isArray(value)) return value.map(asHanded);
+  if (value === null || typeof value !== 'object' || value instanceof Uint8Array) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, asHanded(one)]));
+}
+
 /** Byte strings come as whatever kind of Uint8Array the reader has. */
 function plainBytes(value: unknown): unknown {
   if (value instanceof Uint8Array) return Uint8Array.from(value);
@@ -58,7 +66,7 @@ describe('MessagePack', () => {
 
   it('what msgpackr has written is read', () => {
     fc.assert(
-      fc.property(values, (value) => {
+      fc.property(values.map(asHanded), (value) => {
         expect(plainBytes(read(Uint8Array.from(packr.pack(value))))).toStrictEqual(plainBytes(value));
       }),
       { numRuns: 300 },
