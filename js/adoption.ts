@@ -242,7 +242,7 @@ export class Adoption {
   #isHeld(run: Run): boolean {
     if (run.task === 0 || !this.#house.pump.open) return false;
     if (run.end !== End.None) return this.#doubtful.has(run);
-    return ((this.#house.pump.engine.state(run.task) >>> 16) & P.HoldImportUnconfirmed) !== 0;
+    return (this.#house.pump.engine.holds(run.task) & P.HoldImportUnconfirmed) !== 0;
   }
 
   /** They are in no log but ours. Queues and policies have other numbers here than where they come from. */

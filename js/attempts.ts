@@ -13,6 +13,7 @@ import { RunContext, type ContextHost } from './context.ts';
 import type { Decision } from './definition/catch-error.ts';
 import type { Hooks } from './definition/hooks.ts';
 import { givenInput, type Lifecycle, parsedInput, retryTime } from './definition/lifecycle.ts';
+import { isPromise } from './definition/validation.ts';
 import {
   CanceledError, DeadlineError, InterruptedError, OrchestratorError, RetryableError, TaskTimeoutError, WorkerCrashedError,
 } from './errors.ts';
@@ -125,7 +126,7 @@ export class Attempts implements ContextHost {
           ? definition.handler(input, context)
           : lifecycle.run(run, attempt, definition, input, context);
       // Looking for `then` may be code of people too.
-      if (isThenable(returned)) return this.#landings.await(run, attempt, returned);
+      if (isPromise(returned)) return this.#landings.await(run, attempt, returned);
     } catch (error) {
       return this.failed(run, attempt, error);
     }
@@ -359,9 +360,6 @@ export class Attempts implements ContextHost {
   }
 }
 
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return value !== null && typeof value === 'object' && typeof (value as PromiseLike<unknown>).then === 'function';
-}
 
 export function stopError(run: Run, reason: number): Error {
   const name = `Run ${run.id}`;

@@ -291,6 +291,10 @@ export class Engine {
   retryDelay(policy: number, failures: number, lastDelayMs: number): number {
     return this.#core.retryDelay(policy, failures, lastDelayMs);
   }
+  /** The reasons why a task is held, as bits (`Hold…` of protocol.ts and holds.ts). */
+  holds(task: number): number {
+    return this.#core.state(task) >>> 16;
+  }
   /** Attempts whose timeout or grace stands still with the page: somebody should watch for that. */
   get thawableAttempts(): number {
     return this.#core.thawableAttempts();

@@ -110,7 +110,7 @@ export async function sweepBlobs(slot: StorageSlot, stored: readonly string[], e
 export function unconfirmedIn(engine: Engine): Set<number> {
   const end = engine.value(0, P.FieldTaskEnd);
   const tasks = new Set<number>();
-  for (let task = 1; task < end; task++) if ((engine.state(task) >>> 16) & P.HoldImportUnconfirmed) tasks.add(task);
+  for (let task = 1; task < end; task++) if (engine.holds(task) & P.HoldImportUnconfirmed) tasks.add(task);
   return tasks;
 }
 

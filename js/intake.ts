@@ -19,7 +19,7 @@ import {
 import type { Orchestrator } from './orchestrator.ts';
 import { type EnvelopeExtras, type EnvelopeHeader, knownHeader, knownMetadata, readMetadata } from './payloads.ts';
 import * as P from './protocol.ts';
-import { type Definition, executorHandler, executorType, isTask } from './registry.ts';
+import { type Definition, executorHandler, executorType, isExecutor, isTask } from './registry.ts';
 import { Run } from './run.ts';
 import { noExtra } from './run-extra.ts';
 import type { RetryOptions, Task, TaskExecutor, TriggerOptions } from './types.ts';
@@ -128,16 +128,11 @@ export class Intake {
   }
 
   #executeObject(executor: unknown, input: unknown, options: TriggerOptions): Run {
-    const callable = typeof executor === 'function';
-    const hasExecute = typeof executor === 'object' && executor !== null && typeof (executor as TaskExecutor).execute === 'function';
-    if (!callable && !hasExecute)
+    if (typeof executor !== 'function' && !isExecutor(executor))
       throw new ConfigurationError(`executeTask needs an executor with execute(input, onProgress), a task or a function, not ${describe(executor)}.`);
-    const execute = callable ? (executor as TaskExecutor['execute']) : undefined;
-    const handler: TaskHandler = execute
-      ? (value, ctx) => execute(value, (progress) => ctx.progress(progress), ctx)
-      : executorHandler(executor as TaskExecutor);
-    const id = executorType(executor as object) ?? 'executor';
-    return this.trigger(plainDefinition(id, handler), input, options);
+    const execute = executor as TaskExecutor['execute'];
+    const handler = executorHandler(isExecutor(executor) ? executor : { execute: (...given) => execute(...given) });
+    return this.trigger(plainDefinition(executorType(executor) ?? 'executor', handler), input, options);
   }
 
   #checkOptions(options: TriggerOptions): void {

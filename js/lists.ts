@@ -5,10 +5,9 @@
 import { checkBoolean, checkEach, checkNames, checkRecord, checkText, oneOf, wholeNumber } from './checks.ts';
 import type { Pump } from './pump.ts';
 import type { RunIndex } from './run-index.ts';
+import { taskStatuses } from './status.ts';
 import type { ListFilter, RunFilter, TaskCounts, TaskPage, TaskState, TaskStatus } from './types.ts';
 import { standing, statusOf } from './view.ts';
-
-const statuses: readonly TaskStatus[] = ['pending', 'running', 'paused', 'completed', 'failed', 'cancelled'];
 
 export interface ListsHost {
   readonly pump: Pump;
@@ -39,7 +38,7 @@ export class Lists {
     const { version } = this.#host.store;
     if (this.#counts && version === this.#countedAt) return this.#counts;
     const counts = { total: 0 } as Record<TaskStatus | 'total', number>;
-    for (const status of statuses) counts[status] = 0;
+    for (const status of taskStatuses) counts[status] = 0;
     this.#eachStatus((status) => {
       counts[status]++;
       counts.total++;
@@ -103,7 +102,7 @@ function checked(filter: ListFilter): ListFilter & { limit: number } {
 
 const filterChecks = {
   status: (value: unknown, where: string) => {
-    for (const status of Array.isArray(value) ? value : [value]) oneOf(status, statuses, where);
+    for (const status of Array.isArray(value) ? value : [value]) oneOf(status, taskStatuses, where);
   },
   taskIdentifier: checkText,
   text: checkText,

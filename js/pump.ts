@@ -27,8 +27,9 @@ export interface PumpedAttempts {
   resumed(run: Run): void;
   /** It asked to give its slot back, and keeps it. */
   waitRefused(run: Run): void;
-  /** Woken, and in line for a slot. */
+  /** Its own code waits; a pause is no such thing. */
   waited(run: Run): void;
+  /** Woken, and in line for a slot. */
   woken(run: Run): void;
   alarmRang(run: Run): void;
   stopping(run: Run, reason: number): void;
@@ -203,7 +204,7 @@ export class Pump {
   heldRuns(hold: number): Run[] {
     const held: Run[] = [];
     for (let task = 1; task < this.runs.length; task++) {
-      const run = (this.engine.state(task) >>> 16) & hold ? this.run(task) : undefined;
+      const run = this.engine.holds(task) & hold ? this.run(task) : undefined;
       if (run) held.push(run);
     }
     return held;

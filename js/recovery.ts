@@ -6,6 +6,7 @@
  * queues stand still until then. A queue or a hold that a crash in between left closed is opened by
  * the next opening.
  */
+import { isRecovered } from './definition/recovered-inputs.ts';
 import type { Engine } from './engine.ts';
 import { HoldTurn } from './holds.ts';
 import { checkRecovery } from './options.ts';
@@ -71,8 +72,7 @@ export async function fillReport(house: Orchestrator, report: RecoveryReport, ov
   while (pump.open && pump.commands.count > 0 && !house.disposed) await pageTurn();
   while (pump.open && !house.readSome(runsPerTurn)) await pageTurn();
   if (!pump.open) return;
-  // A run triggered in this page knows when; what the journal knows does not.
-  for (const run of house.localRuns()) if (run.createdAtMs === 0 && !over.has(run) && !run.extra.hidden) listOf(house, report, run).push(run.id);
+  for (const run of house.localRuns()) if (isRecovered(run) && !over.has(run) && !run.extra.hidden) listOf(house, report, run).push(run.id);
 }
 
 function listOf(house: Orchestrator, report: RecoveryReport, run: Run): string[] {

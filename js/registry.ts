@@ -61,11 +61,15 @@ export function watchBoth(own: Registry, watcher: (id: string) => void): () => v
 /** @throws ConfigurationError */
 export function checkExecutor(type: unknown, executor: unknown): void {
   refuseReserved(checkIdentifier(type, 'registerExecutor type'), 'registerExecutor type');
-  const hasExecute = typeof executor === 'object' && executor !== null && typeof (executor as TaskExecutor).execute === 'function';
-  if (typeof executor !== 'function' && !hasExecute) refuse(`registerExecutor "${type}"`, 'given an executor, or a function that makes one', executor);
+  if (typeof executor !== 'function' && !isExecutor(executor)) refuse(`registerExecutor "${type}"`, 'given an executor, or a function that makes one', executor);
 }
 
-/** An executor of the seed as an ordinary handler. */
+/** An executor of the seed. */
+export function isExecutor(value: unknown): value is TaskExecutor {
+  return typeof value === 'object' && value !== null && typeof (value as TaskExecutor).execute === 'function';
+}
+
+/** As an ordinary handler. */
 export function executorHandler(executor: TaskExecutor): TaskHandler {
   return (input, ctx) => executor.execute(input, (progress) => ctx.progress(progress), ctx);
 }

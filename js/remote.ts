@@ -7,6 +7,7 @@ import { toMessage } from './codec/message.ts';
 import { saveBlob } from './download.ts';
 import { StorageLostError } from './errors.ts';
 import { deserializeError, serializeError } from './serialize-error.ts';
+import { hasEnded, taskStatuses } from './status.ts';
 import { checkEventName } from './waiting/events.ts';
 import type { ResultPromise, ResumePolicy, RunEvent, RunHandle, TaskRunResult, TaskState, TaskStatus } from './types.ts';
 
@@ -19,8 +20,6 @@ export interface RemoteHost {
   ask(session: string, id: string, verb: string, argument: unknown): Promise<unknown>;
   changed(id?: string): void;
 }
-
-const statuses: readonly TaskStatus[] = ['pending', 'running', 'paused', 'completed', 'failed', 'cancelled'];
 
 /** A state as it may cross: the result stays with its owner, the error becomes data. */
 export function publicState(state: TaskState): unknown {
@@ -134,8 +133,7 @@ export class RemoteHandle implements RunHandle {
   #ended(): Promise<void> {
     return new Promise((resolve) => {
       const look = () => {
-        const { status } = this.state;
-        if (status !== 'completed' && status !== 'failed' && status !== 'cancelled') return;
+        if (!hasEnded(this.state.status)) return;
         stop();
         resolve();
       };
@@ -217,7 +215,7 @@ function readState(told: unknown): TaskState | undefined {
   const state = told as TaskState & { error: unknown };
   const named = [state.id, state.name, state.taskIdentifier, state.phase].every((value) => typeof value === 'string');
   const counted = [state.progress, state.createdAt, state.startTime, state.lastUpdated].every((value) => typeof value === 'number');
-  if (!named || !counted || !statuses.includes(state.status)) return undefined;
+  if (!named || !counted || !taskStatuses.includes(state.status)) return undefined;
   const metadata = typeof state.metadata === 'object' && state.metadata !== null ? state.metadata : {};
   const error = state.error ? deserializeError(state.error as never) : null;
   return Object.freeze({ ...state, metadata, error, result: undefined, local: false });

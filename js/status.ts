@@ -3,7 +3,7 @@
  * Pure functions of a TaskState.
  */
 import { ConfigurationError } from './errors.ts';
-import type { TaskPhase, TaskState } from './types.ts';
+import type { TaskPhase, TaskState, TaskStatus } from './types.ts';
 
 /** Whose words: `projectStatus(state, …)`. */
 export type StatusVocabulary = 'dataflow' | 'mageflow' | 'trigger.dev' | 'workglow-task' | 'workglow-job';
@@ -44,6 +44,13 @@ export function projectStatus(state: Pick<TaskState, 'phase' | 'reason' | 'error
     if (Object.hasOwn(systemFailures, code)) return systemFailures[code]!;
   }
   return rows[reason === 'missing-definition' ? 'unregistered' : phase][column]!;
+}
+
+export const taskStatuses: readonly TaskStatus[] = ['pending', 'running', 'paused', 'completed', 'failed', 'cancelled'];
+
+/** Nothing happens to it any more, unless it is retried. */
+export function hasEnded(status: TaskStatus): boolean {
+  return status === 'completed' || status === 'failed' || status === 'cancelled';
 }
 
 type Placed = Pick<TaskState, 'phase' | 'status'>;

@@ -7,6 +7,7 @@ import { HoldOutside, HoldSchemaMismatch, HoldTurn } from './holds.ts';
 import * as P from './protocol.ts';
 import { End, type Run } from './run.ts';
 import { noExtra } from './run-extra.ts';
+import { hasEnded } from './status.ts';
 import type { BlockedReason, TaskPhase, TaskState, TaskStatus } from './types.ts';
 
 const pausedBit = 1 << 4;
@@ -105,7 +106,7 @@ export function taskState(engine: Engine | undefined, run: Run, parts: ViewParts
   const startedAt = value(P.FieldStartedAt);
   const createdAt = value(P.FieldCreatedAt) || run.createdAtMs;
   const updatedAt = value(P.FieldUpdatedAt) || createdAt;
-  const over = where.status === 'completed' || where.status === 'failed' || where.status === 'cancelled';
+  const over = hasEnded(where.status);
   const dueAt = value(P.FieldDueAt);
   const stored = known ? value(P.FieldProgress) : Number.NaN;
   const { name, metadata, progress: told, replayOf, version } = run.extra;

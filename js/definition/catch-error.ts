@@ -6,7 +6,7 @@
  */
 import { toInstant, toMilliseconds } from '../duration.ts';
 import { ConfigurationError } from '../errors.ts';
-import { checkNames, describe } from '../checks.ts';
+import { checkBoolean, checkNames } from '../checks.ts';
 import { resolvePolicy } from '../options.ts';
 import type { RetryOptions } from '../types.ts';
 import type { CatchErrorEvent, CatchErrorResult, TaskHooks } from './hook-types.ts';
@@ -43,8 +43,7 @@ export async function decide(hooks: Iterable<CatchError>, event: CatchErrorEvent
 function read(answer: CatchErrorResult, nowMs: number): Partial<Decision> {
   checkNames(answer, answerNames, 'The answer of catchError');
   const { skipRetrying, retryAt, retryDelayInMs, retry } = answer;
-  if (skipRetrying !== undefined && typeof skipRetrying !== 'boolean')
-    throw new ConfigurationError(`catchError skipRetrying must be true or false, not ${describe(skipRetrying)}.`);
+  if (skipRetrying !== undefined) checkBoolean(skipRetrying, 'catchError skipRetrying');
   if (retryAt !== undefined && retryDelayInMs !== undefined) throw new ConfigurationError('catchError gave retryAt and retryDelayInMs; give one of the two.');
   if (retry !== undefined) resolvePolicy(retry);
   return {

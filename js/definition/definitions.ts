@@ -110,7 +110,7 @@ export class Definitions {
     for (const run of pump.runs) {
       if (!run || run.identifier !== id || run.end !== End.None) continue;
       run.definition = undefined;
-      const holds = pump.open ? pump.engine.state(run.task) >>> 16 : 0;
+      const holds = pump.open ? pump.engine.holds(run.task) : 0;
       if (holds & HoldSchemaMismatch) this.recoveredInputs.letGo(run);
       if (holds & liftedByCode) pump.commands.push(P.CommandRelease, run.task, holds & liftedByCode);
     }

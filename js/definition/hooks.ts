@@ -4,8 +4,7 @@
  * Invariants: in order, one after the other, each told once; those that may not change a run can't, as
  * what they throw is reported; where nobody wants to hear, nothing is made for them.
  */
-import { ConfigurationError } from '../errors.ts';
-import { checkNames, describe } from '../checks.ts';
+import { checkFunction, checkNames } from '../checks.ts';
 import type { Definition } from '../registry.ts';
 import type { Run } from '../run.ts';
 import type { AttemptEvent, CancelEvent, EndEvent, Middleware, TaskHooks } from './hook-types.ts';
@@ -32,7 +31,7 @@ export function pickHooks(given: TaskHooks, where: string): TaskHooks | undefine
     const hook: unknown = given[name];
     if (hook === undefined) continue;
     const each = name === 'middleware' && Array.isArray(hook) ? hook : [hook];
-    for (const one of each) if (typeof one !== 'function') throw new ConfigurationError(`${where} ${name} must be a function, not ${describe(one)}.`);
+    for (const one of each) checkFunction(one, `${where} ${name}`);
     hooks[name] = hook;
   }
   return Object.keys(hooks).length > 0 ? hooks : undefined;

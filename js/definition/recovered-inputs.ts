@@ -47,7 +47,7 @@ export class RecoveredInputs {
 
   waits(run: Run): boolean {
     const { pump } = this.#host;
-    return pump.open && run.task !== 0 && ((pump.engine.state(run.task) >>> 16) & HoldSchemaMismatch) !== 0;
+    return pump.open && run.task !== 0 && (pump.engine.holds(run.task) & HoldSchemaMismatch) !== 0;
   }
 
   /** It may be tried again. Gives the hold to be lifted. */

@@ -6,7 +6,7 @@
  * pays one look at it.
  */
 import { ConfigurationError } from '../errors.ts';
-import { checkEach, checkIdentifier, checkNames, checkText, describe, oneOf } from '../checks.ts';
+import { checkBoolean, checkEach, checkFunction, checkIdentifier, checkNames, checkText, describe, oneOf } from '../checks.ts';
 import { checkRunOptions, runOptionNames } from '../options.ts';
 import type { Definition } from '../registry.ts';
 import type { TaskHooks } from './hook-types.ts';
@@ -119,7 +119,7 @@ function outputOf(output: TaskSpec['output'], where: string): { check: Check | u
   const options = output as OutputOptions;
   checkNames(options, ['nonEmpty', 'schema'], `${where} output`);
   const { nonEmpty = false, schema } = options;
-  if (typeof nonEmpty !== 'boolean') throw new ConfigurationError(`${where} output.nonEmpty must be true or false, not ${describe(nonEmpty)}.`);
+  checkBoolean(nonEmpty, `${where} output.nonEmpty`);
   if (!nonEmpty && schema === undefined) return undefined;
   return { check: schema && checkOf(schema, `${where} output.schema`), nonEmpty };
 }
@@ -127,7 +127,7 @@ function outputOf(output: TaskSpec['output'], where: string): { check: Check | u
 const scopes: readonly SetupScope[] = ['task', 'run', 'process'];
 
 function setupOf({ setup, teardown, run }: NamedSpec, where: string): PreparedSetup | undefined {
-  if (teardown !== undefined && typeof teardown !== 'function') throw new ConfigurationError(`${where} teardown must be a function, not ${describe(teardown)}.`);
+  if (teardown !== undefined) checkFunction(teardown, `${where} teardown`);
   if (setup === undefined) {
     if (teardown) throw new ConfigurationError(`${where} has a teardown and no setup.`);
     return undefined;
@@ -138,6 +138,6 @@ function setupOf({ setup, teardown, run }: NamedSpec, where: string): PreparedSe
   checkNames(setup, ['scope', 'run'], `${where} setup`);
   const { scope = 'task' } = setup;
   if (!scopes.includes(scope)) throw new ConfigurationError(`${where} setup.scope must be 'task', 'run' or 'process', not ${describe(scope)}.`);
-  if (typeof setup.run !== 'function') throw new ConfigurationError(`${where} setup.run must be a function, not ${describe(setup.run)}.`);
+  checkFunction(setup.run, `${where} setup.run`);
   return { scope, run: (info) => setup.run(info) };
 }

@@ -52,7 +52,6 @@ export function standardOf(validator: unknown): StandardSchema['~standard'] | un
   return typeof standard === 'object' && standard !== null ? standard : undefined;
 }
 
-
 function guarded(check: Check): Check {
   return (value) => {
     try {

@@ -14,6 +14,7 @@ import { NoteKind } from '../notes.ts';
 import { checkIdentifier, checkNames, describe } from '../checks.ts';
 import type { Orchestrator } from '../orchestrator.ts';
 import * as P from '../protocol.ts';
+import { hasEnded } from '../status.ts';
 import { End, type Run } from '../run.ts';
 import type { CreatedToken, CreateTokenOptions, TaskState, TokenFilter, TokenState, TokenStatus, WaitPromise, WaitResult } from '../types.ts';
 import { tokenTask } from './internal.ts';
@@ -176,8 +177,7 @@ export class Tokens {
     if (run) return { over: run.announced || isCompleted(run), read: () => this.read(run) };
     const state = this.#remote(id);
     if (!state) return undefined;
-    const over = state.status === 'completed' || state.status === 'failed' || state.status === 'cancelled';
-    return { over, read: async () => fromWaitMessage((await this.#house.opening.tabs!.remote.ask(id, 'tokenOutcome')) as WaitMessage) };
+    return { over: hasEnded(state.status), read: async () => fromWaitMessage((await this.#house.opening.tabs!.remote.ask(id, 'tokenOutcome')) as WaitMessage) };
   }
 
   /** One of ours that is over. */

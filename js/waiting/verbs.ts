@@ -4,10 +4,9 @@
  * finds it again, a new attempt waits anew.
  */
 import { toMilliseconds } from '../duration.ts';
-import { type SerializedError, WaitTimeoutError } from '../errors.ts';
+import { ConfigurationError, type SerializedError, WaitTimeoutError } from '../errors.ts';
 import { type Entry, KeyPrefix, RecordKind } from '../history.ts';
 import { checkNames, describe } from '../checks.ts';
-import { ConfigurationError } from '../errors.ts';
 import { deserializeError, serializeError } from '../serialize-error.ts';
 import type { Durable, Prepared } from '../context/durable.ts';
 import { checkEventName, eventKey, type StoredEvent } from './events.ts';

@@ -6,8 +6,7 @@ import { fromMessage, toMessage } from '../codec/message.ts';
 import { ContinueAsNew } from '../context/again.ts';
 import { AbortedError, WorkerCrashedError } from '../errors.ts';
 import { deserializeError, serializeError } from '../serialize-error.ts';
-import type { LogLevel, StepOptions, TaskContext } from '../types.ts';
-import type { WaitResult } from '../types.ts';
+import type { LogLevel, StepOptions, TaskContext, WaitResult } from '../types.ts';
 import { toWaitMessage } from '../waiting/outcome.ts';
 import { type AskVerb, askVerbs, type ToPage, type ToWorker } from './protocol.ts';
 
