@@ -145,16 +145,22 @@ describe('storage', () => {
   });
 });
 
+/** Our page in a tab that another one covers, its orchestrator open. */
+async function openHidden(chromium: PlainChromium, url: string): Promise<HiddenPage> {
+  const page = await chromium.open(url);
+  await until('the page is loaded', () => page(`'system' in globalThis`));
+  await page('system.open().then(() => true)');
+  await chromium.open('about:blank');
+  await until('the page is hidden', () => page(`document.visibilityState === 'hidden'`));
+  return page;
+}
+
 describe('the page', () => {
   it('D5: in a hidden page, whose own timers ring once a second or a minute, a retry is due within 250 ms of its time', async () => {
     house = await House.open();
     const chromium = new PlainChromium();
     try {
-      const page = await chromium.open(house.url);
-      await until('the page is loaded', () => page(`'system' in globalThis`));
-      await page('system.open().then(() => true)');
-      await chromium.open('about:blank');
-      await until('the page is hidden', () => page(`document.visibilityState === 'hidden'`));
+      const page = await openHidden(chromium, house.url);
       const run = await page(`system.submit('failing', 4)`);
       const timer = `new Promise((resolve) => setTimeout(() => setTimeout(() => setTimeout(resolve, 100), 100), 100))`;
       const began = Date.now();
@@ -180,11 +186,7 @@ describe('the page', () => {
     house = await House.open();
     const chromium = new PlainChromium();
     try {
-      const page = await chromium.open(house.url);
-      await until('the page is loaded', () => page(`'system' in globalThis`));
-      await page('system.open().then(() => true)');
-      await chromium.open('about:blank');
-      await until('the page is hidden', () => page(`document.visibilityState === 'hidden'`));
+      const page = await openHidden(chromium, house.url);
       const options = { timeout: 6000, graceMs: 0, retry: { maxAttempts: 1 } };
       const spared = await page(`system.submit('gate', 'spared', ${JSON.stringify(options)})`);
       const counted = await page(`system.submit('gate', 'counted', ${JSON.stringify({ ...options, countFrozen: true })})`);

@@ -1,20 +1,6 @@
-import {
-  ConfigurationError, defineTask, DuplicateRunError, isCanceled, isCompleted, isExecuting, isFailed, isQueued, isSuccess, isWaiting,
-  projectStatus, type TaskContext, type TaskPhase, TestClock,
-} from 'holdfast';
-import { afterEach, describe, expect, it, vi } from 'vitest';
-import { type House, openHouse } from './house.ts';
-
-const houses: House[] = [];
-async function open(...args: Parameters<typeof openHouse>): Promise<House> {
-  const house = await openHouse(...args);
-  houses.push(house);
-  return house;
-}
-afterEach(async () => {
-  for (const { orchestrator } of houses.splice(0)) await Promise.race([orchestrator.dispose(), new TestClock().settle()]);
-  vi.unstubAllGlobals();
-});
+import { ConfigurationError, defineTask, DuplicateRunError, isCanceled, isCompleted, isExecuting, isFailed, isQueued, isSuccess, isWaiting, projectStatus, type TaskContext, type TaskPhase } from 'holdfast';
+import { describe, expect, it, vi } from 'vitest';
+import { again, open } from './houses.ts';
 
 const double = defineTask({ id: 'double', run: (n: number) => n * 2 });
 
@@ -66,8 +52,7 @@ describe('listeners', () => {
     await run.result();
     await house.clock.settle();
     expect(told).toEqual(['completed', true]);
-    const next = await house.crash({ onComplete: (id) => told.push(id) });
-    houses.push(next);
+    const next = await again(house.crash({ onComplete: (id) => told.push(id) }));
     await next.clock.settle();
     expect(told).toHaveLength(2);
   });
@@ -150,11 +135,10 @@ describe('runs as a collection', () => {
     const run = house.orchestrator.trigger(length, { file: new File(['x'.repeat(100_000)], 'a.txt') });
     await run.result();
     const next = await house.crash();
-    const again = await next.orchestrator.runs.replay(run.id);
-    expect(await again.result()).toBe('a.txt 100000');
-    const last = await next.crash();
-    houses.push(last);
-    expect(last.orchestrator.getTaskState(again.id)).toMatchObject({ replayOf: run.id });
+    const replayed = await next.orchestrator.runs.replay(run.id);
+    expect(await replayed.result()).toBe('a.txt 100000');
+    const last = await again(next.crash());
+    expect(last.orchestrator.getTaskState(replayed.id)).toMatchObject({ replayOf: run.id });
     expect(last.orchestrator.getTaskState(run.id)!.replayOf).toBeUndefined();
   });
 
@@ -258,8 +242,7 @@ describe('options', () => {
       await run.result();
     }
     expect(entries.has('holdfast:pace:durations')).toBe(true);
-    const next = await house.reload();
-    houses.push(next);
+    const next = await again(house.reload());
     const run = next.orchestrator.trigger(steady, null);
     await next.clock.advance(500);
     expect(run.state).toMatchObject({ progressSource: 'estimated', progress: 50, remainingMs: 500 });

@@ -1,20 +1,6 @@
-import { ConfigurationError, defineTask, FatalError, RetryableError, type TaskHooks, TestClock } from 'holdfast';
-import { afterEach, describe, expect, it } from 'vitest';
-import { type House, openHouse } from './house.ts';
-
-const houses: House[] = [];
-async function open(...args: Parameters<typeof openHouse>): Promise<House> {
-  const house = await openHouse(...args);
-  houses.push(house);
-  return house;
-}
-async function again(house: Promise<House>): Promise<House> {
-  houses.push(await house);
-  return house;
-}
-afterEach(async () => {
-  for (const { orchestrator } of houses.splice(0)) await Promise.race([orchestrator.dispose(), new TestClock().settle()]);
-});
+import { ConfigurationError, defineTask, FatalError, RetryableError, type TaskHooks } from 'holdfast';
+import { describe, expect, it } from 'vitest';
+import { again, open } from './houses.ts';
 
 describe('catchError', () => {
   const failing = (catchError: TaskHooks['catchError'], error: unknown = new Error('from run')) => {

@@ -1,7 +1,7 @@
 /** How durable code ends: undone, begun anew, gone on from a checkpoint, on another way than before. */
 import { defineTask } from 'holdfast';
 import { describe, expect, it } from 'vitest';
-import { crash, name, open } from './durable-house.ts';
+import { crash, name, open } from './houses.ts';
 
 const never = () => new Promise<never>(() => {});
 

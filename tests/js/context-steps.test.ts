@@ -1,7 +1,7 @@
 /** Steps with options of their own, and collections. */
 import { defineTask } from 'holdfast';
 import { describe, expect, it } from 'vitest';
-import { crash, name, open } from './durable-house.ts';
+import { crash, name, open } from './houses.ts';
 
 describe('steps with options', () => {
   it('are tried again by themselves, each with its own count, and remember it over a crash', async () => {

@@ -1,7 +1,7 @@
 /** Durable code: children, sleeps, decisions, races; killed, reopened, tried again. */
 import { defineTask, DriftError, type TaskContext } from 'holdfast';
 import { describe, expect, it } from 'vitest';
-import { crash, name, open } from './durable-house.ts';
+import { crash, name, open } from './houses.ts';
 
 /** A promise to be settled by the test. */
 function gate<Value = void>() {

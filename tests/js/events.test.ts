@@ -1,16 +1,7 @@
-import { defineTask, FatalError, type RunEvent, type TaskContext, TestClock } from 'holdfast';
-import { afterEach, describe, expect, it } from 'vitest';
-import { type House, openHouse } from './house.ts';
-
-const houses: House[] = [];
-async function open(...args: Parameters<typeof openHouse>): Promise<House> {
-  const house = await openHouse(...args);
-  houses.push(house);
-  return house;
-}
-afterEach(async () => {
-  for (const { orchestrator } of houses.splice(0)) await Promise.race([orchestrator.dispose(), new TestClock().settle()]);
-});
+import { defineTask, FatalError, type RunEvent, type TaskContext } from 'holdfast';
+import { describe, expect, it } from 'vitest';
+import { type House } from './house.ts';
+import { again, open } from './houses.ts';
 
 /** What is kept, without waiting for more. */
 async function kept(house: House, options: Parameters<House['orchestrator']['events']>[0] = {}): Promise<RunEvent[]> {
@@ -158,8 +149,7 @@ describe('the event log after a reload', () => {
     const run = house.orchestrator.trigger(steps, null);
     await house.clock.settle();
     const before = await kept(house, { runId: run.id });
-    const next = await house.crash();
-    houses.push(next);
+    const next = await again(house.crash());
     const after = await kept(next, { runId: run.id });
     expect(after.slice(0, before.length)).toEqual(before);
     await next.clock.advance(1000);
@@ -182,8 +172,7 @@ describe('the event log after a reload', () => {
     }
     await house.clock.settle();
     expect((await house.orchestrator.journal!.slot.read()).length).toBeLessThan(5_000_000);
-    const next = await house.crash();
-    houses.push(next);
+    const next = await again(house.crash());
     expect(await kept(next, { runId: keep.id })).toEqual([]);
     await next.orchestrator.trigger(bulky, 'more').result();
     const events = await kept(next);

@@ -1,17 +1,7 @@
 import vm from 'node:vm';
-import { ConfigurationError, defineTask, type TaskContext, TestClock } from 'holdfast';
-import { afterEach, describe, expect, it } from 'vitest';
-import { type House, openHouse } from './house.ts';
-
-const houses: House[] = [];
-async function open(...args: Parameters<typeof openHouse>): Promise<House> {
-  const house = await openHouse(...args);
-  houses.push(house);
-  return house;
-}
-afterEach(async () => {
-  for (const { orchestrator } of houses.splice(0)) await Promise.race([orchestrator.dispose(), new TestClock().settle()]);
-});
+import { ConfigurationError, defineTask, type TaskContext } from 'holdfast';
+import { describe, expect, it } from 'vitest';
+import { open } from './houses.ts';
 
 const trap = () => {
   throw new Error('trapped');

@@ -1,14 +1,10 @@
 /** Journals that nobody honest wrote: other scripts of the origin, newer versions, damage. */
 import { defineTask, OrchestratorError, type Storage, TestClock } from 'holdfast';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import * as P from '../../js/protocol.ts';
 import { memory } from '../../js/storage/memory.ts';
 import { type House, openHouse } from './house.ts';
-
-const houses: House[] = [];
-afterEach(async () => {
-  for (const { orchestrator } of houses.splice(0)) await Promise.race([orchestrator.dispose(), new TestClock().settle()]);
-});
+import { again, open } from './houses.ts';
 
 type Event = [kind: number, task: number, a?: number, b?: number, at?: number];
 const recordBytes = P.RecordBytes;
@@ -51,9 +47,7 @@ async function storageWith(log: Uint8Array): Promise<Storage> {
 /** Opens and works, or refuses with an error of ours; never hangs. */
 async function openOn(log: Uint8Array): Promise<House | undefined> {
   try {
-    const house = await openHouse({}, new TestClock(), await storageWith(log));
-    houses.push(house);
-    return house;
+    return await open({}, new TestClock(), await storageWith(log));
   } catch (error) {
     expect(error).toBeInstanceOf(OrchestratorError);
     return undefined;
@@ -106,14 +100,12 @@ describe('a stored journal', () => {
     expect(states.find(({ id }) => id === 'unreadable_1')).toMatchObject({ phase: 'blocked', reason: 'missing-definition' });
     await works(house!);
     for (const { id } of states) expect(await house!.orchestrator.removeTask(id)).toBe(true);
-    const next = await house!.crash();
-    houses.push(next);
+    const next = await again(house!.crash());
     expect(next.orchestrator.getAllTasks()).toHaveLength(1);
   });
 
   it('S3: of random bytes, or of an honest one bent in any byte, opens on what is sound', async () => {
-    const honest = await openHouse({}, new TestClock(), memory());
-    houses.push(honest);
+    const honest = await open({}, new TestClock(), memory());
     await Promise.all([1, 2, 3].map((n) => honest.orchestrator.trigger(fine, n).result()));
     await honest.orchestrator.trigger(defineTask({ id: 'stays', run: () => new Promise(() => {}) }), { a: [1] }).accepted;
     const log = await honest.orchestrator.journal!.slot.read();

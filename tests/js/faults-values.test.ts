@@ -1,19 +1,13 @@
 import { ConfigurationError, defineTask, PayloadTooLargeError, type TaskContext, TestClock } from 'holdfast';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type House, openHouse } from './house.ts';
+import { again, closeHouses, open } from './houses.ts';
 
-const houses: House[] = [];
-async function open(...args: Parameters<typeof openHouse>): Promise<House> {
-  const house = await openHouse(...args);
-  houses.push(house);
-  return house;
-}
 let prototype: string[];
 beforeEach(() => {
   prototype = Reflect.ownKeys(Object.prototype).map(String);
 });
 afterEach(async () => {
-  for (const { orchestrator } of houses.splice(0)) await Promise.race([orchestrator.dispose(), new TestClock().settle()]);
+  await closeHouses();
   expect(Reflect.ownKeys(Object.prototype).map(String), 'S4: Object.prototype is as it was').toEqual(prototype);
 });
 
@@ -43,8 +37,7 @@ describe('values', () => {
     const run = house.orchestrator.trigger(echo, view);
     await run.result();
     expect((await house.orchestrator.journal!.slot.read()).length).toBeLessThan(2000);
-    const next = await house.crash();
-    houses.push(next);
+    const next = await again(house.crash());
     expect(next.orchestrator.getTaskState(run.id)!.result).toEqual(new Uint8Array([9]));
   });
 
@@ -64,8 +57,7 @@ describe('values', () => {
       expect(() => orchestrator.trigger(task, null, { id: name })).toThrow(/already/);
     }
     expect(({} as { polluted?: unknown }).polluted).toBeUndefined();
-    const next = await house.crash();
-    houses.push(next);
+    const next = await again(house.crash());
     for (const name of treacherous) {
       const state = next.orchestrator.getTaskState(name)!;
       expect(state).toMatchObject({ id: name, name, taskIdentifier: name, status: 'completed' });
@@ -85,8 +77,7 @@ describe('values', () => {
       expect(() => orchestrator.trigger(echo, null, { queue: { name: id } })).toThrow(ConfigurationError);
     }
     await Promise.all(good.map((id) => orchestrator.trigger(echo, id, { id }).result()));
-    const next = await house.crash();
-    houses.push(next);
+    const next = await again(house.crash());
     for (const id of good) expect(next.orchestrator.getTaskState(id)).toMatchObject({ id, result: id });
     expect(next.orchestrator.counts().total).toBe(good.length);
   });
@@ -97,8 +88,7 @@ describe('values', () => {
     const runs = texts.map((text) => house.orchestrator.trigger(echo, text, { name: text, metadata: { text } }));
     await Promise.all(runs.map((run) => run.result()));
     expect(() => house.orchestrator.trigger(echo, null, { name: 'x'.repeat(2_000_000) })).toThrow(/name|run/);
-    const next = await house.crash();
-    houses.push(next);
+    const next = await again(house.crash());
     runs.forEach(({ id }, index) => {
       const text = texts[index]!;
       expect(next.orchestrator.getTaskState(id)).toMatchObject({ name: text, result: text, metadata: { text } });
@@ -116,8 +106,7 @@ describe('values', () => {
     const task = defineTask({ id: 'odd', run: async (value: typeof odd, ctx: TaskContext) => ({ value, step: await ctx.step('odd', () => odd) }) });
     const run = house.orchestrator.trigger(task, odd, { metadata: { odd } });
     await run.result();
-    const next = await house.crash();
-    houses.push(next);
+    const next = await again(house.crash());
     const state = next.orchestrator.getTaskState(run.id)!;
     expect(state.result).toEqual({ value: odd, step: odd });
     expect(state.metadata).toEqual({ odd });

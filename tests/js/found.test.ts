@@ -1,22 +1,7 @@
 /** Runs of a journal become objects when somebody asks for them: nobody must be able to tell. */
-import { defineTask, type Orchestrator, TestClock } from 'holdfast';
-import { afterEach, describe, expect, it, vi } from 'vitest';
-import { type House, openHouse } from './house.ts';
-
-const houses: House[] = [];
-async function open(...args: Parameters<typeof openHouse>): Promise<House> {
-  const house = await openHouse(...args);
-  houses.push(house);
-  return house;
-}
-async function crash(house: House, ...args: Parameters<House['crash']>): Promise<House> {
-  const next = await house.crash(...args);
-  houses.push(next);
-  return next;
-}
-afterEach(async () => {
-  for (const { orchestrator } of houses.splice(0)) await Promise.race([orchestrator.dispose(), new TestClock().settle()]);
-});
+import { defineTask, type Orchestrator } from 'holdfast';
+import { describe, expect, it, vi } from 'vitest';
+import { crash, open } from './houses.ts';
 
 const taken = (orchestrator: Orchestrator) => orchestrator.pump.runs.filter(Boolean).length;
 

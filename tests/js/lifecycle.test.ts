@@ -1,21 +1,7 @@
-import { ConfigurationError, defineTask, FatalError, type RunHandle, type TaskHooks, TestClock } from 'holdfast';
-import { afterEach, describe, expect, it } from 'vitest';
+import { ConfigurationError, defineTask, FatalError, type RunHandle, type TaskHooks } from 'holdfast';
+import { describe, expect, it } from 'vitest';
 import { pageRegistry } from '../../js/registry.ts';
-import { type House, openHouse } from './house.ts';
-
-const houses: House[] = [];
-async function open(...args: Parameters<typeof openHouse>): Promise<House> {
-  const house = await openHouse(...args);
-  houses.push(house);
-  return house;
-}
-async function again(house: Promise<House>): Promise<House> {
-  houses.push(await house);
-  return house;
-}
-afterEach(async () => {
-  for (const { orchestrator } of houses.splice(0)) await Promise.race([orchestrator.dispose(), new TestClock().settle()]);
-});
+import { again, open } from './houses.ts';
 
 /** Hooks that note when they are called, all of them. */
 function noting(who: string, told: string[]): TaskHooks {

@@ -1,16 +1,6 @@
-import { ConfigurationError, defineTask, FatalError, NotCloneableError, RetryableError, TestClock, type TaskContext } from 'holdfast';
-import { afterEach, describe, expect, it } from 'vitest';
-import { type House, openHouse } from './house.ts';
-
-const houses: House[] = [];
-async function open(...args: Parameters<typeof openHouse>): Promise<House> {
-  const house = await openHouse(...args);
-  houses.push(house);
-  return house;
-}
-afterEach(async () => {
-  for (const { orchestrator } of houses.splice(0)) await Promise.race([orchestrator.dispose(), new TestClock().settle()]);
-});
+import { ConfigurationError, defineTask, FatalError, NotCloneableError, RetryableError, type TaskContext } from 'holdfast';
+import { describe, expect, it } from 'vitest';
+import { open } from './houses.ts';
 
 const double = defineTask({ id: 'double', run: async (n: number) => n * 2 });
 

@@ -1,16 +1,7 @@
-import { ConfigurationError, defineTask, TestClock } from 'holdfast';
-import { afterEach, describe, expect, it } from 'vitest';
-import { type House, openHouse } from './house.ts';
-
-const houses: House[] = [];
-async function open(...args: Parameters<typeof openHouse>): Promise<House> {
-  const house = await openHouse(...args);
-  houses.push(house);
-  return house;
-}
-afterEach(async () => {
-  for (const { orchestrator } of houses.splice(0)) await Promise.race([orchestrator.dispose(), new TestClock().settle()]);
-});
+import { ConfigurationError, defineTask } from 'holdfast';
+import { describe, expect, it } from 'vitest';
+import { openHouse } from './house.ts';
+import { again, open } from './houses.ts';
 
 describe('recovery', () => {
   const endless = defineTask({ id: 'endless', run: () => new Promise<number>(() => {}) });
@@ -26,8 +17,7 @@ describe('recovery', () => {
     const delayed = house.orchestrator.trigger(counted, 1, { delay: '1m' });
     await Promise.all([...runs.map((run) => run.accepted), delayed.accepted]);
     house.orchestrator.register(defineTask({ id: 'endless', run: counted.spec.run as never }));
-    const next = await house.reload({ recovery: { mode: 'manual' } });
-    houses.push(next);
+    const next = await again(house.reload({ recovery: { mode: 'manual' } }));
     await next.clock.advance(120_000);
     expect(started).toBe(0);
     expect(next.orchestrator.counts()).toMatchObject({ paused: 3001, total: 3001 });
@@ -52,8 +42,7 @@ describe('recovery', () => {
     expect(startsMs).toEqual([0, 10_000]);
     expect(next.orchestrator.getTaskState(runs[3]!.id)).toMatchObject({ phase: 'blocked', reason: 'recovery' });
     expect(next.orchestrator.why(runs[3]!.id)).toMatch(/turn/);
-    const last = await next.crash({ recovery: {} });
-    houses.push(last);
+    const last = await again(next.crash({ recovery: {} }));
     await last.clock.settle();
     expect(startsMs).toHaveLength(5);
     defineTask({ id: 'endless', run: endless.spec.run });
@@ -71,8 +60,7 @@ describe('recovery', () => {
     await Promise.all([done.result(), resumed.accepted, ended.accepted, missing.accepted, kept.pause()]);
     await house.clock.settle();
     house.clock.jump(3 * 3_600_000);
-    const next = await house.crash();
-    houses.push(next);
+    const next = await again(house.crash());
     expect(await next.orchestrator.ready).toMatchObject({
       resumed: [resumed.id], kept: [kept.id], ended: [ended.id], missingDefinition: [missing.id], failed: [],
     });

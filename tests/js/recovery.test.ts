@@ -1,21 +1,10 @@
 import { defineTask, getTaskState, type TaskContext, TestClock } from 'holdfast';
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { Orchestrator } from '../../js/orchestrator.ts';
 import { opfs } from '../../js/storage/opfs.ts';
 import { FakeDisk, threadlessWorker } from '../storage/fake-opfs.ts';
 import { HandTimers } from '../storage/scenario.ts';
-import { type House, openHouse } from './house.ts';
-
-const houses: House[] = [];
-async function open(...args: Parameters<typeof openHouse>): Promise<House> {
-  const house = await openHouse(...args);
-  houses.push(house);
-  return house;
-}
-afterEach(async () => {
-  for (const { orchestrator } of houses.splice(0)) await Promise.race([orchestrator.dispose(), new TestClock().settle()]);
-  vi.unstubAllGlobals();
-});
+import { again, closeLater, open } from './houses.ts';
 
 /** Three steps; the second waits until it is let go. */
 function stepper() {
@@ -47,8 +36,7 @@ describe('after a crash', () => {
     await house.clock.settle();
     expect(computed).toEqual(['one', 'two']);
     unblock();
-    const next = await house.crash();
-    houses.push(next);
+    const next = await again(house.crash());
     expect((await next.orchestrator.ready).resumed).toEqual([run.id]);
     const handle = next.orchestrator.attach(run.id)!;
     expect(await handle.result()).toEqual({ name: 'a', at: 5, big: 12n, two: 2, again: 'second of that name' });
@@ -61,7 +49,7 @@ describe('after a crash', () => {
     await house.orchestrator.trigger(defineTask({ id: 'over', run: async () => 1 }), null).result();
     await house.orchestrator.dispose();
     const orchestrator = new Orchestrator({ clock: house.clock, storage: house.storage, tabs: false });
-    houses.push({ ...house, orchestrator });
+    closeLater({ ...house, orchestrator });
     const seen: number[] = [];
     orchestrator.subscribe(() => seen.push(orchestrator.getAllTasks().length));
     expect([orchestrator.getAllTasks().length, orchestrator.counts().total]).toEqual([0, 0]);
@@ -77,8 +65,7 @@ describe('after a crash', () => {
     const events: string[] = [];
     house.orchestrator.on('complete', (id) => events.push(id));
     const run = house.orchestrator.trigger(task, null);
-    const next = await house.crash();
-    houses.push(next);
+    const next = await again(house.crash());
     await house.clock.settle();
     expect(events).toEqual([]);
     expect(next.orchestrator.getTaskState(run.id)).toBeUndefined();
@@ -97,8 +84,7 @@ describe('after a crash', () => {
     await Promise.all([ended.result(), failed.wait(), delayed.accepted]);
     const dueMs = clock.now() + 3_600_000;
     await clock.advance(5000);
-    const next = await house.crash();
-    houses.push(next);
+    const next = await again(house.crash());
     const state = (id: string) => next.orchestrator.getTaskState(id)!;
     expect(state(ended.id)).toMatchObject({ status: 'completed', result: new Map([['a', 1]]) });
     expect(state(failed.id)).toMatchObject({ status: 'failed', error: { message: 'bad', code: 'E7' } });
@@ -122,8 +108,7 @@ describe('after a crash', () => {
     await run.accepted;
     await house.clock.settle();
     hold = false;
-    const next = await house.crash();
-    houses.push(next);
+    const next = await again(house.crash());
     const result = await next.orchestrator.attach<Blob>(run.id)!.result();
     expect(seen[1]).toMatchObject({ name: 'träger.pdf', type: 'application/pdf', lastModified: 77, size: file.size });
     expect(new Uint8Array(await seen[1]!.arrayBuffer())).toEqual(new Uint8Array(await file.arrayBuffer()));
@@ -146,8 +131,7 @@ describe('after a crash', () => {
   it('blobs stored for what was never recorded are swept on the next opening', async () => {
     const house = await open();
     await house.orchestrator.journal!.slot.putBlob('00000000000000aa', new Blob(['orphan']));
-    const next = await house.crash();
-    houses.push(next);
+    const next = await again(house.crash());
     expect(await next.orchestrator.journal!.slot.blobIds()).toEqual([]);
   });
 
@@ -155,8 +139,7 @@ describe('after a crash', () => {
     const house = await open();
     const { PdfTask } = { PdfTask: class PdfTask { execute = async (n: number) => new Promise<number>(() => n); } };
     const id = await house.orchestrator.executeTask('Processing: a.pdf', new PdfTask(), 5, { fileName: 'a.pdf' });
-    const next = await house.crash();
-    houses.push(next);
+    const next = await again(house.crash());
     await next.clock.settle();
     expect((await next.orchestrator.ready).missingDefinition).toEqual([id]);
     expect(next.orchestrator.getTaskState(id)).toMatchObject({ name: 'Processing: a.pdf', status: 'paused', phase: 'blocked', reason: 'missing-definition' });
@@ -181,7 +164,7 @@ describe('after a crash', () => {
       expect(house.orchestrator.getTaskState(run.id)!.status).toBe('running');
       house = await house.crash();
     }
-    houses.push(house);
+    closeLater(house);
     expect(house.orchestrator.getTaskState(run.id)).toMatchObject({ status: 'failed', phase: 'quarantined', error: { code: 'QUARANTINED' } });
     await house.clock.advance(3_600_000);
     expect(house.orchestrator.getTaskState(other.id)!.status).toBe('completed');
@@ -192,8 +175,7 @@ describe('after a crash', () => {
     const house = await open({ queues: { a: { concurrency: 1 }, b: { concurrency: 2 } } });
     const runs = [1, 2, 3].map((n) => house.orchestrator.trigger(task, n, { queue: 'b' }));
     await Promise.all(runs.map((run) => run.accepted));
-    const next = await house.crash({ queues: { c: { concurrency: 9 }, b: { concurrency: 1 } } });
-    houses.push(next);
+    const next = await again(house.crash({ queues: { c: { concurrency: 9 }, b: { concurrency: 1 } } }));
     const more = next.orchestrator.trigger(task, 4, { queue: 'c' });
     await next.clock.settle();
     expect(next.orchestrator.counts()).toMatchObject({ running: 2, pending: 2 });
@@ -208,8 +190,7 @@ describe('after a crash', () => {
     await Promise.all(runs.map((run) => run.accepted));
     await house.clock.settle();
     expect(house.orchestrator.counts()).toMatchObject({ running: before });
-    const next = await house.crash({ tasks: [define(now)] });
-    houses.push(next);
+    const next = await again(house.crash({ tasks: [define(now)] }));
     await next.clock.settle();
     expect(next.orchestrator.counts()).toMatchObject({ running: now });
   });
@@ -251,8 +232,7 @@ describe('the journal', () => {
     await house.clock.settle();
     const log = await orchestrator.journal!.slot.read();
     expect(log.length).toBeLessThan(5_000_000);
-    const next = await house.crash();
-    houses.push(next);
+    const next = await again(house.crash());
     expect(next.orchestrator.getAllTasks()).toHaveLength(2);
     expect(next.orchestrator.getTaskState(done.id)).toMatchObject({ status: 'completed', result: 4 });
     await next.clock.advance(3_600_000);
@@ -271,8 +251,7 @@ describe('the journal', () => {
     expect((await next.orchestrator.ready).tailBytesDropped).toBe(7);
     expect((await next.orchestrator.journal!.slot.read()).length).toBeGreaterThanOrEqual(length);
     await next.orchestrator.trigger(task, 2).result();
-    const third = await next.crash();
-    houses.push(third);
+    const third = await again(next.crash());
     expect(third.orchestrator.counts()).toMatchObject({ completed: 2, total: 2 });
     expect((await third.orchestrator.ready).tailBytesDropped).toBe(0);
   });
@@ -431,8 +410,7 @@ describe('a storage in trouble', () => {
       expect(await run.result()).toBe(5);
       expect(orchestrator.storageState.status).toBe('ok');
     }
-    const next = await house.crash();
-    houses.push(next);
+    const next = await again(house.crash());
     expect(next.orchestrator.counts()).toMatchObject({ completed: 3, total: 3 });
   });
 });

@@ -1,18 +1,7 @@
-import { ConfigurationError, defineTask, FatalError, SetupError, type TaskContext, type TaskSpec, TestClock } from 'holdfast';
+import { ConfigurationError, defineTask, FatalError, SetupError, type TaskContext, type TaskSpec } from 'holdfast';
 import PQueue from 'p-queue';
-import { afterEach, describe, expect, it, vi } from 'vitest';
-import { type House, openHouse } from './house.ts';
-
-const houses: House[] = [];
-async function open(...args: Parameters<typeof openHouse>): Promise<House> {
-  const house = await openHouse(...args);
-  houses.push(house);
-  return house;
-}
-afterEach(async () => {
-  for (const { orchestrator } of houses.splice(0)) await Promise.race([orchestrator.dispose(), new TestClock().settle()]);
-  vi.restoreAllMocks();
-});
+import { describe, expect, it, vi } from 'vitest';
+import { again, open } from './houses.ts';
 
 /** A promise to be settled from outside. */
 function gate() {
@@ -164,8 +153,7 @@ describe('setup', () => {
     expect(await run.wait()).toMatchObject({ ok: false, attempts: 1, error: { code: 'SETUP', retryable: false } });
     isRight = true;
     expect(await house.orchestrator.run(task, undefined)).toBe('done');
-    const next = await house.crash();
-    houses.push(next);
+    const next = await again(house.crash());
     expect(next.orchestrator.getTaskState(run.id)!.error).toMatchObject({ code: 'SETUP', retryable: false, cause: { code: 'FATAL' } });
   });
 

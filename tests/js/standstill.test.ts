@@ -3,18 +3,8 @@ import { ConfigurationError, defineTask, type RunEvent, type RunHandle, type Tas
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { type Alarm, SystemClock, type Standstill } from '../../js/clock.ts';
 import { WorkerAlarm } from '../../js/worker-alarm.ts';
-import { type House, openHouse } from './house.ts';
-
-const houses: House[] = [];
-async function open(...args: Parameters<typeof openHouse>): Promise<House> {
-  const house = await openHouse(...args);
-  houses.push(house);
-  return house;
-}
-afterEach(async () => {
-  for (const { orchestrator } of houses.splice(0)) await Promise.race([orchestrator.dispose(), new TestClock().settle()]);
-  vi.unstubAllGlobals();
-});
+import { type House } from './house.ts';
+import { open } from './houses.ts';
 
 const hourMs = 3_600_000;
 const endless = (_: unknown, ctx: TaskContext) =>

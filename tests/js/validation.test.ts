@@ -1,26 +1,11 @@
 import { type } from 'arktype';
-import {
-  ConfigurationError, defineTask, InputValidationError, OutputValidationError, RecoverySchemaError, type Task, TestClock, type ValidationIssue,
-} from 'holdfast';
+import { ConfigurationError, defineTask, InputValidationError, OutputValidationError, RecoverySchemaError, type Task, type ValidationIssue } from 'holdfast';
 import * as v from 'valibot';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { pageRegistry } from '../../js/registry.ts';
-import { type House, openHouse } from './house.ts';
-
-const houses: House[] = [];
-async function open(...args: Parameters<typeof openHouse>): Promise<House> {
-  const house = await openHouse(...args);
-  houses.push(house);
-  return house;
-}
-async function again(house: Promise<House>): Promise<House> {
-  houses.push(await house);
-  return house;
-}
-afterEach(async () => {
-  for (const { orchestrator } of houses.splice(0)) await Promise.race([orchestrator.dispose(), new TestClock().settle()]);
-});
+import { type House } from './house.ts';
+import { again, open } from './houses.ts';
 
 const storedBytes = async ({ orchestrator }: House) => (await orchestrator.journal!.slot.read()).filter(Boolean).length;
 

@@ -1,7 +1,7 @@
 /** What comes from outside, in races and over kills at every await: the code gets it in the order in which it came. */
 import { defineTask, type TaskContext } from 'holdfast';
 import { describe, expect, it } from 'vitest';
-import { crashAndSettle as crash, name, open } from './durable-house.ts';
+import { crashAndSettle as crash, name, open } from './houses.ts';
 
 const waiting = (run: (ctx: TaskContext) => Promise<unknown>) => defineTask({ id: name('waits'), retry: { maxAttempts: 1 }, run: (_: null, ctx) => run(ctx) });
 

@@ -2,7 +2,7 @@
 import { defineTask, type TaskContext, WaitTimeoutError } from 'holdfast';
 import { describe, expect, it } from 'vitest';
 import type { Orchestrator } from '../../js/orchestrator.ts';
-import { crashAndSettle as crash, name, open } from './durable-house.ts';
+import { crashAndSettle as crash, name, open } from './houses.ts';
 
 const waiting = (run: (ctx: TaskContext) => Promise<unknown>) => defineTask({ id: name('waits'), retry: { maxAttempts: 1 }, run: (_: null, ctx) => run(ctx) });
 
