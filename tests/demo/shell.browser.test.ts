@@ -141,6 +141,10 @@ it('a JSON file that was not all right is done, and the page says that it was no
   await expect.poll(() => page.locator('.notice').allTextContents(), { timeout: 30_000 }).toEqual([
     expect.stringMatching(/^broken\.ndjson is done, but not all of it was right \(2 problems\); report\.json/),
   ]);
+  // On the narrowest page too the button keeps its word in one line.
+  await page.setViewportSize({ width: 360, height: 740 });
+  expect((await page.locator('.notice button').boundingBox())!.height).toBeLessThan(35);
+  expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(360);
   await page.context().close();
 });
 
