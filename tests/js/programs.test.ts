@@ -5,7 +5,7 @@
  */
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { programs } from './programs/program.ts';
+import { programs } from './programs/generate.ts';
 import { observe } from './programs/run.ts';
 
 const count = Number(process.env.HOLDFAST_PROGRAMS ?? (process.env.CI ? 2000 : 200));

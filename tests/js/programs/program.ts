@@ -1,11 +1,10 @@
 /**
- * Random durable programs, as data: what fast-check makes, shrinks and prints. `interpret` runs one with
- * the verbs of `ctx`. Its output depends on nothing but the program, so a run that was killed must give
- * what an undisturbed one gives. Who wins a race may depend on a kill; that it stays the winner may not:
- * the program itself records it and looks.
+ * Durable programs, as data; `generate.ts` makes random ones. `interpret` runs one with the verbs of
+ * `ctx`. Its output depends on nothing but the program, so a run that was killed must give what an
+ * undisturbed one gives. Who wins a race may depend on a kill; that it stays the winner may not: the
+ * program itself records it and looks.
  */
-import fc from 'fast-check';
-import type { Task, TaskContext } from 'holdfast';
+import type { TaskContext } from 'holdfast';
 
 export type Node =
   | { kind: 'step'; name: string; afterMs: number; fails: boolean }
@@ -25,30 +24,11 @@ export interface Program {
   failures: number;
 }
 
-const times = fc.constantFrom(0, 0, 5, 40, 300);
-
-const { nodes } = fc.letrec<{ nodes: Node[]; node: Node }>((tie) => ({
-  nodes: fc.array(tie('node'), { minLength: 1, maxLength: 4, depthIdentifier: 'program' }),
-  node: fc.oneof(
-    { depthSize: 'small', withCrossShrink: true, depthIdentifier: 'program' },
-    { weight: 4, arbitrary: fc.record({ kind: fc.constant('step' as const), name: fc.constantFrom('a', 'b', 'c'), afterMs: times, fails: fc.constantFrom(false, false, false, false, false, true) }) },
-    { weight: 2, arbitrary: fc.record({ kind: fc.constant('sleep' as const), ms: fc.constantFrom(1, 10, 100, 1000) }) },
-    { weight: 1, arbitrary: fc.constant({ kind: 'now' as const }) },
-    { weight: 1, arbitrary: fc.constant({ kind: 'random' as const }) },
-    { weight: 1, arbitrary: fc.record({ kind: fc.constant('map' as const), count: fc.integer({ min: 1, max: 4 }), afterMs: times }) },
-    { weight: 2, arbitrary: fc.record({ kind: fc.constant('child' as const), body: tie('nodes') as fc.Arbitrary<Node[]> }) },
-    { weight: 1, arbitrary: branches('all', tie) },
-    { weight: 1, arbitrary: branches('settled', tie) },
-    { weight: 1, arbitrary: branches('race', tie) },
-    { weight: 1, arbitrary: fc.record({ kind: fc.constant('caught' as const), body: tie('nodes') as fc.Arbitrary<Node[]> }) },
-  ) as fc.Arbitrary<Node>,
-}));
-
-function branches(kind: 'all' | 'settled' | 'race', tie: (key: 'nodes') => fc.Arbitrary<unknown>): fc.Arbitrary<Node> {
-  return fc.record({ kind: fc.constant(kind), branches: fc.array(tie('nodes') as fc.Arbitrary<Node[]>, { minLength: 1, maxLength: 3 }) }) as fc.Arbitrary<Node>;
+/** What a child is given: nodes, and where in the program they stand. */
+export interface Part {
+  body: Node[];
+  path: string;
 }
-
-export const programs: fc.Arbitrary<Program> = fc.record({ body: nodes, failures: fc.constantFrom(0, 0, 0, 1) });
 
 /** What a run told while it ran: which steps were computed, which had been given. */
 export interface Witness {
@@ -58,8 +38,8 @@ export interface Witness {
   /** A race had another winner before. */
   changed(path: string): void;
   sleep(ms: number): Promise<void>;
-  /** The children's task. */
-  child: Task<string, { body: Node[]; path: string }, unknown>;
+  /** Runs it as a child of `ctx`. */
+  child(ctx: TaskContext, part: Part): Promise<unknown>;
 }
 
 export async function interpret(body: readonly Node[], ctx: TaskContext, witness: Witness, path: string): Promise<unknown[]> {
@@ -97,7 +77,7 @@ async function one(node: Node, ctx: TaskContext, witness: Witness, path: string)
       return done.map((item) => (item.ok ? item.value : item.error.message));
     }
     case 'child':
-      return ctx.run(witness.child, { body: node.body, path });
+      return witness.child(ctx, { body: node.body, path });
     case 'caught':
       return interpret(node.body, ctx, witness, path).catch((error: Error) => `caught ${error.message}`);
     default:

@@ -1,7 +1,7 @@
 /** Runs a program in a house on a virtual clock, killing the house at given moments. */
-import { defineTask, TestClock } from 'holdfast';
+import { defineTask, type Task, TestClock } from 'holdfast';
 import { type House, openHouse } from '../house.ts';
-import { interpret, type Program, type Witness } from './program.ts';
+import { interpret, type Part, type Program, type Witness } from './program.ts';
 
 export interface Observed {
   status: string;
@@ -29,6 +29,10 @@ export async function observe(program: Program, kills: readonly Kill[]): Promise
   let failures = program.failures;
   const clock = new TestClock();
   const number = ++made;
+  const child: Task<string, Part, unknown> = defineTask({
+    id: `program-child-${number}`, retry: { maxAttempts: 1 },
+    run: ({ body, path }: Part, ctx): Promise<unknown> => interpret(body, ctx, living(), path),
+  });
   const witness: Witness = {
     computed: (path) => {
       if (given.has(path)) rerun.push(path);
@@ -36,10 +40,7 @@ export async function observe(program: Program, kills: readonly Kill[]): Promise
     given: (path) => void given.add(path),
     changed: (path) => void changed.push(path),
     sleep: (ms) => new Promise((resolve) => void clock.schedule(clock.now() + ms, resolve)),
-    child: defineTask({
-      id: `program-child-${number}`, retry: { maxAttempts: 1 },
-      run: ({ body, path }: { body: Program['body']; path: string }, ctx): Promise<unknown> => interpret(body, ctx, living(), path),
-    }) as unknown as Witness['child'],
+    child: (ctx, part) => ctx.run(child, part),
   };
   // In a test the code of a page that was killed goes on in memory; nobody hears of it.
   let life = 0;
