@@ -11,7 +11,7 @@ import { ContinueAsNew } from './context/again.ts';
 import { runChild, runFunction } from './context/children.ts';
 import { Chance, now, patch } from './context/decisions.ts';
 import { Durable } from './context/durable.ts';
-import { map, scatter } from './context/items.ts';
+import { gather, map, scatter } from './context/items.ts';
 import type { ContextServices } from './context/services.ts';
 import { sleep, sleepTo } from './context/sleep.ts';
 import { checkStep, type Compute, step } from './context/steps.ts';
@@ -142,6 +142,10 @@ export class RunContext implements TaskContext {
 
   map<Item, Value>(items: readonly Item[], work: any, options?: MapOptions<Item>): Promise<ItemResult<Value, Item>[]> {
     return map(this, items, work, options);
+  }
+
+  gather(items: readonly any[], sources: Record<string, any>, options?: object): Promise<any[]> {
+    return gather(this, items, sources, options);
   }
 
   scatter(sources: Record<string, unknown>): Promise<any> {

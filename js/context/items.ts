@@ -1,23 +1,25 @@
 /**
- * Collections whose items keep their identity: `ctx.map` (each item by itself), `ctx.scatter` (several
- * sources at once).
+ * Collections whose items keep their identity: `ctx.map` (each item by itself), `ctx.gather` (several
+ * sources for all items, joined by id), `ctx.scatter` (several sources at once). `map` and `gather` give
+ * the same records, so code may change from one to the other. Made of `step` and `run` alone.
  */
 import { BatchError, ConfigurationError } from '../errors.ts';
 import { checkNames, describe, wholeNumber } from '../checks.ts';
 import { isTask } from '../registry.ts';
-import type { ItemResult, MapOptions, TaskContext } from '../types.ts';
+import type { GatherOptions, ItemResult, Joined, MapOptions, TaskContext } from '../types.ts';
 
 const mapOptionNames = ['id', 'concurrency', 'ordered', 'onItemError', 'name'];
+const gatherOptionNames = ['id', 'concurrency', 'onItemError'];
 
 type Work<Item> = ((item: Item, info: { id: string; index: number }) => unknown) | object | string;
 
 /** @throws ConfigurationError for an id that is no text, or comes twice */
-function idsOf<Item>(items: readonly Item[], id: MapOptions<Item>['id']): string[] {
+function idsOf<Item>(items: readonly Item[], id: MapOptions<Item>['id'], verb: string): string[] {
   const ids = items.map((item, index) => (id ? id(item, index) : defaultId(item, index)));
   const seen = new Set<string>();
   for (const [index, one] of ids.entries()) {
-    if (typeof one !== 'string' || one === '') throw new ConfigurationError(`ctx.map: the id of item ${index} must be text, not ${describe(one)}.`);
-    if (seen.has(one)) throw new ConfigurationError(`ctx.map: two items have the id ${JSON.stringify(one)}. Give each its own: ctx.map(items, work, { id: (item) => … }).`);
+    if (typeof one !== 'string' || one === '') throw new ConfigurationError(`${verb}: the id of item ${index} must be text, not ${describe(one)}.`);
+    if (seen.has(one)) throw new ConfigurationError(`${verb}: two items have the id ${JSON.stringify(one)}. Give each its own: { id: (item) => … }.`);
     seen.add(one);
   }
   return ids;
@@ -32,15 +34,28 @@ function defaultId(item: unknown, index: number): string {
 export async function map<Item, Value>(
   ctx: TaskContext, items: readonly Item[], work: Work<Item>, options: MapOptions<Item> = {},
 ): Promise<ItemResult<Value, Item>[]> {
-  if (!Array.isArray(items)) throw new ConfigurationError(`ctx.map needs an array of items, not ${describe(items)}.`);
-  checkNames(options, mapOptionNames, 'ctx.map');
+  checkItems(items, options, mapOptionNames, 'ctx.map');
+  return mapKeyed(ctx, items, work, options, { verb: 'ctx.map', childId: (id) => id });
+}
+
+function checkItems(items: unknown, options: object, names: readonly string[], verb: string): void {
+  if (!Array.isArray(items)) throw new ConfigurationError(`${verb} needs an array of items, not ${describe(items)}.`);
+  checkNames(options, names, verb);
+}
+
+/** @param childId of an item's id: what tells its child from others of the task */
+async function mapKeyed<Item, Value>(
+  ctx: TaskContext, items: readonly Item[], work: Work<Item>, options: MapOptions<Item>,
+  { verb, childId }: { verb: string; childId: (id: string) => string },
+): Promise<ItemResult<Value, Item>[]> {
   const { concurrency = items.length || 1, ordered = true, onItemError = 'collect', name = 'map' } = options;
-  wholeNumber(concurrency, 'ctx.map concurrency', 1);
-  if (onItemError !== 'collect' && onItemError !== 'fail') throw new ConfigurationError(`ctx.map onItemError must be 'collect' or 'fail', not ${describe(onItemError)}.`);
-  const ids = idsOf(items, options.id);
+  wholeNumber(concurrency, `${verb} concurrency`, 1);
+  if (onItemError !== 'collect' && onItemError !== 'fail') throw new ConfigurationError(`${verb} onItemError must be 'collect' or 'fail', not ${describe(onItemError)}.`);
+  const ids = idsOf(items, options.id, verb);
   const done: ItemResult<Value, Item>[] = [];
   const one = async (index: number): Promise<void> => {
-    const result = await runItem<Item, Value>(ctx, work, items[index]!, ids[index]!, index, name);
+    const id = ids[index]!;
+    const result = await runItem<Item, Value>(ctx, work, { id, index, item: items[index]! }, name, childId(id));
     if (!result.ok && onItemError === 'fail') throw result.error;
     done.push(result);
   };
@@ -49,11 +64,11 @@ export async function map<Item, Value>(
 }
 
 async function runItem<Item, Value>(
-  ctx: TaskContext, work: Work<Item>, item: Item, id: string, index: number, name: string,
+  ctx: TaskContext, work: Work<Item>, { id, index, item }: { id: string; index: number; item: Item }, name: string, childId: string,
 ): Promise<ItemResult<Value, Item>> {
   try {
     const value = (isTask(work) || typeof work === 'string'
-      ? await ctx.run(work as never, item as never, { id, item: { id, index } } as never)
+      ? await ctx.run(work as never, item as never, { id: childId, item: { id, index } } as never)
       : await ctx.step(name, () => (work as (item: Item, info: object) => unknown)(item, { id, index }), { id })) as Value;
     return { id, index, item, ok: true, value };
   } catch (error) {
@@ -90,4 +105,47 @@ export async function scatter<Sources extends Record<string, unknown>>(
       cause: errors[0]![1], data: { failed: errors.map(([name]) => name) },
     });
   return Object.fromEntries(settled.map((one, index) => [names[index]!, (one as PromiseFulfilledResult<unknown>).value])) as never;
+}
+
+/**
+ * Everything is fetched, then combined: every source begins at once and works through all items as `map`
+ * does. The records are those of `map`, with a value by source.
+ */
+export async function gather(
+  ctx: TaskContext, items: readonly unknown[], sources: Record<string, Work<unknown>>, options: GatherOptions = {},
+): Promise<ItemResult[]> {
+  checkItems(items, options, gatherOptionNames, 'ctx.gather');
+  if (typeof sources !== 'object' || sources === null || Object.keys(sources).length === 0)
+    throw new ConfigurationError(`ctx.gather needs an object of named sources, not ${describe(sources)}.`);
+  const lists = await Promise.all(Object.entries(sources).map(async ([name, work]) =>
+    [name, await mapKeyed(ctx, items, work, { ...options, name }, { verb: 'ctx.gather', childId: (id) => `${name}/${id}` })] as const));
+  return joinById(Object.fromEntries(lists)) as ItemResult[];
+}
+
+/**
+ * Records of several lists, from `ctx.map` or `ctx.gather`, joined by their ids: one record an id, with a
+ * value by list. It is `ok` where all of them are; else its error is a BatchError that names the lists
+ * that failed or have no such id. In the order of the first list.
+ * @throws ConfigurationError for lists that are none
+ */
+export function joinById<const Lists extends Record<string, readonly ItemResult[]>>(lists: Lists): ItemResult<Joined<Lists>>[] {
+  const joined = new Map<string, { item: unknown; parts: Map<string, ItemResult> }>();
+  for (const [name, list] of Object.entries(lists)) {
+    if (!Array.isArray(list)) throw new ConfigurationError(`joinById needs named lists of records; ${name} is ${describe(list)}.`);
+    for (const record of list) {
+      const known = joined.get(record.id) ?? { item: record.item, parts: new Map() };
+      known.parts.set(name, record);
+      joined.set(record.id, known);
+    }
+  }
+  const names = Object.keys(lists);
+  return [...joined].map(([id, { item, parts }], index) => joinParts({ id, index, item }, names, parts) as ItemResult<Joined<Lists>>);
+}
+
+function joinParts(known: { id: string; index: number; item: unknown }, names: readonly string[], parts: ReadonlyMap<string, ItemResult>): ItemResult {
+  const failed = names.filter((name) => !parts.get(name)?.ok);
+  if (failed.length === 0) return { ...known, ok: true, value: Object.fromEntries(names.map((name) => [name, (parts.get(name) as { value: unknown }).value])) };
+  const errors = failed.map((name) => (parts.get(name) as { error?: Error } | undefined)?.error);
+  const words = failed.map((name, index) => `${name}: ${errors[index]?.message ?? 'has no such item'}`);
+  return { ...known, ok: false, error: new BatchError(`item ${JSON.stringify(known.id)}: ${words.join('; ')}`, { cause: errors[0], data: { failed } }) };
 }

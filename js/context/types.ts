@@ -61,7 +61,7 @@ export interface RunFunction extends RunFacts {
   <Output = any>(name: string, input: unknown, options?: ChildOptions): Promise<Output>;
 }
 
-/** An item of a collection and what became of it; the same record from `map` and `scatter`. */
+/** An item of a collection and what became of it; the same record from `map` and `gather`. */
 export type ItemResult<Value = any, Item = any> =
   | { readonly id: string; readonly index: number; readonly item: Item; readonly ok: true; readonly value: Value }
   | { readonly id: string; readonly index: number; readonly item: Item; readonly ok: false; readonly error: Error };
@@ -78,6 +78,21 @@ export interface MapOptions<Item = any> {
   /** Of the steps, where `work` is a function. Default `map`. */
   name?: string;
 }
+
+/** `concurrency` holds for each source. */
+export type GatherOptions<Item = any> = Pick<MapOptions<Item>, 'id' | 'concurrency' | 'onItemError'>;
+
+/** What lists of records have, by their names. */
+export type Joined<Lists extends Record<string, readonly ItemResult[]>> = {
+  [Name in keyof Lists]: Extract<Lists[Name][number], { ok: true }>['value'];
+};
+
+/** What the sources of `gather` give, by their names. */
+export type Gathered<Sources> = {
+  [Name in keyof Sources]: Sources[Name] extends Task<string, any, infer Output>
+    ? Output
+    : Sources[Name] extends (...args: any[]) => infer Value ? Awaited<Value> : any;
+};
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
 export type TaskLog = Readonly<Record<LogLevel, (message: string, attributes?: Record<string, unknown>) => void>>;
@@ -127,6 +142,13 @@ export interface CoreContext {
     items: readonly Item[], work: (item: Item, info: { id: string; index: number }) => Value | Promise<Value>, options?: MapOptions<Item>,
   ): Promise<ItemResult<Value, Item>[]>;
   map<Item>(items: readonly Item[], work: string, options?: MapOptions<Item>): Promise<ItemResult<any, Item>[]>;
+  /**
+   * Everything fetched, then combined: each source (a task, its name, or a function as a step) for all
+   * items; the records are those of `map`, their values by source. So code may go from one to the other.
+   */
+  gather<Item, const Sources extends Record<string, Task<string, Item, any> | string | ((item: Item, info: { id: string; index: number }) => unknown)>>(
+    items: readonly Item[], sources: Sources, options?: GatherOptions<Item>,
+  ): Promise<ItemResult<Gathered<Sources>, Item>[]>;
   /** Several sources at once, functions as steps; rejects with everything that failed. */
   scatter<Sources extends Record<string, unknown>>(
     sources: Sources,

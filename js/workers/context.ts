@@ -9,7 +9,7 @@ import { fromMessage, toMessage } from '../codec/message.ts';
 import { ContinueAsNew } from '../context/again.ts';
 import { runFunction } from '../context/children.ts';
 import { Chance } from '../context/decisions.ts';
-import { map, scatter } from '../context/items.ts';
+import { gather, map, scatter } from '../context/items.ts';
 import { ConfigurationError, ContextClosedError } from '../errors.ts';
 import { deserializeError, serializeError } from '../serialize-error.ts';
 import type {
@@ -116,6 +116,10 @@ export class WorkerContext implements TaskContext {
   map<Item, Value>(items: readonly Item[], work: any, options?: MapOptions<Item>): Promise<ItemResult<Value, Item>[]> {
     return map(this, items, work, options);
   }
+  gather(items: readonly any[], sources: Record<string, any>, options?: object): Promise<any[]> {
+    return gather(this, items, sources, options);
+  }
+
   scatter(sources: Record<string, unknown>): Promise<any> {
     return scatter(this, sources);
   }

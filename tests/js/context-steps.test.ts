@@ -1,5 +1,5 @@
 /** Steps with options of their own, and collections. */
-import { defineTask } from 'holdfast';
+import { defineTask, joinById } from 'holdfast';
 import { describe, expect, it } from 'vitest';
 import { crash, name, open } from './houses.ts';
 
@@ -82,6 +82,64 @@ describe('collections', () => {
     const house = await open();
     const task = defineTask({ id: name('maps'), retry: { maxAttempts: 1 }, run: (_: null, ctx) => ctx.map([1, 2], (n) => n, { id: () => 'same' }) });
     await expect(house.orchestrator.trigger(task, null).result()).rejects.toThrow('two items have the id "same"');
+  });
+
+  it('P8: gather fetches everything and combines it, with the records that map gives item by item', async () => {
+    const house = await open();
+    const text = defineTask({ id: name('text'), retry: { maxAttempts: 1 }, run: async ({ n }: { n: number }) => `text ${n}` });
+    const images = ({ n }: { n: number }) => {
+      if (n === 2) throw new Error('no image');
+      return n * 10;
+    };
+    const task = defineTask({ id: name('gathers'), retry: { maxAttempts: 1 }, run: async (_: null, ctx) => ({
+      combined: await ctx.gather(items, { text, images, again: text }, { concurrency: 1 }),
+      each: await ctx.map(items, (item) => ({ text: `text ${item.n}`, images: images(item), again: `text ${item.n}` })),
+    }) });
+    const { combined, each } = await house.orchestrator.trigger(task, null).result();
+    const known = (records: typeof each) => records.map((record) => (record.ok ? record : { ...record, error: 'failed' }));
+    expect(known(combined)).toEqual(known(each));
+    expect(combined[1]).toMatchObject({ id: 'y', ok: false, error: { name: 'BatchError', message: 'item "y": images: no image', data: { failed: ['images'] } } });
+  });
+
+  it('P8: gather finds every child and step again after a crash', async () => {
+    const ran: string[] = [];
+    const held = new Promise<void>(() => {});
+    const image = defineTask({ id: name('image'), run: async ({ id }: { id: string }) => (ran.push(`image ${id}`), id) });
+    const task = defineTask({ id: name('gathers'), run: async (hold: boolean, ctx) => {
+      const records = await ctx.gather(items, { image, text: ({ id }) => (ran.push(`text ${id}`), id) });
+      await ctx.step('held', () => (hold && ran.length === 6 ? held : undefined));
+      return records.map((record) => record.ok && `${record.value.image}${record.value.text}`);
+    } });
+    const house = await open();
+    const run = house.orchestrator.trigger(task, true);
+    await run.accepted;
+    await house.clock.settle();
+    expect(ran).toHaveLength(6);
+    ran.push('crash');
+    const next = await crash(house);
+    expect(await next.orchestrator.attach(run.id)!.result()).toEqual(['xx', 'yy', 'zz']);
+    expect(ran.slice(7)).toEqual([]);
+  });
+
+  it('P8: lists of other runs are joined by id, not by place; what one list lacks is named', () => {
+    const texts = [{ id: 'a', index: 0, item: 1, ok: true, value: 'A' }, { id: 'b', index: 1, item: 2, ok: true, value: 'B' }] as const;
+    const sizes = [{ id: 'b', index: 0, item: 2, ok: true, value: 2 }, { id: 'c', index: 1, item: 3, ok: true, value: 3 }] as const;
+    const joined = joinById({ texts, sizes });
+    expect(joined.map(({ id, index, item, ok }) => [id, index, item, ok])).toEqual([['a', 0, 1, false], ['b', 1, 2, true], ['c', 2, 3, false]]);
+    expect(joined[1]).toMatchObject({ value: { texts: 'B', sizes: 2 } });
+    expect(joined.flatMap((one) => (one.ok ? [] : one.error.message))).toEqual(['item "a": sizes: has no such item', 'item "c": texts: has no such item']);
+    expect(() => joinById({ texts: 7 as never })).toThrow('joinById needs named lists of records; texts is 7');
+  });
+
+  it('P8: gather refuses what is no item, no source, and two items of one id', async () => {
+    const house = await open();
+    const task = defineTask({ id: name('gathers'), retry: { maxAttempts: 1 }, run: ([list, sources, options]: any[], ctx) => ctx.gather(list, sources && { one: () => 1 }, options) });
+    const refused = (...input: unknown[]) => expect(house.orchestrator.trigger(task, input).result()).rejects;
+    await refused('abc', true).toThrow('ctx.gather needs an array of items, not "abc"');
+    await refused([1], null).toThrow('ctx.gather needs an object of named sources');
+    await refused([1], true, { concurrency: 0 }).toThrow('ctx.gather concurrency');
+    await refused([1], true, { ordered: true }).toThrow('ordered');
+    await refused([{ id: 'a' }, { id: 'a' }], true).toThrow('ctx.gather: two items have the id "a"');
   });
 
   it('scatter asks all sources at once and names all that failed', async () => {
