@@ -8,6 +8,7 @@ import type { TaskHooks } from './definition/hook-types.ts';
 import type { TaskContext, TaskSpec } from './definition/types.ts';
 import type { Durability, Storage, StorageEvent } from './storage.ts';
 
+export type * from './context/portable.ts';
 export type * from './context/types.ts';
 export type { TaskContext, TaskHandler, TaskSpec } from './definition/types.ts';
 export type * from './waiting/types.ts';

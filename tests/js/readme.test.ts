@@ -8,7 +8,9 @@ import ts from 'typescript';
 import { describe, expect, it } from 'vitest';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-const readmes = ['', 'js', 'js/react', 'js/storage', 'src', 'wasm', 'tests', 'demo', 'scripts'].map((room) => join(room, 'README.md'));
+const rooms = ['js', 'src', 'wasm', 'tests', 'demo', 'scripts'];
+const readmes = ['README.md', ...rooms.flatMap((room) =>
+  readdirSync(join(root, room), { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.md')).map((file) => join(room, file)))];
 const text = (file: string) => readFileSync(join(root, file), 'utf8');
 
 interface Block {
