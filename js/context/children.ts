@@ -38,9 +38,24 @@ export function runFunction(call: (...args: any[]) => unknown, facts: RunFacts):
   return Object.freeze(call) as unknown as RunFunction;
 }
 
-export async function runChild(
-  durable: Durable, host: ChildrenHost, task: unknown, input: unknown, options: ChildOptions = {},
-): Promise<unknown> {
+/**
+ * A child's failure is told by its own run, and that the code is being stopped by whoever stopped it: where
+ * nobody awaits the promise, neither is an unhandled rejection of the page.
+ */
+export function runChild(durable: Durable, host: ChildrenHost, task: unknown, input: unknown, options: ChildOptions = {}): Promise<unknown> {
+  const output: Promise<unknown> = new Promise((resolve, reject) => {
+    askChild(durable, host, task, input, options).then(resolve, (error) => {
+      if (durable.isStopped || error instanceof ChildError) output.catch(() => {});
+      reject(error instanceof ChildError ? error.cause : error);
+    });
+  });
+  return output;
+}
+
+/** A child ended so; its error is the cause. */
+class ChildError extends Error {}
+
+async function askChild(durable: Durable, host: ChildrenHost, task: unknown, input: unknown, options: ChildOptions): Promise<unknown> {
   const definition = host.resolve(task);
   const { id } = definition;
   durable.check('run', id);
@@ -86,9 +101,17 @@ function driftOf(durable: Durable, key: string, child: Run, definition: Definiti
 }
 
 async function answer(durable: Durable, host: ChildrenHost, recorded: Entry, child: Run | undefined): Promise<unknown> {
-  if (recorded.kind !== RecordKind.ChildDone) return durable.answer(recorded);
+  if (recorded.kind !== RecordKind.ChildDone) return answerAsChild(durable, recorded);
   if (!child) throw new DriftError(`Run ${durable.run.id}: the child whose result the code asks for is not there any more.`);
   return host.outputOf(child);
+}
+
+function answerAsChild(durable: Durable, recorded: Entry): unknown {
+  try {
+    return durable.answer(recorded);
+  } catch (cause) {
+    throw new ChildError('', { cause });
+  }
 }
 
 /** One that ended badly in a former try is tried again, once in each try. */
@@ -110,7 +133,7 @@ async function give(durable: Durable, host: ChildrenHost, key: string, child: Ru
     if (failed()) durable.fail(key, RecordKind.ChildFailed, host.errorOf(child));
     else durable.note(key, RecordKind.ChildDone);
   });
-  if (failed()) throw host.errorOf(child);
+  if (failed()) throw new ChildError('', { cause: host.errorOf(child) });
   return output;
 }
 

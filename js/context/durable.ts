@@ -131,6 +131,11 @@ export class Durable {
     this.alarms = new Alarms((atMs) => host.push(run, P.CommandSetAlarm, attempt, 0, atMs));
   }
 
+  /** The code is being stopped: what it waits for is rejected. */
+  get isStopped(): boolean {
+    return this.#stopReason !== undefined || this.#isClosed();
+  }
+
   /** What the verb is known by. `id`: the caller's own word for it, in place of the ordinal. */
   key(prefix: string, name: string, id?: string): string {
     const stem = prefix + name;
