@@ -187,14 +187,15 @@ export class RunContext implements TaskContext {
   }
 
   random(): number {
-    return this.#numbers().number();
+    return this.#numbers('random').number();
   }
 
   uuid(): string {
-    return this.#numbers().uuid();
+    return this.#numbers('uuid').uuid();
   }
 
-  #numbers(): Chance {
+  #numbers(verb: string): Chance {
+    this.#work().check(verb, '');
     return (this.#ownExtra.chance ??= new Chance(this.#run.id));
   }
 

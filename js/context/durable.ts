@@ -7,12 +7,13 @@
  * anything after it can be; once the attempt has ended or is being stopped, no verb begins.
  */
 import type { BlobReference } from '../codec.ts';
-import { ContextClosedError, HistoryLimitError } from '../errors.ts';
-import { type Entry, KeyPrefix, ordinalMark, RecordKind, type History } from '../history.ts';
+import { ConfigurationError, HistoryLimitError } from '../errors.ts';
+import { type Entry, KeyPrefix, nameOf, ordinalMark, RecordKind, type History } from '../history.ts';
 import * as P from '../protocol.ts';
 import type { Run, Settlement } from '../run.ts';
 import { deserializeError, serializeError } from '../serialize-error.ts';
 import { Alarms } from './alarms.ts';
+import { closedError, nestedError, whoIs } from './misuse.ts';
 import { Parking } from './parking.ts';
 import { Replay } from './replay.ts';
 import { pendingRollback, type Undoing } from './rollback.ts';
@@ -93,6 +94,10 @@ export class Durable {
   readonly parking: Parking;
   readonly alarms: Alarms;
   readonly #ordinals = new Map<string, number>();
+  /** Of verbs with an `id`. */
+  readonly #ownKeys = new Set<string>();
+  /** The step that is being computed, while its function has not given way. */
+  #inside: string | undefined;
   /** Thrown at the code, and not recorded: the code may not go on. */
   #failures: { key: string; kind: number; error: unknown }[] = [];
   #recorded: number;
@@ -139,19 +144,40 @@ export class Durable {
   /** What the verb is known by. `id`: the caller's own word for it, in place of the ordinal. */
   key(prefix: string, name: string, id?: string): string {
     const stem = prefix + name;
-    if (id !== undefined) return `${stem}${ordinalMark}#${id}`;
+    if (id !== undefined) return this.#ownKey(stem, id);
     const count = this.#ordinals.get(stem) ?? 0;
     this.#ordinals.set(stem, count + 1);
     return count === 0 ? stem : `${stem}${ordinalMark}${count}`;
   }
 
-  /** @throws the reason of the stop, or ContextClosedError */
+  #ownKey(stem: string, id: string): string {
+    const key = `${stem}${ordinalMark}#${id}`;
+    if (this.#ownKeys.has(key))
+      throw new ConfigurationError(`${this.#who}: "${nameOf(stem)}" is asked for twice with the id ${JSON.stringify(id)}; the second would get the record of the first. Give each its own.`);
+    this.#ownKeys.add(key);
+    return key;
+  }
+
+  get #who(): string {
+    return whoIs(this.run.taskIdentifier, this.run.id);
+  }
+
+  /** Calls what computes a step: no verb may be used in it, as far as it goes by itself. */
+  inside<Value>(step: string, compute: () => Value): Value {
+    this.#inside = step;
+    try {
+      return compute();
+    } finally {
+      this.#inside = undefined;
+    }
+  }
+
+  /** @throws the reason of the stop, ContextClosedError, or ConfigurationError inside of a step */
   check(verb: string, name: string): void {
+    if (this.#inside !== undefined) throw nestedError(this.#who, verb, name, this.#inside);
     if (this.#stopReason) throw this.#stopReason;
     if (!this.#isClosed()) return;
-    throw new ContextClosedError(
-      `ctx.${verb}("${name}") of run ${this.run.id} was used after its attempt ${this.attempt} had ended. Await everything before the handler returns.`,
-    );
+    throw closedError(this.#who, verb, name);
   }
 
   /** Waits while the run is paused. @throws as check */

@@ -52,10 +52,11 @@ async function mapKeyed<Item, Value>(
   wholeNumber(concurrency, `${verb} concurrency`, 1);
   if (onItemError !== 'collect' && onItemError !== 'fail') throw new ConfigurationError(`${verb} onItemError must be 'collect' or 'fail', not ${describe(onItemError)}.`);
   const ids = idsOf(items, options.id, verb);
+  const round = nextRound(ctx, isTask(work) ? `task ${work.id}` : typeof work === 'string' ? `task ${work}` : name);
   const done: ItemResult<Value, Item>[] = [];
   const one = async (index: number): Promise<void> => {
     const id = ids[index]!;
-    const result = await runItem<Item, Value>(ctx, work, { id, index, item: items[index]! }, name, childId(id));
+    const result = await runItem<Item, Value>(ctx, work, { id, index, item: items[index]! }, name, round + childId(id));
     if (!result.ok && onItemError === 'fail') throw result.error;
     done.push(result);
   };
@@ -63,13 +64,23 @@ async function mapKeyed<Item, Value>(
   return ordered ? done.sort((a, b) => a.index - b.index) : done;
 }
 
+const rounds = new WeakMap<TaskContext, Map<string, number>>();
+
+/** Tells a collection from those before it whose items have the same work; nothing for the first. */
+function nextRound(ctx: TaskContext, work: string): string {
+  const counts = rounds.get(ctx) ?? new Map<string, number>();
+  const count = counts.get(work) ?? 0;
+  rounds.set(ctx, counts.set(work, count + 1));
+  return count === 0 ? '' : `${count}/`;
+}
+
 async function runItem<Item, Value>(
-  ctx: TaskContext, work: Work<Item>, { id, index, item }: { id: string; index: number; item: Item }, name: string, childId: string,
+  ctx: TaskContext, work: Work<Item>, { id, index, item }: { id: string; index: number; item: Item }, name: string, key: string,
 ): Promise<ItemResult<Value, Item>> {
   try {
     const value = (isTask(work) || typeof work === 'string'
-      ? await ctx.run(work as never, item as never, { id: childId, item: { id, index } } as never)
-      : await ctx.step(name, () => (work as (item: Item, info: object) => unknown)(item, { id, index }), { id })) as Value;
+      ? await ctx.run(work as never, item as never, { id: key, item: { id, index } } as never)
+      : await ctx.step(name, () => (work as (item: Item, info: object) => unknown)(item, { id, index }), { id: key })) as Value;
     return { id, index, item, ok: true, value };
   } catch (error) {
     // The run is being stopped: that is no failure of the item.
@@ -96,7 +107,7 @@ export async function scatter<Sources extends Record<string, unknown>>(
   const settled = await Promise.allSettled(
     names.map((name) => {
       const source = sources[name];
-      return typeof source === 'function' ? ctx.step(name, source as () => unknown, { id: 'scatter' }) : source;
+      return typeof source === 'function' ? ctx.step(name, source as () => unknown) : source;
     }),
   );
   const errors = settled.flatMap((one, index) => (one.status === 'rejected' ? [[names[index]!, one.reason] as const] : []));

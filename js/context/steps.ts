@@ -64,7 +64,7 @@ export async function attemptStep<Value>(
   try {
     const computed = options?.retry || options?.timeout !== undefined
       ? await computeWithRetries(durable, host, name, key, compute, options)
-      : await compute({ attempt: 1, signal: undefined as never });
+      : await durable.inside(name, () => compute({ attempt: 1, signal: undefined as never }));
     durable.check('step', name);
     const value = options?.schema ? await host.validate(options.schema, computed, `result of step "${name}"`) : computed;
     durable.parking.answering();
@@ -139,7 +139,7 @@ async function computeOnce<Value>(
   durable: Durable, name: string, compute: Compute<Value>, attemptNumber: number, options: StepOptions,
 ): Promise<Value> {
   const controller = new AbortController();
-  if (options.timeout === undefined) return await compute({ attempt: attemptNumber, signal: controller.signal });
+  if (options.timeout === undefined) return await durable.inside(name, () => compute({ attempt: attemptNumber, signal: controller.signal }));
   const timeoutMs = toMilliseconds(options.timeout, `ctx.step("${name}") timeout`);
   let cancel = () => {};
   const late = new Promise<never>((_, reject) => {
@@ -150,7 +150,7 @@ async function computeOnce<Value>(
     });
   });
   try {
-    return await Promise.race([compute({ attempt: attemptNumber, signal: controller.signal }), late]);
+    return await Promise.race([durable.inside(name, () => compute({ attempt: attemptNumber, signal: controller.signal })), late]);
   } finally {
     cancel();
   }

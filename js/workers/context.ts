@@ -8,9 +8,10 @@ import { wallClockMs } from '../clock.ts';
 import { fromMessage, toMessage } from '../codec/message.ts';
 import { ContinueAsNew } from '../context/again.ts';
 import { runFunction } from '../context/children.ts';
+import { closedError, nestedError, whoIs } from '../context/misuse.ts';
 import { Chance } from '../context/decisions.ts';
 import { gather, map, scatter } from '../context/items.ts';
-import { ConfigurationError, ContextClosedError } from '../errors.ts';
+import { ConfigurationError } from '../errors.ts';
 import { deserializeError, serializeError } from '../serialize-error.ts';
 import type {
   Duration, Instant, ItemResult, LogLevel, MapOptions, ProgressReport, RunFunction, SleepOptions, StepInfo, StepOptions, TaskContext, TaskLog,
@@ -25,6 +26,7 @@ interface Question {
   reject(error: unknown): void;
 }
 interface Step extends Question {
+  name: string;
   run: (info: StepInfo) => unknown;
 }
 
@@ -46,6 +48,8 @@ export class WorkerContext implements TaskContext {
   #count = 0;
   #lastReport = '';
   #closed = false;
+  /** The step whose function has not given way yet. */
+  #inside: string | undefined;
 
   constructor(call: number, context: CallContext, post: (message: ToPage, transfer?: Transferable[]) => void) {
     this.#call = call;
@@ -68,7 +72,7 @@ export class WorkerContext implements TaskContext {
       this.#check('step', name);
       if (typeof run !== 'function') throw new ConfigurationError(`ctx.step("${name}") needs a function that computes the step.`);
       const step = ++this.#count;
-      this.#steps.set(step, { run, resolve, reject });
+      this.#steps.set(step, { name, run, resolve, reject });
       const sent = options && toMessage(options, `options of step "${name}"`).value;
       this.#post({ holdfast: 'step', call: this.#call, step, name, options: sent });
     });
@@ -126,15 +130,18 @@ export class WorkerContext implements TaskContext {
 
   /** One that is repeated is known from the start; a new one is the page's to record. */
   now(): number {
+    this.#check('now', '');
     const known = this.#times.shift();
     if (known !== undefined) return known;
     this.#tell('now', []);
     return wallClockMs();
   }
   random(): number {
+    this.#check('random', '');
     return this.#chance.number();
   }
   uuid(): string {
+    this.#check('uuid', '');
     return this.#chance.uuid();
   }
   emit(name: string, data?: unknown): void {
@@ -156,8 +163,9 @@ export class WorkerContext implements TaskContext {
   }
 
   #check(verb: string, name: string): void {
-    if (!this.#closed) return;
-    throw new ContextClosedError(`ctx.${verb}("${name}") was used after its attempt had ended. Await everything before the handler returns.`);
+    const who = whoIs(this.task.id, this.run.id);
+    if (this.#inside !== undefined) throw nestedError(who, verb, name, this.#inside);
+    if (this.#closed) throw closedError(who, verb, name);
   }
 
   /** Only what a bar can show is sent: a loop may report a million times. */
@@ -199,10 +207,19 @@ export class WorkerContext implements TaskContext {
     this.#closed = true;
   }
 
+  #inStep({ name, run }: Step): unknown {
+    this.#inside = name;
+    try {
+      return run({ attempt: 1, signal: this.signal });
+    } finally {
+      this.#inside = undefined;
+    }
+  }
+
   async #compute(step: number): Promise<void> {
     const call = this.#call;
     try {
-      const computed = await this.#steps.get(step)?.run({ attempt: 1, signal: this.signal });
+      const computed = await this.#inStep(this.#steps.get(step)!);
       const { value, transfer } = toMessage(computed, 'result of the step');
       this.#post({ holdfast: 'computed', call, step, value }, transfer);
     } catch (error) {

@@ -245,6 +245,16 @@ describe('a handler in a worker', () => {
     expect(ctx.reports).toEqual([]);
   });
 
+  it('P2: a verb inside of a step is refused, time and chance too', async () => {
+    const { run } = setup(async (_, ctx) => {
+      const attempts = [() => ctx.step('inner', () => 1), () => ctx.now(), () => ctx.uuid(), () => ctx.sleep(1)];
+      const refused = attempts.map((attempt) => ctx.step('outer', attempt as () => unknown).then(() => 'taken', (error: Error) => `${error.name} ${/ctx\.(\w+)/.exec(error.message)?.[1]}`));
+      return [await Promise.all(refused), await ctx.step('after', () => 2)];
+    });
+    const asked = ['step', 'now', 'uuid', 'sleep'].map((verb) => `ConfigurationError ${verb}`);
+    expect(await run(1, new TestContext())).toEqual([asked, 2]);
+  });
+
   it('is found by task id among several', async () => {
     const { run } = setup({ a: () => 'A', b: () => 'B' });
     expect(await run(1, new TestContext(new Map(), 'b'))).toBe('B');

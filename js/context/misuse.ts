@@ -1,0 +1,14 @@
+/** `ctx` at the wrong time, in the page as in a worker: each error names the task, the verb and the fix. */
+import { ConfigurationError, ContextClosedError } from '../errors.ts';
+
+export const whoIs = (task: string, run: string): string => `Task ${JSON.stringify(task)} (run ${run})`;
+
+export function closedError(who: string, verb: string, name: string): ContextClosedError {
+  return new ContextClosedError(`${who}: ctx.${verb}("${name}") was used after its attempt had ended. Await everything before the handler returns.`);
+}
+
+/** A recorded step is not run again: what it had asked of `ctx` would be missed. */
+export function nestedError(who: string, verb: string, name: string, step: string): ConfigurationError {
+  const fix = verb === 'now' || verb === 'random' || verb === 'uuid' ? 'The clock and the chance of JavaScript will do there: the result is recorded' : 'Do it before or after the step';
+  return new ConfigurationError(`${who}: ctx.${verb}(${JSON.stringify(name)}) in step ${JSON.stringify(step)}. A recorded step is not run again, so nothing in it may be recorded by itself. ${fix}.`);
+}
