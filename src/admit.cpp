@@ -25,6 +25,8 @@ bool Core::task_value_valid(TaskField field, double value) const {
     case TaskField::TimeToLiveMs:
     case TaskField::AttemptTimeoutMs:
     case TaskField::GraceMs:
+    case TaskField::HeartbeatMs:
+    case TaskField::ComputeBudgetMs:
       return time_valid(value);
     case TaskField::Queue:
       return is_limit(value) && limits_.has_queue(static_cast<std::uint32_t>(value));
@@ -117,12 +119,12 @@ bool Core::admissible_task_event(const Record& event, const Task* task) const {
       return task->live() || draft;
     case Event::AttemptFailed:
       return (task->live() || draft) &&
-             high_byte(event.a) <= static_cast<std::uint32_t>(Outcome::Crashed);
+             high_byte(event.a) <= static_cast<std::uint32_t>(Outcome::Stalled);
     case Event::Progressed:
       return task->live() && event.at >= 0 && event.at <= 100;
     case Event::Stopping:
       return task->live() && time_valid(event.at) && high_byte(event.a) >= 1 &&
-             high_byte(event.a) <= static_cast<std::uint32_t>(StopReason::Cascade) &&
+             high_byte(event.a) <= static_cast<std::uint32_t>(StopReason::OverBudget) &&
              high_byte(event.b) <= static_cast<std::uint32_t>(CancelCause::Group);
     case Event::Interrupted:
       return task->live() && event.a <= 255;
@@ -136,7 +138,7 @@ bool Core::admissible_task_event(const Record& event, const Task* task) const {
     case Event::Unpaused:
       return event.a <= static_cast<std::uint32_t>(ResumePolicy::Restart);
     case Event::Failed:
-      return event.a <= static_cast<std::uint32_t>(FailReason::Quarantined);
+      return event.a <= static_cast<std::uint32_t>(FailReason::OverBudget);
     case Event::Cancelled:
       return high_byte(event.a) <= static_cast<std::uint32_t>(CancelCause::Group);
     case Event::Noted:
@@ -147,6 +149,7 @@ bool Core::admissible_task_event(const Record& event, const Task* task) const {
       return task->live() && time_valid(event.at);
     case Event::AlarmRang:
     case Event::StepsDropped:
+    case Event::HeartbeatSeen:
       return task->live();
     default:
       return true;
@@ -180,6 +183,9 @@ bool Core::admissible_restored(const Record& event) const {
     case RestoredField::Recoveries:
       return event.b <= 255;
     case RestoredField::Failures:
+    case RestoredField::ComputedMs:
+    case RestoredField::RunningAt:
+    case RestoredField::AliveAt:
       return time_valid(event.at);
     case RestoredField::End:
       return true;
@@ -197,8 +203,8 @@ bool Core::admissible_restored_state(std::uint32_t packed) const {
   const std::uint32_t stop = (packed >> 4) & 15, outcome = (packed >> 8) & 15;
   const std::uint32_t flags = packed >> 16;
   if (state < State::Blocked || state > State::Cancelled) return false;
-  if (stop > static_cast<std::uint32_t>(StopReason::Cascade)) return false;
-  if (outcome > static_cast<std::uint32_t>(Outcome::Crashed)) return false;
+  if (stop > static_cast<std::uint32_t>(StopReason::OverBudget)) return false;
+  if (outcome > static_cast<std::uint32_t>(Outcome::Stalled)) return false;
   if ((flags & ~std::uint32_t{kTaskFlags}) != 0 || (packed & 0xf000) != 0) return false;
   const bool ended = state >= State::Succeeded;
   const bool live = state == State::Running || state == State::Waiting;

@@ -62,7 +62,7 @@ void Core::apply_to_task(Event kind, const Record& event, std::uint32_t slot) {
     case Event::StepRecorded:
       task.steps++;
       task.recoveries = 0;
-      return;
+      return apply_alive(slot, event.at);
     case Event::Progressed:
       own_extra(task).progress = event.at;
       return;
@@ -77,7 +77,9 @@ void Core::apply_to_task(Event kind, const Record& event, std::uint32_t slot) {
     case Event::Woken:
       task.flags = static_cast<std::uint16_t>((task.flags & ~kParked) | kWoken | kAhead);
       return move(slot, State::Ready);
-    case Event::Resumed: return move(slot, State::Running);
+    case Event::Resumed:
+      apply_slot_taken(slot, event.at);
+      return move(slot, State::Running);
     case Event::Paused: return apply_paused(slot, event);
     case Event::Unpaused: return apply_unpaused(slot, event);
     case Event::Succeeded:
@@ -102,6 +104,7 @@ void Core::apply_to_task(Event kind, const Record& event, std::uint32_t slot) {
     case Event::StepsDropped:
       task.steps = std::min(task.steps, event.b);
       return;
+    case Event::HeartbeatSeen: return apply_alive(slot, event.at);
     default:  // BlobAttached, Noted, Abandoned: for the host and the log alone
       return;
   }
@@ -133,6 +136,8 @@ void Core::apply_task_set(std::uint32_t slot, TaskField field, double value) {
     case TaskField::DeadlineAtMs: own_extra(task).deadline_at = value; break;
     case TaskField::GraceMs: own_extra(task).grace_ms = value; break;
     case TaskField::CountFrozen: own_extra(task).count_frozen = value == 1; break;
+    case TaskField::HeartbeatMs: own_extra(task).heartbeat_ms = value; break;
+    case TaskField::ComputeBudgetMs: own_extra(task).budget_ms = value; break;
   }
   place(slot);
 }
@@ -176,6 +181,7 @@ void Core::apply_started(std::uint32_t slot, const Record& event) {
     more.progress = std::numeric_limits<double>::quiet_NaN();
     if (more.attempt_timeout_ms > 0) more.attempt_at = event.at;
   }
+  apply_slot_taken(slot, event.at);
   move(slot, State::Running);
 }
 
@@ -218,19 +224,15 @@ void Core::apply_interrupted(std::uint32_t slot, const Record& event) {
   task.recoveries = static_cast<std::uint8_t>(event.a);
   task.stop = StopReason::None;
   clear_alarm(task);
+  if (task.state == State::Running && task.extra != kNone) {
+    // The event says how much of the time since counts.
+    extras_[task.extra].computed_ms += event.b;
+    extras_[task.extra].running_at = task.updated_at;
+  }
   // It had its turn already: it goes on before new ones.
   task.flags = static_cast<std::uint16_t>((task.flags & ~(kParked | kWoken | kOrphan)) | kAhead);
   leave_lane(slot);
   move(slot, State::Ready);
-}
-
-void Core::apply_thawed(std::uint32_t slot, const Record& event) {
-  Task& task = tasks_[slot];
-  TaskExtra& more = own_extra(task);
-  const auto moved = [&](double at) { return std::min(at + event.b, kMaxTimeMs); };
-  if (more.attempt_timeout_ms > 0) more.attempt_at = moved(more.attempt_at);
-  if (task.stop != StopReason::None) more.grace_ends_at = moved(more.grace_ends_at);
-  arm(slot);
 }
 
 void Core::apply_paused(std::uint32_t slot, const Record& event) {
@@ -273,6 +275,7 @@ void Core::apply_retried(std::uint32_t slot) {
   more.due_at = more.delay_ms = 0;
   more.deadline_at = more.expires_at = more.not_before = 0;
   more.grace_ends_at = 0;
+  more.computed_ms = 0;
   more.stop_note = 0;
   const std::uint32_t parent = family_.parent(slot);
   if (parent != kNone) {
@@ -381,6 +384,10 @@ void Core::move(std::uint32_t slot, State state) {
   if (state == State::Running) limits_.acquire(task.queue, group);
   leave_lane(slot);
   if (ran) limits_.release(task.queue, group);
+  if (ran && state != State::Running && extra(task).budget_ms > 0) {
+    TaskExtra& more = extras_[task.extra];
+    more.computed_ms += std::max(0.0, task.updated_at - more.running_at);
+  }
   HOLDFAST_HALF_WAY();
   task.state = state;
   if (state != State::Delayed && task.extra != kNone) extras_[task.extra].due_at = 0;
@@ -428,7 +435,9 @@ void Core::arm(std::uint32_t slot) {
   timers_.set(slot, task.number, next_due(task));
   if (task.extra == kNone) return;
   TaskExtra& more = extras_[task.extra];
-  const bool timed = more.attempt_timeout_ms > 0 || task.stop != StopReason::None;
+  const bool runs = task.state == State::Running;
+  const bool timed = more.attempt_timeout_ms > 0 || task.stop != StopReason::None ||
+                     (runs && (more.heartbeat_ms > 0 || more.budget_ms > 0));
   const bool thawable = timed && task.live() && !more.count_frozen;
   thawable_attempts_ += static_cast<std::uint32_t>(thawable - more.thawable);
   more.thawable = thawable;
@@ -440,13 +449,12 @@ double Core::next_due(const Task& task) const {
   const TaskExtra& more = extras_[task.extra];
   double due = kNever;
   if (task.state == State::Delayed && more.due_at > 0 && !task.has(kPaused)) due = more.due_at;
-  const bool may_overrun = task.stop == StopReason::None || task.stop == StopReason::Timeout ||
+  const bool may_overrun = task.stop == StopReason::None || task.stopping_as_failed() ||
                            task.stop == StopReason::Interrupt;
   if (more.deadline_at > 0 && may_overrun) due = std::min(due, more.deadline_at);
   if (task.stop != StopReason::None) return std::min(due, more.grace_ends_at);
   if (task.live()) {
-    const double end = more.attempt_at + more.attempt_timeout_ms;
-    if (more.attempt_timeout_ms > 0) due = std::min(due, end);
+    due = std::min(due, next_overrun(task));
     return more.alarm_at > 0 ? std::min(due, more.alarm_at) : due;
   }
   const bool may_expire = task.state == State::Ready && task.startable() && !task.has(kTried);

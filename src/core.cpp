@@ -70,7 +70,7 @@ void Core::fire(std::uint32_t slot) {
   }
   if (task.state == State::Delayed) return emit(Event::TimeReached, slot);
   if (task.live() && more.alarm_at > 0 && more.alarm_at <= time_) return ring(slot);
-  if (task.live()) return stop(slot, StopReason::Timeout, 0);
+  if (task.live()) return stop(slot, overrun(task), 0);
   fail(slot, FailReason::Expired);
 }
 
@@ -93,17 +93,18 @@ void Core::start(std::uint32_t slot) {
   emit(Event::Started, slot, task.attempt % kAttemptMask + 1);
 }
 
-void Core::fail_attempt(std::uint32_t slot, Outcome outcome, Bytes payload, double retry_at) {
+void Core::fail_attempt(std::uint32_t slot, Outcome outcome, Bytes payload, double retry_at, bool final) {
   const Task& task = tasks_[slot];
   emit_of(slot,
           {static_cast<std::uint32_t>(Event::AttemptFailed), task.number,
            pack(task.attempt, static_cast<std::uint32_t>(outcome)),
            static_cast<std::uint32_t>(payload.size()), time_},
           payload);
-  if (outcome == Outcome::Fatal) return fail(slot, FailReason::Fatal);
+  if (final) return fail(slot, FailReason::Fatal);
   const RetryPolicy& policy = policies_[task.policy].policy;
+  const std::uint64_t crashes = outcome == Outcome::Crashed ? policy.crash_retries : 0;
   // No limit is no limit, even for what has failed four thousand million times.
-  const bool again = task.failures < policy.max_attempts || policy.max_attempts == 0xffffffff;
+  const bool again = task.failures < policy.max_attempts + crashes || policy.max_attempts == 0xffffffff;
   const double at = again ? next_attempt_at(task, retry_at) : kNever;
   const double latest = policy.max_elapsed_ms > 0 ? task.started_at + policy.max_elapsed_ms : kMaxTimeMs;
   if (at > latest) return fail(slot, FailReason::Exhausted);
@@ -141,9 +142,13 @@ void Core::conclude_stop(std::uint32_t slot) {
     case StopReason::Cascade:
       return emit(Event::Cancelled, slot, extra(task).stop_note);
     case StopReason::Timeout:
-      return fail_attempt(slot, Outcome::Timeout, {}, 0);
+      return fail_attempt(slot, Outcome::Timeout, {}, 0, false);
+    case StopReason::Stalled:
+      return fail_attempt(slot, Outcome::Stalled, {}, 0, false);
     case StopReason::Deadline:
       return fail(slot, FailReason::TimedOut);
+    case StopReason::OverBudget:
+      return fail(slot, FailReason::OverBudget);
     case StopReason::Interrupt:
       return interrupt(slot, task.recoveries);
   }
@@ -156,7 +161,7 @@ void Core::cancel_task(std::uint32_t slot, CancelCause cause, std::uint32_t reas
 }
 
 void Core::interrupt(std::uint32_t slot, std::uint32_t recoveries) {
-  emit(Event::Interrupted, slot, recoveries);
+  emit(Event::Interrupted, slot, recoveries, ran_ms(tasks_[slot]));
 }
 
 void Core::recover(bool orderly) {
@@ -182,7 +187,7 @@ void Core::close() {
 void Core::recover_task(std::uint32_t slot, bool orderly) {
   const Task& task = tasks_[slot];
   const StopReason reason = task.stop;
-  if (reason != StopReason::None && reason != StopReason::Timeout) return conclude_stop(slot);
+  if (reason != StopReason::None && !task.stopping_as_failed()) return conclude_stop(slot);
   // Only what was running can have brought the page down.
   const bool suspect = !orderly && task.state == State::Running && reason == StopReason::None;
   const std::uint32_t recoveries = std::min(task.recoveries + suspect, 255);
@@ -278,6 +283,7 @@ bool Core::adopt(const Record& event, Bytes payload) {
 }
 
 void Core::mark_orphans(std::uint32_t first, std::uint32_t last) {
+  lost_at_ = time_;
   for (std::uint32_t slot = 0; slot < tasks_.slot_end(); slot++) {
     Task& task = tasks_[slot];
     if (task.live() && task.number >= first && task.number <= last) task.flags |= kOrphan;

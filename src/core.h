@@ -125,6 +125,7 @@ class Core {
   void belong(const Ask& ask);
   void set_alarm(const Ask& ask);
   void drop_steps(const Ask& ask);
+  void heartbeat(const Ask& ask);
   void forget(const Ask& ask);
   void set_queue(const Record& command);
   void set_policy(const Record& command);
@@ -139,7 +140,10 @@ class Core {
   void ring(std::uint32_t slot);
   void start_ready();
   void start(std::uint32_t slot);
-  void fail_attempt(std::uint32_t slot, Outcome outcome, Bytes payload, double retry_at);
+  void fail_attempt(std::uint32_t slot, Outcome outcome, Bytes payload, double retry_at, bool final);
+  void fail_stopped(const Ask& ask);
+  StopReason overrun(const Task& task) const;
+  std::uint32_t ran_ms(const Task& task) const;
   double next_attempt_at(const Task& task, double asked_at);
   void fail(std::uint32_t slot, FailReason reason);
   void stop(std::uint32_t slot, StopReason reason, std::uint32_t note);
@@ -180,6 +184,8 @@ class Core {
   void apply_created(const Record& event);
   void apply_belonged(std::uint32_t slot, const Record& event);
   void apply_alarm_set(std::uint32_t slot, double at);
+  void apply_alive(std::uint32_t slot, double at);
+  void apply_slot_taken(std::uint32_t slot, double at);
   void apply_task_set(std::uint32_t slot, TaskField field, double value);
   void apply_depended(std::uint32_t slot, const Record& event);
   void apply_started(std::uint32_t slot, const Record& event);
@@ -210,6 +216,7 @@ class Core {
   void leave_lane(std::uint32_t slot);
   void arm(std::uint32_t slot);
   double next_due(const Task& task) const;
+  double next_overrun(const Task& task) const;
   TaskExtra& own_extra(Task& task);
   void free_extra(Task& task);
 
@@ -229,6 +236,7 @@ class Core {
   double event_time_ = 0;
   std::uint32_t thawable_attempts_ = 0;
   bool keeps_ = true;
+  double lost_at_ = 0;  // when the hosts of the orphans were heard of last
   bool closed_ = false;  // the host is going: a wish of this instance, no part of what is kept
   double host_time_;  // as of the last step; NaN before the first
   std::vector<Record> outbox_;

@@ -81,6 +81,7 @@ void Core::decide_task(const CommandRule& rule, Ask& ask) {
     case Command::Belong: return belong(ask);
     case Command::SetAlarm: return set_alarm(ask);
     case Command::DropSteps: return drop_steps(ask);
+    case Command::Heartbeat: return heartbeat(ask);
     case Command::Forget: return forget(ask);
     default:  // Retry
       return emit(rule.event, ask.slot);
@@ -146,8 +147,10 @@ void Core::settle(const Ask& ask) {
   if (!attempt_matches(ask)) return reject(command, Rejection::StaleAttempt);
   if (!(command.at >= 0) || command.at > kMaxTimeMs) return reject(command, Rejection::InvalidValue);
   const Task& task = tasks_[ask.slot];
+  if (task.stopping_as_failed()) return fail_stopped(ask);
   if (task.stop != StopReason::None) return conclude_stop(ask.slot);
-  switch (static_cast<Outcome>(command.a >> 24)) {
+  const auto outcome = static_cast<Outcome>(command.a >> 24);
+  switch (outcome) {
     case Outcome::Success:
       return emit_of(ask.slot,
                      {static_cast<std::uint32_t>(Event::Succeeded), task.number, task.attempt,
@@ -157,11 +160,21 @@ void Core::settle(const Ask& ask) {
     case Outcome::Fatal:
     case Outcome::Timeout:
     case Outcome::Crashed:
-      return fail_attempt(ask.slot, static_cast<Outcome>(command.a >> 24), ask.payload, command.at);
+    case Outcome::Stalled:
+      return fail_attempt(ask.slot, outcome, ask.payload, command.at, outcome == Outcome::Fatal);
     case Outcome::Interrupted:
       return interrupt(ask.slot, task.recoveries);
   }
   reject(command, Rejection::InvalidValue);
+}
+
+// That it took too long is why it failed; what its code says to that is kept. A result comes too late.
+void Core::fail_stopped(const Ask& ask) {
+  const auto outcome = static_cast<Outcome>(ask.command.a >> 24);
+  const bool says = outcome != Outcome::Success && outcome != Outcome::Interrupted && outcome <= Outcome::Stalled;
+  const bool late = tasks_[ask.slot].stop == StopReason::Timeout;
+  fail_attempt(ask.slot, late ? Outcome::Timeout : Outcome::Stalled, says ? ask.payload : Bytes{},
+               says ? ask.command.at : 0, outcome == Outcome::Fatal);
 }
 
 void Core::record_step(const Ask& ask) {
@@ -179,6 +192,8 @@ void Core::report_progress(const Ask& ask) {
   const double value = std::clamp(ask.command.at, 0.0, 100.0);
   if (value <= extra(tasks_[ask.slot]).progress) return reject(ask.command, Rejection::InvalidValue);
   emit_at(Event::Progressed, ask.slot, tasks_[ask.slot].attempt, 0, value);
+  // Progress says when it came by a sign of life of its own.
+  if (extra(tasks_[ask.slot]).heartbeat_ms > 0) emit(Event::HeartbeatSeen, ask.slot, tasks_[ask.slot].attempt);
 }
 
 void Core::wait(const Ask& ask) {
@@ -274,6 +289,11 @@ void Core::drop_steps(const Ask& ask) {
   emit(Event::StepsDropped, ask.slot, ask.command.a, ask.command.b);
 }
 
+void Core::heartbeat(const Ask& ask) {
+  if (!attempt_matches(ask)) return reject(ask.command, Rejection::StaleAttempt);
+  emit(Event::HeartbeatSeen, ask.slot, tasks_[ask.slot].attempt);
+}
+
 // What an open parent may still ask for is kept.
 void Core::forget(const Ask& ask) {
   const std::uint32_t parent = family_.parent(ask.slot);
@@ -288,7 +308,9 @@ void Core::thaw(const Record& command) {
     const Task& task = tasks_[slot];
     const TaskExtra& more = extra(task);
     if (!more.thawable) continue;
-    const double lived = more.attempt_timeout_ms > 0 ? time_ - more.attempt_at : command.at;
+    double lived = command.at;
+    if (more.attempt_timeout_ms > 0) lived = time_ - more.attempt_at;
+    else if (task.stop == StopReason::None) lived = time_ - (more.budget_ms > 0 ? more.running_at : more.alive_at);
     const auto still = static_cast<std::uint32_t>(std::clamp(lived, 0.0, std::min(command.at, 4294967295.0)));
     if (still > 0) emit(Event::Thawed, slot, task.attempt, still);
   }

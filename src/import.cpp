@@ -113,7 +113,7 @@ class Import {
     event.task = task(event.task);
     if (field == RestoredField::DueAt || field == RestoredField::ExpiresAt ||
         field == RestoredField::AttemptAt || field == RestoredField::AlarmAt ||
-        field == RestoredField::Stop) {
+        field == RestoredField::RunningAt || field == RestoredField::AliveAt || field == RestoredField::Stop) {
       event.at = std::max(1.0, event.at + shift_);
     }
     adopt(event);

@@ -47,6 +47,13 @@ double Core::task_value(std::uint32_t number, Field field) const {
       const std::uint32_t parent = family_.parent(slot);
       return parent == kNone ? -1.0 : tasks_[parent].number;
     }
+    case Field::ComputedMs: {
+      const TaskExtra& more = extra(task);
+      const bool counts = task.state == State::Running && more.budget_ms > 0;
+      return more.computed_ms + (counts ? std::max(0.0, time_ - more.running_at) : 0);
+    }
+    case Field::HeartbeatMs: return extra(task).heartbeat_ms;
+    case Field::ComputeBudgetMs: return extra(task).budget_ms;
     case Field::MaxAttempts: return policies_[task.policy].policy.max_attempts;
     default: return 0;
   }

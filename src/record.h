@@ -38,7 +38,8 @@ enum class Command : std::uint32_t {
   // task: description complete; the hold that Create placed is lifted
   Submit = 5,
   // task · a: attempt (bits 0-23), Outcome (bits 24-31) · b: payload (result or error)
-  // at: for Failure, the earliest time of the next attempt (0: the policy decides)
+  // at: for Failure, the earliest time of the next attempt (0: the policy decides). After a timeout or a
+  // stall the attempt has failed by that, and a failure's payload and `at` count, and that it is Fatal.
   Settle = 6,
   // task · a: attempt · b: payload (name and result of a durable step)
   RecordStep = 7,
@@ -74,6 +75,8 @@ enum class Command : std::uint32_t {
   SetAlarm = 21,
   // task · a: attempt · b: how many of its recorded steps, oldest first, are kept
   DropSteps = 22,
+  // task · a: attempt. Its code is alive: its heartbeat timeout begins anew.
+  Heartbeat = 23,
   // task: a queue · a: QueueField · at: value
   SetQueue = 32,
   // task: a policy · a: PolicyField · b: index, for ListedDelayMs · at: value
@@ -89,7 +92,8 @@ enum class Command : std::uint32_t {
   // The host goes: every live task is interrupted, nothing is counted, and nothing starts any more.
   Close = 49,
   // The host stood still until now, for `at` milliseconds: the machine slept, the page was frozen. That
-  // time does not count for the timeout or the grace of an attempt, but for those that count it.
+  // time does not count for the timeout, the heartbeat or the grace of an attempt, nor for a compute
+  // budget, but for those that count it.
   // Yields nothing where it concerns none. Deadlines and times to live go by the clock.
   Thaw = 50,
 };
@@ -107,7 +111,9 @@ enum class Event : std::uint32_t {
                           // at: when grace ends. The host aborts.
   AttemptFailed = 73,     // a: attempt (0-23), Outcome (24-31) · b: payload (error) · at: now
   RetryScheduled = 74,    // a: failures so far · at: when the next attempt is due
-  Interrupted = 75,       // a: recoveries so far · at: now. Lost its host; goes on from its steps.
+  // a: recoveries so far · b: milliseconds it had run since it had its slot (no payload), of a task with a
+  // compute budget · at: now. Lost its host; goes on from its steps.
+  Interrupted = 75,
   Waited = 76,            // as Wait · at: now
   Woken = 77,             // at: now
   Resumed = 78,           // a: attempt · at: now. Got a slot again after Woken: the parked handler goes on.
@@ -133,6 +139,7 @@ enum class Event : std::uint32_t {
   GroupSet = 98,          // as SetGroup
   GroupSettled = 99,      // task: group · a: succeeded · b: failed and cancelled (no payload) · at: now
   Thawed = 100,           // task · a: attempt · b: milliseconds that do not count (no payload) · at: now
+  HeartbeatSeen = 101,    // task · a: attempt · at: now
   Restored = 112,         // snapshot and import only: task (or group) · a: RestoredField · b, at: see there
   SnapshotEnded = 113,    // snapshot only: everything before it is the compacted state · at: its time
   // Not journalled:
@@ -162,6 +169,8 @@ enum class TaskField : std::uint32_t {
   Queue = 7,             // a known queue; not while running
   Policy = 8,            // a known policy
   CountFrozen = 9,       // 1: time during which the host stood still counts for an attempt; default 0
+  HeartbeatMs = 10,      // an attempt that runs and shows no sign of life for so long has failed; default none
+  ComputeBudgetMs = 11,  // running time in all, waits and delays excluded; default none
 };
 
 enum class QueueField : std::uint32_t { Concurrency = 1 /* 0: no limit */, Paused = 2 };
@@ -176,19 +185,27 @@ enum class PolicyField : std::uint32_t {
   Jitter = 6,         // Jitter; default UpToTwice
   MaxElapsedMs = 7,   // no attempt starts later than this after the first; default none
   ListedDelayMs = 8,  // b: index; for Backoff::List, the last entry repeats
+  CrashRetries = 9,   // attempts beyond MaxAttempts for what fails by Outcome::Crashed; default 0
 };
 enum class Backoff : std::uint32_t { Exponential = 0, Linear = 1, Fixed = 2, List = 3, Fibonacci = 4 };
 enum class Jitter : std::uint32_t { None = 0, UpToTwice = 1, Full = 2, Equal = 3, Decorrelated = 4 };
 
 enum class EdgeKind : std::uint32_t { OnSuccess = 0, OnFailure = 1, OnSettled = 2 };
-enum class Outcome : std::uint32_t { Success = 0, Failure = 1, Fatal = 2, Timeout = 3, Interrupted = 4, Crashed = 5 };
+enum class Outcome : std::uint32_t {
+  Success = 0, Failure = 1, Fatal = 2, Timeout = 3, Interrupted = 4, Crashed = 5, Stalled = 6,
+};
 enum class PauseKind : std::uint32_t { Suspend = 0, Interrupt = 1 };
 enum class ResumePolicy : std::uint32_t { KeepDeadline = 0, Remaining = 1, Restart = 2 };
 // What becomes of a child whose parent ends, or is asked to for good: Cancel takes it along. Release: it
 // is nobody's child any more.
 enum class ChildPolicy : std::uint32_t { Cancel = 0, Detach = 1, Release = 2 };
-enum class StopReason : std::uint32_t { None = 0, Cancel = 1, Timeout = 2, Deadline = 3, Interrupt = 4, Cascade = 5 };
-enum class FailReason : std::uint32_t { Exhausted = 0, Fatal = 1, TimedOut = 2, Expired = 3, Quarantined = 4 };
+// Stalled and OverBudget: its HeartbeatMs and its ComputeBudgetMs were over.
+enum class StopReason : std::uint32_t {
+  None = 0, Cancel = 1, Timeout = 2, Deadline = 3, Interrupt = 4, Cascade = 5, Stalled = 6, OverBudget = 7,
+};
+enum class FailReason : std::uint32_t {
+  Exhausted = 0, Fatal = 1, TimedOut = 2, Expired = 3, Quarantined = 4, OverBudget = 5,
+};
 enum class CancelCause : std::uint32_t { Asked = 0, Cascade = 1, Group = 2 };
 enum class PayloadKind : std::uint32_t { Input = 1, Step = 2, Result = 3, Error = 4, Note = 5 };
 
@@ -214,6 +231,9 @@ enum class RestoredField : std::uint32_t {
   AttemptAt = 12,   // at: start of the current attempt
   AlarmAt = 13,     // at
   ClosedAttempt = 14,  // b
+  ComputedMs = 15,  // at: of what its compute budget counts, until its slot was last given back
+  RunningAt = 16,   // at: since when it has its slot
+  AliveAt = 17,     // at: last sign of life
   GroupSucceeded = 32, // task: a group, here and below · b
   GroupEndedBadly = 33, // b
   GroupFailures = 34,  // b
@@ -229,6 +249,9 @@ enum class Field : std::uint32_t {
   // interrupted goes on where it was, and one that follows it begins anew. 0: none.
   ClosedAttempt = 17,
   Parent = 18,  // -1: none
+  ComputedMs = 19,       // running time so far, of a task with a compute budget
+  HeartbeatMs = 20,      // 0: none
+  ComputeBudgetMs = 21,  // 0: none
   // Of all tasks, whichever is asked about: their numbers, and those of the policies they have, are below it.
   TaskEnd = 32, PolicyEnd = 33,
 };

@@ -40,6 +40,9 @@ void Core::apply_restored(const Record& event) {
     case RestoredField::AttemptAt: own_extra(task).attempt_at = event.at; return;
     case RestoredField::AlarmAt: own_extra(task).alarm_at = event.at; return;
     case RestoredField::ClosedAttempt: own_extra(task).closed_attempt = event.b; return;
+    case RestoredField::ComputedMs: own_extra(task).computed_ms = event.at; return;
+    case RestoredField::RunningAt: own_extra(task).running_at = event.at; return;
+    case RestoredField::AliveAt: own_extra(task).alive_at = event.at; return;
     default: return;
   }
 }

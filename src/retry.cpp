@@ -89,6 +89,8 @@ bool policy_value_valid(PolicyField field, std::uint32_t index, double value) {
       return value == std::floor(value) && value >= 0 && value <= 4;
     case PolicyField::Jitter:
       return value == std::floor(value) && value >= 0 && value <= 4;
+    case PolicyField::CrashRetries:
+      return value == std::floor(value) && value >= 0 && value <= 0xffff;
     case PolicyField::ListedDelayMs:
       return duration_valid(value) && index < kMaxListedDelays;
   }
@@ -117,6 +119,9 @@ void set_policy_value(RetryPolicy& policy, PolicyField field, std::uint32_t inde
       break;
     case PolicyField::MaxElapsedMs:
       policy.max_elapsed_ms = value > kMaxTimeMs ? 0 : value;
+      break;
+    case PolicyField::CrashRetries:
+      policy.crash_retries = static_cast<std::uint32_t>(value);
       break;
     case PolicyField::ListedDelayMs:
       if (policy.listed_ms.size() <= index) policy.listed_ms.resize(index + 1);

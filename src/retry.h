@@ -32,6 +32,7 @@ struct RetryPolicy {
   double factor = 2;
   double max_delay_ms = 60000;
   double max_elapsed_ms = 0;  // 0: no limit
+  std::uint32_t crash_retries = 0;  // attempts beyond max_attempts for what fails by a crash
   std::vector<double> listed_ms;
 };
 

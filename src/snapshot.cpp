@@ -114,6 +114,7 @@ void Snapshot::write_policy(std::uint32_t number, const RetryPolicy& policy) {
   differs(PolicyField::Backoff, static_cast<double>(policy.backoff), 0);
   differs(PolicyField::Jitter, static_cast<double>(policy.jitter), static_cast<double>(usual.jitter));
   differs(PolicyField::MaxElapsedMs, policy.max_elapsed_ms, 0);
+  differs(PolicyField::CrashRetries, policy.crash_retries, 0);
   for (std::uint32_t index = 0; index < policy.listed_ms.size(); index++) {
     add(Event::PolicySet, number, static_cast<std::uint32_t>(PolicyField::ListedDelayMs), index,
         policy.listed_ms[index]);
@@ -166,6 +167,8 @@ void Snapshot::write_options(const Task& task, const TaskExtra& more) {
   option(TaskField::DeadlineAtMs, more.deadline_at, 0);
   option(TaskField::GraceMs, more.grace_ms, kDefaultGraceMs);
   option(TaskField::CountFrozen, more.count_frozen ? 1 : 0, 0);
+  option(TaskField::HeartbeatMs, more.heartbeat_ms, 0);
+  option(TaskField::ComputeBudgetMs, more.budget_ms, 0);
 }
 
 void Snapshot::write_payloads(const Task& task) {
@@ -208,6 +211,10 @@ void Snapshot::write_fields(std::uint32_t slot) {
   if (task.has(kPaused)) restore_at(number, RestoredField::PausedAt, more.paused_at);
   if (task.live()) restore_at(number, RestoredField::AttemptAt, more.attempt_at);
   if (task.live()) restore_at(number, RestoredField::AlarmAt, more.alarm_at);
+  restore_at(number, RestoredField::ComputedMs, more.computed_ms);
+  const bool runs = task.state == State::Running;
+  if (runs && more.budget_ms > 0) restore_at(number, RestoredField::RunningAt, more.running_at);
+  if (runs && more.heartbeat_ms > 0) restore_at(number, RestoredField::AliveAt, more.alive_at);
   if (task.stop != StopReason::None) both(RestoredField::Stop, more.stop_note, more.grace_ends_at);
 }
 

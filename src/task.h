@@ -63,8 +63,11 @@ struct Task {
            (state == State::Ready && has(kWoken));
   }
   bool stopping_for_good() const {
-    return stop == StopReason::Cancel || stop == StopReason::Cascade || stop == StopReason::Deadline;
+    return stop == StopReason::Cancel || stop == StopReason::Cascade || stop == StopReason::Deadline ||
+           stop == StopReason::OverBudget;
   }
+  // Its attempt fails by itself, and another may follow.
+  bool stopping_as_failed() const { return stop == StopReason::Timeout || stop == StopReason::Stalled; }
   bool startable() const { return !has(kPaused) && holds == 0; }
 };
 
@@ -88,6 +91,11 @@ struct TaskExtra {
   double grace_ends_at = 0;
   double paused_at = 0;
   double alarm_at = 0;         // of a live task's handler
+  double heartbeat_ms = 0;
+  double alive_at = 0;         // last sign of life of the attempt that runs, if it has a heartbeat
+  double budget_ms = 0;
+  double computed_ms = 0;      // of the budget, until the slot was last given back
+  double running_at = 0;       // since when it has its slot, if it has a budget
   std::uint32_t stop_note = 0;  // what Cancelled will say
   std::uint32_t closed_attempt = 0;  // the last one that is over for good
   Outcome last_outcome = Outcome::Success;
@@ -135,9 +143,10 @@ inline constexpr CommandRule kCommandRules[] = {
     {Command::Belong, kOpenStates | kEndedStates, Event::Belonged, Rejection::WrongState},
     {Command::SetAlarm, kLiveStates, Event::AlarmSet, Rejection::StaleAttempt},
     {Command::DropSteps, kLiveStates, Event::StepsDropped, Rejection::StaleAttempt},
+    {Command::Heartbeat, kLiveStates, Event::HeartbeatSeen, Rejection::StaleAttempt},
 };
 
-// The rule of a command about a task, or nullptr. Create … DropSteps are numbered from 1 without a gap.
+// The rule of a command about a task, or nullptr. Create … Heartbeat are numbered from 1 without a gap.
 constexpr const CommandRule* rule_of(std::uint32_t command) {
   constexpr std::uint32_t count = sizeof(kCommandRules) / sizeof(kCommandRules[0]);
   return command >= 1 && command <= count ? &kCommandRules[command - 1] : nullptr;
@@ -165,6 +174,7 @@ constexpr std::uint32_t states_before(Event event) {
     case Event::AlarmRang:
     case Event::StepsDropped:
     case Event::Thawed:
+    case Event::HeartbeatSeen:
     case Event::Abandoned: return kLiveStates;
     case Event::RetryScheduled:
     case Event::TimeReached: return bit(State::Delayed);

@@ -13,11 +13,12 @@ void live_a_little(Scenario& s, std::uint64_t seed, int moves = 2000) {
   const auto below = [&](std::uint32_t limit) { return static_cast<std::uint32_t>(random.next() % limit); };
   s.queue(1, QueueField::Concurrency, 2);
   s.policy(1, PolicyField::MaxAttempts, 9);
+  s.policy(1, PolicyField::CrashRetries, 3);
   s.policy(1, PolicyField::ListedDelayMs, 70, 1);
   s.group(3, GroupField::Concurrency, 2);
   for (int i = 0; i < moves; i++) {
     const std::uint32_t task = 1 + below(30);
-    switch (below(14)) {
+    switch (below(16)) {
       case 0: s.step({{number(Command::Create), task, below(2) | (below(2) << 16) | (1u << 31), 3, 0}}, "inp"); break;
       case 1: s.draft(task, below(2)); break;
       case 2: s.depend(task, 1 + below(30), static_cast<EdgeKind>(below(3))); break;
@@ -31,6 +32,8 @@ void live_a_little(Scenario& s, std::uint64_t seed, int moves = 2000) {
       case 10: s.cancel(task, 7); break;
       case 11: s.give(Command::Forget, task); break;
       case 12: s.wait(task); break;
+      case 13: s.give(Command::Heartbeat, task, s.attempt(task)); break;
+      case 14: s.set(task, below(2) == 0 ? TaskField::HeartbeatMs : TaskField::ComputeBudgetMs, 1000 + below(9000)); break;
       default: s.advance(below(2000)); break;
     }
   }

@@ -11,13 +11,14 @@ namespace {
 // What a task can be in: the states, told apart further where commands do.
 enum class Situation {
   None, Draft, Blocked, Delayed, Ready, PausedReady, HeldReady, Running, PausedRunning, StoppingCancel,
-  StoppingTimeout, StoppingInterrupt, StoppingDeadline, Waiting, Parked, Woken, Succeeded, Failed, Cancelled,
+  StoppingTimeout, StoppingStalled, StoppingInterrupt, StoppingOverBudget, StoppingDeadline, Waiting, Parked, Woken, Succeeded, Failed, Cancelled,
 };
 constexpr int kSituations = static_cast<int>(Situation::Cancelled) + 1;
 constexpr std::uint32_t kTask = 1, kOther = 2;
 
-void run(Scenario& s) {
+void run(Scenario& s, TaskField field = TaskField::GraceMs) {
   s.draft(kTask);
+  s.set(kTask, field, field == TaskField::GraceMs ? kDefaultGraceMs : 50);
   s.set(kTask, TaskField::AttemptTimeoutMs, 100);
   s.set(kTask, TaskField::DeadlineAtMs, s.now + 5000);
   s.submit(kTask);
@@ -48,6 +49,8 @@ void prepare(Scenario& s, Situation situation) {
     case Situation::PausedRunning: run(s); s.pause(kTask); return;
     case Situation::StoppingCancel: run(s); s.cancel(kTask); return;
     case Situation::StoppingTimeout: run(s); s.advance(100); return;
+    case Situation::StoppingStalled: run(s, TaskField::HeartbeatMs); s.advance(50); return;
+    case Situation::StoppingOverBudget: run(s, TaskField::ComputeBudgetMs); s.advance(50); return;
     case Situation::StoppingInterrupt: run(s); s.pause(kTask, PauseKind::Interrupt); return;
     case Situation::StoppingDeadline: run(s); s.set_clock(s.now + 4999); s.set_clock(s.now + 1); return;
     case Situation::Waiting: run(s); s.wait(kTask); return;
@@ -97,6 +100,7 @@ Record command_for(const Scenario& s, Command command) {
     case Command::Settle:
     case Command::RecordStep:
     case Command::DropSteps:
+    case Command::Heartbeat:
     case Command::Wait: return {number(command), kTask, attempt, 0, 0};
     default: return {number(command), kTask, 0, 0, 0};
   }
@@ -104,6 +108,9 @@ Record command_for(const Scenario& s, Command command) {
 
 bool live(Situation s) { return s >= Situation::Running && s <= Situation::Woken; }
 bool stopping(Situation s) { return s >= Situation::StoppingCancel && s <= Situation::StoppingDeadline; }
+bool for_good(Situation s) {
+  return s == Situation::StoppingCancel || s == Situation::StoppingDeadline || s == Situation::StoppingOverBudget;
+}
 bool paused(Situation s) {
   return s == Situation::PausedReady || s == Situation::PausedRunning || s == Situation::Parked ||
          s == Situation::StoppingInterrupt;
@@ -121,20 +128,21 @@ std::uint32_t expected(Situation s, const CommandRule& rule) {
     case Submit: return s == Situation::Draft ? number(rule.event) : 0;
     case Settle:
       if (s == Situation::StoppingCancel) return number(Event::Cancelled);
-      if (s == Situation::StoppingTimeout) return number(Event::AttemptFailed);
-      if (s == Situation::StoppingDeadline) return number(Event::Failed);
+      if (s == Situation::StoppingTimeout || s == Situation::StoppingStalled) return number(Event::AttemptFailed);
+      if (s == Situation::StoppingDeadline || s == Situation::StoppingOverBudget) return number(Event::Failed);
       if (s == Situation::StoppingInterrupt) return number(Event::Interrupted);
       return live(s) ? number(Event::Succeeded) : 0;
     case RecordStep:
     case SetAlarm:
     case DropSteps:
+    case Heartbeat:
     case ReportProgress: return live(s) ? number(rule.event) : 0;
     case Wait: return stopping(s) ? 0 : number(rule.event);
     case Cancel:
-      if (s == Situation::StoppingCancel || s == Situation::StoppingDeadline) return 0;
+      if (for_good(s)) return 0;
       return number(live(s) ? Event::Stopping : Event::Cancelled);
     case Pause:
-      if (paused(s) || s == Situation::StoppingCancel || s == Situation::StoppingDeadline) return 0;
+      if (paused(s) || for_good(s)) return 0;
       return number(rule.event);
     case Resume: return paused(s) ? number(rule.event) : 0;
     case Release: return s == Situation::HeldReady ? number(rule.event) : 0;
@@ -164,7 +172,7 @@ TEST_CASE("Every command in every state yields the listed event or is refused") 
 
 TEST_CASE("A command nobody knows is refused") {
   Scenario s;
-  for (const std::uint32_t kind : {0u, 23u, 31u, 35u, 47u, 51u, 64u, 0xffffffffu}) {
+  for (const std::uint32_t kind : {0u, 24u, 31u, 35u, 47u, 51u, 64u, 0xffffffffu}) {
     CHECK(s.step({{kind, 1, 0, 0, 0}}) == Events{Event::Rejected});
     CHECK(s.refused(Rejection::UnknownCommand));
   }
@@ -198,7 +206,8 @@ TEST_CASE("Values that make no sense are refused") {
   const double nan = std::numeric_limits<double>::quiet_NaN();
   for (const double value : {nan, -1.0, std::numeric_limits<double>::infinity()}) {
     for (const TaskField field : {TaskField::NotBeforeMs, TaskField::TimeToLiveMs,
-                                  TaskField::AttemptTimeoutMs, TaskField::DeadlineAtMs, TaskField::GraceMs}) {
+                                  TaskField::AttemptTimeoutMs, TaskField::DeadlineAtMs, TaskField::GraceMs,
+                                  TaskField::HeartbeatMs, TaskField::ComputeBudgetMs}) {
       s.set(1, field, value);
       CHECK(s.refused(Rejection::InvalidValue));
     }

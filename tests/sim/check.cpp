@@ -117,7 +117,9 @@ void World::check_reasons() {
     check_reason(task, slot);
     check_family(slot);
     const TaskExtra& more = core.extra(task);
-    const bool timed = more.attempt_timeout_ms > 0 || task.stop != StopReason::None;
+    const bool runs = task.state == State::Running;
+    const bool timed = more.attempt_timeout_ms > 0 || task.stop != StopReason::None ||
+                       (runs && (more.heartbeat_ms > 0 || more.budget_ms > 0));
     thawable += timed && task.live() && !more.count_frozen;
   }
   check(core.thawable_attempts() == thawable, "the core counts the attempts that standing still concerns");

@@ -80,8 +80,8 @@ Record World::random_setting() {
     case 0: return make(Command::SetQueue, below(kQueues), 1, 0, below(4));
     case 1: return make(Command::SetQueue, below(kQueues), 2, 0, below(4) == 0);
     case 2: {
-      const std::uint32_t field = 1 + below(8);
-      const double value = field >= 5 && field <= 6 ? below(5) : field == 3 ? below(5) : field == 1 ? 1 + below(5) : below(20000);
+      const std::uint32_t field = 1 + below(9);
+      const double value = field >= 5 && field <= 6 ? below(5) : field == 9 ? below(3) : field == 3 ? below(5) : field == 1 ? 1 + below(5) : below(20000);
       return make(Command::SetPolicy, below(kPolicies), field, below(4), value);
     }
     default: {
@@ -93,9 +93,9 @@ Record World::random_setting() {
 
 Record World::settle(std::uint32_t task) {
   const auto attempt = static_cast<std::uint32_t>(session_->core().value(task, Field::Attempt));
-  static constexpr std::uint32_t outcomes[] = {0, 0, 0, 0, 1, 1, 1, 2, 3, 4, 5};
+  static constexpr std::uint32_t outcomes[] = {0, 0, 0, 0, 1, 1, 1, 2, 3, 4, 5, 6};
   const double at = chance(10) ? now_ + below(5000) : 0;
-  return make(Command::Settle, task, (attempt - chance(5)) | (outcomes[below(11)] << 24), 0, at);
+  return make(Command::Settle, task, (attempt - chance(5)) | (outcomes[below(12)] << 24), 0, at);
 }
 
 Record World::command_for(std::uint32_t task) {
@@ -109,9 +109,9 @@ Record World::command_for(std::uint32_t task) {
       case 0: return make(Command::DependOn, task, random_task(), below(3));
       case 1: return make(Command::JoinGroup, task, 1 + below(kGroups));
       case 2: {
-        const std::uint32_t field = 1 + below(9);
+        const std::uint32_t field = 1 + below(11);
         const double value = field == 1 ? below(5) - 2.0 : field == 2 || field == 5 ? now_ + below(9000)
-                             : field == 9 ? below(2) : field >= 7 ? below(kQueues) : below(9000);
+                             : field == 9 ? below(2) : field == 7 || field == 8 ? below(kQueues) : below(9000);
         return make(Command::SetTask, task, field, 0, value);
       }
       default: return make(Command::Submit, task);
@@ -125,7 +125,8 @@ Record World::command_for(std::uint32_t task) {
     return chance(30) ? make(Command::Note, task, below(3)) : make(Command::Retry, task);
   }
   if (state == State::Running && chance(60)) return settle(task);
-  switch (below(15)) {
+  switch (below(16)) {
+    case 15: return make(Command::Heartbeat, task, attempt - chance(5));
     case 12: return make(Command::SetAlarm, task, attempt, 0, chance(20) ? 0 : now_ + below(6000));
     case 13: return make(Command::DropSteps, task, attempt, below(4));
     case 14: return make(Command::Belong, task, random_task(), below(3));
