@@ -11,11 +11,13 @@ import { type Ending, type EndingOptions, endOfReturn, endOfThrow } from './cont
 import type { ContextServices } from './context/services.ts';
 import { RunContext, type ContextHost } from './context.ts';
 import type { Decision } from './definition/catch-error.ts';
+import type { Describing } from './definition/describing.ts';
+import type { Heartbeats } from './definition/heartbeat.ts';
 import type { Hooks } from './definition/hooks.ts';
 import { givenInput, type Lifecycle, parsedInput, retryTime } from './definition/lifecycle.ts';
 import { isPromise } from './definition/validation.ts';
 import {
-  CanceledError, DeadlineError, InterruptedError, OrchestratorError, RetryableError, TaskTimeoutError, WorkerCrashedError,
+  CanceledError, DeadlineError, InterruptedError, MaxDurationError, OrchestratorError, RetryableError, StalledError, TaskTimeoutError, WorkerCrashedError,
 } from './errors.ts';
 import type { Journal } from './journal.ts';
 import { Landings } from './landing.ts';
@@ -37,7 +39,7 @@ export interface AttemptsHost {
   readonly payloads: PayloadArea;
   readonly progress: ProgressTracker;
   readonly services: ContextServices;
-  readonly definitions: { readonly lifecycle: Lifecycle; readonly hooks: Hooks };
+  readonly definitions: { readonly lifecycle: Lifecycle; readonly hooks: Hooks; readonly describing: Describing; readonly heartbeats: Heartbeats };
   /** The code of a run; undefined: nothing is registered for it here. */
   definitionOf(run: Run): Definition | undefined;
   missingDefinition(run: Run): void;
@@ -136,6 +138,12 @@ export class Attempts implements ContextHost {
   get services(): ContextServices {
     return this.#host.services;
   }
+  get heartbeats(): Heartbeats {
+    return this.#host.definitions.heartbeats;
+  }
+  get describing(): Describing {
+    return this.#host.definitions.describing;
+  }
   log(run: Run, level: LogLevel, message: string, attributes: Record<string, unknown> | undefined): void {
     this.#host.log(run, level, message, attributes);
   }
@@ -156,9 +164,12 @@ export class Attempts implements ContextHost {
 
   failed(run: Run, attempt: number, thrown: unknown): void {
     if (run.attempt !== attempt) return this.#late(run);
-    const decided = this.#host.definitions.lifecycle.decide(run, attempt, thrown);
+    // Code that was stopped throws this or that; why it was stopped is why it failed.
+    const stopped = run.context?.stopReason as OrchestratorError | undefined;
+    const failure = stopped?.retryable ? stopped : thrown;
+    const decided = this.#host.definitions.lifecycle.decide(run, attempt, failure);
     if (decided) void decided.then((decision) => this.#decided(run, attempt, decision));
-    else this.#decided(run, attempt, { error: thrown });
+    else this.#decided(run, attempt, { error: failure });
   }
 
   #decided(run: Run, attempt: number, decision: Decision): void {
@@ -298,7 +309,10 @@ export class Attempts implements ContextHost {
   }
 
   stopping(run: Run, reason: number): void {
-    if (run.context) run.context.stop(stopError(run, reason));
+    const error = stopError(run, reason);
+    // What its code says to that, if anything, is heard later.
+    if (reason === P.StopReasonTimeout || reason === P.StopReasonStalled) run.ownExtra.error = error;
+    if (run.context) run.context.stop(error);
     // Started and stopped in one step, or its input is still being loaded: its code need not begin.
     else if (run.attempt !== 0) run.ownExtra.stoppedAttempt = run.attempt;
     if (reason === P.StopReasonCancel || reason === P.StopReasonCascade) this.#host.definitions.hooks.cancelling(run);
@@ -334,7 +348,9 @@ export class Attempts implements ContextHost {
   }
 
   reportProgress(run: Run, attempt: number, report: number | ProgressReport): void {
-    if (run.attempt === attempt) this.#host.progress.report(run, attempt, report);
+    if (run.attempt !== attempt) return;
+    this.heartbeats.beat(run, attempt);
+    this.#host.progress.report(run, attempt, report);
   }
 
   // Blobs
@@ -366,6 +382,10 @@ export function stopError(run: Run, reason: number): Error {
   switch (reason) {
     case P.StopReasonTimeout:
       return new TaskTimeoutError(`${name}: attempt timed out after ${run.options?.timeoutMs ?? '?'} ms.`);
+    case P.StopReasonStalled:
+      return new StalledError(`${name}: its code gave no sign of life for ${run.options?.heartbeatMs ?? '?'} ms. Call ctx.heartbeat() or ctx.yield() in long work, or allow more.`);
+    case P.StopReasonOverBudget:
+      return new MaxDurationError(`${name} has run for ${run.options?.maxDurationMs ?? '?'} ms in all, which is its maxDuration.`);
     case P.StopReasonDeadline:
       return new DeadlineError(`${name} did not end within its deadline.`);
     case P.StopReasonInterrupt:

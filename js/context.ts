@@ -15,19 +15,29 @@ import { gather, map, scatter } from './context/items.ts';
 import type { ContextServices } from './context/services.ts';
 import { sleep, sleepTo } from './context/sleep.ts';
 import { checkStep, type Compute, step } from './context/steps.ts';
+import type { Describing } from './definition/describing.ts';
+import type { Heartbeats } from './definition/heartbeat.ts';
+import { type Locals, localsOf } from './definition/locals.ts';
+import type { ContextMetadata } from './definition/metadata-types.ts';
+import type { ProcessOptions } from './definition/process-types.ts';
+import { ContextClosedError } from './errors.ts';
 import { nameOf, RecordKind, valueOf } from './history.ts';
 import { NoteKind } from './notes.ts';
 import type { Run } from './run.ts';
 import type {
-  ChildOptions, Duration, Instant, ItemResult, LogLevel, MapOptions, ProgressReport, RunFunction, SleepOptions, StepOptions, TaskContext, TaskLog,
-  ContextWait, WaitForOptions, WaitPromise,
+  ChildOptions, ContextWait, Duration, Instant, ItemResult, LogLevel, MapOptions, ProgressReport, RunFunction, RunTags, SleepOptions, StepOptions,
+  TaskContext, TaskFacts, TaskLog, WaitForOptions, WaitPromise,
 } from './types.ts';
 import { contextWait } from './waiting/context-wait.ts';
 import { waitPromise } from './waiting/outcome.ts';
 import { waitForEvent, waitForToken } from './waiting/verbs.ts';
 
+const noOptions = Object.freeze({});
+
 export interface ContextHost {
   readonly services: ContextServices;
+  readonly describing: Describing;
+  readonly heartbeats: Heartbeats;
   reportProgress(run: Run, attempt: number, report: number | ProgressReport): void;
   /** A line of its log, and something its code wants heard. */
   log(run: Run, level: LogLevel, message: string, attributes: Record<string, unknown> | undefined): void;
@@ -42,6 +52,9 @@ class ContextExtra {
   runFunction: RunFunction | undefined;
   chance: Chance | undefined;
   log: TaskLog | undefined;
+  metadata: ContextMetadata | undefined;
+  /** The values it shows. */
+  metadataOf: Record<string, any> | undefined;
   stopReason: Error | undefined;
 }
 
@@ -99,17 +112,43 @@ export class RunContext implements TaskContext {
       typeof input === 'function' && typeof task === 'string'
         ? this.step(task, input as Compute<unknown>, options as StepOptions | undefined)
         : runChild(this.#work(), this.#host.services, task, input, options);
-    const { id, name, createdAt, recoveries, parentId, rootId, depth } = this.#run.state;
-    extra.runFunction = runFunction(call, { id, name, createdAt, recoveries, depth, ...(parentId !== undefined && { parentId, rootId: rootId! }) });
+    const { id, name, createdAt, recoveries, parentId, rootId, depth, tags, version } = this.#run.state;
+    extra.runFunction = runFunction(call, {
+      id, name, createdAt, recoveries, depth, tags, ...(version !== undefined && { version }), ...(parentId !== undefined && { parentId, rootId: rootId! }),
+    });
     return extra.runFunction;
   }
 
-  get task(): { readonly id: string } {
-    return { id: this.#run.taskIdentifier };
+  get task(): TaskFacts {
+    const { version, intent } = this.#run.definition?.spec ?? ({} as TaskFacts);
+    return { id: this.#run.taskIdentifier, ...(version !== undefined && { version }), ...(intent && { intent }) };
   }
 
-  get metadata(): Readonly<Record<string, any>> {
-    return this.#run.state.metadata;
+  get options(): Readonly<ProcessOptions> {
+    return this.#run.extra.process?.options ?? noOptions;
+  }
+
+  get locals(): Locals {
+    return localsOf(this.#run);
+  }
+
+  get metadata(): ContextMetadata {
+    const extra = this.#ownExtra;
+    const values = this.#run.extra.metadata;
+    if (!extra.metadata || extra.metadataOf !== values) {
+      extra.metadata = this.#host.describing.metadataOf(this.#run, () => this.#repeats());
+      extra.metadataOf = values;
+    }
+    return extra.metadata;
+  }
+
+  get tags(): RunTags {
+    return this.#host.describing.tagsOf(this.#run, () => this.#repeats());
+  }
+
+  /** Its code goes over what is recorded, or is not to be heard any more. */
+  #repeats(): boolean {
+    return this.#closed || this.#work().replay.active;
   }
 
   step<Value>(name: string, compute: Compute<Value>, options?: StepOptions<Value>): Promise<Value> {
@@ -194,9 +233,14 @@ export class RunContext implements TaskContext {
     return this.#numbers('uuid').uuid();
   }
 
+  /** @internal */
+  get chanceSeed(): string {
+    return this.#run.extra.process?.seed ?? this.#run.id;
+  }
+
   #numbers(verb: string): Chance {
     this.#work().check(verb, '');
-    return (this.#ownExtra.chance ??= new Chance(this.#run.id));
+    return (this.#ownExtra.chance ??= new Chance(this.chanceSeed));
   }
 
   patch(id: string): Promise<boolean> {
@@ -215,6 +259,22 @@ export class RunContext implements TaskContext {
     if (!this.#closed && !this.durable?.replay.active) this.#host.emit(this.#run, name, data);
   }
 
+  heartbeat(): void {
+    if (!this.#closed) this.#host.heartbeats.beat(this.#run, this.#attempt);
+  }
+
+  async yield(): Promise<void> {
+    this.heartbeat();
+    await new Promise<void>((resolve) => this.#host.services.defer(resolve));
+    const reason = this.stopReason;
+    if (reason) throw reason;
+    if (this.#closed) throw new ContextClosedError(`ctx.yield() of run ${this.#run.id} was used after its attempt ${this.#attempt} had ended.`);
+  }
+
+  get usage(): { readonly computeMs: number | undefined } {
+    return { computeMs: this.#host.services.computedMs(this.#run) };
+  }
+
   progress(report: number | ProgressReport): void {
     // Late reports are common (a stream still draining) and harmless: they are dropped.
     checkProgress(report);
@@ -224,6 +284,11 @@ export class RunContext implements TaskContext {
   onAbandon(listener: () => void): void {
     checkFunction(listener, 'ctx.onAbandon listener');
     (this.#ownExtra.abandonListeners ??= []).push(listener);
+  }
+
+  /** @internal Why the attempt is being stopped; undefined: it is not. */
+  get stopReason(): Error | undefined {
+    return this.#extra?.stopReason;
   }
 
   /** @internal The attempt is asked to stop. */

@@ -1,8 +1,9 @@
 /** Task definitions, and the functions that work on the page's default orchestrator. */
 import { checkRecord, checkText } from './checks.ts';
-import { checkOrchestratorOptions } from './options.ts';
+import { checkOrchestratorOptions } from './orchestrator-options.ts';
 import { setDefaultStorages } from './opening.ts';
 import { Orchestrator } from './orchestrator.ts';
+import type { MapOf, NamedCalls } from './definition/names.ts';
 import type { Given, OutputOptions, Parsed, Validator } from './definition/schema.ts';
 import { defineSpec, nameSpec } from './definition/spec.ts';
 import type { TaskSpec, Unreserved } from './definition/types.ts';
@@ -39,7 +40,9 @@ const orchestrators = new Map<string, Orchestrator>();
  * same one, with its options merged.
  * @throws ConfigurationError for an unknown option or a bad value
  */
-export function createOrchestrator(options: OrchestratorOptions = {}): Orchestrator {
+export function createOrchestrator<const Tasks extends NonNullable<OrchestratorOptions['tasks']> = []>(
+  options: OrchestratorOptions & { tasks?: Tasks } = {},
+): Orchestrator & NamedCalls<MapOf<Tasks>> {
   checkRecord(options, 'createOrchestrator');
   const { id = 'default' } = options;
   checkText(id, 'createOrchestrator id');
@@ -47,13 +50,13 @@ export function createOrchestrator(options: OrchestratorOptions = {}): Orchestra
   if (known && !known.disposed) {
     checkOrchestratorOptions(options, 'createOrchestrator');
     known.setOptions(options);
-    return known;
+    return known as Orchestrator & NamedCalls<MapOf<Tasks>>;
   }
   const made = new Orchestrator(options);
   orchestrators.set(id, made);
   // Its runs go with it; a page may open and close thousands.
   made.onDisposed = () => orchestrators.get(id) === made && orchestrators.delete(id);
-  return made;
+  return made as Orchestrator & NamedCalls<MapOf<Tasks>>;
 }
 
 /** What the plain functions work on; made on first use. */

@@ -108,6 +108,8 @@ export class Engine {
   readonly events = new EventBatch();
   /** When the core wants to be stepped again, in host time, as of the last step; Infinity: never. */
   deadlineMs = Number.POSITIVE_INFINITY;
+  /** When the core was stepped last: what it counts, it has counted until then. */
+  steppedMs = 0;
   /** Where they lie as long as the core lives; only views of the memory come and go. */
   #inbox = 0;
   #report = 0;
@@ -151,11 +153,12 @@ export class Engine {
       this.#module.HEAPU8.set(buffer.bytes.subarray(this.#doneBytes, this.#doneBytes + bytes), area);
     }
     copyWords(buffer.words, first * recordWords, this.#module.HEAPU32, this.#inbox >> 2, count * recordWords);
-    this.#stepped(core.step(count, bytes, nowMs));
+    this.#stepped(core.step(count, bytes, nowMs), nowMs);
     return this.#advance(buffer, count, bytes);
   }
 
-  #stepped(events: number): void {
+  #stepped(events: number, nowMs: number): void {
+    this.steppedMs = nowMs;
     const memory: Uint32Array = this.#module.HEAPU32;
     this.deadlineMs = this.#module.HEAPF64[this.#report >> 3];
     this.events.copyFrom(memory, memory[(this.#report >> 2) + 2]!, events);
@@ -192,7 +195,7 @@ export class Engine {
     record[0] = kind;
     new Float64Array(record.buffer)[2] = at;
     copyWords(record, 0, this.#module.HEAPU32, this.#inbox >> 2, recordWords);
-    this.#stepped(this.#core.step(1, 0, nowMs));
+    this.#stepped(this.#core.step(1, 0, nowMs), nowMs);
   }
 
   /** Everything stepped since the last seal as one frame for the log; undefined when there is nothing. */

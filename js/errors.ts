@@ -116,6 +116,10 @@ export class AbortedError extends family('AbortedError', 'ABORTED') {}
 export class CanceledError extends family('CanceledError', 'CANCELED', false, AbortedError) {}
 /** An attempt took longer than its `timeout`. Retried. */
 export class TaskTimeoutError extends family('TaskTimeoutError', 'TASK_TIMEOUT', true, AbortedError) {}
+/** An attempt gave no sign of life for as long as its `heartbeat` allows. Retried. */
+export class StalledError extends family('StalledError', 'STALLED', true, AbortedError) {}
+/** The attempts together ran longer than `maxDuration`. Not retried. */
+export class MaxDurationError extends family('MaxDurationError', 'MAX_DURATION', false, AbortedError) {}
 /** The total `deadline` has passed. Not retried. */
 export class DeadlineError extends family('DeadlineError', 'DEADLINE', false, AbortedError) {}
 /** Not started within its `ttl`. */

@@ -21,13 +21,13 @@ export interface RawEvent {
 
 type Data = Record<string, unknown>;
 
-const outcomes = ['success', 'failure', 'fatal', 'timeout', 'interrupted', 'crashed'];
-const stopReasons = ['none', 'cancel', 'timeout', 'deadline', 'interrupt', 'cascade'];
-const failReasons = ['exhausted', 'fatal', 'timedOut', 'expired', 'quarantined'];
+const outcomes = ['success', 'failure', 'fatal', 'timeout', 'interrupted', 'crashed', 'stalled'];
+const stopReasons = ['none', 'cancel', 'timeout', 'deadline', 'interrupt', 'cascade', 'stalled', 'maxDuration'];
+const failReasons = ['exhausted', 'fatal', 'timedOut', 'expired', 'quarantined', 'maxDuration'];
 const cancelCauses = ['asked', 'cascade', 'group'];
 const edgeKinds = ['onSuccess', 'onFailure', 'onSettled'];
 const resumePolicies = ['keepDeadline', 'remaining', 'restart'];
-const taskFields = ['', 'priority', 'notBefore', 'ttl', 'timeout', 'deadlineAt', 'graceMs', 'queue', 'policy', 'countFrozen'];
+const taskFields = ['', 'priority', 'notBefore', 'ttl', 'timeout', 'deadlineAt', 'graceMs', 'queue', 'policy', 'countFrozen', 'heartbeat', 'maxDuration'];
 const queueFields = ['', 'concurrency', 'paused'];
 const groupFields = ['', 'concurrency', 'failureThreshold', 'closed'];
 const holdWords: readonly (readonly [number, string])[] = [
@@ -81,6 +81,7 @@ const words = new Map<number, Word>([
   [P.EventHeld, { type: 'held', data: holds }],
   [P.EventReleased, { type: 'released', data: holds }],
   [P.EventBlobAttached, { type: 'blobAttached', data: ({ at }) => ({ bytes: at }), untimed: true }],
+  [P.EventHeartbeatSeen, { type: 'heartbeat', data: attempt }],
   [P.EventNoted, { type: 'noted', data: ({ a }) => ({ kind: a }) }],
   [P.EventAbandoned, { type: 'abandoned', data: attempt }],
   [P.EventThawed, { type: 'thawed', data: (event) => ({ ...attempt(event), frozenMs: event.b }) }],
@@ -116,7 +117,7 @@ export function eventTypes(): RunEventType[] {
 
 /** Events that speak of a queue, a policy, a group or the page: their `task` is no run's number. */
 export function concernsRun(kind: number): boolean {
-  return kind < P.EventQueueSet || kind === P.EventThawed;
+  return kind < P.EventQueueSet || kind === P.EventThawed || kind === P.EventHeartbeatSeen;
 }
 
 /** After it a run's story is over, unless it is retried. */

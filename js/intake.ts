@@ -6,9 +6,13 @@
  * created in the core exactly once, after everything its payload refers to is stored.
  */
 import { type BlobReference, clone } from './codec.ts';
-import { checkEach, checkIdentifier, checkNames, checkRecord, checkText, describe } from './checks.ts';
+import { checkBoolean, checkEach, checkIdentifier, checkNames, checkRecord, checkText, describe } from './checks.ts';
 import { isRecovered } from './definition/recovered-inputs.ts';
+import { intentDefaults } from './definition/intent.ts';
+import { beginProcess, inheritProcess, isSkipped, layerOf, type Process, readProcess, skipped } from './definition/process.ts';
+import type { ProcessOptions } from './definition/process-types.ts';
 import { plainDefinition } from './definition/spec.ts';
+import { joinTags, readTags } from './definition/tags.ts';
 import type { TaskHandler } from './definition/types.ts';
 import { isPromise, type TakenInput, takeInput } from './definition/validation.ts';
 import { ConfigurationError, DisposedError, DuplicateRunError, PayloadLostError, StorageFullError } from './errors.ts';
@@ -18,11 +22,12 @@ import {
 } from './options.ts';
 import type { Orchestrator } from './orchestrator.ts';
 import { type EnvelopeExtras, type EnvelopeHeader, knownHeader, knownMetadata, readMetadata } from './payloads.ts';
+import { NoteKind } from './notes.ts';
 import * as P from './protocol.ts';
 import { type Definition, executorHandler, executorType, isExecutor, isTask } from './registry.ts';
 import { Run } from './run.ts';
 import { noExtra } from './run-extra.ts';
-import type { RetryOptions, Task, TaskExecutor, TriggerOptions } from './types.ts';
+import type { RetryOptions, RunOptions, TaskExecutor, TriggerOptions } from './types.ts';
 import { isReserved } from './waiting/internal.ts';
 
 const digits = (number: number, length: number): string => number.toString(32).padStart(length, '0');
@@ -33,7 +38,7 @@ export class Intake {
   readonly #sessionToken: string;
   #prepared = new WeakMap<Definition, ResolvedRunOptions>();
   /** What was triggered last: most calls are about the same. */
-  #lastTask: { task: Task; definition: Definition } | undefined;
+  #lastTask: { task: unknown; definition: Definition } | undefined;
   #lastPrepared: { definition: Definition; options: ResolvedRunOptions } | undefined;
   #created = 0;
   /** What the prefix was made for. */
@@ -56,14 +61,15 @@ export class Intake {
     this.#lastTask = undefined;
   }
 
-  triggerTask(task: Task, input: unknown, options: TriggerOptions | undefined): Run {
-    const definition = this.#lastTask?.task === task ? this.#lastTask.definition : this.#definitionOf(task);
+  /** @param task made by defineTask, or the id of one */
+  triggerTask(task: unknown, input: unknown, options: TriggerOptions | undefined, verb = 'trigger'): Run {
+    const last = this.#lastTask;
+    const definition = last !== undefined && last.task === task ? last.definition : this.#definitionOf(task, verb);
     return this.trigger(definition, input, options);
   }
 
-  #definitionOf(task: Task): Definition {
-    if (!isTask(task)) throw new ConfigurationError(`trigger needs a task made by defineTask, not ${describe(task)}.`);
-    const definition = this.#house.definitions.of(task);
+  #definitionOf(task: unknown, verb: string): Definition {
+    const definition = this.#house.definitions.of(task, verb);
     this.#lastTask = { task, definition };
     return definition;
   }
@@ -77,25 +83,39 @@ export class Intake {
     const run = new Run(this.#house);
     run.identifier = definition.id;
     run.definition = definition;
-    run.options = this.#resolve(definition, options);
+    const nowMs = options?.process !== undefined || family?.parent.extra.process ? this.#house.clock.now() : undefined;
+    const process = nowMs === undefined ? undefined : this.#process(options?.process, family, nowMs);
+    const tags = tagsOf(definition, options, process, family);
+    run.options = this.#resolve(definition, options, process, nowMs);
     run.knownId = options?.id;
     // What waits for a moment needs the exact one.
-    run.createdAfterMs = (run.options.plain ? this.#house.pump.burstMs : this.#house.clock.now()) - this.#house.madeAtMs;
+    run.createdAfterMs = (run.options.plain ? this.#house.pump.burstMs : (nowMs ?? this.#house.clock.now())) - this.#house.madeAtMs;
     if (definition.hidden) run.ownExtra.hidden = true;
     const { metadata: own, version } = definition.spec;
     const metadata = options?.metadata ?? own;
-    if (options || metadata || version !== undefined || replayOf !== undefined || family || run.options.delay !== undefined) {
+    if (options || metadata || version !== undefined || tags !== undefined || replayOf !== undefined || family || run.options.delay !== undefined) {
       const extra = run.ownExtra;
       extra.name = options?.name;
       extra.replayOf = replayOf;
       extra.metadata = metadata;
       extra.notBeforeMs = notBeforeMs(run.options.delay, run.createdAtMs);
       extra.version = version;
+      extra.process = process;
       if (family) beget(run, family);
+      extra.tags = tags;
+      extra.propagateTags = options?.propagateTags ?? definition.spec.propagateTags ?? false;
     }
-    if (definition.prepared?.atDispatch) this.#check(run, definition, input);
+    if (process && isSkipped(process, definition.id)) run.definition = skipped(definition);
+    if (run.definition.prepared?.atDispatch) this.#check(run, definition, input);
     else this.#keep(run, input);
     return run;
+  }
+
+  /** @throws ConfigurationError InputValidationError */
+  #process(given: ProcessOptions | undefined, family: Family | undefined, nowMs: number): Process {
+    const parent = family?.parent.extra.process;
+    const inherited = parent && inheritProcess(parent, family!.key);
+    return given === undefined ? inherited! : beginProcess(given, inherited, nowMs, this.#house.definitions.processCheck);
   }
 
   /** @throws InputValidationError; an asynchronous schema's is told by `accepted`. Nothing is changed by either. */
@@ -137,24 +157,31 @@ export class Intake {
 
   #checkOptions(options: TriggerOptions): void {
     checkNames(options, triggerOptionNames, 'trigger');
-    checkEach(options, { name: checkText, metadata: checkRecord }, 'trigger');
+    checkEach(options, { name: checkText, metadata: checkRecord, propagateTags: checkBoolean }, 'trigger');
     if (options.id !== undefined) {
       checkIdentifier(options.id, 'trigger id');
       if (this.#house.localRun(options.id) || this.#house.opening.tabs?.state(options.id)) throw new DuplicateRunError(`There is a run "${options.id}" already. Choose another id, or attach("${options.id}").`);
     }
   }
 
-  #resolve(definition: Definition, options: TriggerOptions | undefined): ResolvedRunOptions {
-    if (options && triggerChangesOptions(options)) {
-      const resolved = resolveRunOptions(this.#house.table, [options, definition.spec, this.#defaults(), handlerDefaults(definition)]);
-      if (typeof options.queue === 'object') this.#house.table.declareQueue(options.queue.name, options.queue);
-      return options.retry ? { ...resolved, ownPolicy: true } : resolved;
+  #resolve(definition: Definition, options: TriggerOptions | undefined, process?: Process, nowMs = 0): ResolvedRunOptions {
+    if (process || (options && triggerChangesOptions(options))) {
+      const layers = [options ?? {}, definition.spec, process ? layerOf(process) : {}, ...this.#weaker(definition)];
+      const resolved = { ...resolveRunOptions(this.#house.table, layers), ...((options?.retry || process?.options.retry) && { ownPolicy: true }) };
+      if (typeof options?.queue === 'object') this.#house.table.declareQueue(options.queue.name, options.queue);
+      return process?.deadlineAtMs === undefined ? resolved : withinProcess(resolved, process.deadlineAtMs - nowMs);
     }
     if (this.#lastPrepared?.definition === definition) return this.#lastPrepared.options;
     let prepared = this.#prepared.get(definition);
-    if (!prepared) this.#prepared.set(definition, (prepared = resolveRunOptions(this.#house.table, [definition.spec, this.#defaults(), handlerDefaults(definition)])));
+    if (!prepared) this.#prepared.set(definition, (prepared = resolveRunOptions(this.#house.table, [definition.spec, ...this.#weaker(definition)])));
     this.#lastPrepared = { definition, options: prepared };
     return prepared;
+  }
+
+  /** From the orchestrator down (A9). */
+  #weaker(definition: Definition): RunOptions[] {
+    const declare = (name: string, concurrency: number) => this.#house.table.declareUnlessKnown(name, concurrency);
+    return [this.#defaults(), handlerDefaults(definition), intentDefaults(definition.spec.intent, declare)];
   }
 
   #defaults(): TriggerOptions {
@@ -222,10 +249,23 @@ export class Intake {
     extra.replayOf = extras?.replayOf;
     extra.keepsRaw = extras?.raw === true;
     extra.version = extras?.version;
+    extra.tags = readTags(this.#noted(run, NoteKind.Tags) ?? extras?.tags);
+    extra.propagateTags = extras?.propagateTags === true;
+    extra.process = readProcess(extras?.process);
     readFamily(run, extras?.family);
-    extra.metadata = knownMetadata(run.envelope!);
+    extra.metadata = (this.#noted(run, NoteKind.Metadata) as Record<string, any> | undefined) ?? knownMetadata(run.envelope!);
     // Before the core is open nobody runs it; identity alone can be asked for.
     if (this.#house.pump.open) run.options ??= this.#recoveredOptions(run, extras);
+  }
+
+  /** undefined: there is none, or none that can be read. */
+  #noted(run: Run, kind: number): unknown {
+    try {
+      const value = this.#house.services.readNote(run, kind)?.value;
+      return typeof value === 'object' && value !== null ? value : undefined;
+    } catch {
+      return undefined;
+    }
   }
 
   /** Options of a run of the journal, when it is about to start. */
@@ -243,6 +283,8 @@ export class Intake {
       maxAttempts: engine.value(run.task, P.FieldMaxAttempts),
       retryOn: retryDecision(mergeRetry([definition?.spec.retry, this.#house.getOptions().retry])),
       priority: 0, timeoutMs: 0, countFrozen: false, deadlineMs: 0, ttlMs: 0, graceMs: undefined,
+      heartbeatMs: engine.value(run.task, P.FieldHeartbeatMs),
+      maxDurationMs: engine.value(run.task, P.FieldComputeBudgetMs),
       delay: undefined,
       simulation: storedSimulation(extras?.simulate),
       queueName: extras?.queue,
@@ -318,6 +360,8 @@ export class Intake {
     if (options.deadlineMs) set(P.TaskFieldDeadlineAtMs, run.createdAtMs + options.deadlineMs);
     if (options.graceMs !== undefined) set(P.TaskFieldGraceMs, options.graceMs);
     if (options.countFrozen) set(P.TaskFieldCountFrozen, 1);
+    if (options.heartbeatMs) set(P.TaskFieldHeartbeatMs, options.heartbeatMs);
+    if (options.maxDurationMs) set(P.TaskFieldComputeBudgetMs, options.maxDurationMs);
     const { notBeforeMs, pendingBlobs, parent, childPolicy } = run.extra;
     if (notBeforeMs > run.createdAtMs) set(P.TaskFieldNotBeforeMs, notBeforeMs);
     if (pendingBlobs) {
@@ -379,13 +423,16 @@ function readFamily(run: Run, family: NonNullable<EnvelopeHeader['extras']>['fam
 
 /** What the core does not keep of it. */
 function extrasOf(run: Run): EnvelopeExtras | undefined {
-  const { replayOf, version, keepsRaw, parent } = run.extra;
+  const { replayOf, version, keepsRaw, parent, tags, propagateTags, process } = run.extra;
   const { queueName, simulation, ownPolicy, policy } = run.options!;
   if (run.extra === noExtra && queueName === undefined && !simulation && !ownPolicy) return undefined;
   const extras: EnvelopeExtras = {
     ...(replayOf !== undefined && { replayOf }),
     ...(version !== undefined && { version }),
     ...(keepsRaw && { raw: true }),
+    ...(tags && { tags }),
+    ...(propagateTags && { propagateTags }),
+    ...(process && { process }),
     ...(parent && { family: familyOf(run) }),
     ...(queueName !== undefined && { queue: queueName }),
     ...(simulation && { simulate: simulation }),
@@ -399,10 +446,25 @@ function isEmpty(object: object): boolean {
   return true;
 }
 
+const unheardByCore = new Set(['id', 'name', 'metadata', 'tags', 'propagateTags', 'process']);
+
 /** Id, name and metadata change nothing of what the core is told. */
 function triggerChangesOptions(options: TriggerOptions): boolean {
-  for (const name in options) if (name !== 'id' && name !== 'name' && name !== 'metadata') return true;
+  for (const name in options) if (!unheardByCore.has(name)) return true;
   return false;
+}
+
+/** No run of a process goes on longer than the whole of it. */
+function withinProcess(resolved: ResolvedRunOptions, leftMs: number): ResolvedRunOptions {
+  const deadlineMs = Math.max(1, Math.min(leftMs, resolved.deadlineMs || Number.POSITIVE_INFINITY));
+  return { ...resolved, deadlineMs, plain: false };
+}
+
+/** @throws ConfigurationError for more than ten in all */
+function tagsOf({ id, spec }: Definition, options: TriggerOptions | undefined, process: Process | undefined, family: Family | undefined): readonly string[] | undefined {
+  const above = family?.parent.extra.propagateTags ? family.parent.extra.tags : undefined;
+  if (spec.tags === undefined && options?.tags === undefined && process?.options.tags === undefined && !above) return undefined;
+  return joinTags([above, process?.options.tags, spec.tags, options?.tags], `tags of "${id}"`);
 }
 
 /** A handler in a worker brings a shorter grace of its own. */

@@ -3,6 +3,7 @@
  * Invariant: the same array and the same counts until something changed.
  */
 import { checkBoolean, checkEach, checkNames, checkRecord, checkText, oneOf, wholeNumber } from './checks.ts';
+import { checkTags } from './definition/tags.ts';
 import type { Pump } from './pump.ts';
 import type { RunIndex } from './run-index.ts';
 import { taskStatuses } from './status.ts';
@@ -105,6 +106,7 @@ const filterChecks = {
     for (const status of Array.isArray(value) ? value : [value]) oneOf(status, taskStatuses, where);
   },
   taskIdentifier: checkText,
+  tags: (value: unknown, where: string) => void checkTags(value, where),
   text: checkText,
   hidden: checkBoolean,
 };
@@ -113,13 +115,15 @@ const filterChecks = {
 export function matcher(filter: RunFilter, where: string): (state: TaskState) => boolean {
   checkNames(filter, Object.keys(filterChecks), where);
   checkEach(filter, filterChecks, where);
-  const { status, taskIdentifier, text, hidden } = filter;
+  const { status, taskIdentifier, tags, text, hidden } = filter;
+  const tagged = typeof tags === 'string' ? [tags] : tags;
   const wanted = status === undefined ? undefined : new Set<TaskStatus>(typeof status === 'string' ? [status] : status);
   const needle = text?.toLowerCase();
   return (state) => {
     if (state.hidden && !hidden) return false;
     if (wanted && !wanted.has(state.status)) return false;
     if (taskIdentifier !== undefined && state.taskIdentifier !== taskIdentifier) return false;
+    if (tagged && !tagged.every((tag) => state.tags.includes(tag))) return false;
     return !needle || `${state.name}\n${state.id}`.toLowerCase().includes(needle);
   };
 }

@@ -2,29 +2,26 @@
  * Options as people write them → numbers the core takes. Everything is checked here, at the call,
  * with the exact value and the fix; an option name nobody knows is an error, not ignored.
  */
-import { checkBoolean, checkEach, checkFunction, checkIdentifier, checkNames, checkNumber, checkRecord, checkText, describe, oneOf, refuse, wholeNumber } from './checks.ts';
+import { checkBoolean, checkEach, checkIdentifier, checkNames, checkRecord, describe, wholeNumber } from './checks.ts';
 import type { CommandBuffer } from './engine.ts';
 import { ConfigurationError, RetryableError } from './errors.ts';
+import { joinTags } from './definition/tags.ts';
 import { toInstant, toMilliseconds } from './duration.ts';
 import * as P from './protocol.ts';
+import type { Duration, QueueOptions, RetryOptions, RunOptions, SimulateProgressOptions } from './types.ts';
 import { refuseReserved } from './waiting/internal.ts';
-import type { OrchestratorOptions, QueueOptions, RetryOptions, RunOptions, SimulateProgressOptions } from './types.ts';
 
 export const runOptionNames = [
   'retry', 'queue', 'priority', 'timeout', 'countFrozen', 'deadline', 'ttl', 'graceMs', 'delay', 'simulateProgress', 'metadata',
+  'tags', 'propagateTags', 'maxDuration', 'heartbeat',
 ] as const;
-export const triggerOptionNames = [...runOptionNames, 'id', 'name'] as const;
+export const triggerOptionNames = [...runOptionNames, 'id', 'name', 'process'] as const;
 const retryNames = [
   'maxAttempts', 'maxRetries', 'factor', 'retryBackoffFactor', 'minTimeoutInMs', 'minDelayMs', 'initialDelay',
-  'maxTimeoutInMs', 'maxDelayMs', 'randomize', 'jitter', 'backoff', 'maxElapsed', 'retryOn', 'nonRetryable',
+  'maxTimeoutInMs', 'maxDelayMs', 'randomize', 'jitter', 'backoff', 'maxElapsed', 'retryOn', 'nonRetryable', 'crashRetries',
 ];
-const queueNames = ['name', 'concurrency', 'concurrencyLimit'];
+export const queueNames = ['name', 'concurrency', 'concurrencyLimit'];
 const simulateNames = ['intervalMs', 'maxIncrement', 'cap', 'curve'];
-export const orchestratorOptionNames: readonly (keyof OrchestratorOptions)[] = [
-  'id', 'namespace', 'storage', 'durability', 'tasks', 'queues', 'retry', 'maxRetries', 'retryBackoffFactor', 'timeout', 'countFrozen',
-  'simulateProgress', 'onComplete', 'onError', 'onProgress', 'onListenerError', 'hooks', 'persistenceKey', 'retention', 'recovery',
-  'tabs', 'clock', 'seed', 'wasm', 'worker',
-];
 
 /** A retry policy in the core's terms; `delaysMs` only for a list. */
 export interface Policy {
@@ -36,6 +33,8 @@ export interface Policy {
   jitter: number;
   maxElapsedMs: number;
   delaysMs: number[];
+  /** More attempts after crashes; absent in what was stored before there were any. */
+  crashRetries?: number;
 }
 
 const backoffs = { exponential: P.BackoffExponential, linear: P.BackoffLinear, fixed: P.BackoffFixed, fibonacci: P.BackoffFibonacci };
@@ -54,14 +53,14 @@ function attempts({ maxAttempts, maxRetries }: RetryOptions): number | undefined
 export function canonicalRetry(options: RetryOptions): RetryOptions {
   checkNames(options, retryNames, 'retry');
   checkEach(options, { randomize: checkBoolean }, 'retry');
-  const { factor, minDelayMs, maxDelayMs, randomize, backoff, maxElapsed, retryOn, nonRetryable } = options;
+  const { factor, minDelayMs, maxDelayMs, randomize, backoff, maxElapsed, retryOn, nonRetryable, crashRetries } = options;
   const said: RetryOptions = {
     maxAttempts: attempts(options),
     factor: given(factor, options.retryBackoffFactor),
     minDelayMs: given(minDelayMs, options.minTimeoutInMs, options.initialDelay),
     maxDelayMs: given(maxDelayMs, options.maxTimeoutInMs),
     jitter: given(options.jitter, randomize === undefined ? undefined : randomize ? 'upto2x' : 'none'),
-    backoff, maxElapsed, retryOn, nonRetryable,
+    backoff, maxElapsed, retryOn, nonRetryable, crashRetries,
   };
   for (const name of Object.keys(said) as (keyof RetryOptions)[]) if (said[name] === undefined) delete said[name];
   return said;
@@ -107,11 +106,12 @@ export function resolvePolicy(retry: RetryOptions): Policy {
     jitter: choice(jitters, options.jitter, list ? P.JitterNone : P.JitterUpToTwice, 'retry.jitter'),
     maxElapsedMs: options.maxElapsed === undefined ? 0 : toMilliseconds(options.maxElapsed, 'retry.maxElapsed'),
     delaysMs: list ? list.map((delay, index) => toMilliseconds(delay, `retry.backoff[${index}]`)) : [],
+    ...(options.crashRetries !== undefined && { crashRetries: wholeNumber(options.crashRetries, 'retry.crashRetries', 0, 0xffff) }),
   };
 }
 
 /** A policy in the words that people use. */
-export function retryOptionsOf({ maxAttempts, factor, minDelayMs, maxDelayMs, backoff, jitter, maxElapsedMs, delaysMs }: Policy): RetryOptions {
+export function retryOptionsOf({ maxAttempts, factor, minDelayMs, maxDelayMs, backoff, jitter, maxElapsedMs, delaysMs, crashRetries }: Policy): RetryOptions {
   const nameOf = <Name extends string>(table: Record<Name, number>, value: number) =>
     (Object.keys(table) as Name[]).find((name) => table[name] === value)!;
   return {
@@ -122,6 +122,7 @@ export function retryOptionsOf({ maxAttempts, factor, minDelayMs, maxDelayMs, ba
     backoff: backoff === P.BackoffList ? delaysMs : nameOf(backoffs, backoff),
     jitter: nameOf(jitters, jitter),
     ...(maxElapsedMs > 0 && { maxElapsed: maxElapsedMs }),
+    ...(crashRetries && { crashRetries }),
   };
 }
 
@@ -200,6 +201,9 @@ export interface ResolvedRunOptions {
   ttlMs: number;
   /** undefined: the core's default. */
   graceMs: number | undefined;
+  /** 0: none. */
+  heartbeatMs: number;
+  maxDurationMs: number;
   delay: RunOptions['delay'];
   simulation: SimulatedProgress | undefined;
   queueName: string | undefined;
@@ -284,6 +288,11 @@ export class OptionTable {
     );
   }
 
+  /** Unless somebody has said something about it. */
+  declareUnlessKnown(name: string, concurrency: number): void {
+    if (!this.#queues.has(name)) this.declareQueue(name, { concurrency });
+  }
+
   /** @throws ConfigurationError */
   declareQueue(name: string, options: Omit<QueueOptions, 'name'>): void {
     refuseReserved(checkIdentifier(name, 'queue name'), 'queue name');
@@ -348,6 +357,7 @@ export class OptionTable {
     set(P.PolicyFieldBackoff, policy.backoff);
     set(P.PolicyFieldJitter, policy.jitter);
     if (policy.maxElapsedMs > 0) set(P.PolicyFieldMaxElapsedMs, policy.maxElapsedMs);
+    if (policy.crashRetries) set(P.PolicyFieldCrashRetries, policy.crashRetries);
     policy.delaysMs.forEach((delayMs, index) => set(P.PolicyFieldListedDelayMs, delayMs, index));
   }
 }
@@ -372,12 +382,15 @@ export function checkRunOptions(options: RunOptions, where: string): void {
     delay: (value: unknown) => void notBeforeMs(value as RunOptions['delay'], 0),
     simulateProgress: (value: unknown) => void resolveSimulation(value as boolean),
     metadata: checkRecord,
+    tags: (value: unknown, name: string) => void joinTags([value as string], name),
+    propagateTags: checkBoolean, maxDuration: duration,
+    heartbeat: (value: unknown) => void heartbeatMs(value as Duration),
   };
   checkEach(options, checks, where);
 }
 
 /** 0: no limit. */
-function checkConcurrency(options: Omit<QueueOptions, 'name'>, where: string): number {
+export function checkConcurrency(options: Omit<QueueOptions, 'name'>, where: string): number {
   const limit = given(options.concurrency, options.concurrencyLimit, Number.POSITIVE_INFINITY);
   return limit === Number.POSITIVE_INFINITY ? 0 : wholeNumber(limit, `${where} concurrency`, 1);
 }
@@ -388,7 +401,7 @@ export function resolveRunOptions(table: OptionTable, layers: readonly RunOption
     for (const layer of layers) if (layer[name] !== undefined) return layer[name];
     return undefined;
   };
-  const duration = (name: 'timeout' | 'deadline' | 'ttl' | 'graceMs') => {
+  const duration = (name: 'timeout' | 'deadline' | 'ttl' | 'graceMs' | 'maxDuration') => {
     const value = pick(name);
     return value === undefined ? undefined : toMilliseconds(value, name);
   };
@@ -407,91 +420,28 @@ export function resolveRunOptions(table: OptionTable, layers: readonly RunOption
     deadlineMs: duration('deadline') ?? 0,
     ttlMs: duration('ttl') ?? 0,
     graceMs: duration('graceMs'),
+    heartbeatMs: heartbeatMs(pick('heartbeat')),
+    maxDurationMs: duration('maxDuration') ?? 0,
     delay: pick('delay'),
     simulation: resolveSimulation(pick('simulateProgress')),
     queueName: queue === undefined ? undefined : table.checkQueue(queue),
     place: -1,
   };
-  const { priority: order, timeoutMs, countFrozen, deadlineMs, ttlMs, graceMs, delay } = resolved;
-  const plain = !order && !timeoutMs && !countFrozen && !deadlineMs && !ttlMs && graceMs === undefined && delay === undefined;
-  return { ...resolved, plain };
+  const { priority: order, timeoutMs, countFrozen, deadlineMs, ttlMs, graceMs, maxDurationMs, delay } = resolved;
+  const described = order || timeoutMs || countFrozen || deadlineMs || ttlMs || graceMs !== undefined || maxDurationMs || resolved.heartbeatMs;
+  return { ...resolved, plain: !described && delay === undefined };
+}
+
+/** @throws ConfigurationError */
+function heartbeatMs(heartbeat: RunOptions['heartbeat']): number {
+  if (heartbeat === undefined) return 0;
+  const isOptions = typeof heartbeat === 'object' && heartbeat !== null;
+  if (isOptions) checkNames(heartbeat, ['timeout'], 'heartbeat');
+  return toMilliseconds(isOptions ? (heartbeat as { timeout: Duration }).timeout : heartbeat, isOptions ? 'heartbeat.timeout' : 'heartbeat');
 }
 
 /** When the run may start first; 0 for at once. */
 export function notBeforeMs(delay: RunOptions['delay'], nowMs: number): number {
   if (delay === undefined) return 0;
   return delay instanceof Date ? toInstant(delay, 'delay', nowMs) : nowMs + toMilliseconds(delay, 'delay');
-}
-
-/** @throws ConfigurationError naming the option, its value and what it may be */
-export function checkOrchestratorOptions(options: Partial<OrchestratorOptions>, where: string): void {
-  checkNames(options, orchestratorOptionNames, where);
-  checkEach(options, orchestratorChecks, where);
-  const { retry, timeout, countFrozen, simulateProgress } = options;
-  checkRunOptions({ retry, timeout, countFrozen, simulateProgress } as RunOptions, where);
-}
-
-const checkSomeText = (value: unknown, where: string): void => {
-  if (typeof value !== 'string' || value === '') refuse(where, 'text of at least one character', value);
-};
-
-const hasAll = (value: unknown, methods: readonly string[]) =>
-  typeof value === 'object' && value !== null && methods.every((method) => typeof (value as Record<string, unknown>)[method] === 'function');
-
-const orchestratorChecks: Partial<Record<keyof OrchestratorOptions, (value: any, where: string) => void>> = {
-  id: checkSomeText,
-  namespace: checkSomeText,
-  storage: (value, where) => {
-    if (value !== 'memory' && !hasAll(value, ['open', 'openSlot'])) refuse(where, "'memory' or a storage such as opfs() of holdfast/storage/opfs", value);
-  },
-  durability: (value, where) => oneOf(value, ['memory', 'process', 'power'], where),
-  tasks: (value, where) => {
-    if (!(Array.isArray(value) && value.every((task) => typeof task?.spec?.run === 'function'))) refuse(where, 'a list of tasks made by defineTask', value);
-  },
-  queues: (value, where) => {
-    checkRecord(value, where);
-    for (const [name, queue] of Object.entries(value)) {
-      checkNames(queue as QueueOptions, queueNames, `queue "${name}"`);
-      checkConcurrency(queue as QueueOptions, `queue "${name}"`);
-    }
-  },
-  maxRetries: (value, where) => void wholeNumber(value, where, 0),
-  retryBackoffFactor: (value, where) => checkNumber(value, where, 1),
-  onComplete: checkFunction, onError: checkFunction, onProgress: checkFunction, onListenerError: checkFunction, worker: checkFunction,
-  persistenceKey: checkText,
-  retention: checkRetention,
-  recovery: (value) => void checkRecovery(value),
-  tabs: checkBoolean,
-  clock: (value, where) => {
-    if (!hasAll(value, ['now', 'schedule', 'defer', 'frame'])) refuse(where, 'a Clock', value);
-  },
-  seed: (value, where) => void wholeNumber(value, where, -(2 ** 53), 2 ** 53),
-  wasm: (value, where) => {
-    if (!(typeof value === 'string' ? value !== '' : isWasm(value))) refuse(where, 'an address, the bytes or the compiled module of core.wasm', value);
-  },
-};
-
-const isWasm = (value: unknown): boolean =>
-  value instanceof URL || value instanceof WebAssembly.Module || value instanceof ArrayBuffer || ArrayBuffer.isView(value);
-
-function checkRetention(retention: NonNullable<OrchestratorOptions['retention']>, where: string): void {
-  checkNames(retention, ['completed', 'failed', 'events', 'tokens'], where);
-  for (const [kind, rule] of Object.entries(retention)) {
-    checkNames(rule, kind === 'events' || kind === 'tokens' ? ['age'] : ['age', 'count'], `${where}.${kind}`);
-    if (rule.age !== undefined) toMilliseconds(rule.age, `retention.${kind}.age`);
-    if ('count' in rule && rule.count !== undefined) wholeNumber(rule.count, `retention.${kind}.count`, 0);
-  }
-}
-
-export interface Recovery {
-  manual: boolean;
-  staggerMs: number;
-}
-
-/** @throws ConfigurationError */
-export function checkRecovery(options: OrchestratorOptions['recovery'] = {}): Recovery {
-  checkNames(options, ['mode', 'stagger'], 'recovery');
-  const { mode = 'auto', stagger = 0 } = options;
-  oneOf(mode, ['auto', 'manual'], 'recovery.mode');
-  return { manual: mode === 'manual', staggerMs: toMilliseconds(stagger, 'recovery.stagger') };
 }

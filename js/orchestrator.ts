@@ -7,12 +7,13 @@
  *
  * Invariant: a run is accepted, ended or refused exactly once, each only when that is durable.
  */
-import { Attempts, stopError } from './attempts.ts';
+import { Attempts } from './attempts.ts';
 import { type Clock, SystemClock } from './clock.ts';
 import { ContextServices } from './context/services.ts';
 import { Control } from './control.ts';
 import { Definitions } from './definition/definitions.ts';
 import type { Hooks } from './definition/hooks.ts';
+import type { InputIn, OutputIn, TaskMap } from './definition/names.ts';
 import { saveBlob } from './download.ts';
 import { ConfigurationError, DisposedError, InterruptedError } from './errors.ts';
 import { EventLog } from './event-log.ts';
@@ -22,18 +23,18 @@ import type { Announcements, Journal } from './journal.ts';
 import { Lists } from './lists.ts';
 import { randomSeed } from './load.ts';
 import { Opening } from './opening.ts';
-import { checkPause, checkResume, checkText, describe, refuse } from './checks.ts';
-import { checkOrchestratorOptions, OptionTable } from './options.ts';
+import { checkPause, checkResume, refuse } from './checks.ts';
+import { OptionTable } from './options.ts';
+import { checkOrchestratorOptions } from './orchestrator-options.ts';
 import { Outcomes } from './outcomes.ts';
 import { PayloadArea } from './payloads.ts';
 import { ProgressTracker } from './progress.ts';
-import * as P from './protocol.ts';
 import { Pump } from './pump.ts';
 import { seededRandom } from './random.ts';
 import { RunIndex } from './run-index.ts';
 import { Runs } from './runs.ts';
-import { type Definition, isTask } from './registry.ts';
-import { End, type Run, snapshotBytesOf } from './run.ts';
+import type { Definition } from './registry.ts';
+import { type Run, snapshotBytesOf } from './run.ts';
 import { Store } from './store.ts';
 import type { StorageEvent } from './storage.ts';
 import type {
@@ -97,7 +98,7 @@ export class Orchestrator implements OrchestratorApi {
     this.#lists = new Lists(this.#index, this);
     this.definitions = new Definitions(this);
     this.waiting.define(this.definitions, this.table);
-    for (const task of options.tasks ?? []) this.register(task);
+    for (const task of Object.values(options.tasks ?? [])) this.register(task);
     for (const [name, queue] of Object.entries(options.queues ?? {})) this.table.declareQueue(name, queue);
     this.opening = new Opening(this, session);
     this.ready = this.opening.open();
@@ -118,14 +119,13 @@ export class Orchestrator implements OrchestratorApi {
     this.intake.forgetPrepared();
     this.store.hearProgress(this.#options.onProgress);
     if ('hooks' in partial) this.hooks.useOptions(partial.hooks);
-    for (const task of partial.tasks ?? []) this.register(task);
+    for (const task of Object.values(partial.tasks ?? [])) this.register(task);
     for (const [name, queue] of Object.entries(partial.queues ?? {})) this.table.declareQueue(name, queue);
     this.pump.wake();
   }
 
   /** Makes a definition known here, so that runs of it survive reloads. */
   register(task: Task): void {
-    if (!isTask(task)) refuse('register', 'given a task made by defineTask', task);
     this.definitions.add(task);
   }
 
@@ -140,7 +140,12 @@ export class Orchestrator implements OrchestratorApi {
 
   definitionOf(run: Run): Definition | undefined {
     this.intake.recover(run);
-    return this.definition(run.taskIdentifier);
+    return this.definitions.ofRun(run);
+  }
+
+  /** What is known of them. */
+  get tasks(): Definitions['tasks'] {
+    return this.definitions.tasks;
   }
 
   /** Hooks of every task: `hooks.use({ onStart })`. */
@@ -158,16 +163,22 @@ export class Orchestrator implements OrchestratorApi {
 
   // Triggering
 
-  trigger<Id extends string, I, O>(task: Task<Id, I, O>, input: I, options?: TriggerOptions): RunHandle<O, Id> {
-    return this.intake.triggerTask(task as Task, input, options) as Run<O, Id>;
+  trigger<Id extends string, I, O>(task: Task<Id, I, O>, input: I, options?: TriggerOptions): RunHandle<O, Id>;
+  trigger<Name extends keyof TaskMap & string>(name: Name, input: InputIn<TaskMap, Name>, options?: TriggerOptions): RunHandle<OutputIn<TaskMap, Name>, Name>;
+  trigger(task: unknown, input: unknown, options?: TriggerOptions): RunHandle<any, any> {
+    return this.intake.triggerTask(task, input, options);
   }
 
-  async run<I, O>(task: Task<string, I, O>, input: I, options?: TriggerOptions): Promise<O> {
-    return this.trigger(task, input, options).result();
+  run<I, O>(task: Task<string, I, O>, input: I, options?: TriggerOptions): Promise<O>;
+  run<Name extends keyof TaskMap & string>(name: Name, input: InputIn<TaskMap, Name>, options?: TriggerOptions): Promise<OutputIn<TaskMap, Name>>;
+  async run(task: unknown, input: unknown, options?: TriggerOptions): Promise<any> {
+    return this.intake.triggerTask(task, input, options, 'run').result();
   }
 
-  triggerAndWait<Id extends string, I, O>(task: Task<Id, I, O>, input: I, options?: TriggerOptions): ResultPromise<O, Id> {
-    return this.trigger(task, input, options).wait() as ResultPromise<O, Id>;
+  triggerAndWait<Id extends string, I, O>(task: Task<Id, I, O>, input: I, options?: TriggerOptions): ResultPromise<O, Id>;
+  triggerAndWait<Name extends keyof TaskMap & string>(name: Name, input: InputIn<TaskMap, Name>, options?: TriggerOptions): ResultPromise<OutputIn<TaskMap, Name>, Name>;
+  triggerAndWait(task: unknown, input: unknown, options?: TriggerOptions): ResultPromise<any, any> {
+    return this.intake.triggerTask(task, input, options, 'triggerAndWait').wait();
   }
 
   async executeTask<T, R>(
@@ -200,9 +211,8 @@ export class Orchestrator implements OrchestratorApi {
     this.store.emit('emit', run.id, name, data);
   }
 
-  attemptFailed(run: Run, outcome: number): void {
+  attemptFailed(run: Run): void {
     this.progress.attemptEnded(run);
-    if (outcome === P.OutcomeTimeout) run.ownExtra.error = stopError(run, P.StopReasonTimeout);
   }
 
   ended(run: Run): void {

@@ -125,6 +125,7 @@ export class Outcomes {
     if (run.end === End.Cancelled) return stopError(run, P.StopReasonCancel);
     const reason = this.#house.pump.open && run.task ? this.#house.pump.engine.value(run.task, P.FieldFailReason) : 0;
     if (reason === P.FailReasonTimedOut) return stopError(run, P.StopReasonDeadline);
+    if (reason === P.FailReasonOverBudget) return stopError(run, P.StopReasonOverBudget);
     if (reason === P.FailReasonExpired) return new ExpiredError(`Run ${run.id} was not started within its ttl.`);
     if (reason === P.FailReasonQuarantined)
       return new QuarantinedError(`Run ${run.id} was running when the tab died, three times. Retry it by hand.`);

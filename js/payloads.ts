@@ -9,11 +9,13 @@
  * Invariant: bytes handed out are never overwritten; a chunk is left to its runs and a new one begun.
  */
 import { type BlobReference, decode, encode, PayloadWriter } from './codec.ts';
-import { SerializationError } from './errors.ts';
+import type { Process } from './definition/process.ts';
+import { PayloadTooLargeError, SerializationError } from './errors.ts';
 import type { Policy } from './options.ts';
 import type { PayloadBytes } from './run.ts';
 
 const chunkBytes = 256 * 1024;
+export const largestMetadata = 256 * 1024;
 
 export interface EnvelopeHeader {
   id: string;
@@ -35,6 +37,10 @@ export interface EnvelopeExtras {
   raw?: true;
   /** Of the definition. */
   version?: number | string;
+  tags?: readonly string[];
+  propagateTags?: true;
+  /** Options of the tree of runs that it stands in. */
+  process?: Process;
 }
 
 export class PayloadArea {
@@ -51,7 +57,9 @@ export class PayloadArea {
       writer.skip(8);
       const head = this.#writeHeader(header);
       const body = this.#part(input, 'input');
-      this.#part(metadata, 'metadata');
+      const described = this.#part(metadata, 'metadata');
+      if (described > largestMetadata)
+        throw new PayloadTooLargeError(`The metadata takes ${described} bytes; ${largestMetadata} are allowed. Hand large values over in the input.`);
       writer.setUint32(start, head);
       writer.setUint32(start + 4, body);
       return { bytes: writer.chunk, start, length: writer.position - start };

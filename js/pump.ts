@@ -46,7 +46,7 @@ export interface PumpHost extends TimeWatchHost {
   refuse(run: Run, error: unknown): void;
   /** People's code. */
   readonly attempts: PumpedAttempts;
-  attemptFailed(run: Run, outcome: number): void;
+  attemptFailed(run: Run): void;
   /** In the core; not yet acknowledged. */
   ended(run: Run): void;
   /** The events of a step are read. People may hear of them now. */
@@ -392,7 +392,7 @@ export class Pump {
         this.#answer(run, P.CommandCancel);
         return this.#end(run, End.Cancelled);
       case P.EventAttemptFailed:
-        this.#host.attemptFailed(run, a >>> 24);
+        this.#host.attemptFailed(run);
         return this.#host.changed(run);
       case P.EventStopping:
         this.#host.attempts.stopping(run, a >>> 24);
@@ -432,6 +432,7 @@ export class Pump {
       case P.EventAlarmRang:
         return this.#host.attempts.alarmRang(run);
       case P.EventAlarmSet:
+      case P.EventHeartbeatSeen:
         return;
       case P.EventStepsDropped:
         run.extra.history?.dropped(b);

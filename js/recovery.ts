@@ -9,7 +9,7 @@
 import { isRecovered } from './definition/recovered-inputs.ts';
 import type { Engine } from './engine.ts';
 import { HoldTurn } from './holds.ts';
-import { checkRecovery } from './options.ts';
+import { checkRecovery } from './orchestrator-options.ts';
 import type { Orchestrator } from './orchestrator.ts';
 import * as P from './protocol.ts';
 import { End, type Run } from './run.ts';

@@ -218,5 +218,6 @@ function readState(told: unknown): TaskState | undefined {
   if (!named || !counted || !taskStatuses.includes(state.status)) return undefined;
   const metadata = typeof state.metadata === 'object' && state.metadata !== null ? state.metadata : {};
   const error = state.error ? deserializeError(state.error as never) : null;
-  return Object.freeze({ ...state, metadata, error, result: undefined, local: false });
+  const tags = Array.isArray(state.tags) ? state.tags : [];
+  return Object.freeze({ ...state, metadata, tags, error, result: undefined, local: false });
 }

@@ -6,6 +6,8 @@
  * and what is not there costs no memory and is not copied by the collector.
  */
 import type { BlobReference } from './codec.ts';
+import type { Locals } from './definition/locals.ts';
+import type { Process } from './definition/process.ts';
 import type { History } from './history.ts';
 import type { StoredNote } from './notes.ts';
 import type { RunProgress } from './progress.ts';
@@ -20,6 +22,12 @@ export class RunExtra {
   /** The run this one repeats. */
   replayOf: string | undefined;
 
+  tags: readonly string[] | undefined;
+  /** Its children get its tags too. */
+  propagateTags = false;
+  /** Options of the tree of runs that it stands in. */
+  process: Process | undefined;
+  locals: Locals | undefined;
   /** Of the code that accepted it. */
   version: number | string | undefined;
   /** What is kept of its input is a pair: parsed, and as it was given. */

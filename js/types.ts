@@ -5,6 +5,9 @@
 import type { Clock } from './clock.ts';
 import type { LogEntry } from './context/types.ts';
 import type { TaskHooks } from './definition/hook-types.ts';
+import type { InputIn, OutputIn, TaskMap } from './definition/names.ts';
+import type { ProcessOptions } from './definition/process-types.ts';
+import type { Validator } from './definition/schema.ts';
 import type { TaskContext, TaskSpec } from './definition/types.ts';
 import type { Durability, Storage, StorageEvent } from './storage.ts';
 
@@ -87,6 +90,9 @@ export interface TaskState<Result = any> {
   readonly recoveries: number;
   readonly steps: number;
   readonly metadata: Readonly<Record<string, any>>;
+  readonly tags: readonly string[];
+  /** Its task is left out of its process, so its code does not run. */
+  readonly skipped?: true;
   /** Id of the run that this one repeats. */
   readonly replayOf?: string;
   /** Of a child: the run whose code made it, and the topmost one. */
@@ -132,6 +138,8 @@ export interface RetryOptions {
   maxElapsed?: Duration;
   /** false: this error is final. `retryable-only`: every error but RetryableError is. */
   retryOn?: 'retryable-only' | ((error: Error, info: { attempt: number; maxAttempts: number }) => boolean);
+  /** Attempts beyond `maxAttempts` when it failed because its worker died. Default 0. */
+  crashRetries?: number;
   /** Errors that are final, by class, name or `code`. */
   nonRetryable?: readonly (string | (abstract new (...args: any[]) => unknown))[];
 }
@@ -166,7 +174,7 @@ export interface RunOptions {
   priority?: number;
   /** Per attempt, start to close. */
   timeout?: Duration;
-  /** Does `timeout` count time in which nothing could run: page frozen, machine asleep? Default false. */
+  /** Do `timeout`, `heartbeat` and `maxDuration` count time in which nothing could run: page frozen, machine asleep? Default false. */
   countFrozen?: boolean;
   /** For the whole run from its creation, retries and waits included. */
   deadline?: Duration;
@@ -174,13 +182,27 @@ export interface RunOptions {
   ttl?: Duration;
   /** Between abort and giving up on the code. Default 5000; of a `workerHandler` 1000. */
   graceMs?: Duration;
+  /** Running time of all attempts together; waits and delays are not counted. Over it: failed, not retried. */
+  maxDuration?: Duration;
+  /**
+   * An attempt that gives no sign of life for so long while it runs has failed (StalledError), and is retried.
+   * Signs are `ctx.heartbeat()`, `ctx.yield()`, progress, recorded steps; code in a worker gives them by itself.
+   */
+  heartbeat?: Duration | { timeout: Duration };
   /** Start not before. */
   delay?: Duration | Date;
   simulateProgress?: boolean | SimulateProgressOptions;
+  /** Free; shown with the run. At most 256 KB. */
   metadata?: Record<string, any>;
+  /** To find runs by: at most ten, each of 1 to 128 characters. Those of task, call and process add up. */
+  tags?: string | readonly string[];
+  /** Its children get its tags too. Default false. */
+  propagateTags?: boolean;
 }
 
 export interface TriggerOptions extends RunOptions {
+  /** Options of the tree of runs below this one; in `ctx.options` of all of them. */
+  process?: ProcessOptions;
   /** Own run id, at most 128 bytes; a live duplicate is a DuplicateRunError. */
   id?: string;
   /** Shown name; default the definition's id. */
@@ -270,6 +292,8 @@ export interface RecoveryReport {
 export interface RunFilter {
   status?: TaskStatus | readonly TaskStatus[];
   taskIdentifier?: string;
+  /** All of these. */
+  tags?: string | readonly string[];
   /** Case-insensitive, in name and id. */
   text?: string;
   /** true: events and tokens too. */
@@ -307,7 +331,7 @@ export type RunEventType =
   | 'progressed' // attempt, progress
   | 'stopping' // attempt, reason, graceEndsAt: its code has been asked to stop
   | 'abandoned' // attempt: it did not in time
-  | 'thawed' // attempt, frozenMs: nothing could run for so long; its timeout and its grace moved on by that
+  | 'thawed' // attempt, frozenMs: nothing could run for so long; its timeout, heartbeat, running time and grace moved on by that
   | 'attemptFailed' // attempt, outcome
   | 'retryScheduled' // failures, dueAt
   | 'interrupted' // recoveries: it lost its page, or was paused hard
@@ -326,6 +350,7 @@ export type RunEventType =
   | 'released' // reasons
   | 'blobAttached' // bytes
   | 'noted' // kind
+  | 'heartbeat' // attempt
   | 'childOf' // parent, policy
   | 'alarmSet' // attempt, at: its code sleeps until then, at the longest
   | 'alarmRang' // attempt
@@ -388,7 +413,10 @@ export interface OrchestratorOptions {
   storage?: Storage | 'memory';
   /** Default `process`. */
   durability?: Durability;
-  tasks?: readonly Task[];
+  /** A list, or an object with the tasks' ids as keys. `orchestrator.run(id, input)` knows their types then. */
+  tasks?: readonly Task[] | Record<string, Task>;
+  /** What the process options of this application are beyond ours: a Standard Schema or a function, synchronous. */
+  processSchema?: Validator;
   queues?: Record<string, Omit<QueueOptions, 'name'>>;
   /** Defaults for every run. */
   retry?: RetryOptions;
@@ -442,6 +470,7 @@ export interface OrchestratorApi {
   ): Promise<string>;
   trigger<Id extends string, I, O>(task: Task<Id, I, O>, input: I, options?: TriggerOptions): RunHandle<O, Id>;
   run<I, O>(task: Task<string, I, O>, input: I, options?: TriggerOptions): Promise<O>;
+  run<Name extends keyof TaskMap & string>(name: Name, input: InputIn<TaskMap, Name>, options?: TriggerOptions): Promise<OutputIn<TaskMap, Name>>;
   attach<O = any>(id: string): RunHandle<O> | undefined;
   getTaskState<R = any>(id: string): TaskState<R> | undefined;
   /** Newest first; the same array until something changes. */

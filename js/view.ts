@@ -2,6 +2,7 @@
  * What people see of a run, built from what the core says: TaskState, and why a run waits, in words.
  * Pure reading; nothing is kept here but the counts of one look.
  */
+import { isSkipped } from './definition/process.ts';
 import type { Engine } from './engine.ts';
 import { HoldOutside, HoldSchemaMismatch, HoldTurn } from './holds.ts';
 import * as P from './protocol.ts';
@@ -25,7 +26,7 @@ function ended(engine: Engine, run: Standee, state: number): Standing {
   if (state === P.StateSucceeded) return { status: 'completed', phase: 'completed' };
   if (state === P.StateCancelled) return { status: 'cancelled', phase: 'cancelled' };
   const reason = engine.value(run.task, P.FieldFailReason);
-  if (reason === P.FailReasonTimedOut) return { status: 'failed', phase: 'timedOut' };
+  if (reason === P.FailReasonTimedOut || reason === P.FailReasonOverBudget) return { status: 'failed', phase: 'timedOut' };
   if (reason === P.FailReasonExpired) return { status: 'failed', phase: 'expired' };
   if (reason === P.FailReasonQuarantined) return { status: 'failed', phase: 'quarantined' };
   return { status: 'failed', phase: 'failed' };
@@ -92,6 +93,7 @@ export function statusOf(engine: Engine, task: number): TaskStatus | undefined {
 }
 
 const emptyMetadata = Object.freeze({});
+const noTags: readonly string[] = Object.freeze([]);
 
 export interface ViewParts {
   output: unknown;
@@ -109,7 +111,7 @@ export function taskState(engine: Engine | undefined, run: Run, parts: ViewParts
   const over = hasEnded(where.status);
   const dueAt = value(P.FieldDueAt);
   const stored = known ? value(P.FieldProgress) : Number.NaN;
-  const { name, metadata, progress: told, replayOf, version } = run.extra;
+  const { name, metadata, progress: told, replayOf, version, tags, process } = run.extra;
   const progress = told && !Number.isNaN(told.value) ? told.value : stored;
   const state = {
     id: run.id,
@@ -137,6 +139,8 @@ export function taskState(engine: Engine | undefined, run: Run, parts: ViewParts
     recoveries: value(P.FieldRecoveries),
     steps: value(P.FieldSteps),
     metadata: metadata ?? emptyMetadata,
+    tags: tags ?? noTags,
+    ...(process && isSkipped(process, run.taskIdentifier) && { skipped: true }),
     replayOf,
     ...(run.extra.hidden && { hidden: true }),
     version,

@@ -48,7 +48,7 @@ async function mapKeyed<Item, Value>(
   ctx: TaskContext, items: readonly Item[], work: Work<Item>, options: MapOptions<Item>,
   { verb, childId }: { verb: string; childId: (id: string) => string },
 ): Promise<ItemResult<Value, Item>[]> {
-  const { concurrency = items.length || 1, ordered = true, onItemError = 'collect', name = 'map' } = options;
+  const { concurrency = ctx.options?.concurrency ?? (items.length || 1), ordered = true, onItemError = 'collect', name = 'map' } = options;
   wholeNumber(concurrency, `${verb} concurrency`, 1);
   if (onItemError !== 'collect' && onItemError !== 'fail') throw new ConfigurationError(`${verb} onItemError must be 'collect' or 'fail', not ${describe(onItemError)}.`);
   const ids = idsOf(items, options.id, verb);

@@ -78,6 +78,9 @@ export class ContextServices implements DurableHost, StepHost, ChildrenHost {
   async commit(run: Run, { entry, blobs }: Prepared): Promise<Entry> {
     if (run.attempt !== entry.attempt) throw stopError(run, P.StopReasonInterrupt);
     const { payload } = entry;
+    // What its code said before is stored before: going over it again says nothing twice.
+    const { metadata } = this.#house.definitions.describing;
+    if (metadata.isDirty) metadata.store(run);
     if (blobs) this.#house.attempts.attachBlobs(run, blobs);
     if (payload) this.#house.pump.commands.addPayload(payload.bytes, payload.start, payload.length);
     return this.#push(run, entry, payload?.length ?? 0);
@@ -148,6 +151,13 @@ export class ContextServices implements DurableHost, StepHost, ChildrenHost {
 
   // The core
 
+  /** Running time so far; undefined: it is not counted. */
+  computedMs(run: Run): number | undefined {
+    const { pump } = this.#house;
+    if (!run.options?.maxDurationMs || !pump.open) return undefined;
+    const isRunning = (this.#state(run) & 0xf) === P.StateRunning;
+    return pump.engine.value(run.task, P.FieldComputedMs) + (isRunning ? Math.max(0, this.nowMs - pump.engine.steppedMs) : 0);
+  }
   isPaused(run: Run): boolean {
     return (this.#state(run) & pausedBit) !== 0;
   }
@@ -181,11 +191,7 @@ export class ContextServices implements DurableHost, StepHost, ChildrenHost {
   // Children
 
   resolve(task: unknown): Definition {
-    if (isTask(task)) return this.#house.definitions.of(task as Task);
-    if (typeof task !== 'string') throw new ConfigurationError(`ctx.run needs a task made by defineTask, or the id of one, not ${describe(task)}.`);
-    const definition = this.#house.definition(task);
-    if (definition) return definition;
-    throw new UnrecognizedTaskError(`ctx.run: no task ${JSON.stringify(task)} is registered. Import the module that defines it, or pass the task itself.`);
+    return this.#house.definitions.of(task, 'ctx.run');
   }
 
   find(parent: Run, key: string): Run | undefined {

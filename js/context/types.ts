@@ -1,4 +1,9 @@
 /** The shapes of `ctx`: what a handler gets beside its input. */
+import type { Intent } from '../definition/intent.ts';
+import type { Locals } from '../definition/locals.ts';
+import type { ContextMetadata } from '../definition/metadata-types.ts';
+import type { InputIn, NameIn, OutputIn, TaskMap } from '../definition/names.ts';
+import type { ProcessOptions } from '../definition/process-types.ts';
 import type { Validator } from '../definition/schema.ts';
 import type { ContextWait, WaitForOptions, WaitPromise } from '../waiting/types.ts';
 import type { Duration, Instant, ProgressReport, RetryOptions, Task, TriggerOptions } from '../types.ts';
@@ -41,6 +46,20 @@ export interface ChildOptions extends Omit<TriggerOptions, 'id'> {
   item?: { id: string; index: number };
 }
 
+/** What a handler may know of its task. */
+export interface TaskFacts {
+  readonly id: string;
+  readonly version?: number | string;
+  readonly intent?: Intent;
+}
+
+/** `ctx.tags`. */
+export interface RunTags {
+  readonly current: readonly string[];
+  /** Resolves when they are stored. @throws ConfigurationError for more than ten in all, or what is no tag */
+  add(tags: string | readonly string[]): Promise<void>;
+}
+
 /** What a handler may know of its own run. */
 export interface RunFacts {
   readonly id: string;
@@ -52,13 +71,17 @@ export interface RunFacts {
   readonly rootId?: string;
   /** Parents above it. */
   readonly depth: number;
+  /** When this attempt began; what is added later stands in `ctx.tags`. */
+  readonly tags: readonly string[];
+  /** Of the code that accepted it, where its definition has one. */
+  readonly version?: number | string;
 }
 
 /** `ctx.run(task, input)`, and the run itself: `ctx.run.id`. */
 export interface RunFunction extends RunFacts {
   <Id extends string, Input, Output>(task: Task<Id, Input, Output>, input: Input, options?: ChildOptions): Promise<Output>;
   <Value>(name: string, compute: (info: StepInfo) => Value | Promise<Value>, options?: StepOptions<Value>): Promise<Value>;
-  <Output = any>(name: string, input: unknown, options?: ChildOptions): Promise<Output>;
+  <Name extends NameIn<TaskMap>>(name: Name, input: InputIn<TaskMap, Name>, options?: ChildOptions): Promise<OutputIn<TaskMap, Name>>;
 }
 
 /** An item of a collection and what became of it; the same record from `map` and `gather`. */
@@ -69,7 +92,7 @@ export type ItemResult<Value = any, Item = any> =
 export interface MapOptions<Item = any> {
   /** Default: the item's own `id`, else its place. Two of the same are refused. */
   id?: (item: Item, index: number) => string;
-  /** Items at once. Default: all. */
+  /** Items at once. Default: what the process says, else all. */
   concurrency?: number;
   /** false: in the order in which they were done. Default true. */
   ordered?: boolean;
@@ -115,8 +138,14 @@ export interface CoreContext {
    * @throws UnrecognizedTaskError for a name nobody registered
    */
   readonly run: RunFunction;
-  readonly task: { readonly id: string };
-  readonly metadata: Readonly<Record<string, any>>;
+  readonly task: TaskFacts;
+  /** The values by their names, and what changes them: `ctx.metadata.set('page', 3).increment('done')`. */
+  readonly metadata: ContextMetadata;
+  /** Options of the process: of the tree of runs that this one stands in. */
+  readonly options: Readonly<ProcessOptions>;
+  /** Values shared with the runs that this one makes, in this page; keys come from `locals.create`. */
+  readonly locals: Locals;
+  readonly tags: RunTags;
   /**
    * A durable step: its result is recorded before the code after it runs, and never computed again,
    * not by a retry, not after a crash. Steps of one name are told apart by their order.
@@ -175,6 +204,12 @@ export interface CoreContext {
   readonly log: TaskLog;
   /** Tells listeners of `orchestrator.on('emit')`; not stored. */
   emit(name: string, data?: unknown): void;
+  /** A sign of life, for tasks with a `heartbeat`. */
+  heartbeat(): void;
+  /** A sign of life, and the page gets its turn. @throws what stops the attempt */
+  yield(): Promise<void>;
+  /** `computeMs`: running time of all attempts so far; undefined where the task has no `maxDuration`. */
+  readonly usage: { readonly computeMs: number | undefined };
   /** 0-100, clamped, never going back within an attempt. */
   progress(report: number | ProgressReport): void;
   /** What the task's `init` hook gave. */

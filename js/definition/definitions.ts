@@ -4,20 +4,28 @@
  * Invariant: a run whose definition is missing waits, says so, and goes on when it is added; what is
  * added later under the same id counts from the next attempt on.
  */
-import { UnrecognizedTaskError } from '../errors.ts';
+import { ConfigurationError, UnrecognizedTaskError } from '../errors.ts';
 import { HoldSchemaMismatch } from '../holds.ts';
+import { checkIdentifier, describe, refuse } from '../checks.ts';
 import { retryOptionsOf } from '../options.ts';
 import type { Orchestrator } from '../orchestrator.ts';
 import * as P from '../protocol.ts';
-import { checkExecutor, type Definition, executorHandler, pageRegistry, Registry, watchBoth } from '../registry.ts';
+import { checkExecutor, type Definition, executorHandler, isTask, pageRegistry, Registry, watchBoth } from '../registry.ts';
 import { End, type Run } from '../run.ts';
 import type { RetryOptions, Task, TaskExecutor } from '../types.ts';
+import { refuseReserved } from '../waiting/internal.ts';
+import { Describing } from './describing.ts';
+import { Heartbeats } from './heartbeat.ts';
 import { Hooks } from './hooks.ts';
+import { type TaskInfo, taskInfo } from './info.ts';
 import { Lifecycle } from './lifecycle.ts';
+import { isSkipped, skipped } from './process.ts';
 import { RecoveredInputs } from './recovered-inputs.ts';
 import { Services } from './services.ts';
 import { defineSpec, type NamedSpec, plainDefinition } from './spec.ts';
+import type { Validator } from './schema.ts';
 import type { TaskHandler } from './types.ts';
+import { type Check, checkOf } from './validation.ts';
 
 /** Holds that new code may lift. */
 const liftedByCode = P.HoldDefinitionMissing | HoldSchemaMismatch;
@@ -32,9 +40,13 @@ export class Definitions {
   readonly services: Services;
   readonly hooks: Hooks;
   readonly lifecycle: Lifecycle;
+  readonly describing: Describing;
+  readonly heartbeats: Heartbeats;
 
   constructor(house: Orchestrator) {
     this.#house = house;
+    this.describing = new Describing(house);
+    this.heartbeats = new Heartbeats(house);
     this.recoveredInputs = new RecoveredInputs(house);
     this.services = new Services(house);
     this.hooks = new Hooks(this);
@@ -68,6 +80,7 @@ export class Definitions {
   }
 
   add(task: Task): void {
+    if (!isTask(task)) refuse('register', 'given a task made by defineTask', task);
     this.#own.add(defineSpec(task.spec as NamedSpec));
   }
 
@@ -77,12 +90,24 @@ export class Definitions {
     this.#own.add(plainDefinition(type, run));
   }
 
+  /** The code of a run; a task that its process leaves out has none. */
+  ofRun(run: Run): Definition | undefined {
+    const definition = this.get(run.taskIdentifier);
+    const { process } = run.extra;
+    return definition && process && isSkipped(process, definition.id) ? skipped(definition) : definition;
+  }
+
   get(id: string): Definition | undefined {
     return this.#own.get(id) ?? pageRegistry.get(id);
   }
 
-  /** That of a task; one that is not known here yet is added. */
-  of(task: Task): Definition {
+  /**
+   * That of a task, or of a task's id; a task that is not known here yet is added.
+   * @throws ConfigurationError UnrecognizedTaskError
+   */
+  of(task: unknown, verb: string): Definition {
+    if (typeof task === 'string') return this.#named(checkIdentifier(task, `${verb} task`), verb);
+    if (!isTask(task)) throw new ConfigurationError(`${verb} needs a task made by defineTask, or the id of one, not ${describe(task)}.`);
     const known = this.get(task.id);
     if (known && known.spec === task.spec) return known;
     this.add(task);
@@ -100,6 +125,33 @@ export class Definitions {
     if (!former || former.id === id || former.limit === limit) return;
     this.#house.warn(`Queue "${queue.name}" has two limits: ${former.limit} by task "${former.id}", ${limit} by task "${id}". The latter counts; declare it once.`);
   }
+
+  #named(id: string, verb: string): Definition {
+    const definition = this.get(id);
+    if (definition) return definition;
+    throw new UnrecognizedTaskError(`${verb}: no task ${JSON.stringify(id)} is registered. Import the module that defines it, or pass the task itself.`);
+  }
+
+  /** What is known of the tasks, for people. */
+  readonly tasks = {
+    list: (): TaskInfo[] => [...this.ids()].flatMap((id) => this.tasks.get(id) ?? []),
+    get: (id: string): TaskInfo | undefined => {
+      const definition = this.get(id);
+      return definition && !definition.hidden ? taskInfo(definition) : undefined;
+    },
+  };
+
+  /** Of the process options of the application; undefined: it has none of its own. */
+  get processCheck(): Check | undefined {
+    const { processSchema } = this.#house.getOptions();
+    if (processSchema !== this.#processSchema) {
+      this.#processSchema = processSchema;
+      this.#processCheck = processSchema && checkOf(processSchema, 'createOrchestrator processSchema');
+    }
+    return this.#processCheck;
+  }
+  #processSchema: Validator | undefined;
+  #processCheck: Check | undefined;
 
   #added(id: string): void {
     const { pump } = this.#house;
@@ -127,6 +179,7 @@ export class Definitions {
   /** A run has ended, and that is acknowledged. */
   ended(run: Run): void {
     if (this.services.endWithRuns) this.services.ended(run);
+    if (this.describing.metadata.isDirty) this.describing.metadata.store(run);
     if (this.hooks.hearsEnd(run)) this.hooks.ended(run);
   }
 

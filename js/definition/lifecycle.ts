@@ -16,6 +16,7 @@ import { toError } from '../serialize-error.ts';
 import type { RetryOptions } from '../types.ts';
 import { type Decision, decide } from './catch-error.ts';
 import type { AttemptEvent, CatchErrorEvent } from './hook-types.ts';
+import type { Heartbeats } from './heartbeat.ts';
 import type { Hooks } from './hooks.ts';
 import { onion } from './onion.ts';
 import { isRecovered, type RecoveredInputs } from './recovered-inputs.ts';
@@ -28,6 +29,7 @@ export interface LifecycleHost {
   readonly recoveredInputs: RecoveredInputs;
   readonly services: Services;
   readonly hooks: Hooks;
+  readonly heartbeats: Heartbeats;
   inputOf(run: Run): Promise<unknown>;
   /** The policy of a run. */
   retryOf(run: Run): RetryOptions;
@@ -85,6 +87,7 @@ export class Lifecycle {
       alive(attempt);
       services?.mergeInto(context);
       await this.#begin(attempt, event);
+      if (prepared.inWorker) this.#host.heartbeats.keep(run, attempt.attempt);
       const output = await this.#follow(run, event, () => definition.handler(event.input, context));
       return await checkOutput(prepared, definition.id, output);
     } finally {

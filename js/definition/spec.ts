@@ -9,17 +9,19 @@ import { ConfigurationError } from '../errors.ts';
 import { checkBoolean, checkEach, checkFunction, checkIdentifier, checkNames, checkText, describe, oneOf } from '../checks.ts';
 import { checkRunOptions, runOptionNames } from '../options.ts';
 import type { Definition } from '../registry.ts';
-import type { TaskHooks } from './hook-types.ts';
-import { concernAttempts, hookNames, pickHooks } from './hooks.ts';
 import { checkCancelOn } from '../waiting/cancel-on.ts';
 import { refuseReserved } from '../waiting/internal.ts';
+import type { TaskHooks } from './hook-types.ts';
+import { concernAttempts, hookNames, pickHooks } from './hooks.ts';
+import { checkIntent } from './intent.ts';
 import type { OutputOptions, Validator } from './schema.ts';
 import type { PreparedSetup } from './services.ts';
+import { joinTags } from './tags.ts';
 import type { SetupScope, TaskHandler, TaskSpec, ValidationMoment } from './types.ts';
 import { type Check, checkOf, standardOf } from './validation.ts';
 
 export const specNames = [
-  ...runOptionNames, 'id', 'name', 'description', 'version', 'run', 'input', 'schema', 'validate', 'output', 'setup', 'teardown', 'unawaited', 'onDrift', 'cancelOn', ...hookNames,
+  ...runOptionNames, 'id', 'name', 'description', 'intent', 'version', 'run', 'input', 'schema', 'validate', 'output', 'setup', 'teardown', 'unawaited', 'onDrift', 'cancelOn', ...hookNames,
 ] as const;
 
 /** What a definition asks for beyond running its code. */
@@ -31,6 +33,7 @@ export interface Prepared {
   readonly nonEmpty: boolean;
   readonly setup: PreparedSetup | undefined;
   readonly hooks: TaskHooks | undefined;
+  readonly inWorker: boolean;
   /** Something is to be done around every attempt, also when nothing was recovered. */
   readonly around: boolean;
 }
@@ -42,6 +45,7 @@ const preparations = new WeakMap<object, Prepared | 'none'>();
 
 const specChecks = {
   description: checkText,
+  intent: checkIntent,
   unawaited: (value: unknown, where: string) => oneOf(value, ['wait', 'detach', 'cancel', 'error'], where),
   onDrift: (value: unknown, where: string) => oneOf(value, ['fail', 'restart', 'discard-tail', 'accept-new'], where),
 };
@@ -85,7 +89,8 @@ function prepare(spec: NamedSpec): Prepared | undefined {
   const output = outputOf(spec.output, where);
   const setup = setupOf(spec, where);
   const hooks = pickHooks(spec, where);
-  if (!input && !output && !setup && !hooks) return undefined;
+  const inWorker = (spec.run as { inWorker?: boolean }).inWorker === true;
+  if (!input && !output && !setup && !hooks && !inWorker) return undefined;
   const atRun = input !== undefined && moment !== 'dispatch';
   return {
     input,
@@ -95,13 +100,14 @@ function prepare(spec: NamedSpec): Prepared | undefined {
     nonEmpty: output?.nonEmpty ?? false,
     setup,
     hooks,
-    around: atRun || output !== undefined || setup !== undefined || (hooks !== undefined && concernAttempts(hooks)),
+    inWorker,
+    around: inWorker || atRun || output !== undefined || setup !== undefined || (hooks !== undefined && concernAttempts(hooks)),
   };
 }
 
 /** Of a task that asks for nothing, where something is asked of every task. */
 export const nothingPrepared: Prepared = {
-  input: undefined, atDispatch: false, atRun: false, output: undefined, nonEmpty: false, setup: undefined, hooks: undefined, around: false,
+  input: undefined, atDispatch: false, atRun: false, output: undefined, nonEmpty: false, setup: undefined, hooks: undefined, inWorker: false, around: false,
 };
 
 function momentOf(moment: ValidationMoment | undefined, where: string, hasSchema: boolean): ValidationMoment {

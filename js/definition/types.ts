@@ -5,6 +5,7 @@
 import type { CancelOn } from '../waiting/types.ts';
 import type { CoreContext, OrchestratorApi, OrchestratorOptions, RunOptions } from '../types.ts';
 import type { TaskHooks } from './hook-types.ts';
+import type { Intent } from './intent.ts';
 import type { Given, OutputOptions, Parsed, Validator } from './schema.ts';
 
 /** `dispatch`: when it is triggered · `run`: before each attempt · `both`. */
@@ -66,6 +67,8 @@ export interface TaskSpec<
   /** Another word for `id`; give one of the two. */
   name?: Id;
   description?: string;
+  /** What it is for, which decides what is not said: attempts, queue. See js/definition/intent.ts. */
+  intent?: Intent;
   /** Of the code: a whole number from 0 or a text. Kept with each run that it accepts. */
   version?: number | string;
   /**

@@ -28,10 +28,12 @@ export function groupOf(status: TaskStatus): Exclude<TaskGroup, 'all'> {
 
 export function matches(state: TaskState, filter: TaskFilter): boolean {
   if (typeof filter === 'function') return filter(state);
-  const { status, taskIdentifier, text } = filter;
+  const { status, taskIdentifier, tags, text } = filter;
   if (status !== undefined && !(typeof status === 'string' ? status === state.status : status.includes(state.status)))
     return false;
   if (taskIdentifier !== undefined && taskIdentifier !== state.taskIdentifier) return false;
+  const wantedTags = typeof tags === 'string' ? [tags] : (tags ?? []);
+  if (!wantedTags.every((tag) => state.tags.includes(tag))) return false;
   if (!text) return true;
   const wanted = text.toLowerCase();
   return state.name.toLowerCase().includes(wanted) || state.id.toLowerCase().includes(wanted);

@@ -4,6 +4,7 @@
  */
 import { fromMessage, toMessage } from '../codec/message.ts';
 import { ContinueAsNew } from '../context/again.ts';
+import { metadataVerbs } from '../definition/metadata-view.ts';
 import { AbortedError, WorkerCrashedError } from '../errors.ts';
 import { deserializeError, serializeError } from '../serialize-error.ts';
 import type { LogLevel, StepOptions, TaskContext, WaitResult } from '../types.ts';
@@ -40,11 +41,14 @@ export class WorkerCall {
 
   /** @throws SerializationError when the input can't be sent */
   start(input: unknown): void {
-    const { attempt, run, task, metadata, signal } = this.#context;
+    const { attempt, run, task, metadata, signal, tags } = this.#context;
     const sent = toMessage(input, 'input');
     const described = toMessage(metadata, 'metadata');
-    const times = (this.#context as { recordedTimes?: () => number[] }).recordedTimes?.() ?? [];
-    const context = { attempt: { ...attempt }, run: { ...run }, task: { ...task }, metadata: described.value, times, resumedFrom: toMessage(this.#context.resumedFrom, 'checkpoint').value };
+    const { recordedTimes, chanceSeed } = this.#context as { recordedTimes?: () => number[]; chanceSeed?: string };
+    const times = recordedTimes?.call(this.#context) ?? [];
+    const options = toMessage(this.#context.options, 'options').value;
+    const known = { tags: tags.current, computeMs: this.#context.usage.computeMs, options, chance: chanceSeed ?? run.id, times };
+    const context = { attempt: { ...attempt }, run: { ...run }, task: { ...task }, metadata: described.value, ...known, resumedFrom: toMessage(this.#context.resumedFrom, 'checkpoint').value };
     const transfer = [...sent.transfer, ...described.transfer];
     this.#send({ holdfast: 'run', call: this.#id, input: sent.value, context }, transfer);
     if (signal.aborted) this.#onAbort();
@@ -105,17 +109,31 @@ export class WorkerCall {
     const call = this.#id;
     try {
       if (!askVerbs.includes(verb)) throw new TypeError(`There is no verb ${JSON.stringify(verb)}.`);
-      const result = await (this.#context[verb] as (...list: unknown[]) => unknown)(...args);
-      const given = verb === 'waitForEvent' || verb === 'waitForToken' ? toWaitMessage(result as WaitResult).value : result;
-      const { value, transfer } = toMessage(given, `result of ctx.${verb}`);
+      const { value, transfer } = toMessage(await this.#answer(verb, args), `result of ctx.${verb}`);
       this.#send({ holdfast: 'answered', call, ask, value }, transfer);
     } catch (error) {
       this.#send({ holdfast: 'refused', call, ask, error: serializeError(error) });
     }
   }
 
-  #hear(verb: 'log' | 'emit' | 'now', args: any[]): void {
-    if (verb === 'now') this.#context.now();
+  async #answer(verb: AskVerb, args: unknown[]): Promise<unknown> {
+    if (verb === 'flushMetadata') return this.#context.metadata.flush();
+    if (verb === 'addTags') return this.#context.tags.add(args[0] as string[]);
+    const result = await (this.#context[verb] as (...list: unknown[]) => unknown)(...args);
+    return verb === 'waitForEvent' || verb === 'waitForToken' ? toWaitMessage(result as WaitResult).value : result;
+  }
+
+  /** [whose, verb, its arguments]: checked where it is carried out. */
+  #describe([whose, verb, args]: any[]): void {
+    const { metadata } = this.#context;
+    const target = whose === 'own' ? metadata : metadata[whose === 'root' ? 'root' : 'parent'];
+    if ((metadataVerbs as readonly string[]).includes(verb)) (target as any)[verb](...args);
+  }
+
+  #hear(verb: 'log' | 'emit' | 'now' | 'metadata' | 'heartbeat', args: any[]): void {
+    if (verb === 'metadata') this.#describe(args);
+    else if (verb === 'heartbeat') this.#context.heartbeat();
+    else if (verb === 'now') this.#context.now();
     else if (verb === 'emit') this.#context.emit(args[0], args[1]);
     else this.#context.log[args[0] as LogLevel]?.(args[1], args[2]);
   }

@@ -5,17 +5,22 @@
  */
 import { checkFunction, checkProgress } from '../checks.ts';
 import { wallClockMs } from '../clock.ts';
+import { clone } from '../codec/clone.ts';
 import { fromMessage, toMessage } from '../codec/message.ts';
 import { ContinueAsNew } from '../context/again.ts';
 import { runFunction } from '../context/children.ts';
 import { closedError, nestedError, whoIs } from '../context/misuse.ts';
 import { Chance } from '../context/decisions.ts';
 import { gather, map, scatter } from '../context/items.ts';
+import { Locals } from '../definition/locals.ts';
+import type { ContextMetadata } from '../definition/metadata-types.ts';
+import { changed, type MetadataTarget, metadataView } from '../definition/metadata-view.ts';
+import { joinTags } from '../definition/tags.ts';
 import { ConfigurationError } from '../errors.ts';
 import { deserializeError, serializeError } from '../serialize-error.ts';
 import type {
-  Duration, Instant, ItemResult, LogLevel, MapOptions, ProgressReport, RunFunction, SleepOptions, StepInfo, StepOptions, TaskContext, TaskLog,
-  ContextWait, WaitForOptions, WaitPromise,
+  ContextWait, Duration, Instant, ItemResult, LogLevel, MapOptions, ProgressReport, RunFunction, RunTags, SleepOptions, StepInfo, StepOptions,
+  TaskContext, TaskLog, WaitForOptions, WaitPromise,
 } from '../types.ts';
 import { contextWait } from '../waiting/context-wait.ts';
 import { fromWaitMessage, waitPromise } from '../waiting/outcome.ts';
@@ -35,7 +40,8 @@ export class WorkerContext implements TaskContext {
   readonly attempt: TaskContext['attempt'];
   readonly run: RunFunction;
   readonly task: TaskContext['task'];
-  readonly metadata: TaskContext['metadata'];
+  readonly options: TaskContext['options'];
+  readonly locals = new Locals();
   readonly log: TaskLog;
   readonly resumedFrom: unknown;
   readonly #call: number;
@@ -45,6 +51,9 @@ export class WorkerContext implements TaskContext {
   readonly #questions = new Map<number, Question>();
   readonly #times: number[];
   readonly #chance: Chance;
+  #tags: readonly string[];
+  readonly #begun: { computeMs: number | undefined; atMs: number };
+  #metadata: Readonly<Record<string, any>>;
   #count = 0;
   #lastReport = '';
   #closed = false;
@@ -55,13 +64,16 @@ export class WorkerContext implements TaskContext {
     this.#call = call;
     this.#post = post;
     this.#times = context.times;
-    this.#chance = new Chance(context.run.id);
+    this.#chance = new Chance(context.chance);
+    this.#tags = context.tags;
+    this.#begun = { computeMs: context.computeMs, atMs: wallClockMs() };
+    this.#metadata = Object.freeze(fromMessage(context.metadata) as Record<string, any>);
+    this.options = Object.freeze(fromMessage(context.options) as TaskContext['options']);
     this.signal = this.#controller.signal;
     this.attempt = Object.freeze(context.attempt);
     this.run = runFunction((...args) => this.#run(...(args as [unknown, unknown, object])), context.run);
     this.task = Object.freeze(context.task);
     this.resumedFrom = fromMessage(context.resumedFrom);
-    this.metadata = Object.freeze(fromMessage(context.metadata) as Record<string, any>);
     const write = (level: LogLevel) => (message: string, attributes?: Record<string, unknown>) => this.#tell('log', [level, message, attributes]);
     this.log = { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') };
     Object.freeze(this);
@@ -128,6 +140,40 @@ export class WorkerContext implements TaskContext {
     return scatter(this, sources);
   }
 
+  /** As the page has it, as far as this attempt has changed it. */
+  get metadata(): ContextMetadata {
+    return metadataView(this.#target());
+  }
+
+  #target(): MetadataTarget {
+    const values = () => this.#metadata;
+    return {
+      get values() {
+        return values();
+      },
+      update: (verb, args) => {
+        this.#metadata = changed(this.#metadata, verb, clone(args, 'metadata') as unknown[]);
+        this.#tell('metadata', ['own', verb, args]);
+      },
+      flush: () => this.#ask('flushMetadata', []),
+      relative: (which) => (this.run.parentId === undefined ? undefined : this.#relative(which)),
+    };
+  }
+
+  /** What it comes to is the page's to know. */
+  #relative(which: 'parent' | 'root'): MetadataTarget {
+    const update = (verb: string, args: readonly unknown[]) => this.#tell('metadata', [which, verb, args]);
+    return { values: {}, update, flush: () => Promise.resolve(), relative: () => undefined };
+  }
+
+  get tags(): RunTags {
+    const add = async (tags: string | readonly string[]) => {
+      await this.#ask('addTags', [tags]);
+      this.#tags = joinTags([this.#tags, tags], 'ctx.tags.add')!;
+    };
+    return { current: this.#tags, add };
+  }
+
   /** One that is repeated is known from the start; a new one is the page's to record. */
   now(): number {
     this.#check('now', '');
@@ -148,7 +194,7 @@ export class WorkerContext implements TaskContext {
     this.#tell('emit', [name, data]);
   }
 
-  #tell(verb: 'log' | 'emit' | 'now', args: unknown[]): void {
+  #tell(verb: 'log' | 'emit' | 'now' | 'metadata' | 'heartbeat', args: unknown[]): void {
     if (!this.#closed) this.#post({ holdfast: 'told', call: this.#call, verb, args: toMessage(args, verb).value });
   }
 
@@ -166,6 +212,19 @@ export class WorkerContext implements TaskContext {
     const who = whoIs(this.task.id, this.run.id);
     if (this.#inside !== undefined) throw nestedError(who, verb, name, this.#inside);
     if (this.#closed) throw closedError(who, verb, name);
+  }
+
+  heartbeat(): void {
+    this.#tell('heartbeat', []);
+  }
+  /** What the page has said meanwhile is heard. */
+  async yield(): Promise<void> {
+    await this.#ask('yield', []);
+    this.signal.throwIfAborted();
+  }
+  get usage(): { readonly computeMs: number | undefined } {
+    const { computeMs } = this.#begun;
+    return { computeMs: computeMs === undefined ? undefined : computeMs + wallClockMs() - this.#begun.atMs };
   }
 
   /** Only what a bar can show is sent: a loop may report a million times. */

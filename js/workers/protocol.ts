@@ -29,6 +29,13 @@ export interface CallContext {
   run: RunFacts;
   task: TaskContext['task'];
   metadata: ValueMessage;
+  tags: readonly string[];
+  /** When the attempt began. */
+  computeMs: number | undefined;
+  /** Of the process. */
+  options: ValueMessage;
+  /** Where `ctx.random()` begins. */
+  chance: string;
   /** What `ctx.now()` was, in the attempts that are being repeated. */
   times: number[];
   resumedFrom: ValueMessage;
@@ -43,13 +50,15 @@ export type ToWorker =
   | (Of<'refused'> & { ask: number; error: SerializedError });
 
 /** Durable verbs that cross as they are. */
-export const askVerbs = ['run', 'sleep', 'sleepUntil', 'patch', 'checkpoint', 'waitForEvent', 'waitForToken'] as const;
+export const askVerbs = [
+  'run', 'sleep', 'sleepUntil', 'patch', 'checkpoint', 'waitForEvent', 'waitForToken', 'flushMetadata', 'addTags', 'yield',
+] as const;
 export type AskVerb = (typeof askVerbs)[number];
 
 export type ToPage =
   | (Of<'step'> & { step: number; name: string; options: ValueMessage | undefined })
   | (Of<'ask'> & { ask: number; verb: AskVerb; args: ValueMessage })
-  | (Of<'told'> & { verb: 'log' | 'emit' | 'now'; args: ValueMessage })
+  | (Of<'told'> & { verb: 'log' | 'emit' | 'now' | 'metadata' | 'heartbeat'; args: ValueMessage })
   | (Of<'computed'> & { step: number; value: ValueMessage })
   | (Of<'stepThrew'> & { step: number; error: SerializedError })
   | (Of<'progress'> & { report: number | ProgressReport })

@@ -78,6 +78,7 @@ export class FakeOrchestrator implements OrchestratorApi {
       createdAt: atMs,
       startTime: atMs,
       depth: 0,
+      tags: [],
       lastUpdated: atMs,
       error: null,
       attempt: 1,

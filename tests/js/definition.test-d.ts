@@ -1,5 +1,5 @@
 import { type } from 'arktype';
-import { createOrchestrator, defineTask, type RunHandle, type Task, type TaskContext, type TaskSpec } from 'holdfast';
+import { createOrchestrator, defineTask, locals, type RunHandle, type Task, type TaskContext, type TaskSpec } from 'holdfast';
 import * as v from 'valibot';
 import { describe, expectTypeOf, it } from 'vitest';
 import { z } from 'zod';
@@ -119,5 +119,44 @@ describe('types of hooks', () => {
     // @ts-expect-error no such hook
     defineTask({ id: 'a', run: () => 1, onSuccesss: () => {} });
     createOrchestrator({ hooks: { onStart: ({ ctx }) => void ctx.run.id, onComplete: ({ result }) => void result.ok } });
+  });
+});
+
+describe('types of names', () => {
+  const length = defineTask({ id: 'length', input: z.coerce.string<number>(), run: (text) => text.length });
+  const shout = defineTask({ id: 'shout', run: (text: string) => text.toUpperCase() });
+
+  it('B14: an orchestrator that was told of its tasks knows them by name, from a list or an object', () => {
+    const listed = createOrchestrator({ id: 'listed', tasks: [length, shout] });
+    expectTypeOf(listed.run('length', 1)).resolves.toBeNumber();
+    expectTypeOf(listed.trigger('shout', 'a')).toEqualTypeOf<RunHandle<string, 'shout'>>();
+    expectTypeOf(listed.run(shout, 'a')).resolves.toBeString();
+    // @ts-expect-error the input of length is a number
+    void listed.run('length', 'a');
+    // @ts-expect-error there is no such task
+    void listed.run('lenght', 1);
+    const keyed = createOrchestrator({ id: 'keyed', tasks: { length, shout } });
+    expectTypeOf(keyed.run('shout', 'a')).resolves.toBeString();
+    // @ts-expect-error there is no such task
+    void keyed.triggerAndWait('whisper', 'a');
+    // @ts-expect-error nobody told this one
+    void createOrchestrator({ id: 'plain' }).run('length', 1);
+  });
+
+  it('B13, B11, B12: options of the process, locals and metadata are typed', () => {
+    const who = locals.create<{ name: string }>('who');
+    defineTask({ id: 'a', run: (_: null, ctx) => {
+      expectTypeOf(ctx.options.dryRun).toEqualTypeOf<boolean | undefined>();
+      expectTypeOf(ctx.locals.get(who)).toEqualTypeOf<{ name: string } | undefined>();
+      expectTypeOf(ctx.metadata.anything).toBeAny();
+      expectTypeOf(ctx.metadata.increment('n').flush()).resolves.toBeVoid();
+      expectTypeOf(ctx.tags.current).toEqualTypeOf<readonly string[]>();
+      // @ts-expect-error a wrong value
+      ctx.locals.set(who, 3);
+    } });
+    // @ts-expect-error no such intent
+    defineTask({ id: 'a', intent: 'read', run: () => 1 });
+    // @ts-expect-error no such option of a process
+    length.trigger(1, { process: { dryrun: true } });
   });
 });

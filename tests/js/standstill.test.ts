@@ -40,6 +40,20 @@ describe('a machine that slept, a page that was frozen', () => {
     ]);
   });
 
+  it('E4, E5: makes nobody miss a heartbeat, and is no running time', async () => {
+    for (const spec of [{ heartbeat: '10s' }, { maxDuration: '10s' }]) {
+      const house = await open();
+      const [run, counting] = [{}, { countFrozen: true }].map((frozen) => house.orchestrator.trigger(defineTask({ id: 'limited', retry: once, ...spec, run: endless }), null, frozen));
+      await house.clock.advance(5000);
+      await sleep(house, 8 * hourMs);
+      expect([run!.status, counting!.status]).toEqual(['running', 'failed']);
+      await house.clock.advance(4999);
+      expect(run!.status).toBe('running');
+      await house.clock.advance(1);
+      expect(run!.status).toBe('failed');
+    }
+  });
+
   it('is asked about before anything else, however much has gathered', async () => {
     const house = await open();
     const timed = defineTask({ id: 'timed', retry: once, timeout: '10s', run: endless });

@@ -68,6 +68,13 @@ class TestContext {
   readonly run = { id: 'r1', name: 'run', createdAt: 5, recoveries: 0, depth: 0 };
   readonly task: { id: string };
   readonly metadata = { tag: 'x', at: new Date(7) };
+  readonly tags: { current: readonly string[]; add(tags: string | readonly string[]): Promise<void> } = {
+    current: ['one'], add: async (tags) => void this.heard.push(['tags', tags]),
+  };
+  readonly options = { dryRun: true, since: new Date(8) };
+  readonly usage = { computeMs: 40 };
+  /** What it was told, in order. */
+  readonly heard: unknown[] = [];
   readonly recorded: Map<string, unknown>;
   readonly reports: unknown[] = [];
   #listeners: (() => void)[] = [];
@@ -149,6 +156,27 @@ describe('a handler in a worker', () => {
     ]);
     const ctx = new TestContext();
     expect(await run(1, ctx)).toEqual([ctx.attempt, ctx.run, ctx.task, ctx.metadata, true, true]);
+  });
+
+  it('B12, B13, E4, E5: sees tags, options and usage; what it says of itself is carried out by the page', async () => {
+    const { run } = setup(async (_, ctx) => {
+      const before = [ctx.tags.current, ctx.options, ctx.usage.computeMs! >= 40, ctx.metadata.tag];
+      ctx.metadata.set('page', 1).increment('done', 2);
+      ctx.metadata.root.increment('all', 3);
+      await ctx.metadata.flush();
+      await ctx.tags.add('two');
+      ctx.heartbeat();
+      await ctx.yield();
+      return [...before, ctx.tags.current, ctx.metadata.page, ctx.metadata.get('done')];
+    });
+    const ctx = new TestContext();
+    const note = (...told: unknown[]) => void ctx.heard.push(told);
+    const verbs = (whose: string) => ({ set: (...args: unknown[]) => note(whose, 'set', ...args), increment: (...args: unknown[]) => note(whose, 'increment', ...args) });
+    const described = { ...ctx.metadata };
+    for (const [key, value] of Object.entries({ ...verbs('own'), flush: async () => note('flush'), root: verbs('root') })) Object.defineProperty(described, key, { value, enumerable: false });
+    const told = Object.assign(ctx, { metadata: described, run: { ...ctx.run, parentId: 'p' }, heartbeat: () => note('heartbeat'), yield: async () => note('yield') });
+    expect(await run(1, told)).toEqual([['one'], ctx.options, true, 'x', ['one', 'two'], 1, 2]);
+    expect(ctx.heard).toEqual([['own', 'set', 'page', 1], ['own', 'increment', 'done', 2], ['root', 'increment', 'all', 3], ['flush'], ['tags', 'two'], ['heartbeat'], ['yield']]);
   });
 
   it('keeps its own buffers: what it returns is a copy that was transferred', async () => {

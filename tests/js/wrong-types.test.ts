@@ -34,9 +34,13 @@ const duration: Accepts = (value) => positive(value) && value !== Number.POSITIV
 const instant: Accepts = (value) => duration(value) || (value instanceof Date && !Number.isNaN(value.getTime()));
 const nothing: Accepts = () => false;
 const list: Accepts = (value) => Array.isArray(value) && value.length === 0;
+const texts: Accepts = (value) => Array.isArray(value) && value.every(someText);
+const tags: Accepts = (value) => someText(value) || texts(value);
 
 const task = defineTask({ id: 'wrong: plain', run: async (n: number) => n });
 const filing = defineTask({ id: 'wrong: a file', run: async () => new Blob(['x']) });
+/** What some of the values below name. */
+defineTask({ id: 'nonsense', run: async () => null });
 const listener = () => {};
 let house: Orchestrator;
 let clock: TestClock;
@@ -54,10 +58,15 @@ afterEach(() => house.dispose());
 const runOptions: Record<string, Accepts> = {
   queue: nothing, priority: whole, timeout: duration, countFrozen: flag, deadline: duration, ttl: duration, graceMs: duration,
   delay: instant, simulateProgress: (value) => flag(value) || options(value), metadata: record, retry: options,
+  tags, propagateTags: flag, maxDuration: duration, heartbeat: duration,
 };
 const retryOptions: Record<string, Accepts> = {
   maxAttempts: fromOne, maxRetries: count, factor: (value) => fromOne(value), minDelayMs: duration, maxDelayMs: duration, maxElapsed: duration,
-  randomize: flag, jitter: nothing, backoff: nothing, retryOn: callable, nonRetryable: (value) => Array.isArray(value),
+  randomize: flag, jitter: nothing, backoff: nothing, retryOn: callable, nonRetryable: (value) => Array.isArray(value), crashRetries: count,
+};
+const processOptions: Record<string, Accepts> = {
+  retry: options, priority: whole, deadline: duration, concurrency: fromOne, seed: whole, onlyTasks: texts, skipTasks: texts, tags,
+  cacheMode: someText, dryRun: flag, locale: someText,
 };
 const queueOptions: Record<string, Accepts> = { concurrency: (value) => fromOne(value) || value === Number.POSITIVE_INFINITY };
 const simulation: Record<string, Accepts> = { intervalMs: nothing, maxIncrement: (value) => positive(value) && value <= 100, cap: (value) => positive(value) && value <= 99, curve: nothing };
@@ -76,7 +85,7 @@ const addEach = (prefix: string, known: Record<string, Accepts>, call: (given: a
 add('defineTask', nothing, (value) => defineTask(value));
 const define = (given: object) => defineTask({ id: 'wrong: defined', run: listener, ...given } as never);
 addEach('defineTask', {
-  id: someText, run: callable, description: text, onSuccess: callable, onFailure: callable, output: (value) => callable(value) || options(value), input: callable, init: callable, onStart: callable, onComplete: callable, unawaited: nothing, onDrift: nothing, ...runOptions,
+  id: someText, run: callable, description: text, onSuccess: callable, onFailure: callable, output: (value) => callable(value) || options(value), input: callable, init: callable, onStart: callable, onComplete: callable, unawaited: nothing, onDrift: nothing, intent: nothing, ...runOptions,
   // A queue's name is looked up when a run needs it.
   queue: someText,
 }, define);
@@ -92,7 +101,7 @@ const open = (given: object) => {
 };
 add('createOrchestrator', options, (value) => void createOrchestrator(value).dispose());
 const orchestratorOptions: Record<string, Accepts> = {
-  id: someText, namespace: someText, storage: nothing, durability: nothing, tasks: list, queues: options, maxRetries: count,
+  id: someText, namespace: someText, storage: nothing, durability: nothing, tasks: (value) => list(value) || options(value), processSchema: callable, queues: options, maxRetries: count,
   retryBackoffFactor: (value) => number(value) && value >= 1, timeout: duration, countFrozen: flag, simulateProgress: runOptions.simulateProgress!, retry: options,
   onComplete: callable, onError: callable, onProgress: callable, onListenerError: callable, worker: callable, persistenceKey: text,
   retention: options, recovery: options, tabs: flag, clock: nothing, seed: whole, wasm: someText,
@@ -104,12 +113,13 @@ addEach('createOrchestrator.recovery', { mode: nothing, stagger: duration }, (re
 addEach('createOrchestrator.queues.q', queueOptions, (q) => open({ queues: { q } }));
 addEach('createOrchestrator.retry', retryOptions, (retry) => open({ retry }));
 
-add('trigger task', nothing, (value) => house.trigger(value, 1));
-add('triggerAndWait task', nothing, (value) => house.triggerAndWait(value, 1));
-add('run task', nothing, (value) => house.run(value, 1));
+add('trigger task', someText, (value) => house.trigger(value, 1));
+add('triggerAndWait task', someText, (value) => house.triggerAndWait(value, 1));
+add('run task', someText, (value) => house.run(value, 1));
 const tried = (given: object) => house.trigger(task, 1, given);
 add('trigger options', options, (value) => tried(value));
-addEach('trigger', { id: someText, name: text, ...runOptions }, tried);
+addEach('trigger', { id: someText, name: text, process: options, ...runOptions }, tried);
+addEach('trigger.process', processOptions, (process) => tried({ process }));
 addEach('trigger.retry', retryOptions, (retry) => tried({ retry }));
 add('executeTask name', text, (value) => house.executeTask(value, task, 1));
 add('executeTask executor', callable, (value) => house.executeTask('x', value, 1));
@@ -130,7 +140,7 @@ for (const id of ['nobody', 'known']) {
 }
 add('cleanupCompletedTasks', positive, (value) => house.cleanupCompletedTasks(value));
 add('list', options, (value) => house.list(value));
-const filter: Record<string, Accepts> = { status: list, taskIdentifier: text, text };
+const filter: Record<string, Accepts> = { status: list, taskIdentifier: text, tags, text };
 addEach('list', { ...filter, limit: fromOne, cursor: text }, (given) => house.list(given));
 add('aggregateProgress', options, (value) => house.aggregateProgress(value));
 addEach('aggregateProgress', filter, (given) => house.aggregateProgress(given));

@@ -10,6 +10,9 @@ export class TestContext {
   attempt = { number: 1, max: 3 };
   run = { id: 'r', name: 'r', createdAt: 0, recoveries: 0, depth: 0 };
   metadata = {};
+  tags = { current: [], add: async () => {} };
+  options = {};
+  usage = { computeMs: undefined };
   reports: unknown[] = [];
   recorded = new Map<string, unknown>();
   abandoned: (() => void)[] = [];
