@@ -5,6 +5,8 @@
  * settles) ends as one `Settle` of its attempt or none; values are taken by value at the boundary;
  * what comes after the attempt has ended is counted and dropped.
  */
+import type { CacheDoor } from './cache/door.ts';
+import { writeFailure, writeResult } from './cache/mark.ts';
 import { type BlobReference, clone, decode, decodeWithBlobs } from './codec.ts';
 import type { Durable } from './context/durable.ts';
 import { type Ending, type EndingOptions, endOfReturn, endOfThrow } from './context/endings.ts';
@@ -16,6 +18,7 @@ import type { Heartbeats } from './definition/heartbeat.ts';
 import type { Hooks } from './definition/hooks.ts';
 import { givenInput, type Lifecycle, parsedInput, retryTime } from './definition/lifecycle.ts';
 import { isPromise } from './definition/validation.ts';
+import { beginsAnew } from './definition/version-change.ts';
 import {
   CanceledError, DeadlineError, InterruptedError, MaxDurationError, OrchestratorError, RetryableError, StalledError, TaskTimeoutError, WorkerCrashedError,
 } from './errors.ts';
@@ -40,6 +43,7 @@ export interface AttemptsHost {
   readonly progress: ProgressTracker;
   readonly services: ContextServices;
   readonly definitions: { readonly lifecycle: Lifecycle; readonly hooks: Hooks; readonly describing: Describing; readonly heartbeats: Heartbeats };
+  readonly cache: CacheDoor;
   /** The code of a run; undefined: nothing is registered for it here. */
   definitionOf(run: Run): Definition | undefined;
   missingDefinition(run: Run): void;
@@ -124,7 +128,7 @@ export class Attempts implements ContextHost {
     let returned: unknown;
     try {
       returned =
-        definition.prepared === undefined && !run.extra.keepsRaw && !lifecycle.everywhere
+        definition.prepared === undefined && !run.extra.keepsRaw && run.extra.cacheOption === undefined && !lifecycle.everywhere
           ? definition.handler(input, context)
           : lifecycle.run(run, attempt, definition, input, context);
       // Looking for `then` may be code of people too.
@@ -174,13 +178,15 @@ export class Attempts implements ContextHost {
 
   #decided(run: Run, attempt: number, decision: Decision): void {
     if (run.attempt !== attempt) return this.#late(run);
+    const noteVersion = beginsAnew(decision.error);
+    if (noteVersion) return this.#again(run, attempt, { way: 'again', kept: 0, giveInput: noteVersion });
     const durable = run.context?.durable;
     if (!durable) return this.#fail(run, attempt, decision);
     void endOfThrow(durable, this.services, this.#endingOptions(run, attempt, decision), decision.error).then((ending) => this.#end(run, attempt, ending, undefined, decision));
   }
 
   #endingOptions(run: Run, attempt: number, decision?: Decision): EndingOptions {
-    const { unawaited = 'wait', onDrift = 'fail' }: Partial<TaskSpec> = run.definition?.spec ?? {};
+    const { unawaited = 'wait', onDrift = 'fail' }: Pick<TaskSpec, 'unawaited' | 'onDrift'> = run.definition?.spec ?? {};
     return { unawaited, onDrift, isFinal: (error) => this.#isFinal(run, attempt, toError(error), decision) };
   }
 
@@ -212,14 +218,17 @@ export class Attempts implements ContextHost {
 
   #succeed(run: Run, attempt: number, value: unknown): void {
     if (run.attempt !== attempt) return this.#late(run);
-    const { journal, pump, payloads } = this.#host;
+    const { journal, pump, payloads, cache } = this.#host;
+    // What is cached is stored before it is recorded, so that who hears of the result finds it.
+    const saved = run.extra.sharing && cache.loaded!.save(run);
+    if (saved) return void saved.then(() => this.#succeed(run, attempt, value));
     try {
       if (!journal) {
-        run.output = clone(value, 'result');
+        run.output = cache.copyOf(run, value);
         this.#settle(run, attempt, P.OutcomeSuccess, 0);
         return;
       }
-      const payload = payloads.writeValue(value, 'result');
+      const payload = writeResult(payloads, run, value, cache.loaded);
       if (payloads.blobs) return this.#storeThenSucceed(run, attempt, payload, payloads.blobs);
       run.outputPayload = payload;
       pump.commands.addPayload(payload.bytes, payload.start, payload.length);
@@ -255,7 +264,7 @@ export class Attempts implements ContextHost {
     const notBeforeMs = decision.retryAtMs ?? asked ?? 0;
     let length = 0;
     if (journal) {
-      const payload = payloads.writeValue(serializeError(thrown, origin), 'error');
+      const payload = writeFailure(payloads, run, serializeError(thrown, origin));
       run.ownExtra.errorPayload = payload;
       pump.commands.addPayload(payload.bytes, payload.start, payload.length);
       length = payload.length;
@@ -264,7 +273,7 @@ export class Attempts implements ContextHost {
   }
 
   #outcome(run: Run, attempt: number, error: Error, decision?: Decision): number {
-    if (decision?.isFinal) return P.OutcomeFatal;
+    if (decision?.isFinal || run.extra.sharing?.isFinal) return P.OutcomeFatal;
     if (error instanceof WorkerCrashedError) return P.OutcomeCrashed;
     if (decision?.retryAtMs !== undefined) return P.OutcomeFailure;
     if (error instanceof OrchestratorError && !error.retryable) return P.OutcomeFatal;
@@ -309,12 +318,22 @@ export class Attempts implements ContextHost {
   }
 
   stopping(run: Run, reason: number): void {
+    const isTold = run.extra.sharing !== undefined && this.#host.cache.loaded!.stopping(run, reason);
+    if (isTold) this.#told(run, reason);
+    else this.#stop(run, reason);
+  }
+
+  #stop(run: Run, reason: number): void {
     const error = stopError(run, reason);
     // What its code says to that, if anything, is heard later.
     if (reason === P.StopReasonTimeout || reason === P.StopReasonStalled) run.ownExtra.error = error;
     if (run.context) run.context.stop(error);
     // Started and stopped in one step, or its input is still being loaded: its code need not begin.
     else if (run.attempt !== 0) run.ownExtra.stoppedAttempt = run.attempt;
+    this.#told(run, reason);
+  }
+
+  #told(run: Run, reason: number): void {
     if (reason === P.StopReasonCancel || reason === P.StopReasonCascade) this.#host.definitions.hooks.cancelling(run);
   }
 
@@ -323,6 +342,7 @@ export class Attempts implements ContextHost {
   }
 
   abandoned(run: Run): void {
+    if (run.extra.sharing) this.#host.cache.loaded!.abandoned(run);
     const { context } = run;
     run.context = undefined;
     run.attempt = 0;
@@ -333,7 +353,19 @@ export class Attempts implements ContextHost {
   waited(run: Run): void {
     this.#host.definitions.hooks.waiting(run);
   }
+  /** What runs for one run goes on for another, which waits. false: it can't, nothing has changed. */
+  handOver(from: Run, to: Run): boolean {
+    const { context, definition } = from;
+    const { prepared } = definition ?? {};
+    // Hooks, services and workers know the run they were called for.
+    const isTold = prepared?.hooks || prepared?.setup || this.#host.definitions.lifecycle.everywhere || isInWorker(definition);
+    if (isTold || !context?.adopt(to, to.attempt)) return false;
+    to.context = context;
+    from.context = undefined;
+    return true;
+  }
   resumed(run: Run): void {
+    if (run.extra.sharing) this.#host.cache.loaded!.resumed(run);
     this.#host.definitions.hooks.resumed(run);
     run.context?.durable?.parking.resumed();
   }
@@ -351,6 +383,7 @@ export class Attempts implements ContextHost {
     if (run.attempt !== attempt) return;
     this.heartbeats.beat(run, attempt);
     this.#host.progress.report(run, attempt, report);
+    if (run.extra.sharing) this.#host.cache.loaded!.progressed(run, report);
   }
 
   // Blobs
@@ -376,6 +409,9 @@ export class Attempts implements ContextHost {
   }
 }
 
+function isInWorker(definition: Definition | undefined): boolean {
+  return (definition?.handler as { inWorker?: boolean } | undefined)?.inWorker === true;
+}
 
 export function stopError(run: Run, reason: number): Error {
   const name = `Run ${run.id}`;

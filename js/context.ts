@@ -60,8 +60,8 @@ class ContextExtra {
 
 export class RunContext implements TaskContext {
   readonly #host: ContextHost;
-  readonly #run: Run;
-  readonly #attempt: number;
+  #run: Run;
+  #attempt: number;
   #extra: ContextExtra | undefined;
 
   constructor(host: ContextHost, run: Run, attempt: number) {
@@ -289,6 +289,16 @@ export class RunContext implements TaskContext {
   /** @internal Why the attempt is being stopped; undefined: it is not. */
   get stopReason(): Error | undefined {
     return this.#extra?.stopReason;
+  }
+
+  /** @internal From now on it belongs to another run's attempt. false: what it has done belongs to the first. */
+  adopt(run: Run, attempt: number): boolean {
+    const { durable, chance, stopReason } = this.#extra ?? {};
+    if (durable || chance || stopReason || this.#closed) return false;
+    if (this.#extra) this.#extra.runFunction = this.#extra.log = undefined;
+    this.#run = run;
+    this.#attempt = attempt;
+    return true;
   }
 
   /** @internal The attempt is asked to stop. */

@@ -60,6 +60,7 @@ export class Control {
   }
   pause(run: Run, kind: 'soft' | 'hard'): Promise<boolean> {
     checkPause(kind);
+    if (run.extra.sharing) this.#house.cache.loaded!.pausing(run);
     return this.#command(run, P.CommandPause, kind === 'hard' ? P.PauseKindInterrupt : P.PauseKindSuspend);
   }
   resume(run: Run, policy: ResumePolicy): Promise<boolean> {

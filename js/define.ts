@@ -1,4 +1,5 @@
 /** Task definitions, and the functions that work on the page's default orchestrator. */
+import type { AnySpec } from './cache/checks.ts';
 import { checkRecord, checkText } from './checks.ts';
 import { checkOrchestratorOptions } from './orchestrator-options.ts';
 import { setDefaultStorages } from './opening.ts';
@@ -6,7 +7,7 @@ import { Orchestrator } from './orchestrator.ts';
 import type { MapOf, NamedCalls } from './definition/names.ts';
 import type { Given, OutputOptions, Parsed, Validator } from './definition/schema.ts';
 import { defineSpec, nameSpec } from './definition/spec.ts';
-import type { TaskSpec, Unreserved } from './definition/types.ts';
+import type { SelectTaskSpec, TaskSpec, Unreserved } from './definition/types.ts';
 import { pageRegistry } from './registry.ts';
 import type { OrchestratorOptions, Task, TaskExecutor, TaskState, TriggerOptions } from './types.ts';
 
@@ -72,16 +73,25 @@ export function getDefaultOrchestrator(): Orchestrator {
 export function defineTask<
   const Id extends string,
   Input,
+  Raw,
   Output,
   Services = unknown,
   In extends Validator | undefined = undefined,
   Out extends Validator | OutputOptions | undefined = undefined,
->(spec: TaskSpec<Input, Output, Services, Id, In, Out> & Unreserved<NoInfer<Services>>): Task<Id, Given<In, Input>, Parsed<Out, Output>> {
-  type Made = Task<Id, Given<In, Input>, Parsed<Out, Output>>;
-  const named = nameSpec(spec as TaskSpec);
-  const task: Made = {
-    id: named.id as Id,
-    spec: named as Made['spec'],
+>(spec: SelectTaskSpec<Input, Raw, Output, Services, Id, In, Out> & Unreserved<NoInfer<Services>>): Task<Id, Given<In, Input>, Parsed<Out, Output>>;
+export function defineTask<
+  const Id extends string,
+  Input,
+  Output,
+  Services = unknown,
+  In extends Validator | undefined = undefined,
+  Out extends Validator | OutputOptions | undefined = undefined,
+>(spec: TaskSpec<Input, Output, Services, Id, In, Out> & Unreserved<NoInfer<Services>>): Task<Id, Given<In, Input>, Parsed<Out, Output>>;
+export function defineTask(spec: AnySpec): Task {
+  const named = nameSpec(spec);
+  const task: Task = {
+    id: named.id,
+    spec: named as Task['spec'],
     trigger: (input, options) => getDefaultOrchestrator().trigger(task, input, options),
     triggerAndWait: (input, options) => getDefaultOrchestrator().triggerAndWait(task, input, options),
   };

@@ -146,6 +146,8 @@ export class EmptyOutputError extends family('EmptyOutputError', 'EMPTY_OUTPUT',
 export class ContextClosedError extends family('ContextClosedError', 'CONTEXT_CLOSED') {}
 /** Code that runs again goes another way than it did: what is recorded and what it asks for differ. */
 export class DriftError extends family('DriftError', 'DRIFT') {}
+/** A run was begun by code of another version, and its task says `onVersionChange: 'fail'`, or its old code is not there. */
+export class VersionChangedError extends family('VersionChangedError', 'VERSION_CHANGED') {}
 /** A run has recorded more than a page should replay. */
 export class HistoryLimitError extends family('HistoryLimitError', 'HISTORY_LIMIT') {}
 /** A step took longer than its `timeout`. Tried again where it has `retry`. */

@@ -5,6 +5,7 @@
  * Invariant: a bad argument throws at the call and has changed nothing; a run that was taken in is
  * created in the core exactly once, after everything its payload refers to is stored.
  */
+import { checkCallOption, storedCallOption } from './cache/checks.ts';
 import { type BlobReference, clone } from './codec.ts';
 import { checkBoolean, checkEach, checkIdentifier, checkNames, checkRecord, checkText, describe } from './checks.ts';
 import { isRecovered } from './definition/recovered-inputs.ts';
@@ -101,6 +102,7 @@ export class Intake {
       extra.notBeforeMs = notBeforeMs(run.options.delay, run.createdAtMs);
       extra.version = version;
       extra.process = process;
+      extra.cacheOption = options?.cache;
       if (family) beget(run, family);
       extra.tags = tags;
       extra.propagateTags = options?.propagateTags ?? definition.spec.propagateTags ?? false;
@@ -157,7 +159,7 @@ export class Intake {
 
   #checkOptions(options: TriggerOptions): void {
     checkNames(options, triggerOptionNames, 'trigger');
-    checkEach(options, { name: checkText, metadata: checkRecord, propagateTags: checkBoolean }, 'trigger');
+    checkEach(options, { name: checkText, metadata: checkRecord, propagateTags: checkBoolean, cache: checkCallOption }, 'trigger');
     if (options.id !== undefined) {
       checkIdentifier(options.id, 'trigger id');
       if (this.#house.localRun(options.id) || this.#house.opening.tabs?.state(options.id)) throw new DuplicateRunError(`There is a run "${options.id}" already. Choose another id, or attach("${options.id}").`);
@@ -252,6 +254,7 @@ export class Intake {
     extra.tags = readTags(this.#noted(run, NoteKind.Tags) ?? extras?.tags);
     extra.propagateTags = extras?.propagateTags === true;
     extra.process = readProcess(extras?.process);
+    extra.cacheOption = storedCallOption(extras?.cache);
     readFamily(run, extras?.family);
     extra.metadata = (this.#noted(run, NoteKind.Metadata) as Record<string, any> | undefined) ?? knownMetadata(run.envelope!);
     // Before the core is open nobody runs it; identity alone can be asked for.
@@ -423,7 +426,7 @@ function readFamily(run: Run, family: NonNullable<EnvelopeHeader['extras']>['fam
 
 /** What the core does not keep of it. */
 function extrasOf(run: Run): EnvelopeExtras | undefined {
-  const { replayOf, version, keepsRaw, parent, tags, propagateTags, process } = run.extra;
+  const { replayOf, version, keepsRaw, parent, tags, propagateTags, process, cacheOption } = run.extra;
   const { queueName, simulation, ownPolicy, policy } = run.options!;
   if (run.extra === noExtra && queueName === undefined && !simulation && !ownPolicy) return undefined;
   const extras: EnvelopeExtras = {
@@ -433,6 +436,7 @@ function extrasOf(run: Run): EnvelopeExtras | undefined {
     ...(tags && { tags }),
     ...(propagateTags && { propagateTags }),
     ...(process && { process }),
+    ...(cacheOption !== undefined && { cache: cacheOption }),
     ...(parent && { family: familyOf(run) }),
     ...(queueName !== undefined && { queue: queueName }),
     ...(simulation && { simulate: simulation }),
@@ -446,9 +450,9 @@ function isEmpty(object: object): boolean {
   return true;
 }
 
-const unheardByCore = new Set(['id', 'name', 'metadata', 'tags', 'propagateTags', 'process']);
+const unheardByCore = new Set(['id', 'name', 'metadata', 'tags', 'propagateTags', 'process', 'cache']);
 
-/** Id, name and metadata change nothing of what the core is told. */
+/** These change nothing of what the core is told. */
 function triggerChangesOptions(options: TriggerOptions): boolean {
   for (const name in options) if (!unheardByCore.has(name)) return true;
   return false;

@@ -18,6 +18,8 @@ export const NoteKind = {
   Rollback: 5,
   /** Ids of events that it had taken before it began anew. */
   Taken: 6,
+  /** The version of the code that began it anew. */
+  Version: 7,
   /** All its tags, after some were added. */
   Tags: 16,
 } as const;

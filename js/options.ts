@@ -15,7 +15,7 @@ export const runOptionNames = [
   'retry', 'queue', 'priority', 'timeout', 'countFrozen', 'deadline', 'ttl', 'graceMs', 'delay', 'simulateProgress', 'metadata',
   'tags', 'propagateTags', 'maxDuration', 'heartbeat',
 ] as const;
-export const triggerOptionNames = [...runOptionNames, 'id', 'name', 'process'] as const;
+export const triggerOptionNames = [...runOptionNames, 'id', 'name', 'process', 'cache'] as const;
 const retryNames = [
   'maxAttempts', 'maxRetries', 'factor', 'retryBackoffFactor', 'minTimeoutInMs', 'minDelayMs', 'initialDelay',
   'maxTimeoutInMs', 'maxDelayMs', 'randomize', 'jitter', 'backoff', 'maxElapsed', 'retryOn', 'nonRetryable', 'crashRetries',

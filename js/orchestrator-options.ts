@@ -2,6 +2,7 @@
  * Options of an orchestrator as people write them, checked when it is made and when they are changed.
  * Invariant: what gets past here can be acted on; what does not has changed nothing.
  */
+import { checkOrchestratorCache } from './cache/checks.ts';
 import { checkBoolean, checkEach, checkFunction, checkNames, checkNumber, checkRecord, checkText, describe, oneOf, refuse, wholeNumber } from './checks.ts';
 import { checkOf } from './definition/validation.ts';
 import { toMilliseconds } from './duration.ts';
@@ -12,7 +13,7 @@ import type { OrchestratorOptions, QueueOptions, RunOptions, Task } from './type
 export const orchestratorOptionNames: readonly (keyof OrchestratorOptions)[] = [
   'id', 'namespace', 'storage', 'durability', 'tasks', 'queues', 'retry', 'maxRetries', 'retryBackoffFactor', 'timeout', 'countFrozen',
   'simulateProgress', 'onComplete', 'onError', 'onProgress', 'onListenerError', 'hooks', 'processSchema', 'persistenceKey', 'retention', 'recovery',
-  'tabs', 'clock', 'seed', 'wasm', 'worker',
+  'tabs', 'clock', 'seed', 'wasm', 'worker', 'cache',
 ];
 
 /** @throws ConfigurationError naming the option, its value and what it may be */
@@ -51,6 +52,7 @@ const orchestratorChecks: Partial<Record<keyof OrchestratorOptions, (value: any,
   onComplete: checkFunction, onError: checkFunction, onProgress: checkFunction, onListenerError: checkFunction, worker: checkFunction,
   persistenceKey: checkText,
   retention: checkRetention,
+  cache: checkOrchestratorCache,
   recovery: (value) => void checkRecovery(value),
   tabs: checkBoolean,
   clock: (value, where) => {

@@ -7,7 +7,8 @@
  *
  * Invariant: a run is accepted, ended or refused exactly once, each only when that is durable.
  */
-import { Attempts } from './attempts.ts';
+import { Attempts, stopError } from './attempts.ts';
+import { CacheDoor } from './cache/door.ts';
 import { type Clock, SystemClock } from './clock.ts';
 import { ContextServices } from './context/services.ts';
 import { Control } from './control.ts';
@@ -64,6 +65,8 @@ export class Orchestrator implements OrchestratorApi {
   readonly intake: Intake;
   readonly outcomes = new Outcomes(this);
   readonly control = new Control(this);
+  /** Outputs that are kept: explain, invalidate, clear, migrate. */
+  readonly cache = new CacheDoor(this);
   readonly waiting = new Waiting(this);
   readonly wait = this.waiting.tokens;
   readonly definitions: Definitions;
@@ -117,6 +120,7 @@ export class Orchestrator implements OrchestratorApi {
     checkOrchestratorOptions(partial, 'setOptions');
     this.#options = { ...this.#options, ...partial };
     this.intake.forgetPrepared();
+    this.cache.loaded?.optionsChanged();
     this.store.hearProgress(this.#options.onProgress);
     if ('hooks' in partial) this.hooks.useOptions(partial.hooks);
     for (const task of Object.values(partial.tasks ?? [])) this.register(task);
@@ -485,6 +489,7 @@ export class Orchestrator implements OrchestratorApi {
     this.progress.dispose();
     const because = () => new DisposedError('The orchestrator was disposed; the run is found again by the next one.');
     for (const run of this.#index.each()) run.letGo(because);
+    await this.cache.close();
     await this.opening.close();
     this.waiting.close();
     this.eventLog.close();

@@ -3,6 +3,7 @@
  * Invariant: nothing is announced that was not acknowledged.
  */
 import { stopError } from './attempts.ts';
+import { isClosed, valueOf } from './cache/mark.ts';
 import { decode } from './codec.ts';
 import { ExpiredError, OrchestratorError, QuarantinedError } from './errors.ts';
 import type { Orchestrator } from './orchestrator.ts';
@@ -26,6 +27,7 @@ export class Outcomes {
   announce(run: Run): void {
     if (run.announced || run.end === End.None) return;
     run.announced = true;
+    this.#house.cache.loaded?.ended(run);
     this.#house.changed(run);
     run.extra.completion?.resolve();
     if (run.deliver) this.deliver(run);
@@ -39,7 +41,7 @@ export class Outcomes {
   #announceSuccess(run: Run): void {
     const { onComplete } = this.#house.getOptions();
     if (!onComplete && !this.#house.store.has('complete')) return;
-    if (needsLoading(run)) this.#loadThenTell(run);
+    if (this.#needsLoading(run)) this.#loadThenTell(run);
     else this.#tellSuccess(run, onComplete);
   }
 
@@ -63,7 +65,7 @@ export class Outcomes {
     // Whoever asks again gets a promise of their own; this one and its function are not kept with the run.
     run.promised = run.deliver = undefined;
     if (run.end !== End.Completed) return deliver(Promise.reject(this.errorOf(run)));
-    if (needsLoading(run)) return deliver(this.outputOf(run));
+    if (this.#needsLoading(run)) return deliver(this.outputOf(run));
     try {
       deliver(this.#outputNow(run));
     } catch (error) {
@@ -101,18 +103,46 @@ export class Outcomes {
   /** A result with blobs is loaded when it is asked for; everything else stands in memory. */
   #outputNow(run: Run): unknown {
     if (run.outputPayload && run.output === undefined) {
-      if (needsLoading(run)) {
+      if (this.#needsLoading(run)) {
         void this.outputOf(run).then(() => this.#house.changed(run), () => {});
         return undefined;
       }
-      run.output = decode(payloadBytes(run.outputPayload));
+      run.output = decode(payloadBytes(valueOf(run.outputPayload)));
     }
     return run.output;
   }
 
   async outputOf(run: Run): Promise<unknown> {
-    if (run.outputPayload && run.output === undefined) run.output = await this.#house.attempts.read(run.outputPayload);
+    if (run.outputPayload && run.output === undefined) run.output = await this.#load(run, run.outputPayload);
     return run.output;
+  }
+
+  async #load(run: Run, payload: PayloadBytes): Promise<unknown> {
+    if (isClosed(payload, this.#specOf(run))) return (await this.#house.cache.load()).openResult(payload, run);
+    return this.#house.attempts.read(valueOf(payload));
+  }
+
+  /** The output, nobody else's object. */
+  async copyOf(run: Run): Promise<unknown> {
+    const { outputPayload } = run;
+    if (!outputPayload) return this.#house.cache.copyOf(run, run.output);
+    return this.#isReadable(run, outputPayload) ? decode(payloadBytes(valueOf(outputPayload))) : this.#load(run, outputPayload);
+  }
+
+  /** Its result refers to blobs that have not been read, or is not yet its output. */
+  #needsLoading(run: Run): boolean {
+    const { outputPayload } = run;
+    return outputPayload !== undefined && run.output === undefined && !this.#isReadable(run, outputPayload);
+  }
+
+  /** At once. */
+  #isReadable(run: Run, payload: PayloadBytes): boolean {
+    const { bytes, start } = valueOf(payload);
+    return bytes[start] !== withBlobs && !isClosed(payload, this.#specOf(run));
+  }
+
+  #specOf(run: Run) {
+    return (run.definition ?? this.#house.definition(run.taskIdentifier))?.spec;
   }
 
   #lastError(run: Run): Error | null {
@@ -135,14 +165,8 @@ export class Outcomes {
 
 function readError(payload: PayloadBytes): Error {
   try {
-    return deserializeError(decode(payloadBytes(payload)));
+    return deserializeError(decode(payloadBytes(valueOf(payload))));
   } catch (error) {
     return error as Error;
   }
-}
-
-/** Its result refers to blobs that have not been read. */
-function needsLoading(run: Run): boolean {
-  const { outputPayload } = run;
-  return outputPayload !== undefined && run.output === undefined && outputPayload.bytes[outputPayload.start] === withBlobs;
 }

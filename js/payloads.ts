@@ -8,6 +8,7 @@
  *
  * Invariant: bytes handed out are never overwritten; a chunk is left to its runs and a new one begun.
  */
+import type { CacheCallOption } from './cache/checks.ts';
 import { type BlobReference, decode, encode, PayloadWriter } from './codec.ts';
 import type { Process } from './definition/process.ts';
 import { PayloadTooLargeError, SerializationError } from './errors.ts';
@@ -41,6 +42,8 @@ export interface EnvelopeExtras {
   propagateTags?: true;
   /** Options of the tree of runs that it stands in. */
   process?: Process;
+  /** What the call said about caching. */
+  cache?: CacheCallOption;
 }
 
 export class PayloadArea {
@@ -89,6 +92,22 @@ export class PayloadArea {
       writer.setUint32(start + 4, attempt);
       writer.setUint32(start, (writer.write(key, 'key') | (kind << 24)) >>> 0);
       this.#part(value, what);
+      return { bytes: writer.chunk, start, length: writer.position - start };
+    } catch (error) {
+      writer.reset(start);
+      throw error;
+    }
+  }
+
+  /** marks · length of header u8 · header · value */
+  writeMarked(marks: readonly number[], header: unknown, value: unknown, rootName: string): PayloadBytes {
+    const writer = this.#fresh();
+    const start = writer.position;
+    try {
+      writer.skip(marks.length + 1);
+      const head = writer.write(header, 'header');
+      this.#part(value, rootName);
+      writer.chunk.set([...marks, head], start);
       return { bytes: writer.chunk, start, length: writer.position - start };
     } catch (error) {
       writer.reset(start);

@@ -150,8 +150,8 @@ export class RemoteHandle implements RunHandle {
 
   async #settle(): Promise<TaskRunResult> {
     await this.#ended();
-    const { attempt, createdAt, endedAt, taskIdentifier, id, status } = this.state;
-    const common = { id, taskIdentifier, attempts: attempt, durationMs: (endedAt ?? createdAt) - createdAt };
+    const { attempt, createdAt, endedAt, taskIdentifier, id, status, fromCache } = this.state;
+    const common = { id, taskIdentifier, attempts: attempt, durationMs: (endedAt ?? createdAt) - createdAt, fromCache };
     try {
       return { ok: true, ...common, status: 'completed', output: await this.#runs.ask(id, 'result') };
     } catch (error) {
@@ -219,5 +219,5 @@ function readState(told: unknown): TaskState | undefined {
   const metadata = typeof state.metadata === 'object' && state.metadata !== null ? state.metadata : {};
   const error = state.error ? deserializeError(state.error as never) : null;
   const tags = Array.isArray(state.tags) ? state.tags : [];
-  return Object.freeze({ ...state, metadata, tags, error, result: undefined, local: false });
+  return Object.freeze({ ...state, metadata, tags, error, fromCache: state.fromCache === true, result: undefined, local: false });
 }

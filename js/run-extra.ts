@@ -5,6 +5,8 @@
  * and written through `run.ownExtra`. Most of a hundred thousand runs never need a field of these,
  * and what is not there costs no memory and is not copied by the collector.
  */
+import type { CacheCallOption } from './cache/checks.ts';
+import type { Share } from './cache/flight.ts';
 import type { BlobReference } from './codec.ts';
 import type { Locals } from './definition/locals.ts';
 import type { Process } from './definition/process.ts';
@@ -32,6 +34,13 @@ export class RunExtra {
   version: number | string | undefined;
   /** What is kept of its input is a pair: parsed, and as it was given. */
   keepsRaw = false;
+
+  /** What its call says about caching. */
+  cacheOption: CacheCallOption | undefined;
+  /** Of a cached run, while it is being answered. */
+  sharing: Share | undefined;
+  /** Its output, or what it failed with, is not of its own code. */
+  fromCache = false;
 
   blobIds: string[] | undefined;
   /** Stored, and not attached in the core yet. */

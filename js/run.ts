@@ -207,11 +207,12 @@ export class Run<Output = any, Id extends string = string> implements RunHandle<
 
   async #settle(): Promise<TaskRunResult<Output, Id>> {
     await this.ended;
-    const { attempt, createdAt, endedAt, status } = this.state;
+    const { attempt, createdAt, endedAt, status, fromCache } = this.state;
     const common = {
       id: this.id,
       taskIdentifier: this.taskIdentifier,
       attempts: attempt,
+      fromCache,
       durationMs: Math.max(0, (endedAt ?? createdAt) - createdAt),
     };
     if (this.end !== End.Completed) {

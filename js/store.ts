@@ -22,7 +22,9 @@ interface Listening {
   signal?: AbortSignal;
 }
 
-const eventNames: readonly (keyof OrchestratorEvents)[] = ['complete', 'error', 'progress', 'change', 'event', 'storage', 'warning', 'log', 'emit'];
+/** What the cache tells. */
+const cacheEvents = ['cache_hit', 'cache_miss', 'cache_migrated', 'cache_stale', 'output_saved', 'output_retrieved', 'output_cleared', 'output_pruned'] as const;
+const eventNames: readonly (keyof OrchestratorEvents)[] = ['complete', 'error', 'progress', 'change', 'event', 'storage', 'warning', 'log', 'emit', ...cacheEvents];
 const checkEvent = (name: unknown, verb: string): void => oneOf(name, eventNames, `${verb} name`);
 
 function signalOf(options: Listening, verb: string): AbortSignal | undefined {

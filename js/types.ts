@@ -2,6 +2,7 @@
  * The public shapes. A *task* is a definition; one execution of it is a *run*.
  * `TaskState` is what `getTaskState(id)` gives, so its `id` is the run's.
  */
+import type { Cache, CacheCallOptions, CacheEvents, CacheMode, OrchestratorCacheOptions } from './cache/types.ts';
 import type { Clock } from './clock.ts';
 import type { LogEntry } from './context/types.ts';
 import type { TaskHooks } from './definition/hook-types.ts';
@@ -11,9 +12,10 @@ import type { Validator } from './definition/schema.ts';
 import type { TaskContext, TaskSpec } from './definition/types.ts';
 import type { Durability, Storage, StorageEvent } from './storage.ts';
 
+export type * from './cache/types.ts';
 export type * from './context/portable.ts';
 export type * from './context/types.ts';
-export type { TaskContext, TaskHandler, TaskSpec } from './definition/types.ts';
+export type { SelectTaskSpec, TaskContext, TaskHandler, TaskSpec } from './definition/types.ts';
 export type * from './waiting/types.ts';
 
 /** Milliseconds, or `'500ms' '10s' '5m' '1h' '2d' '1w' '1h30m'`, ISO 8601 (`PT5M`), or parts. */
@@ -106,6 +108,8 @@ export interface TaskState<Result = any> {
   readonly durable: boolean;
   /** Of the code that accepted it, where its definition has one. */
   readonly version?: number | string;
+  /** It was answered by the cache, or by the execution of another run of the same key; its own code did not run. */
+  readonly fromCache: boolean;
   /** Owned by this tab (true) or seen from another one. */
   readonly local: boolean;
 }
@@ -207,6 +211,8 @@ export interface TriggerOptions extends RunOptions {
   id?: string;
   /** Shown name; default the definition's id. */
   name?: string;
+  /** Over what the definition says about caching: true, false, a mode, or options. Stored with the run. */
+  cache?: boolean | CacheMode | CacheCallOptions;
 }
 
 export interface ReplayOptions extends TriggerOptions {
@@ -237,8 +243,8 @@ export interface TaskExecutor<T = any, R = any> {
 }
 
 export type TaskRunResult<Output = any, Id extends string = string> =
-  | { ok: true; status: 'completed'; id: string; taskIdentifier: Id; output: Output; attempts: number; durationMs: number }
-  | { ok: false; status: 'failed' | 'cancelled'; id: string; taskIdentifier: Id; error: Error; attempts: number; durationMs: number };
+  | { ok: true; status: 'completed'; id: string; taskIdentifier: Id; output: Output; attempts: number; durationMs: number; fromCache: boolean }
+  | { ok: false; status: 'failed' | 'cancelled'; id: string; taskIdentifier: Id; error: Error; attempts: number; durationMs: number; fromCache: boolean };
 
 /** Never rejects for a run that failed; `unwrap()` gives the output or throws SubtaskUnwrapError. */
 export interface ResultPromise<Output, Id extends string = string> extends Promise<TaskRunResult<Output, Id>> {
@@ -383,7 +389,7 @@ export interface EventsOptions {
   signal?: AbortSignal;
 }
 
-export interface OrchestratorEvents {
+export interface OrchestratorEvents extends CacheEvents {
   complete: [taskId: string, result: any];
   error: [taskId: string, error: Error];
   progress: [taskId: string, progress: number];
@@ -453,6 +459,8 @@ export interface OrchestratorOptions {
   clock?: Clock;
   /** Random seed; for tests. */
   seed?: number;
+  /** Where outputs of cached tasks are kept, and defaults for them. Default: IndexedDB; memory where runs are kept in memory. */
+  cache?: Cache | OrchestratorCacheOptions;
   wasm?: string | URL | BufferSource | WebAssembly.Module;
   /** How the small worker that keeps time and storage is made; for CDNs and strict hosts. */
   worker?: () => Worker;

@@ -2,6 +2,7 @@
  * What people see of a run, built from what the core says: TaskState, and why a run waits, in words.
  * Pure reading; nothing is kept here but the counts of one look.
  */
+import { isFromCache } from './cache/mark.ts';
 import { isSkipped } from './definition/process.ts';
 import type { Engine } from './engine.ts';
 import { HoldOutside, HoldSchemaMismatch, HoldTurn } from './holds.ts';
@@ -144,6 +145,7 @@ export function taskState(engine: Engine | undefined, run: Run, parts: ViewParts
     replayOf,
     ...(run.extra.hidden && { hidden: true }),
     version,
+    fromCache: run.extra.fromCache || (run.end !== End.None && isFromCache(run.outputPayload ?? run.extra.errorPayload)),
     durable: parts.durable,
     local: true,
   };
@@ -162,7 +164,7 @@ export function explain(engine: Engine, run: Run, state: TaskState): string {
     case 'queued':
       return queuedWords(engine, run);
     case 'waiting':
-      return 'Its own code waits; its slot is free for others.';
+      return run.extra.sharing?.words ?? 'Its own code waits; its slot is free for others.';
     case 'suspended':
       return 'Paused. Resume it to go on from its last step.';
     case 'interrupted':

@@ -65,13 +65,14 @@ console.log(Object.keys(holdfast).length);
 
 /** Only compiled: every other entry, and what the oldest library lacks. */
 const strangersTypes = `import * as inline from 'holdfast/inline';
+import * as cache from 'holdfast/cache';
 import * as worker from 'holdfast/worker';
 import * as indexeddb from 'holdfast/storage/indexeddb';
 import * as local from 'holdfast/storage/local';
 import * as memory from 'holdfast/storage/memory';
 import * as mirror from 'holdfast/storage/mirror';
 import * as opfs from 'holdfast/storage/opfs';
-export const entries = [inline, worker, indexeddb, local, memory, mirror, opfs];
+export const entries = [inline, cache, worker, indexeddb, local, memory, mirror, opfs];
 export const close = (orchestrator: inline.Orchestrator): Promise<void> => orchestrator[Symbol.asyncDispose]();
 `;
 

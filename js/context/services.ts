@@ -215,8 +215,7 @@ export class ContextServices implements DurableHost, StepHost, ChildrenHost {
   }
 
   async outputOf(child: Run): Promise<unknown> {
-    if (child.outputPayload) return this.#decode(payloadBytes(child.outputPayload));
-    return clone(child.output, 'result');
+    return this.#house.outcomes.copyOf(child);
   }
 
   detach(parent: Run, child: Run): void {

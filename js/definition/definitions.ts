@@ -56,6 +56,12 @@ export class Definitions {
     for (const id of pageRegistry.ids()) this.#declareQueue(id);
   }
 
+  get contexts() {
+    return this.#house.services;
+  }
+  get cache() {
+    return this.#house.cache;
+  }
   get clock() {
     return this.#house.clock;
   }

@@ -5,8 +5,10 @@
  * Invariants: whatever goes wrong here is the attempt's failure, told as what it throws; the handler is
  * never called for an attempt that has ended or is being stopped.
  */
+import type { CacheDoor } from '../cache/door.ts';
 import type { Clock } from '../clock.ts';
 import { ContinueAsNew } from '../context/again.ts';
+import type { ContextServices } from '../context/services.ts';
 import type { RunContext } from '../context.ts';
 import { ContextClosedError, DriftError, EmptyOutputError, type OrchestratorError, RetryableError } from '../errors.ts';
 import { NoteKind } from '../notes.ts';
@@ -14,6 +16,8 @@ import type { Definition } from '../registry.ts';
 import { type Run, settlement } from '../run.ts';
 import { toError } from '../serialize-error.ts';
 import type { RetryOptions } from '../types.ts';
+import type { TaskHandler } from './types.ts';
+import { beginsAnew } from './version-change.ts';
 import { type Decision, decide } from './catch-error.ts';
 import type { AttemptEvent, CatchErrorEvent } from './hook-types.ts';
 import type { Heartbeats } from './heartbeat.ts';
@@ -25,6 +29,8 @@ import { nothingPrepared, type Prepared } from './spec.ts';
 import { chain, inputRefused, outputRefused } from './validation.ts';
 
 export interface LifecycleHost {
+  readonly contexts: ContextServices;
+  readonly cache: CacheDoor;
   readonly clock: Clock;
   readonly recoveredInputs: RecoveredInputs;
   readonly services: Services;
@@ -41,6 +47,8 @@ interface Attempt {
   readonly definition: Definition;
   readonly prepared: Prepared;
   readonly context: RunContext;
+  /** In place of today's. */
+  readonly code: TaskHandler | undefined;
 }
 
 /** @throws what stops the attempt */
@@ -66,12 +74,13 @@ export class Lifecycle {
     const { handler, prepared = nothingPrepared } = definition;
     // Nobody's hooks hear of our own.
     if (definition.hidden) return handler(stored, context);
-    if (!prepared.around && !this.everywhere && !this.#isToBeChecked(run, prepared)) return handler(parsedInput(run, stored), context);
-    return this.#around({ run, attempt, definition, prepared, context }, stored);
+    if (!prepared.around && !this.everywhere && run.extra.cacheOption === undefined && !this.#isToBeChecked(run, prepared)) return handler(parsedInput(run, stored), context);
+    return this.#around(run, attempt, definition, prepared, context, stored);
   }
 
-  async #around(attempt: Attempt, stored: unknown): Promise<unknown> {
-    const { definition, prepared, context } = attempt;
+  async #around(run: Run, number: number, definition: Definition, prepared: Prepared, context: RunContext, stored: unknown): Promise<unknown> {
+    const code = prepared.versioned ? await (await import('./former-code.ts')).codeFor(this.#host.contexts, run, definition.spec) : undefined;
+    const attempt: Attempt = { run, attempt: number, definition, prepared, context, code };
     const input: any = await this.#input(attempt, stored);
     alive(attempt);
     const event: AttemptEvent = { input, payload: input, ctx: context, signal: context.signal };
@@ -79,17 +88,24 @@ export class Lifecycle {
     return onion(layers, event, () => this.#inside(attempt, event), definition.id);
   }
 
+  /** Answered by the cache, or its code runs; what that returns is validated either way. */
   async #inside(attempt: Attempt, event: AttemptEvent): Promise<unknown> {
     const { run, definition, prepared, context } = attempt;
     alive(attempt);
+    const finish = (output: unknown) => checkOutput(prepared, definition.id, output);
+    if (!prepared.cached && run.extra.cacheOption === undefined) return finish(await this.#code(attempt, event));
+    return this.#host.cache.answer(run, attempt.attempt, definition, context, event.input, { proceed: () => this.#code(attempt, event), finish });
+  }
+
+  async #code(attempt: Attempt, event: AttemptEvent): Promise<unknown> {
+    const { run, definition, prepared, context, code = definition.handler } = attempt;
     const services = prepared.setup && (await this.#host.services.acquire(run, definition));
     try {
       alive(attempt);
       services?.mergeInto(context);
       await this.#begin(attempt, event);
       if (prepared.inWorker) this.#host.heartbeats.keep(run, attempt.attempt);
-      const output = await this.#follow(run, event, () => definition.handler(event.input, context));
-      return await checkOutput(prepared, definition.id, output);
+      return await this.#follow(run, event, () => code(event.input, context));
     } finally {
       services?.release();
     }
@@ -178,7 +194,7 @@ export function givenInput(run: Run, stored: any): unknown {
   return run.extra.keepsRaw && !isContinued(run) ? stored[1] : stored;
 }
 
-function checkOutput({ output, nonEmpty }: Prepared, task: string, value: unknown): unknown {
+export function checkOutput({ output, nonEmpty }: Prepared, task: string, value: unknown): unknown {
   if (!output) return nonEmpty ? refuseEmpty(value) : value;
   return chain(output(value), (checked) => {
     if (checked.issues) throw outputRefused(task, checked);
@@ -194,7 +210,7 @@ function refuseEmpty(value: unknown): unknown {
 
 /** What is thrown says how the run goes on, and is no failure. */
 function goesOn(run: Run, thrown: unknown): boolean {
-  return thrown instanceof ContinueAsNew || (thrown instanceof DriftError && (run.definition?.spec.onDrift ?? 'fail') !== 'fail');
+  return thrown instanceof ContinueAsNew || beginsAnew(thrown) !== undefined || (thrown instanceof DriftError && (run.definition?.spec.onDrift ?? 'fail') !== 'fail');
 }
 
 /** When the error asks to be tried again; undefined: it does not say, or nothing that is a time. */

@@ -5,6 +5,8 @@
  * Invariant: `prepared` is undefined for a task that asks for nothing of this room, so that such a task
  * pays one look at it.
  */
+import { type AnySpec, cacheSpecChecks, checkMigrations } from '../cache/checks.ts';
+import { isCached } from '../cache/door.ts';
 import { ConfigurationError } from '../errors.ts';
 import { checkBoolean, checkEach, checkFunction, checkIdentifier, checkNames, checkText, describe, oneOf } from '../checks.ts';
 import { checkRunOptions, runOptionNames } from '../options.ts';
@@ -18,10 +20,11 @@ import type { OutputOptions, Validator } from './schema.ts';
 import type { PreparedSetup } from './services.ts';
 import { joinTags } from './tags.ts';
 import type { SetupScope, TaskHandler, TaskSpec, ValidationMoment } from './types.ts';
+import { checkVersionChange } from './version-change.ts';
 import { type Check, checkOf, standardOf } from './validation.ts';
 
 export const specNames = [
-  ...runOptionNames, 'id', 'name', 'description', 'intent', 'version', 'run', 'input', 'schema', 'validate', 'output', 'setup', 'teardown', 'unawaited', 'onDrift', 'cancelOn', ...hookNames,
+  ...runOptionNames, 'id', 'name', 'description', 'intent', 'version', 'run', 'input', 'schema', 'validate', 'output', 'setup', 'teardown', 'unawaited', 'onDrift', 'cancelOn', 'cache', 'migrations', 'select', 'selectVersion', 'onVersionChange', 'formerVersions', ...hookNames,
 ] as const;
 
 /** What a definition asks for beyond running its code. */
@@ -34,16 +37,21 @@ export interface Prepared {
   readonly setup: PreparedSetup | undefined;
   readonly hooks: TaskHooks | undefined;
   readonly inWorker: boolean;
+  /** Its outputs are kept, or made of what its code returns. */
+  readonly cached: boolean;
+  /** Runs that another version began are not just replayed. */
+  readonly versioned: boolean;
   /** Something is to be done around every attempt, also when nothing was recovered. */
   readonly around: boolean;
 }
 
 /** A spec with its id in place. */
-export type NamedSpec = TaskSpec & { id: string };
+export type NamedSpec = AnySpec & { id: string };
 
 const preparations = new WeakMap<object, Prepared | 'none'>();
 
 const specChecks = {
+  ...cacheSpecChecks,
   description: checkText,
   intent: checkIntent,
   unawaited: (value: unknown, where: string) => oneOf(value, ['wait', 'detach', 'cancel', 'error'], where),
@@ -51,7 +59,7 @@ const specChecks = {
 };
 
 /** @throws ConfigurationError naming what is wrong */
-export function nameSpec(given: TaskSpec): NamedSpec {
+export function nameSpec(given: AnySpec): NamedSpec {
   checkNames(given, specNames, 'defineTask');
   const { id = given.name, name = id } = given;
   if (id !== name) throw new ConfigurationError(`defineTask id ${describe(id)} and name ${describe(name)} differ; give one of the two.`);
@@ -65,7 +73,10 @@ export function nameSpec(given: TaskSpec): NamedSpec {
   const { version } = given;
   const isVersion = version === undefined || (typeof version === 'number' ? Number.isSafeInteger(version) && version >= 0 : typeof version === 'string' && version !== '' && version.length <= 128);
   if (!isVersion) throw new ConfigurationError(`defineTask "${id}" version must be a whole number from 0 or a text of at most 128 characters, not ${describe(version)}.`);
-  return Object.freeze({ ...given, id: id! });
+  checkMigrations(given, where);
+  const named = Object.freeze({ ...given, id: id! });
+  checkVersionChange(named, where);
+  return named;
 }
 
 /** @throws ConfigurationError for schemas that are none */
@@ -90,7 +101,9 @@ function prepare(spec: NamedSpec): Prepared | undefined {
   const setup = setupOf(spec, where);
   const hooks = pickHooks(spec, where);
   const inWorker = (spec.run as { inWorker?: boolean }).inWorker === true;
-  if (!input && !output && !setup && !hooks && !inWorker) return undefined;
+  const cached = isCached(spec);
+  const versioned = (spec.onVersionChange ?? 'replay') !== 'replay';
+  if (!input && !output && !setup && !hooks && !inWorker && !cached && !versioned) return undefined;
   const atRun = input !== undefined && moment !== 'dispatch';
   return {
     input,
@@ -101,13 +114,15 @@ function prepare(spec: NamedSpec): Prepared | undefined {
     setup,
     hooks,
     inWorker,
-    around: inWorker || atRun || output !== undefined || setup !== undefined || (hooks !== undefined && concernAttempts(hooks)),
+    cached,
+    versioned,
+    around: inWorker || atRun || cached || versioned || output !== undefined || setup !== undefined || (hooks !== undefined && concernAttempts(hooks)),
   };
 }
 
 /** Of a task that asks for nothing, where something is asked of every task. */
 export const nothingPrepared: Prepared = {
-  input: undefined, atDispatch: false, atRun: false, output: undefined, nonEmpty: false, setup: undefined, hooks: undefined, inWorker: false, around: false,
+  input: undefined, atDispatch: false, atRun: false, output: undefined, nonEmpty: false, setup: undefined, hooks: undefined, inWorker: false, cached: false, versioned: false, around: false,
 };
 
 function momentOf(moment: ValidationMoment | undefined, where: string, hasSchema: boolean): ValidationMoment {

@@ -2,6 +2,7 @@
  * What `defineTask` takes. The type parameters of a spec that is annotated by hand are
  * `TaskSpec<Input, Output, Services>`; `defineTask` infers them all.
  */
+import type { CacheMode, CacheOptions, Migrations } from '../cache/types.ts';
 import type { CancelOn } from '../waiting/types.ts';
 import type { CoreContext, OrchestratorApi, OrchestratorOptions, RunOptions } from '../types.ts';
 import type { TaskHooks } from './hook-types.ts';
@@ -54,7 +55,8 @@ export type TaskHandler<Input = any, Output = any, Services = unknown> = (
   ctx: TaskContext<Services>,
 ) => Output | Promise<Output>;
 
-export interface TaskSpec<
+/** What every spec may say but what its code is. */
+export interface SpecBase<
   Input = any,
   Output = any,
   Services = any,
@@ -102,5 +104,50 @@ export interface TaskSpec<
   onDrift?: 'fail' | 'restart' | 'discard-tail' | 'accept-new';
   /** Events that cancel its runs, wherever they stand. */
   cancelOn?: readonly CancelOn<Parsed<In, Input>>[];
+  /**
+   * From the output of one version to that of the next, by the version they start from. Cached outputs
+   * and recorded results of older versions are read through them.
+   */
+  migrations?: Migrations;
+  /**
+   * What becomes of a run that code of another version began (2 and '2.1' are one version): `replay` (default)
+   * goes on with it, and drift is found out; `restart` begins anew, once; `fail`: VersionChangedError;
+   * `finish-old`: the old code ends it, and `migrations` make today's output of what that returns.
+   */
+  onVersionChange?: 'replay' | 'restart' | 'fail' | 'finish-old';
+  /** Where the code of older versions is: `{ 1: () => import('./first.js') }`, a handler or a module whose default it is. */
+  formerVersions?: Readonly<Record<number | string, () => Promise<TaskHandler | { default: TaskHandler }>>>;
+}
+
+export interface TaskSpec<
+  Input = any,
+  Output = any,
+  Services = any,
+  Id extends string = string,
+  In extends Validator | undefined = Validator<any, Input> | undefined,
+  Out extends Validator | OutputOptions | undefined = Validator<any, Output> | OutputOptions<Validator<any, Output> | undefined> | undefined,
+> extends SpecBase<Input, Output, Services, Id, In, Out> {
   run: TaskHandler<Parsed<In, Input>, Given<Out, Output>, NoInfer<Services>>;
+  /** Outputs are kept and given again for the same input. Default: they are not. Behind `run`, TypeScript knows its output. */
+  cache?: boolean | CacheMode | CacheOptions<NoInfer<Parsed<In, Input>>, NoInfer<Given<Out, Output>>>;
+  select?: undefined;
+  selectVersion?: undefined;
+}
+
+/** A task whose `run` returns more than its output: that is what is cached, and `select` makes the output of it. */
+export interface SelectTaskSpec<
+  Input,
+  Raw,
+  Output,
+  Services = any,
+  Id extends string = string,
+  In extends Validator | undefined = Validator<any, Input> | undefined,
+  Out extends Validator | OutputOptions | undefined = Validator<any, Output> | OutputOptions<Validator<any, Output> | undefined> | undefined,
+> extends SpecBase<Input, Output, Services, Id, In, Out> {
+  run: TaskHandler<Parsed<In, Input>, Raw, NoInfer<Services>>;
+  /** Called at every reading with a copy of its own: changing it needs no new run. */
+  select: (raw: NoInfer<Raw>) => Given<Out, Output> | Promise<Given<Out, Output>>;
+  /** Keeps what select made beside what it was made of, until this changes. Default: select is called each time. */
+  selectVersion?: number | string;
+  cache?: boolean | CacheMode | CacheOptions<NoInfer<Parsed<In, Input>>, NoInfer<Raw>>;
 }

@@ -98,6 +98,7 @@ export function TaskDetails({ state, id }: { state: TaskState; id: string }) {
       <Times state={state} />
       <Course state={state} />
       <Entry label="result">{state.status === 'completed' && <TaskResult result={state.result} />}</Entry>
+      <Entry label="fromCache">{isEnded(state) && state.fromCache && format.label('answered')}</Entry>
       <Entry label="metadata">{Object.keys(state.metadata).length > 0 && <Metadata metadata={state.metadata} />}</Entry>
       <Entry label="runId">
         <code className="hf-code">{clip(state.id, 128)}</code>

@@ -87,6 +87,7 @@ export class FakeOrchestrator implements OrchestratorApi {
       recoveries: 0,
       steps: 0,
       metadata: {},
+      fromCache: false,
       durable: true,
       local: true,
       ...patch,

@@ -26,7 +26,7 @@ const written = (language: string) => blocks.filter((block) => block.language ==
 /** What the reader is to bring along. */
 const given: Record<string, string> = {
   file: 'File', countPages: '(file: File) => number', readPage: '(file: File, page: number) => string',
-  save: '(...things: unknown[]) => void', reader: 'TaskExecutor<{ file: File }, string>', orchestrator: 'Orchestrator',
+  save: '(...things: unknown[]) => void', fetchPage: '(input: { url: string; dpi: number }) => Promise<{ text: string }>', url: 'string', reader: 'TaskExecutor<{ file: File }, string>', orchestrator: 'Orchestrator',
 };
 
 function complaints({ code, language }: Block): string[] {

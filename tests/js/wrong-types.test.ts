@@ -89,6 +89,18 @@ addEach('defineTask', {
   // A queue's name is looked up when a run needs it.
   queue: someText,
 }, define);
+const cacheOptions: Record<string, Accepts> = { mode: nothing, ttl: duration, staleWhileRevalidate: duration, salt: text, scope: nothing, coalesce: flag };
+addEach('defineTask', {
+  cache: (value) => flag(value) || options(value), select: callable, selectVersion: (value) => text(value) || typeof value === 'number', migrations: (value) => options(value) || list(value),
+  onVersionChange: nothing,
+}, define);
+addEach('defineTask.cache', {
+  ...cacheOptions, tags: (value) => callable(value) || list(value) || (Array.isArray(value) && value.every(someText)), key: callable, store: nothing,
+}, (cache) => define({ cache }));
+addEach('trigger.cache', { ...cacheOptions, tags: (value) => Array.isArray(value) && value.every(someText) }, (cache) => house.trigger(task, 1, { cache }));
+addEach('createOrchestrator.cache', { ...cacheOptions, store: nothing, maxEntries: fromOne, maxBytes: fromOne }, (cache) => open({ cache }));
+addEach('trigger', { cache: (value) => flag(value) || options(value) }, (given) => house.trigger(task, 1, given));
+addEach('createOrchestrator', { cache: options }, (given) => open(given));
 addEach('defineTask.retry', retryOptions, (retry) => define({ retry }));
 addEach('defineTask.output', { nonEmpty: flag }, (output) => define({ output }));
 addEach('defineTask.queue', queueOptions, (queue) => define({ queue: { name: 'q', ...queue } }));

@@ -204,6 +204,16 @@ describe('details', () => {
     expect(row('a').textContent).toMatch(/Next attemptin (59|60) seconds/);
   });
 
+  it('J10: say of a run that was answered by the cache that its own code did not run', () => {
+    fake.add({ id: 'a', phase: 'completed', status: 'completed', fromCache: true });
+    fake.add({ id: 'b', phase: 'completed', status: 'completed' });
+    renderPanel(fake);
+    details('a');
+    details('b');
+    expect(row('a').textContent).toContain('Answeredby an earlier output; its own code did not run');
+    expect(row('b').textContent).not.toContain('Answered');
+  });
+
   it('tell onTaskClick which run it was', () => {
     fake.add({ id: 'a' });
     const onTaskClick = vi.fn();

@@ -1,0 +1,91 @@
+/**
+ * Where the house and this room meet. The room is loaded when the first cached run starts, or when
+ * somebody asks `orchestrator.cache` something.
+ *
+ * Invariant: who caches nothing loads nothing, and pays one look at an option. A room that can't be
+ * loaded (offline, a release that took the file away) costs answers, never a result.
+ */
+import { clone } from '../codec.ts';
+import type { RunContext } from '../context.ts';
+import type { Definition } from '../registry.ts';
+import type { Run } from '../run.ts';
+import type { Orchestrator } from '../orchestrator.ts';
+import type { AnySpec } from './checks.ts';
+import type { Code } from './flight.ts';
+import type { HouseCache } from './task-cache.ts';
+import type { TaskCache } from './types.ts';
+
+/** Has such a definition anything to do here? Its calls may have, when they say so. */
+export function isCached({ cache, select }: AnySpec): boolean {
+  return select !== undefined || (cache !== undefined && cache !== false && cache !== 'off');
+}
+
+export class CacheDoor implements TaskCache {
+  /** undefined: not needed yet. */
+  loaded: HouseCache | undefined;
+  readonly #house: Orchestrator;
+  #loading: Promise<HouseCache> | undefined;
+
+  constructor(house: Orchestrator) {
+    this.#house = house;
+  }
+
+  /** Rejects where the code of this room can't be had; the next call tries again. */
+  load(): Promise<HouseCache> {
+    this.#loading ??= import('./task-cache.ts').then(
+      ({ HouseCache }) => (this.loaded = new HouseCache(this.#house)),
+      (error) => {
+        this.#loading = undefined;
+        throw error;
+      },
+    );
+    return this.#loading;
+  }
+
+  /** What the attempt's code returns, or would return. */
+  async answer(run: Run, attempt: number, definition: Definition, context: RunContext, input: unknown, code: Code): Promise<unknown> {
+    const room = this.loaded ?? (await this.load().catch((error) => this.#without(definition.spec, run, error)));
+    if (!room) return code.finish(await code.proceed());
+    if (context.signal.aborted) throw context.signal.reason;
+    return room.answer(run, attempt, context, definition, input, code);
+  }
+
+  /** @throws the error where the output can't be made without */
+  #without({ cache, select }: AnySpec, run: Run, error: unknown): undefined {
+    if (select || (typeof cache === 'object' && cache.serialize)) throw error;
+    this.#house.warn(`Run ${run.id} is not cached: the code of the cache can't be loaded (${String(error)}).`);
+    return undefined;
+  }
+
+  /** Nobody else's object. @throws SerializationError */
+  copyOf(run: Run, output: unknown): unknown {
+    return this.loaded ? this.loaded.copyOf(run, output) : clone(output, 'result');
+  }
+
+  async explain(...asked: Parameters<TaskCache['explain']>) {
+    return (await this.load()).explain(...asked);
+  }
+  async invalidate(...asked: Parameters<TaskCache['invalidate']>) {
+    return (await this.load()).invalidate(...asked);
+  }
+  async clear() {
+    return (await this.load()).clear();
+  }
+  async size() {
+    return (await this.load()).size();
+  }
+  async clearOlderThan(...asked: Parameters<TaskCache['clearOlderThan']>) {
+    return (await this.load()).clearOlderThan(...asked);
+  }
+  async keys(...asked: Parameters<TaskCache['keys']>) {
+    return (await this.load()).keys(...asked);
+  }
+  async migrateAll(...asked: Parameters<TaskCache['migrateAll']>) {
+    return (await this.load()).migrateAll(...asked);
+  }
+
+  /** Nothing is written any more afterwards. */
+  async close(): Promise<void> {
+    await (await this.#loading?.catch(() => undefined))?.close();
+  }
+}

@@ -1,0 +1,254 @@
+/**
+ * A cache in IndexedDB: shared by all tabs of the origin, outlives the browser.
+ *
+ * Invariants: every change of an entry, its row and the totals is one transaction, so limits hold
+ * across tabs; a reading writes nothing (when an entry was used is written down with the next change);
+ * a full disk drops the half that was not used for longest and tries once more.
+ */
+import type { IDBPTransaction } from 'idb';
+import { SystemClock } from '../clock.ts';
+import { PayloadLostError, StorageFullError } from '../errors.ts';
+import { checkNames } from '../checks.ts';
+import { storageName } from '../storage-name.ts';
+import { nameOf } from '../storage/failures.ts';
+import { CacheConnection, type CacheSchema, type EntryRow, type StoredEntry, type Totals } from './database.ts';
+import { meets } from './key.ts';
+import { type CacheLimits, checkLimits } from './memory.ts';
+import { pack, sizeOf, unpack } from './packing.ts';
+import type { Cache, CacheEntry, CacheFilter, CacheSetOptions, CacheWrite } from './types.ts';
+
+export interface IndexedDBCacheOptions extends CacheLimits {
+  /** Separates applications and users on one origin. Default `default`. */
+  name?: string;
+}
+
+type Writing = IDBPTransaction<CacheSchema, ('entries' | 'rows' | 'totals')[], 'readwrite'>;
+
+const noTotals: Totals = { entries: 0, bytes: 0 };
+
+/** Default limits: 10,000 entries, 256 MiB. @throws ConfigurationError */
+export function indexedDBCache(options: IndexedDBCacheOptions = {}): Cache {
+  return new IndexedDBCache(options);
+}
+
+class IndexedDBCache implements Cache {
+  readonly copies = true;
+  readonly #connection: CacheConnection;
+  readonly #maxEntries: number;
+  readonly #maxBytes: number;
+  readonly #used = new Map<string, number>();
+  #clock: { now(): number } = new SystemClock();
+
+  constructor(options: IndexedDBCacheOptions) {
+    checkNames(options, ['name', 'maxEntries', 'maxBytes'], 'indexedDBCache');
+    checkLimits(options, 'indexedDBCache');
+    this.#connection = new CacheConnection(storageName(options.name ?? 'default'));
+    this.#maxEntries = options.maxEntries ?? 10_000;
+    this.#maxBytes = options.maxBytes ?? 256 * 1024 * 1024;
+  }
+
+  useClock(clock: { now(): number }): void {
+    this.#clock = clock;
+  }
+
+  async get(key: string): Promise<CacheEntry | undefined> {
+    const entry = await this.peek(key);
+    if (entry) this.#used.set(key, this.#clock.now());
+    return entry;
+  }
+
+  async peek(key: string): Promise<CacheEntry | undefined> {
+    const nowMs = this.#clock.now();
+    const [stored, row] = await this.#connection.run('reading the cache', async (db) => {
+      const reading = db.transaction(['entries', 'rows']);
+      return Promise.all([reading.objectStore('entries').get(key), reading.objectStore('rows').get(key)]);
+    });
+    if (!stored || !row || row.endsAt <= nowMs) return undefined;
+    return unpack({ bytes: stored.bytes, blobs: await Promise.all(stored.blobs.map(readable)) });
+  }
+
+  async set(key: string, entry: CacheEntry, { ttl, tags = entry.tags, size }: CacheSetOptions = {}): Promise<CacheWrite> {
+    const packed = pack(entry);
+    const nowMs = this.#clock.now();
+    const row: EntryRow = {
+      task: entry.meta.taskId,
+      tags: [...(tags ?? [])],
+      createdAt: entry.createdAt,
+      usedAt: nowMs,
+      endsAt: ttl === undefined ? Number.POSITIVE_INFINITY : nowMs + ttl,
+      bytes: size ?? sizeOf(packed),
+    };
+    if (row.bytes > this.#maxBytes) {
+      await this.delete(key);
+      return { pruned: [key] };
+    }
+    return { pruned: await this.#put(key, row, { bytes: packed.bytes, blobs: packed.blobs }) };
+  }
+
+  /** @throws StorageError */
+  async #put(key: string, row: EntryRow, stored: StoredEntry): Promise<string[]> {
+    try {
+      return await this.#write('writing the cache', (writing) => this.#replace(writing, key, row, stored));
+    } catch (error) {
+      if (error instanceof StorageFullError) return this.#putWithRoom(key, row, stored);
+      // Some browsers keep no Blobs in some of their modes.
+      if (nameOf((error as Error).cause) !== 'DataCloneError' || !stored.blobs.some((blob) => blob instanceof Blob)) throw error;
+      const blobs = await Promise.all(stored.blobs.map((blob) => (blob instanceof Blob ? keptAsBytes(blob) : blob)));
+      return this.#put(key, row, { bytes: stored.bytes, blobs });
+    }
+  }
+
+  async #putWithRoom(key: string, row: EntryRow, stored: StoredEntry): Promise<string[]> {
+    const dropped = await this.#write('making room', async (writing) => {
+      const totals = await totalsOf(writing);
+      return dropLeastUsed(writing, totals, { maxEntries: Math.floor(totals.entries / 2), maxBytes: Math.floor(totals.bytes / 2) });
+    });
+    return [...dropped, ...(await this.#write('writing the cache', (writing) => this.#replace(writing, key, row, stored)))];
+  }
+
+  async #replace(writing: Writing, key: string, row: EntryRow, stored: StoredEntry): Promise<string[]> {
+    const totals = await totalsOf(writing);
+    await drop(writing, totals, [key]);
+    await Promise.all([writing.objectStore('entries').put(stored, key), writing.objectStore('rows').put(row, key)]);
+    totals.entries++;
+    totals.bytes += row.bytes;
+    if (totals.entries > this.#maxEntries || totals.bytes > this.#maxBytes)
+      await drop(writing, totals, await writing.objectStore('rows').index('endsAt').getAllKeys(IDBKeyRange.upperBound(row.usedAt)));
+    const pruned = await dropLeastUsed(writing, totals, { maxEntries: this.#maxEntries, maxBytes: this.#maxBytes });
+    await writing.objectStore('totals').put(totals, 'all');
+    return pruned;
+  }
+
+  delete(key: string): Promise<boolean> {
+    return this.#write('deleting from the cache', async (writing) => (await dropAll(writing, [key])) === 1);
+  }
+
+  clear(filter: CacheFilter = {}): Promise<number> {
+    return this.#write('clearing the cache', async (writing) => {
+      const rows = writing.objectStore('rows');
+      const from = filter.task === undefined ? rows : rows.index('task');
+      const range = filter.task ?? (filter.prefix === undefined ? undefined : IDBKeyRange.bound(filter.prefix, `${filter.prefix}\uffff`));
+      const [keys, values] = await Promise.all([from.getAllKeys(range), from.getAll(range)]);
+      return dropAll(writing, keys.filter((key, index) => meets(filter, key, values[index]!.task, values[index]!.tags)));
+    });
+  }
+
+  async size(): Promise<number> {
+    const nowMs = this.#clock.now();
+    return this.#connection.run('counting the cache', (db) => db.countFromIndex('rows', 'endsAt', IDBKeyRange.lowerBound(nowMs, true)));
+  }
+
+  clearOlderThan(ms: number): Promise<number> {
+    const before = IDBKeyRange.upperBound(this.#clock.now() - ms, true);
+    return this.#write('clearing the cache', async (writing) =>
+      dropAll(writing, await writing.objectStore('rows').index('createdAt').getAllKeys(before)),
+    );
+  }
+
+  async keys(filter: CacheFilter = {}): Promise<string[]> {
+    const nowMs = this.#clock.now();
+    return this.#connection.run('listing the cache', async (db) => {
+      const rows = db.transaction('rows').store;
+      const [keys, values] = await Promise.all([rows.index('createdAt').getAllKeys(), rows.index('createdAt').getAll()]);
+      const isMeant = (key: string, { task, tags, endsAt }: EntryRow) => endsAt > nowMs && meets(filter, key, task, tags);
+      return keys.filter((key, index) => isMeant(key, values[index]!)).reverse();
+    });
+  }
+
+  async close(): Promise<void> {
+    if (this.#used.size > 0) await this.#write('closing the cache', async () => undefined).catch(() => undefined);
+    this.#connection.close();
+  }
+
+  /** One transaction, and in it the times of use that have gathered. */
+  async #write<T>(doing: string, work: (writing: Writing) => Promise<T>): Promise<T> {
+    const used = [...this.#used];
+    this.#used.clear();
+    return this.#connection.run(doing, async (db) => {
+      const writing = db.transaction(['entries', 'rows', 'totals'], 'readwrite', { durability: 'relaxed' });
+      const finished = writing.done.catch((error: unknown) => error as Error);
+      try {
+        for (const [key, usedAt] of used) await touch(writing, key, usedAt);
+        const result = await work(writing);
+        const failure = await finished;
+        if (failure) throw failure;
+        return result;
+      } catch (error) {
+        abort(writing);
+        const failure = await finished;
+        // What ended the transaction says more than the request that saw its end.
+        throw nameOf(error) === 'AbortError' ? (failure ?? error) : error;
+      }
+    });
+  }
+}
+
+function abort(writing: Writing): void {
+  try {
+    writing.abort();
+  } catch {
+    // It has ended by itself.
+  }
+}
+
+async function touch(writing: Writing, key: string, usedAt: number): Promise<void> {
+  const rows = writing.objectStore('rows');
+  const row = await rows.get(key);
+  if (row && row.usedAt < usedAt) await rows.put({ ...row, usedAt }, key);
+}
+
+async function totalsOf(writing: Writing): Promise<Totals> {
+  return { ...((await writing.objectStore('totals').get('all')) ?? noTotals) };
+}
+
+/** Drops entries and counts them off; gives how many there were. */
+async function drop(writing: Writing, totals: Totals, keys: readonly string[]): Promise<number> {
+  const rows = writing.objectStore('rows');
+  let count = 0;
+  for (const key of keys) {
+    const row = await rows.get(key);
+    if (!row) continue;
+    await Promise.all([rows.delete(key), writing.objectStore('entries').delete(key)]);
+    totals.entries--;
+    totals.bytes -= row.bytes;
+    count++;
+  }
+  return count;
+}
+
+async function dropAll(writing: Writing, keys: readonly string[]): Promise<number> {
+  const totals = await totalsOf(writing);
+  const count = await drop(writing, totals, keys);
+  if (count > 0) await writing.objectStore('totals').put(totals, 'all');
+  return count;
+}
+
+/** What was not used for longest goes, until the limits hold. */
+async function dropLeastUsed(writing: Writing, totals: Totals, limits: { maxEntries: number; maxBytes: number }): Promise<string[]> {
+  const isOver = () => totals.entries > limits.maxEntries || totals.bytes > limits.maxBytes;
+  const dropped: string[] = [];
+  if (!isOver()) return dropped;
+  let cursor = await writing.objectStore('rows').index('usedAt').openKeyCursor();
+  while (cursor && isOver()) {
+    dropped.push(cursor.primaryKey);
+    await drop(writing, totals, [cursor.primaryKey]);
+    cursor = await cursor.continue();
+  }
+  await writing.objectStore('totals').put(totals, 'all');
+  return dropped;
+}
+
+/** A browser keeps a Blob's bytes in a file of its own, which may be gone. @throws PayloadLostError */
+async function readable(stored: Blob | ArrayBuffer): Promise<Blob> {
+  if (!(stored instanceof Blob)) return new Blob([stored]);
+  try {
+    await stored.slice(Math.max(0, stored.size - 1)).arrayBuffer();
+    return stored;
+  } catch (cause) {
+    throw new PayloadLostError('The bytes of a cached file are gone.', { cause });
+  }
+}
+
+function keptAsBytes(blob: Blob): Promise<ArrayBuffer> {
+  return blob.arrayBuffer();
+}
