@@ -124,11 +124,11 @@ export class Attempts implements ContextHost {
     if (run.extra.stoppedAttempt === attempt) return this.#settle(run, attempt, P.OutcomeInterrupted, 0);
     const context = new RunContext(this, run, attempt);
     run.context = context;
-    const { lifecycle } = this.#host.definitions;
+    const { definitions: { lifecycle }, cache } = this.#host;
     let returned: unknown;
     try {
       returned =
-        definition.prepared === undefined && !run.extra.keepsRaw && run.extra.cacheOption === undefined && !lifecycle.everywhere
+        definition.prepared === undefined && !run.extra.keepsRaw && run.extra.cacheOption === undefined && (cache.given === undefined || definition.spec.intent === undefined) && !lifecycle.everywhere
           ? definition.handler(input, context)
           : lifecycle.run(run, attempt, definition, input, context);
       // Looking for `then` may be code of people too.

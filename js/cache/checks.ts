@@ -63,13 +63,17 @@ const ofCall = { ...everywhere, tags: checkTags };
 const ofTask: Record<string, Check> = {
   ...everywhere,
   tags: (tags, where) => typeof tags !== 'function' && checkTags(tags, where),
-  key: checkFunction, negative: checkNegative, serialize: checkFunction, deserialize: checkFunction, store: checkStore,
+  key: checkFunction, options: checkTags, negative: checkNegative, serialize: checkFunction, deserialize: checkFunction, store: checkStore,
 };
-const ofHouse = { ...everywhere, store: checkStore, maxEntries: checkLimit, maxBytes: checkLimit };
+const ofHouse = { ...everywhere, store: checkStore, options: checkTags, maxEntries: checkLimit, maxBytes: checkLimit };
 
 function checkAll(options: object, checks: Record<string, Check>, where: string): void {
   checkNames(options, Object.keys(checks), where);
   checkEach(options, checks, where);
+}
+
+export function isCacheMode(value: unknown): value is CacheMode {
+  return modes.includes(value as string);
 }
 
 /** `true`, a mode and an object as one. */
@@ -91,6 +95,11 @@ export const checkCallOption: Check = (option, where) => {
       throw new ConfigurationError(`${where} ${name} belongs into the definition of the task: a call's options are stored with its run.`);
   checkAll(options, ofCall, where);
 };
+
+/** Is this task cached where nobody says so? */
+export function isOnByIntent({ cache, intent }: AnySpec, orchestrator: unknown): boolean {
+  return cache === undefined && orchestrator !== undefined && (intent === 'fetch' || intent === 'transform');
+}
 
 /** As it was stored with a run; undefined if nobody honest wrote it. */
 export function storedCallOption(option: unknown): CacheCallOption | undefined {

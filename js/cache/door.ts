@@ -13,6 +13,7 @@ import type { Orchestrator } from '../orchestrator.ts';
 import type { AnySpec } from './checks.ts';
 import type { Code } from './flight.ts';
 import type { HouseCache } from './task-cache.ts';
+import type { OrchestratorOptions } from '../types.ts';
 import type { TaskCache } from './types.ts';
 
 /** Has such a definition anything to do here? Its calls may have, when they say so. */
@@ -28,6 +29,11 @@ export class CacheDoor implements TaskCache {
 
   constructor(house: Orchestrator) {
     this.#house = house;
+  }
+
+  /** What `createOrchestrator` was told: with a cache, what is fetched or transformed is kept. */
+  get given(): OrchestratorOptions['cache'] {
+    return this.#house.getOptions().cache;
   }
 
   /** Rejects where the code of this room can't be had; the next call tries again. */

@@ -30,7 +30,7 @@ type Base = Pick<CacheExplanation, 'mode' | 'version' | 'key'>;
 export async function explain(question: ExplainQuestion): Promise<CacheExplanation> {
   const { plan, input, context, rootId } = question;
   if (plan.mode === 'off')
-    return { outcome: 'off', mode: 'off', version: plan.version, message: `"${context.task.id}" is not cached. Give its definition or the call a cache mode.` };
+    return { outcome: 'off', mode: 'off', version: plan.version, message: `"${context.task.id}" is not cached. Give its definition, the call or the process a cache mode.` };
   const base: Base = { mode: plan.mode, version: plan.version };
   let key: CacheKey | undefined;
   try {

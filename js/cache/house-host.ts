@@ -46,6 +46,7 @@ export class HouseHost implements CacheHost {
       task: { id: run.taskIdentifier },
       run: { id: run.id, name: run.extra.name ?? run.taskIdentifier },
       metadata: run.extra.metadata ?? {},
+      options: run.extra.process?.options ?? {},
     };
   }
 
@@ -100,7 +101,9 @@ export class HouseHost implements CacheHost {
     };
     const name = `${run.extra.name ?? run.taskIdentifier} (refresh)`;
     const input = await this.#house.attempts.givenInputOf(run);
-    const refresh = this.#house.intake.trigger(definition, input, { name, cache });
+    // Its time is its own; what else its process says counts for it too.
+    const { deadline: _deadline, ...process } = run.extra.process?.options ?? {};
+    const refresh = this.#house.intake.trigger(definition, input, { name, cache, ...(run.extra.process && { process }) });
     await refresh.ended;
   }
 }

@@ -3,7 +3,7 @@
  *
  *   key := [@ root run /] task / name
  *   name := text of `cache.key`, as it is, [#hash] | hash
- *   hash := SHA-256 of the canonical text of what the run was asked, and of the salt
+ *   hash := SHA-256 of the canonical text of what the run was asked, process options and salt
  *
  * Task and root run are written as in a URL, so no id can look like another's key.
  *
@@ -38,16 +38,33 @@ export async function makeKey({ plan, input, context, rootId }: KeyQuestion): Pr
   const own = plan.options.key ? await plan.options.key(input, context) : undefined;
   if (plan.options.key && own === undefined) return undefined;
   const asked = plan.options.key ? { key: own } : { input };
-  const { salt } = plan;
+  const extra = extraOf(plan, context);
   const isText = typeof own === 'string' && own.length <= longestName;
-  const hashed = isText ? (salt === undefined ? '' : await canonical([form, { salt }])) : await canonical([form, asked, salt === undefined ? undefined : { salt }]);
+  const hashed = isText ? (extra ? await canonical([form, extra]) : '') : await canonical([form, asked, extra]);
   const hash = hashed === '' ? '' : digestText(hashed);
   // A text that has a # of its own must not look like another one with its hash.
   const name = !isText ? hash : hash !== '' || own.includes('#') ? `${own}#${hash}` : own;
   return {
     key: keyBegin(plan.spec.id, plan.scope === 'run' ? rootId : undefined) + name,
-    inputs: () => ({ ...fieldsOf(Object.values(asked)[0], Object.keys(asked)[0]!), ...(salt !== undefined && { salt: JSON.stringify(salt) }) }),
+    inputs: () => ({ ...fieldsOf(Object.values(asked)[0], Object.keys(asked)[0]!), ...(extra && fieldsOfExtra(extra)) }),
   };
+}
+
+interface Extra {
+  options?: Record<string, unknown>;
+  salt?: string;
+}
+
+/** Declared options of the process and the salt; undefined where there are neither. */
+function extraOf({ optionNames, salt }: CachePlan, { options }: CacheKeyContext): Extra | undefined {
+  const values = options as Readonly<Record<string, unknown>>;
+  const declared = optionNames.filter((name) => values[name] !== undefined).map((name) => [name, values[name]]);
+  if (declared.length === 0 && salt === undefined) return undefined;
+  return { ...(declared.length > 0 && { options: Object.fromEntries(declared) }), ...(salt !== undefined && { salt }) };
+}
+
+function fieldsOfExtra({ options, salt }: Extra): Record<string, string> {
+  return { ...(options && fieldsOf(options, 'options')), ...(salt !== undefined && { salt: JSON.stringify(salt) }) };
 }
 
 /** What the keys of a task begin with. */

@@ -15,7 +15,7 @@ import type { Definition } from '../registry.ts';
 import { End, type PayloadBytes, type Run } from '../run.ts';
 import type { Duration, ProgressReport } from '../types.ts';
 import { Answers } from './answers.ts';
-import { type AnySpec, checkCallOption } from './checks.ts';
+import { type AnySpec, checkCallOption, isCacheMode } from './checks.ts';
 import { explain } from './explain.ts';
 import type { Code } from './flight.ts';
 import { limited } from './host.ts';
@@ -55,7 +55,7 @@ export class HouseCache implements TaskCache, Keeper {
 
   /** What the attempt's code returns, or would return. */
   answer(run: Run, attempt: number, context: RunContext, { spec }: Definition, input: unknown, code: Code): Promise<unknown> {
-    const plan = this.#planOf(spec, run.extra.cacheOption);
+    const plan = this.#planOf(spec, run.extra.cacheOption, run.extra.process?.options.cacheMode);
     if (plan.scope === 'run' && plan.keyed) this.#notePrivate(this.#host.rootIdOf(run), plan);
     return this.#answers.answer(run, attempt, context, plan, input, code);
   }
@@ -65,11 +65,12 @@ export class HouseCache implements TaskCache, Keeper {
     this.#plans = new WeakMap();
   }
 
-  #planOf(spec: Definition['spec'], call: CacheExplainOptions['cache']): CachePlan {
-    const known = call === undefined ? this.#plans.get(spec) : undefined;
+  #planOf(spec: Definition['spec'], call: CacheExplainOptions['cache'], said?: unknown): CachePlan {
+    const cacheMode = isCacheMode(said) ? said : undefined;
+    const known = call === undefined && cacheMode === undefined ? this.#plans.get(spec) : undefined;
     if (known) return known;
-    const plan = resolvePlan({ call, spec, orchestrator: this.#house.getOptions().cache });
-    if (call === undefined) this.#plans.set(spec, plan);
+    const plan = resolvePlan({ call, spec, cacheMode, orchestrator: this.#house.getOptions().cache });
+    if (call === undefined && cacheMode === undefined) this.#plans.set(spec, plan);
     return plan;
   }
 
@@ -154,17 +155,18 @@ export class HouseCache implements TaskCache, Keeper {
   // What people ask
 
   async explain(task: TaskName, input: unknown, options: CacheExplainOptions = {}): Promise<CacheExplanation> {
-    checkNames(options, ['cache', 'metadata', 'rootId'], 'explain');
+    checkNames(options, ['cache', 'process', 'metadata', 'rootId'], 'explain');
     checkEach(options, { cache: checkCallOption, metadata: checkRecord, rootId: checkText }, 'explain');
     const definition = this.#definitionOf(task);
     await this.#house.ready;
-    const plan = this.#planOf(definition.spec, options.cache);
+    const { process = {} } = options;
+    const plan = this.#planOf(definition.spec, options.cache, process.cacheMode);
     return explain({
       plan,
       clock: this.#house.clock,
       store: () => this.#stores.of(plan),
       input,
-      context: { task: { id: definition.id }, metadata: options.metadata ?? definition.spec.metadata ?? {} },
+      context: { task: { id: definition.id }, metadata: options.metadata ?? definition.spec.metadata ?? {}, options: process },
       rootId: options.rootId ?? '',
       finish: this.#finishOf(definition),
     });

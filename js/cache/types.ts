@@ -2,6 +2,7 @@
  * The shapes of the cache: what a store keeps, what people may say about caching, what is told.
  * All times are milliseconds since the epoch, all durations `Duration`s.
  */
+import type { ProcessOptions } from '../definition/process-types.ts';
 import type { Duration } from '../types.ts';
 
 /**
@@ -104,13 +105,15 @@ export interface CacheKeyContext {
   /** Absent when `explain` asks. */
   readonly run?: { readonly id: string; readonly name: string };
   readonly metadata: Readonly<Record<string, any>>;
+  /** Options of the process. */
+  readonly options: Readonly<ProcessOptions>;
 }
 
 /** What a call may say: data, stored with the run. */
 export interface CacheCallOptions {
   /** Default `read-write`. */
   mode?: CacheMode;
-  /** Younger entries count. Default: for ever. */
+  /** Younger entries count. Default: for ever; `5m` where the task's intent is `fetch`. */
   ttl?: Duration;
   /** For this long after `ttl` the old output is given, and computed anew behind it. Default 0. */
   staleWhileRevalidate?: Duration;
@@ -120,7 +123,7 @@ export interface CacheCallOptions {
   salt?: string;
   /** Default `shared`. */
   scope?: CacheScope;
-  /** Runs of one key at once share one execution. Default true where the cache is on. */
+  /** Runs of one key at once share one execution. Default true where the cache is on, but for `effect`. */
   coalesce?: boolean;
 }
 
@@ -139,6 +142,8 @@ export interface CacheOptions<Input = any, Output = any> extends Omit<CacheCallO
    * (`invalidate({ task, prefix })` finds it), any other value is hashed. undefined: not cached.
    */
   key?: (input: Input, ctx: CacheKeyContext) => unknown;
+  /** Options of the process that belong to the key. */
+  options?: readonly string[];
   /** Final failures are kept too. Default: only successes. */
   negative?: NegativeCaching;
   /** What is stored in place of the output (of what `run` returned, where the task has `select`). */
@@ -152,6 +157,7 @@ export interface CacheOptions<Input = any, Output = any> extends Omit<CacheCallO
 export interface OrchestratorCacheOptions extends Omit<CacheCallOptions, 'tags'> {
   /** Default: IndexedDB, beside the storage; memory where the storage is memory. */
   store?: Cache;
+  options?: readonly string[];
   /** Of the default store: 10,000 entries. */
   maxEntries?: number;
   /** Of the default store: 256 MiB. */
@@ -263,6 +269,8 @@ export interface TaskCache {
 
 export interface CacheExplainOptions {
   cache?: boolean | CacheMode | CacheCallOptions;
+  /** Options of the process, as a call would give them. */
+  process?: ProcessOptions;
   metadata?: Record<string, any>;
   /** Root run, for `scope: 'run'`. */
   rootId?: string;

@@ -5,6 +5,7 @@
  * Invariants: whatever goes wrong here is the attempt's failure, told as what it throws; the handler is
  * never called for an attempt that has ended or is being stopped.
  */
+import { isOnByIntent } from '../cache/checks.ts';
 import type { CacheDoor } from '../cache/door.ts';
 import type { Clock } from '../clock.ts';
 import { ContinueAsNew } from '../context/again.ts';
@@ -23,6 +24,7 @@ import type { AttemptEvent, CatchErrorEvent } from './hook-types.ts';
 import type { Heartbeats } from './heartbeat.ts';
 import type { Hooks } from './hooks.ts';
 import { onion } from './onion.ts';
+import { isSkipped } from './process.ts';
 import { isRecovered, type RecoveredInputs } from './recovered-inputs.ts';
 import type { Services } from './services.ts';
 import { nothingPrepared, type Prepared } from './spec.ts';
@@ -74,7 +76,7 @@ export class Lifecycle {
     const { handler, prepared = nothingPrepared } = definition;
     // Nobody's hooks hear of our own.
     if (definition.hidden) return handler(stored, context);
-    if (!prepared.around && !this.everywhere && run.extra.cacheOption === undefined && !this.#isToBeChecked(run, prepared)) return handler(parsedInput(run, stored), context);
+    if (!prepared.around && !this.everywhere && run.extra.cacheOption === undefined && !isOnByIntent(definition.spec, this.#host.cache.given) && !this.#isToBeChecked(run, prepared)) return handler(parsedInput(run, stored), context);
     return this.#around(run, attempt, definition, prepared, context, stored);
   }
 
@@ -93,8 +95,14 @@ export class Lifecycle {
     const { run, definition, prepared, context } = attempt;
     alive(attempt);
     const finish = (output: unknown) => checkOutput(prepared, definition.id, output);
-    if (!prepared.cached && run.extra.cacheOption === undefined) return finish(await this.#code(attempt, event));
+    if (!this.#isCached(run, definition)) return finish(await this.#code(attempt, event));
     return this.#host.cache.answer(run, attempt.attempt, definition, context, event.input, { proceed: () => this.#code(attempt, event), finish });
+  }
+
+  /** What stands in for code that is left out is not its output. */
+  #isCached({ extra }: Run, { id, spec, prepared }: Definition): boolean {
+    if (extra.process && isSkipped(extra.process, id)) return false;
+    return prepared?.cached === true || extra.cacheOption !== undefined || isOnByIntent(spec, this.#host.cache.given);
   }
 
   async #code(attempt: Attempt, event: AttemptEvent): Promise<unknown> {

@@ -1,4 +1,5 @@
 /** Options of a process. Types only. */
+import type { CacheMode } from '../cache/types.ts';
 import type { Duration, RetryOptions } from '../types.ts';
 
 /**
@@ -23,7 +24,7 @@ export interface ProcessOptions {
   /** Of every run of it, beside its own. */
   tags?: string | readonly string[];
   /** How caches are used, for those who keep one. */
-  cacheMode?: string;
+  cacheMode?: CacheMode;
   /** For the code: nothing outside is to be changed. */
   dryRun?: boolean;
   /** For the code: a BCP 47 language tag. */

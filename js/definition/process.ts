@@ -5,6 +5,7 @@
  * Invariant: what is stored was checked and taken by value; a child has its parent's, but for what its
  * own call changes; what is read back is believed no more than the rest of a journal.
  */
+import { checkCacheMode } from '../cache/checks.ts';
 import { checkBoolean, checkNames, checkRecord, describe, wholeNumber } from '../checks.ts';
 import { clone } from '../codec.ts';
 import { toMilliseconds } from '../duration.ts';
@@ -41,7 +42,7 @@ const texts: Rule = (value, where) => {
   for (const item of value) text(item, where);
 };
 const rules: Record<(typeof ownNames)[number], Rule> = {
-  cacheMode: text, locale: text, dryRun: checkBoolean, onlyTasks: texts, skipTasks: texts, tags: checkTags,
+  cacheMode: checkCacheMode, locale: text, dryRun: checkBoolean, onlyTasks: texts, skipTasks: texts, tags: checkTags,
   retry: (value) => resolvePolicy(canonicalRetry(value as object)),
   priority: (value, where) => wholeNumber(value, where, -(2 ** 31)),
   concurrency: (value, where) => wholeNumber(value, where, 1),

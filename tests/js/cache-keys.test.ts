@@ -172,8 +172,8 @@ describe('files', () => {
 
 describe('keys', () => {
   const keyOf = async (options: object, input: unknown = 1, { call = true as any, rootId = 'r' } = {}) => {
-    const plan = resolvePlan({ call, spec: { id: 'a/b', run: () => 1, cache: options } as any, orchestrator: undefined })!;
-    return (await makeKey({ plan, input, rootId, context: { task: { id: 'a/b' }, metadata: {} } }))?.key;
+    const plan = resolvePlan({ call, spec: { id: 'a/b', run: () => 1, cache: options } as any, cacheMode: undefined, orchestrator: undefined })!;
+    return (await makeKey({ plan, input, rootId, context: { task: { id: 'a/b' }, metadata: {}, options: {} } }))?.key;
   };
 
   it('J2: belong to one task, whatever its id looks like', async () => {
