@@ -1,7 +1,7 @@
 /**
  * Takes over what dead sessions left in their slots, one slot after the other:
  *
- *   blobs copied → import (held) → acknowledged → other slot emptied → released
+ *   blobs copied → import (held) → files looked for → acknowledged → other slot emptied → released
  *
  * Invariants: a crash between any two of these leaves every run in at least one log. A run of which
  * another log may have a copy is held, so only one copy ever goes on; `resolve` finds out which. An
@@ -29,11 +29,13 @@ export interface AdoptionHost {
   readonly tabs: Tabs | undefined;
   /** Makes runs out of payloads that were found under the core's numbers. */
   place(engine: Engine, log: Uint8Array, located: readonly LocatedPayload[]): Run[];
+  /** Those that miss files wait for them; those that have them again do not. */
+  holdGhosts(runs: readonly Run[]): Promise<void>;
 }
 
 /** What of a run stands in a log: two copies exchange it and stay, for people, who they are. */
 const stored = ['task', 'envelope', 'output', 'outputPayload', 'end', 'announced'] as const;
-const storedExtra = ['blobIds', 'history', 'stepPayloads', 'error', 'errorPayload', 'notes', 'eventSteps'] as const;
+const storedExtra = ['blobs', 'history', 'stepPayloads', 'error', 'errorPayload', 'notes', 'eventSteps'] as const;
 
 function exchange<Part extends object>(one: Part, other: Part, fields: readonly (keyof Part)[]): void {
   for (const field of fields) [one[field], other[field]] = [other[field], one[field]];
@@ -147,24 +149,43 @@ export class Adoption {
   }
 
   async #move(dead: StorageSlot, log: Uint8Array<ArrayBuffer>): Promise<void> {
-    const { journal, pump } = this.#house;
     const { blobIds, unconfirmed } = await this.#describe(log);
+    const { blobs } = this.#house;
+    await blobs.holdOnTo(blobIds);
+    try {
+      await this.#moveHolding(blobIds, unconfirmed, dead, log);
+    } finally {
+      blobs.letGoOf(blobIds);
+    }
+    if (unconfirmed.size > 0) void this.resolve();
+  }
+
+  /** REQUIRES: what our slot has of these blobs stays there. */
+  async #moveHolding(blobIds: readonly string[], unconfirmed: ReadonlySet<number>, dead: StorageSlot, log: Uint8Array<ArrayBuffer>): Promise<void> {
+    const { journal, pump, blobs } = this.#house;
     this.#stage = `${blobIds.length} blobs are being copied`;
     // Before the import can be acknowledged: a run in our log with its file in another slot would lose it.
-    // One that is nowhere whole fails the run that wants it, and keeps nobody else from going on.
+    // The run that wants one that is nowhere whole waits for it, or fails; nobody else need wait.
     await journal!.slot.copyBlobs(dead, blobIds);
     if (!pump.open) throw new CoreCrashedError('The core is being rebuilt.');
-    const runs = this.#import(log, unconfirmed, this.#page.endedInOrder(dead.slot));
+    const { arrived, sure } = this.#import(log, unconfirmed, this.#page.endedInOrder(dead.slot));
     this.#page.clearEnd(dead.slot);
-    this.#stage = `${runs.length} runs wait for the storage`;
-    await Promise.race([journal!.acknowledged(), this.#closing.promise]);
+    // Asked before anything else is waited for: a crash of the core until then loses the import, and must be heard.
+    const acknowledged = Promise.race([journal!.acknowledged(), this.#closing.promise]);
+    acknowledged.catch(() => {});
+    if (blobIds.length > 0) {
+      this.#stage = 'files are looked for';
+      await blobs.arrived(blobIds);
+      if (pump.open) await this.#host.holdGhosts(arrived.filter((run) => run.task !== 0));
+    }
+    this.#stage = `${sure.length} runs wait for the storage`;
+    await acknowledged;
     await dead.replace(new Uint8Array(0));
-    this.#release(runs);
+    this.#release(sure);
     this.#stage = 'it is being emptied';
     // Nobody refers to them any more; what is left of them is swept when the slot is used again.
     const empty = async () => dead.deleteBlobs(await dead.blobIds());
     await empty().catch(() => {});
-    if (unconfirmed.size > 0) void this.resolve();
   }
 
   async #describe(log: Uint8Array): Promise<LogDescription> {
@@ -177,9 +198,9 @@ export class Adoption {
     }
   }
 
-  /** Gives those that may go on when the other log is empty. */
-  #import(log: Uint8Array<ArrayBuffer>, unconfirmed: ReadonlySet<number>, orderly: boolean): Run[] {
-    const { pump } = this.#house;
+  /** Gives those that are ours now, and of these the ones that may go on when the other log is empty. */
+  #import(log: Uint8Array<ArrayBuffer>, unconfirmed: ReadonlySet<number>, orderly: boolean): { arrived: Run[]; sure: Run[] } {
+    const { pump, blobs } = this.#house;
     const known = new Map(this.#house.localRuns().map((run) => [run.id, run]));
     const first = pump.runs.length;
     const { tasks, located, order } = pump.engine.importLog(log, first);
@@ -187,15 +208,18 @@ export class Adoption {
     const runs = this.#host.place(pump.engine, log, located);
     // What ran there lost its page: without this it would hold its slots for ever, and could not change its queue.
     pump.commands.push(P.CommandRecover, 0, orderly ? 1 : 0);
+    const arrived: Run[] = [];
     const released: Run[] = [];
     for (const run of runs) {
+      blobs.found(run);
       const sure = run.end === End.None ? !unconfirmed.has(order[run.task - first]!) : unconfirmed.size === 0;
       const mine = this.#settleTwins(run, known.get(run.id), sure);
+      if (mine) arrived.push(mine);
       if (mine && sure) released.push(mine);
       else if (mine && mine.end !== End.None) this.#doubtful.add(mine);
     }
     pump.wake();
-    return released;
+    return { arrived, sure: released };
   }
 
   /**
@@ -212,6 +236,7 @@ export class Adoption {
     }
     exchange(twin, run, stored);
     exchange(twin.ownExtra, run.ownExtra, storedExtra);
+    this.#house.blobs.exchanged(twin, run);
     for (const one of [twin, run]) this.#house.pump.runs[one.task] = one;
     this.#doubtful.delete(twin);
     this.#drop(run);
@@ -232,9 +257,8 @@ export class Adoption {
     return run;
   }
 
+  /** Its blobs stay as long as another run refers to them. */
   #drop(run: Run): void {
-    // The other copy has the same blobs.
-    run.ownExtra.blobIds = undefined;
     if (run.end === End.None) this.#house.pump.commands.push(P.CommandCancel, run.task);
     this.#house.pump.commands.push(P.CommandForget, run.task);
   }

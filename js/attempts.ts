@@ -5,6 +5,7 @@
  * settles) ends as one `Settle` of its attempt or none; values are taken by value at the boundary;
  * what comes after the attempt has ended is counted and dropped.
  */
+import type { BlobKeeper } from './blobs/keeper.ts';
 import type { CacheDoor } from './cache/door.ts';
 import { writeFailure, writeResult } from './cache/mark.ts';
 import { type BlobReference, clone, decode, decodeWithBlobs } from './codec.ts';
@@ -20,7 +21,7 @@ import { givenInput, type Lifecycle, parsedInput, retryTime } from './definition
 import { isPromise } from './definition/validation.ts';
 import { beginsAnew } from './definition/version-change.ts';
 import {
-  CanceledError, DeadlineError, InterruptedError, MaxDurationError, OrchestratorError, RetryableError, StalledError, TaskTimeoutError, WorkerCrashedError,
+  CanceledError, DeadlineError, InterruptedError, MaxDurationError, OrchestratorError, PayloadLostError, RetryableError, StalledError, TaskTimeoutError, WorkerCrashedError,
 } from './errors.ts';
 import type { Journal } from './journal.ts';
 import { Landings } from './landing.ts';
@@ -40,6 +41,7 @@ export interface AttemptsHost {
   readonly pump: Pump;
   readonly journal: Journal | undefined;
   readonly payloads: PayloadArea;
+  readonly blobs: BlobKeeper;
   readonly progress: ProgressTracker;
   readonly services: ContextServices;
   readonly definitions: { readonly lifecycle: Lifecycle; readonly hooks: Hooks; readonly describing: Describing; readonly heartbeats: Heartbeats };
@@ -48,6 +50,8 @@ export interface AttemptsHost {
   definitionOf(run: Run): Definition | undefined;
   missingDefinition(run: Run): void;
   changePolicy(run: Run, retry: RetryOptions): void;
+  /** Bytes that its input refers to are gone. */
+  inputLost(run: Run, attempt: number, error: Error): Promise<void>;
   changed(run: Run): void;
   log(run: Run, level: LogLevel, message: string, attributes: Record<string, unknown> | undefined): void;
   emitted(run: Run, name: string, data: unknown): void;
@@ -75,8 +79,8 @@ export class Attempts implements ContextHost {
   #startStored(run: Run, attempt: number, definition: Definition): void {
     let input: unknown;
     try {
-      const bytes = this.#inputBytes(run);
-      if (run.extra.blobIds) return this.#loadThenCall(run, attempt, definition, bytes);
+      const bytes = this.inputBytes(run);
+      if (run.extra.blobs) return this.#loadThenCall(run, attempt, definition, bytes);
       input = decode(bytes);
     } catch (error) {
       return this.failed(run, attempt, error);
@@ -87,12 +91,12 @@ export class Attempts implements ContextHost {
   #loadThenCall(run: Run, attempt: number, definition: Definition, bytes: Uint8Array): void {
     this.#load(bytes).then(
       (value) => this.#call(run, attempt, definition, value),
-      (error) => this.failed(run, attempt, error),
+      (error) => (error instanceof PayloadLostError ? void this.#host.inputLost(run, attempt, error) : this.failed(run, attempt, error)),
     );
   }
 
   /** The first input, or the one it went on with. */
-  #inputBytes(run: Run): Uint8Array {
+  inputBytes(run: Run): Uint8Array {
     const payload = run.extra.notes?.get(NoteKind.Input)?.payload;
     return payload ? payloadBytes(payload) : inputBytes(run.envelope!);
   }
@@ -112,11 +116,11 @@ export class Attempts implements ContextHost {
   }
 
   #storedInput(run: Run): unknown {
-    return run.envelope ? this.#load(this.#inputBytes(run)) : clone(this.#inputValue(run), 'input');
+    return run.envelope ? this.#load(this.inputBytes(run)) : clone(this.#inputValue(run), 'input');
   }
 
   #load(bytes: Uint8Array): Promise<any> {
-    return decodeWithBlobs(bytes, (id) => this.#host.journal!.slot.getBlob(id));
+    return decodeWithBlobs(bytes, this.#host.blobs.load);
   }
 
   #call(run: Run, attempt: number, definition: Definition, input: unknown): void {
@@ -239,10 +243,13 @@ export class Attempts implements ContextHost {
   }
 
   #storeThenSucceed(run: Run, attempt: number, payload: PayloadBytes, blobs: readonly BlobReference[]): void {
-    this.storeBlobs(blobs).then(
+    this.#host.blobs.store(blobs).then(
       () => {
-        if (run.attempt !== attempt) return this.#late(run);
-        this.attachBlobs(run, blobs);
+        if (run.attempt !== attempt) {
+          this.#host.blobs.release(blobs);
+          return this.#late(run);
+        }
+        this.#host.blobs.attach(run, blobs);
         run.outputPayload = payload;
         this.#host.pump.commands.addPayload(payload.bytes, payload.start, payload.length);
         this.#settle(run, attempt, P.OutcomeSuccess, payload.length);
@@ -384,24 +391,6 @@ export class Attempts implements ContextHost {
     this.heartbeats.beat(run, attempt);
     this.#host.progress.report(run, attempt, report);
     if (run.extra.sharing) this.#host.cache.loaded!.progressed(run, report);
-  }
-
-  // Blobs
-
-  async storeBlobs(blobs: readonly BlobReference[]): Promise<void> {
-    const { slot } = this.#host.journal!;
-    // One after the other: the arena takes them in order anyway, and memory stays bounded.
-    for (const { id, blob } of blobs) await slot.putBlob(id, blob);
-  }
-
-  /** The core keeps which blobs a run refers to, so that they go with it. */
-  attachBlobs(run: Run, blobs: readonly BlobReference[]): void {
-    for (const { id, size } of blobs) {
-      const low = Number.parseInt(id.slice(8), 16);
-      const high = Number.parseInt(id.slice(0, 8), 16);
-      this.#host.pump.commands.push(P.CommandAttachBlob, run.task, low, high, size);
-    }
-    run.ownExtra.blobIds = [...(run.extra.blobIds ?? []), ...blobs.map(({ id }) => id)];
   }
 
   async read(payload: PayloadBytes): Promise<any> {

@@ -2,14 +2,17 @@
  * Payloads ↔ bytes: inputs, results, step results, metadata. The same codec serves what is live and
  * what is replayed, so a run never sees a different value after a reload.
  *
- *   bytes   := 0 plain | 1 graph | 2 blob list, graph
+ *   bytes   := 0 plain | 1 graph | 3 blob list with digests, graph
+ *            | 4 blob list with digests, whose first blob is the value itself    large ones
+ *            | 2 blob list without digests, graph                                not written any more
  *   plain   := MessagePack of a plain tree (codec/plain.ts)                      the hot path
  *   graph   := MessagePack of a list of nodes (codec/graph-writer.ts)            everything else
- *   blobs   := count u32 little-endian, count × (kind u8: 0 blob, 1 bytes; id 8 bytes)
+ *   blob list: codec/blob-list.ts
  *
  * Exact: Map, Set, Date, BigInt, RegExp (without lastIndex), URL, undefined, NaN, ±Infinity, -0, typed
  * arrays and views (only their own bytes), ArrayBuffer, DataView, Error with its own properties,
- * DOMException, Blob, File, null prototypes, cycles, sharing, every string, the key `__proto__`,
+ * DOMException, Blob, File, null prototypes, FormData, Headers, URLSearchParams, Request, Response, ReadableStream of
+ * bytes or text, ImageBitmap (as PNG, which keeps opaque pixels exactly), cycles, sharing, every string, the key `__proto__`,
  * registered classes. Not kept: holes of arrays (become undefined), symbol keys, properties of arrays,
  * getters (their value is stored), sharing of one buffer by several views, classes of Errors.
  *
@@ -17,20 +20,25 @@
  * throws nothing but SerializationError (and PayloadLostError for blobs that are gone).
  */
 
+import { type BlobEntry, type BlobReference, blobListLength, readBlobList, writeBlobList } from './codec/blob-list.ts';
 import { GraphReader, type ResolveBlob } from './codec/graph-reader.ts';
-import { type BlobReference, type GraphOptions, GraphWriter } from './codec/graph-writer.ts';
+import { type GraphOptions, GraphWriter } from './codec/graph-writer.ts';
+import { rememberDigest } from './codec/known-digests.ts';
 import { pack, unpack } from './codec/message-pack.ts';
 import { isPlain } from './codec/plain.ts';
 import { notReadable, tooLarge } from './codec/refuse.ts';
+import { textBody } from './codec/web-kinds.ts';
 import { PayloadLostError, SerializationError } from './errors.ts';
 
 export { clone } from './codec/clone.ts';
 export { type CustomCodec, registerCodec } from './codec/kinds.ts';
-export type { BlobReference, ResolveBlob };
+export type { BlobEntry, BlobReference, ResolveBlob };
 
 const PLAIN = 0;
 const GRAPH = 1;
 const GRAPH_WITH_BLOBS = 2;
+const GRAPH_WITH_DIGESTS = 3;
+const OUTSIDE = 4;
 const NIL = 0xc0;
 const FALSE = 0xc2;
 const TRUE = 0xc3;
@@ -42,15 +50,23 @@ const UINT32 = 0xce;
 const SHORT_ARRAY = 0x90;
 const SHORT_TEXT = 0xa0;
 
-export const INLINE_LIMIT = 1024 * 1024;
+export const VALUE_LIMIT = 1024 * 1024;
 export const BLOB_THRESHOLD = 64 * 1024;
 
 export interface EncodeOptions {
   /** Largest encoding, blobs not counted. Default 1 MiB. */
-  inlineLimit?: number;
+  valueLimit?: number;
   /** Binary values above this are stored as blobs. Default 64 KiB. */
   blobThreshold?: number;
-  /** 16 hexadecimal digits, never the same twice. Default: random. */
+  /** Larger encodings are stored as blobs as a whole. Default: none is. */
+  outsideAbove?: number;
+  /** Largest blob. Default: no limit. */
+  blobLimit?: number;
+  /** Larger Blobs and Files are marked to stay in the page. Default: none is. */
+  inPageAbove?: number;
+  /** Default `store`. */
+  blobs?: 'store' | 'refuse';
+  /** 16 hexadecimal digits, never the same twice: ids until the references are settled. Default: random. */
   randomId?: () => string;
 }
 
@@ -60,18 +76,24 @@ export interface Encoded {
   blobs: BlobReference[] | undefined;
 }
 
-function randomId(): string {
+export function randomId(): string {
   let id = '';
   for (const part of crypto.getRandomValues(new Uint32Array(2))) id += part.toString(16).padStart(8, '0');
   return id;
 }
 
-function graphOptions(options: EncodeOptions): GraphOptions {
+type Packed = ReturnType<typeof pack>;
+export type WriterOptions = GraphOptions & { outsideAbove: number };
+
+export function writerOptions(options: EncodeOptions): WriterOptions {
   return {
-    limit: options.inlineLimit ?? INLINE_LIMIT,
+    limit: options.valueLimit ?? VALUE_LIMIT,
     blobThreshold: options.blobThreshold ?? BLOB_THRESHOLD,
+    outsideAbove: options.outsideAbove ?? Number.POSITIVE_INFINITY,
+    blobLimit: options.blobLimit ?? Number.POSITIVE_INFINITY,
+    inPageAbove: options.inPageAbove ?? Number.POSITIVE_INFINITY,
     randomId: options.randomId ?? randomId,
-    blobs: 'store',
+    blobs: options.blobs ?? 'store',
   };
 }
 
@@ -82,12 +104,12 @@ function graphOptions(options: EncodeOptions): GraphOptions {
 export class PayloadWriter {
   /** References of the last value written. */
   blobs: BlobReference[] | undefined;
-  readonly #options: GraphOptions;
+  #options: WriterOptions;
   #chunk: Uint8Array<ArrayBuffer>;
   #position = 0;
 
   constructor(options: EncodeOptions = {}, initialBytes = 4096) {
-    this.#options = graphOptions(options);
+    this.#options = writerOptions(options);
     this.#chunk = new Uint8Array(initialBytes);
   }
 
@@ -98,6 +120,11 @@ export class PayloadWriter {
   /** The bytes written so far lie in it; a larger one replaces it when it is full, and this one stays as it is. */
   get chunk(): Uint8Array<ArrayBuffer> {
     return this.#chunk;
+  }
+
+  /** For what is written from now on. */
+  set options(options: WriterOptions) {
+    this.#options = options;
   }
 
   /** Leaves room for `setUint32`. */
@@ -194,34 +221,54 @@ export class PayloadWriter {
   }
 
   #writePlain(value: unknown, rootName: string): void {
+    const packed = this.#pack(value, rootName);
+    if (packed.end - packed.start > this.#options.outsideAbove) return this.#putOutside(PLAIN, packed, []);
     this.#byte(PLAIN);
-    this.#append(value, rootName);
+    this.#append(packed);
   }
 
   #writeGraph(value: unknown, rootName: string): void {
     const writer = new GraphWriter(rootName, this.#options);
     const graph = writer.write(value);
     const { blobs } = writer;
-    this.#byte(blobs.length ? GRAPH_WITH_BLOBS : GRAPH);
+    const packed = this.#pack(graph, rootName);
+    if (packed.end - packed.start > this.#options.outsideAbove) return this.#putOutside(GRAPH, packed, blobs);
+    this.#byte(blobs.length ? GRAPH_WITH_DIGESTS : GRAPH);
     if (blobs.length) this.#writeBlobList(blobs);
-    this.#append(graph, rootName);
-    if (blobs.length) this.blobs = blobs;
+    this.#append(packed);
   }
 
-  #writeBlobList(blobs: readonly BlobReference[]): void {
-    this.#reserve(4 + blobs.length * 9);
-    new DataView(this.#chunk.buffer).setUint32(this.#position, blobs.length, true);
-    this.#position += 4;
-    for (const { id, kind } of blobs) {
-      this.#byte(kind === 'bytes' ? 1 : 0);
-      for (let i = 0; i < 16; i += 2) this.#byte(Number.parseInt(id.slice(i, i + 2), 16));
-    }
+  /** The value as a blob of its own, before those it refers to. */
+  #putOutside(form: number, packed: Packed, blobs: readonly BlobReference[]): void {
+    const bytes = packed.subarray(packed.start, packed.end) as Uint8Array<ArrayBuffer>;
+    const blob = new Blob([Uint8Array.of(form), bytes]);
+    const value = { id: this.#options.randomId(), kind: 'value', size: blob.size, type: '', blob } as const;
+    this.#byte(OUTSIDE);
+    this.#writeBlobList([value, ...blobs]);
   }
 
-  #append(value: unknown, rootName: string): void {
+  #writeBlobList(blobs: BlobReference[]): void {
+    const length = blobListLength(blobs);
+    this.#reserve(length);
+    writeBlobList(blobs, this.#chunk, this.#position);
+    this.#position += length;
+    this.blobs = blobs;
+  }
+
+  /** REQUIRES: they were written here since. Their entries lie in the chunk there is now. */
+  placeEntries(blobs: readonly BlobReference[]): void {
+    for (const { entry } of blobs) if (entry) entry.chunk = this.#chunk;
+  }
+
+  #pack(value: unknown, rootName: string): Packed {
     const packed = pack(value);
     const length = packed.end - packed.start;
     if (length > this.#options.limit) throw tooLarge(rootName, length, this.#options.limit);
+    return packed;
+  }
+
+  #append(packed: Packed): void {
+    const length = packed.end - packed.start;
     this.#reserve(length);
     if (length > 64) this.#chunk.set(packed.subarray(packed.start, packed.end), this.#position);
     else for (let i = 0; i < length; i++) this.#chunk[this.#position + i] = packed[packed.start + i] as number;
@@ -252,24 +299,41 @@ function shortToken(value: unknown): number {
 export function encode(value: unknown, rootName: string, options: EncodeOptions = {}): Encoded {
   const writer = new PayloadWriter(options, 64);
   writer.write(value, rootName);
+  if (writer.blobs) writer.placeEntries(writer.blobs);
   return { bytes: writer.bytesFrom(0), blobs: writer.blobs };
 }
 
-/** Ids of the blobs that `decode` will ask for; cheap where there are none. */
-export function blobIds(bytes: Uint8Array): string[] {
-  return bytes[0] === GRAPH_WITH_BLOBS ? blobList(bytes).map(({ id }) => id) : [];
+/** Does what is encoded there refer to blobs? */
+export function refersToBlobs(bytes: Uint8Array, start = 0): boolean {
+  const form = bytes[start];
+  return form === GRAPH_WITH_DIGESTS || form === OUTSIDE || form === GRAPH_WITH_BLOBS;
 }
 
-function blobList(bytes: Uint8Array): { id: string; kind: BlobReference['kind'] }[] {
-  const count = bytes.length >= 5 ? new DataView(bytes.buffer, bytes.byteOffset).getUint32(1, true) : -1;
-  if (count < 0 || count > (bytes.length - 5) / 9)
-    throw new SerializationError("Stored bytes can't be read: a damaged list of blobs.");
-  return Array.from({ length: count }, (_, i) => {
-    const at = 5 + i * 9;
-    let id = '';
-    for (let j = 1; j < 9; j++) id += (bytes[at + j] as number).toString(16).padStart(2, '0');
-    return { id, kind: bytes[at] === 1 ? 'bytes' : 'blob' };
-  });
+/** What `decode` will ask for; cheap where there is nothing. @throws SerializationError */
+export function blobEntries(bytes: Uint8Array): BlobEntry[] {
+  return refersToBlobs(bytes) ? listOf(bytes).entries : [];
+}
+
+/**
+ * The nodes of a value's graph (grammar in codec/graph-writer.ts) and the blobs they refer to by index.
+ * @throws SerializationError PayloadLostError
+ */
+export async function graphOf(bytes: Uint8Array, load: (entry: BlobEntry) => Promise<Blob>): Promise<{ entries: BlobEntry[]; nodes: unknown[] }> {
+  if (!refersToBlobs(bytes)) return { entries: [], nodes: [] };
+  const { entries, end } = listOf(bytes);
+  if (bytes[0] !== OUTSIDE) return { entries, nodes: asNodes(unpack(bytes, end, bytes.length)) };
+  const body = new Uint8Array(await (await load(entries[0]!)).arrayBuffer());
+  return { entries: entries.slice(1), nodes: body[0] === GRAPH ? asNodes(unpack(body, 1, body.length)) : [] };
+}
+
+function asNodes(graph: unknown): unknown[] {
+  if (!Array.isArray(graph)) throw new SerializationError("Stored bytes can't be read: a graph expected.");
+  return graph;
+}
+
+/** REQUIRES: refersToBlobs */
+function listOf(bytes: Uint8Array): { entries: BlobEntry[]; end: number } {
+  return readBlobList(bytes, 1, bytes[0] !== GRAPH_WITH_BLOBS);
 }
 
 /**
@@ -284,6 +348,19 @@ export function decode(bytes: Uint8Array, resolveBlob?: ResolveBlob): any {
     if (error instanceof SerializationError || error instanceof PayloadLostError) throw error;
     throw new SerializationError("Stored bytes can't be read.", { cause: error });
   }
+}
+
+/** A value that lies in a blob of its own; the rest of the list is what it refers to. */
+function decodeOutside(entries: readonly BlobEntry[], resolveBlob: ResolveBlob | undefined): unknown {
+  const value = entries[0];
+  if (value?.kind !== 'value') throw new SerializationError("Stored bytes can't be read: a value expected.");
+  const stored = resolveBlob?.(value.id, 0);
+  if (!(stored instanceof ArrayBuffer)) throw new PayloadLostError(`The stored value ${value.id} is gone.`, { data: { blobId: value.id } });
+  const body = new Uint8Array(stored);
+  if (body[0] === PLAIN) return unpack(body, 1, body.length);
+  if (body[0] !== GRAPH) throw new SerializationError("Stored bytes can't be read: an unknown format, or none.");
+  const ids = entries.slice(1).map(({ id }) => id);
+  return new GraphReader(unpack(body, 1, body.length), ids, (id, index) => resolveBlob!(id, index + 1)).read();
 }
 
 /** What `#writeShort` wrote, and anything else that is short. */
@@ -305,24 +382,52 @@ function decodeUnguarded(bytes: Uint8Array, resolveBlob?: ResolveBlob): unknown 
       return length <= 6 ? decodeShort(bytes, length) : unpack(bytes, 1, length);
     case GRAPH:
       return new GraphReader(unpack(bytes, 1, length), [], resolveBlob).read();
+    case GRAPH_WITH_DIGESTS:
     case GRAPH_WITH_BLOBS: {
-      const ids = blobIds(bytes);
-      return new GraphReader(unpack(bytes, 5 + ids.length * 9, length), ids, resolveBlob).read();
+      const { entries, end } = listOf(bytes);
+      const ids = entries.map(({ id }) => id);
+      return new GraphReader(unpack(bytes, end, length), ids, resolveBlob).read();
     }
+    case OUTSIDE:
+      return decodeOutside(listOf(bytes).entries, resolveBlob);
     default:
       throw new SerializationError("Stored bytes can't be read: an unknown format, or none.");
   }
 }
 
+function asKind(kind: BlobEntry['kind'], blob: Blob): ReturnType<ResolveBlob> | Promise<ReturnType<ResolveBlob>> {
+  if (kind === 'bytes' || kind === 'value') return blob.arrayBuffer();
+  if (kind === 'text') return blob.slice(0, blob.size, textBody);
+  return kind === 'image' ? bitmapOf(blob) : blob;
+}
+
+/** @throws SerializationError for what is no image, and where there are no bitmaps */
+async function bitmapOf(blob: Blob): Promise<ImageBitmap> {
+  try {
+    return await createImageBitmap(blob);
+  } catch (cause) {
+    throw new SerializationError("A stored bitmap can't be read: its bytes are no image, or there are no bitmaps here.", { cause });
+  }
+}
+
+/** Can it be read only once, or closed by whoever reads it? Then every reader needs one of its own. @throws SerializationError */
+export function isReadOnce(bytes: Uint8Array): boolean {
+  return blobEntries(bytes).some(({ kind }) => kind === 'body' || kind === 'text' || kind === 'image');
+}
+
 /** `decode` for bytes with blobs: loads each once, large binary values into memory. */
-export async function decodeWithBlobs(bytes: Uint8Array, load: (id: string) => Promise<Blob>): Promise<any> {
-  if (bytes[0] !== GRAPH_WITH_BLOBS) return decode(bytes);
+export async function decodeWithBlobs(bytes: Uint8Array, load: (entry: BlobEntry, index: number) => Promise<Blob>): Promise<any> {
+  if (!refersToBlobs(bytes)) return decode(bytes);
+  // One for each entry, also where two have the same content: what is changed in one is not in the other.
   const loaded = await Promise.all(
-    blobList(bytes).map(async ({ id, kind }) => {
-      const blob = await load(id);
-      return [id, kind === 'bytes' ? await blob.arrayBuffer() : blob] as const;
+    listOf(bytes).entries.map(async (entry, index) => {
+      const blob = await load(entry, index);
+      if (entry.kind === 'blob' || entry.kind === 'page') {
+        if (entry.digest !== undefined) rememberDigest(blob, entry.digest);
+        return blob;
+      }
+      return asKind(entry.kind, blob);
     }),
   );
-  const blobs = new Map<string, Blob | ArrayBuffer>(loaded);
-  return decode(bytes, (id) => blobs.get(id));
+  return decode(bytes, (_id, index) => loaded[index]);
 }

@@ -14,7 +14,7 @@ const chunkPayloadBytes = 96 * 1024;
 /** Of a log that is loaded: memory that is touched for the first time costs more than what is done with it. */
 const pieceBytes = 512 * 1024;
 
-/** A payload of a known run in the log; or, with `blobId`, a blob that the run refers to. */
+/** A payload of a known run in the log; or, with `blobId`, a blob of that length that the run refers to. */
 export interface LocatedPayload {
   task: number;
   kind: number;
@@ -253,10 +253,10 @@ export class Engine {
     });
   }
 
-  /** Blobs that the log that was loaded refers to. */
-  referredBlobs(): string[] {
+  /** Blobs that the log that was loaded refers to, by the tasks that do. */
+  referredBlobs(): (LocatedPayload & { blobId: string })[] {
     this.#core.locateBlobs();
-    return this.#located().map(({ blobId }) => blobId!);
+    return this.#located() as (LocatedPayload & { blobId: string })[];
   }
 
   /**
@@ -343,8 +343,9 @@ export class Engine {
     for (let index = 0; index < events; index++) {
       const word = start + index * recordWords;
       const [kind, task, a, b] = [memory[word]!, memory[word + 1]!, memory[word + 2]!, memory[word + 3]!];
-      if (kind === P.EventLocated) found.push({ task, kind: a, length: b, offset: times[(word >> 1) + 2]! });
-      else if (kind === P.EventBlobAttached) found.push({ task, kind: 0, length: 0, offset: 0, blobId: blobIdOf(a, b) });
+      const at = times[(word >> 1) + 2]!;
+      if (kind === P.EventLocated) found.push({ task, kind: a, length: b, offset: at });
+      else if (kind === P.EventBlobAttached) found.push({ task, kind: 0, length: at, offset: 0, blobId: blobIdOf(a, b) });
     }
     return found;
   }

@@ -1,11 +1,10 @@
 /**
- * What is found in a slot: whose a payload is, how much of a log has content, which blobs nobody wants.
+ * What is found in a slot: whose a payload is, how much of a log has content.
  */
 import type { Engine, LocatedPayload } from './engine.ts';
 import { StoreTooNewError } from './errors.ts';
 import * as P from './protocol.ts';
 import { End, type Run } from './run.ts';
-import type { StorageSlot } from './storage.ts';
 
 export function endOf(state: number): End {
   if (state === P.StateSucceeded) return End.Completed;
@@ -16,7 +15,7 @@ export function endOf(state: number): End {
 /** A payload of the log becomes a run's. */
 export function place(run: Run, log: Uint8Array, { kind, offset, length, blobId }: LocatedPayload): void {
   if (blobId !== undefined) {
-    (run.ownExtra.blobIds ??= []).push(blobId);
+    (run.ownExtra.blobs ??= new Map()).set(blobId, length);
     return;
   }
   const payload = { bytes: log, start: offset, length };
@@ -37,6 +36,7 @@ export class FoundRuns {
   /** Every number is below it. */
   readonly end: number;
   readonly #make: (task: number, state: number) => Run;
+  readonly #made: (run: Run) => void;
   /** By number; null: there is none. */
   readonly #runs: (Run | null | undefined)[];
   /** undefined: it has crashed, and another one is on its way. */
@@ -45,10 +45,12 @@ export class FoundRuns {
   /** Those below it have been taken. */
   #next = 1;
 
-  constructor(engine: Engine, log: Uint8Array, make: (task: number, state: number) => Run) {
+  /** @param made its payloads are in their places */
+  constructor(engine: Engine, log: Uint8Array, make: (task: number, state: number) => Run, made: (run: Run) => void) {
     this.#engine = engine;
     this.#log = log;
     this.#make = make;
+    this.#made = made;
     this.end = engine.value(0, P.FieldTaskEnd);
     this.#runs = new Array(this.end).fill(undefined);
   }
@@ -65,6 +67,7 @@ export class FoundRuns {
     const run = this.#make(task, changing ? P.StateNone : this.#engine.state(task) & 0xf);
     for (const one of located) place(run, this.#log, one);
     this.#runs[task] = run;
+    this.#made(run);
     return run;
   }
 
@@ -98,14 +101,6 @@ export class FoundRuns {
   }
 }
 
-/** Blobs that were stored for a payload whose record a crash prevented. */
-export async function sweepBlobs(slot: StorageSlot, stored: readonly string[], engine: Engine): Promise<void> {
-  if (stored.length === 0) return;
-  const referred = new Set(engine.referredBlobs());
-  const orphans = stored.filter((id) => !referred.has(id));
-  if (orphans.length > 0) await slot.deleteBlobs(orphans);
-}
-
 /** Tasks that wait because another log may have them too. */
 export function unconfirmedIn(engine: Engine): Set<number> {
   const end = engine.value(0, P.FieldTaskEnd);
@@ -120,14 +115,15 @@ export interface LogDescription {
 }
 
 /**
- * What a log says of blobs, and which of its tasks (by their numbers there) wait because another log may have
+ * Which blobs a log refers to, and which of its tasks (by their numbers there) wait because another log may have
  * them too. REQUIRES: the reader is fresh. It is of no use afterwards.
  * @throws StoreTooNewError
  */
 export function describeLog(reader: Engine, log: Uint8Array): LogDescription {
   try {
     if (reader.load(log) < 0) throw new StoreTooNewError('It was written by a newer version of this page.');
-    return { blobIds: reader.referredBlobs(), unconfirmed: unconfirmedIn(reader) };
+    const blobIds = new Set(reader.referredBlobs().map(({ blobId }) => blobId));
+    return { blobIds: [...blobIds], unconfirmed: unconfirmedIn(reader) };
   } finally {
     reader.delete();
   }

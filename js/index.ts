@@ -16,6 +16,8 @@ export * from './errors.ts';
 export { Orchestrator } from './orchestrator.ts';
 export { registerError } from './serialize-error.ts';
 export * from './status.ts';
+export type { PayloadLimits } from './limits.ts';
 export type * from './storage.ts';
+export type { Amount, StorageUsage } from './stored-data.ts';
 export type * from './types.ts';
 export { workerHandler } from './workers/pool.ts';

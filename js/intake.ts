@@ -212,7 +212,7 @@ export class Intake {
   #encode(run: Run, input: unknown): void {
     const { name, metadata } = run.extra;
     const header = { id: run.id, identifier: run.identifier!, name, extras: extrasOf(run) };
-    run.envelope = this.#house.payloads.writeEnvelope(header, input, metadata);
+    run.envelope = this.#house.payloads.writeEnvelope(header, input, metadata, run.options!.filesInPage);
     // What people see later is what was stored, not what the caller may still change.
     if (metadata) run.ownExtra.metadata = readMetadata(run.envelope);
     const { blobs } = this.#house.payloads;
@@ -222,7 +222,7 @@ export class Intake {
 
   #storeThenEnqueue(run: Run, blobs: readonly BlobReference[]): void {
     this.#house.opening.opened
-      .then(() => this.#house.attempts.storeBlobs(blobs))
+      .then(() => this.#house.blobs.store(blobs))
       .then(() => {
         run.ownExtra.pendingBlobs = blobs;
         this.#house.pump.enqueue(run);
@@ -345,7 +345,8 @@ export class Intake {
     if (envelope) commands.addPayload(envelope.bytes, envelope.start, envelope.length);
     if (options.place < 0) options.place = this.#house.table.place(options);
     const { place } = options;
-    const simple = options.plain && !run.extra.pendingBlobs && !run.extra.parent;
+    const { pendingBlobs, parent, blobs } = run.extra;
+    const simple = options.plain && !pendingBlobs && !parent && !blobs;
     commands.push(P.CommandCreate, task, (simple ? place | 0x80000000 : place) >>> 0, envelope?.length ?? 0);
     if (!simple) this.#describe(run, options);
     if (run.extra.hold) commands.push(P.CommandHold, task, run.extra.hold);
@@ -368,9 +369,9 @@ export class Intake {
     const { notBeforeMs, pendingBlobs, parent, childPolicy } = run.extra;
     if (notBeforeMs > run.createdAtMs) set(P.TaskFieldNotBeforeMs, notBeforeMs);
     if (pendingBlobs) {
-      this.#house.attempts.attachBlobs(run, pendingBlobs);
+      this.#house.blobs.attach(run, pendingBlobs);
       run.ownExtra.pendingBlobs = undefined;
-    }
+    } else this.#house.blobs.tellAgain(run);
     if (parent) commands.push(P.CommandBelong, run.task, parent.task, childPolicy);
     commands.push(P.CommandSubmit, run.task);
   }

@@ -95,6 +95,11 @@ export class Journal {
     this.#liveBytes = log.length;
   }
 
+  /** Of the log, as it is stored. */
+  get bytes(): number {
+    return this.#logBytes;
+  }
+
   get announcements(): Announcements {
     return this.#gathered;
   }

@@ -10,7 +10,7 @@ import { Adoption, type AdoptionHost } from './adoption.ts';
 import type { MainModule } from './core.js';
 import { Engine, type LocatedPayload } from './engine.ts';
 import { Journal } from './journal.ts';
-import { contentLength, endOf, FoundRuns, place, sweepBlobs } from './found.ts';
+import { contentLength, endOf, FoundRuns, place } from './found.ts';
 import { importLegacy } from './legacy.ts';
 import { loadCore, randomSeed } from './load.ts';
 import { LogReader } from './log-reader.ts';
@@ -226,6 +226,7 @@ export class Opening implements TabsHost, AdoptionHost {
     this.#adoption = new Adoption(this.#house, this, storage, this.#page);
     this.#know(engine, log);
     this.#adoption.found(engine);
+    await this.#holdGhosts(engine, await this.#lookAtBlobs(engine));
     recover(this.#house, engine, this.#page.endedInOrder(slot.slot));
     this.#page.clearEnd(slot.slot);
     for (const event of this.#early.splice(0)) this.storageEvent(event);
@@ -236,6 +237,30 @@ export class Opening implements TabsHost, AdoptionHost {
   #leaveTabs(): void {
     this.tabs?.giveUpClaim();
     this.tabs = undefined;
+  }
+
+  /** Gives the runs whose files are gone, or were when the last page ended. A log without files waits for nothing. */
+  async #lookAtBlobs(engine: Engine): Promise<Run[]> {
+    const referred = engine.referredBlobs();
+    if (referred.length === 0) return [];
+    const { blobs, pump } = this.#house;
+    blobs.count(referred);
+    // Where it can't be told which are there, a run that misses one finds that out when it starts.
+    const lost = await this.#stored!.then((stored) => blobs.missingIn(stored), () => blobs.lost);
+    const tasks = new Set<number>();
+    for (const { task, blobId } of referred) if (lost.has(blobId) || engine.holds(task) & P.HoldPayloadMissing) tasks.add(task);
+    return [...tasks].flatMap((task) => pump.run(task) ?? []);
+  }
+
+  /** Those of a log that was just read. What cares for the few that miss files is loaded only if there are any. */
+  async #holdGhosts(engine: Engine, runs: readonly Run[]): Promise<void> {
+    const { lost } = this.#house.blobs;
+    const held = new Set(runs.filter((run) => engine.holds(run.task) & P.HoldPayloadMissing));
+    const suspects = runs.filter((run) => held.has(run) || [...(run.extra.blobs?.keys() ?? [])].some((id) => lost.has(id)));
+    if (suspects.length > 0) await (await this.#house.ghosts()).look(suspects, held, lost);
+  }
+  holdGhosts(runs: readonly Run[]): Promise<void> {
+    return this.#holdGhosts(this.#house.pump.engine, runs);
   }
 
   /** `settled`: what lies behind the log is dropped, before anything is appended. */
@@ -256,11 +281,12 @@ export class Opening implements TabsHost, AdoptionHost {
   /** The runs of our own journal. */
   #know(engine: Engine, log: Uint8Array): void {
     const { table, pump, eventLog } = this.#house;
-    const found = new FoundRuns(engine, log, (task, state) => {
+    const make = (task: number, state: number) => {
       const run = this.#recoveredRun(task, state);
       this.#house.adoptRun(run);
       return run;
-    });
+    };
+    const found = new FoundRuns(engine, log, make, (run) => this.#house.blobs.known(run));
     pump.expect(found);
     eventLog.found(log, (task) => found.at(task));
     table.skipPolicies(engine.value(0, P.FieldPolicyEnd));
@@ -319,7 +345,8 @@ export class Opening implements TabsHost, AdoptionHost {
   /** After the first pump: the report, the dead sessions, the other tabs, the seed's own store. */
   async #settleIn(): Promise<void> {
     const [{ tabs }, { blocked }, adoption] = [this, this.#own!, this.#adoption!];
-    await this.#sweepBlobs();
+    // Before anything is taken over: blobs of a take-over that a crash cut short are nobody's until it is done.
+    await this.#stored!.then((stored) => this.#house.blobs.sweep(stored)).catch(() => {});
     for (const { slot, release } of this.#adoptable.splice(0)) await this.adopt(slot).finally(release);
     await adoption.adoptFree(blocked).catch(() => {});
     await tabs?.start();
@@ -331,14 +358,6 @@ export class Opening implements TabsHost, AdoptionHost {
     void adoption.sweep().catch(() => {});
     await importLegacy(this.#house, this.report);
     await fillReport(this.#house, this.report, this.#over);
-  }
-
-  /** Before anything is taken over: blobs of a take-over that a crash cut short are nobody's until it is done. */
-  async #sweepBlobs(): Promise<void> {
-    const { journal, pump } = this.#house;
-    const sweep = async (stored: string[]) => pump.open && sweepBlobs(journal!.slot, stored, pump.engine);
-    // What can't be swept now is swept by the next session.
-    await this.#stored!.then(sweep).catch(() => {});
   }
 
   /** Runs that waited for their code when the last page ended, and whose code this page has. */

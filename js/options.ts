@@ -2,7 +2,7 @@
  * Options as people write them → numbers the core takes. Everything is checked here, at the call,
  * with the exact value and the fix; an option name nobody knows is an error, not ignored.
  */
-import { checkBoolean, checkEach, checkIdentifier, checkNames, checkRecord, describe, wholeNumber } from './checks.ts';
+import { checkBoolean, checkEach, checkIdentifier, checkNames, checkRecord, describe, oneOf, wholeNumber } from './checks.ts';
 import type { CommandBuffer } from './engine.ts';
 import { ConfigurationError, RetryableError } from './errors.ts';
 import { joinTags } from './definition/tags.ts';
@@ -13,7 +13,7 @@ import { refuseReserved } from './waiting/internal.ts';
 
 export const runOptionNames = [
   'retry', 'queue', 'priority', 'timeout', 'countFrozen', 'deadline', 'ttl', 'graceMs', 'delay', 'simulateProgress', 'metadata',
-  'tags', 'propagateTags', 'maxDuration', 'heartbeat',
+  'tags', 'propagateTags', 'maxDuration', 'heartbeat', 'persistPayload',
 ] as const;
 export const triggerOptionNames = [...runOptionNames, 'id', 'name', 'process', 'cache'] as const;
 const retryNames = [
@@ -207,6 +207,8 @@ export interface ResolvedRunOptions {
   delay: RunOptions['delay'];
   simulation: SimulatedProgress | undefined;
   queueName: string | undefined;
+  /** Files of the input are not stored. */
+  filesInPage?: boolean;
   /** The policy was given at the call. */
   ownPolicy?: boolean;
   /** Queue and policy as the core numbers them; -1 until the first run is created. */
@@ -385,6 +387,7 @@ export function checkRunOptions(options: RunOptions, where: string): void {
     tags: (value: unknown, name: string) => void joinTags([value as string], name),
     propagateTags: checkBoolean, maxDuration: duration,
     heartbeat: (value: unknown) => void heartbeatMs(value as Duration),
+    persistPayload: (value: unknown, name: string) => oneOf(value, ['copy', 'none'], name),
   };
   checkEach(options, checks, where);
 }
@@ -424,6 +427,7 @@ export function resolveRunOptions(table: OptionTable, layers: readonly RunOption
     maxDurationMs: duration('maxDuration') ?? 0,
     delay: pick('delay'),
     simulation: resolveSimulation(pick('simulateProgress')),
+    filesInPage: choice({ copy: false, none: true }, pick('persistPayload'), false, 'persistPayload'),
     queueName: queue === undefined ? undefined : table.checkQueue(queue),
     place: -1,
   };

@@ -8,6 +8,7 @@
  * Invariant: a run is accepted, ended or refused exactly once, each only when that is durable.
  */
 import { Attempts, stopError } from './attempts.ts';
+import { BlobKeeper } from './blobs/keeper.ts';
 import { CacheDoor } from './cache/door.ts';
 import { type Clock, SystemClock } from './clock.ts';
 import { ContextServices } from './context/services.ts';
@@ -21,6 +22,7 @@ import { EventLog } from './event-log.ts';
 import { clockJumpWords, KindClockJumped } from './event-words.ts';
 import { Intake } from './intake.ts';
 import type { Announcements, Journal } from './journal.ts';
+import { resolveLimits } from './limits.ts';
 import { Lists } from './lists.ts';
 import { randomSeed } from './load.ts';
 import { Opening } from './opening.ts';
@@ -36,8 +38,9 @@ import { RunIndex } from './run-index.ts';
 import { Runs } from './runs.ts';
 import type { Definition } from './registry.ts';
 import { type Run, snapshotBytesOf } from './run.ts';
-import { Store } from './store.ts';
+import { type Listener, Store } from './store.ts';
 import type { StorageEvent } from './storage.ts';
+import { StoredData } from './stored-data.ts';
 import type {
   AggregateProgress, EventsOptions, ListFilter, LogLevel, OrchestratorApi, OrchestratorEvents, OrchestratorOptions, RecoveryReport, ResultPromise,
   ResumePolicy, RetryOptions, RunEvent, RunFilter, RunHandle, SendOptions, StorageState, Task, TaskCounts, TaskExecutor, TaskPage, TaskState, TriggerOptions,
@@ -46,13 +49,14 @@ import { explain } from './view.ts';
 import { Waiting } from './waiting/waiting.ts';
 import { SharedWorkerClient, WorkerAlarm } from './worker-alarm.ts';
 
-export class Orchestrator implements OrchestratorApi {
+export class Orchestrator extends StoredData implements OrchestratorApi {
   /** The page's small worker: timer and OPFS files. */
   readonly worker: SharedWorkerClient;
   readonly clock: Clock;
   readonly madeAtMs: number;
   readonly pump: Pump;
   readonly payloads = new PayloadArea();
+  readonly blobs = new BlobKeeper(this);
   readonly progress: ProgressTracker;
   readonly attempts: Attempts;
   readonly store: Store;
@@ -85,8 +89,10 @@ export class Orchestrator implements OrchestratorApi {
   #disposed = false;
 
   constructor(options: OrchestratorOptions = {}) {
+    super();
     checkOrchestratorOptions(options, 'createOrchestrator');
     this.#options = options;
+    this.payloads.setLimits(resolveLimits(options.limits));
     this.worker = new SharedWorkerClient(options.worker);
     this.clock = options.clock ?? new SystemClock(typeof Worker === 'function' ? new WorkerAlarm(this.worker) : undefined);
     this.madeAtMs = this.clock.now();
@@ -118,6 +124,7 @@ export class Orchestrator implements OrchestratorApi {
   /** Merges; what concerns runs counts for runs triggered from now on. @throws ConfigurationError */
   setOptions(partial: Partial<OrchestratorOptions>): void {
     checkOrchestratorOptions(partial, 'setOptions');
+    if (partial.limits) this.payloads.setLimits(resolveLimits(partial.limits));
     this.#options = { ...this.#options, ...partial };
     this.intake.forgetPrepared();
     this.cache.loaded?.optionsChanged();
@@ -199,6 +206,7 @@ export class Orchestrator implements OrchestratorApi {
   /** Nothing of it is kept; whoever waits hears why. */
   refuse(run: Run, error: unknown): void {
     run.refuse(error);
+    this.blobs.forgotten(run);
     this.#index.delete(run.id);
     this.store.changed(run);
   }
@@ -238,12 +246,9 @@ export class Orchestrator implements OrchestratorApi {
   }
 
   forgotten(run: Run): void {
-    const { blobIds, waiters } = run.extra;
-    if (blobIds && this.journal) {
-      const { slot } = this.journal;
-      // Not before the journal says so: a crash in between must find the run with its blobs.
-      this.journal.announcements.waiters.push(() => void slot.deleteBlobs(blobIds).catch(() => {}));
-    }
+    const { blobs, waiters } = run.extra;
+    // Not before the journal says so: a crash in between must find the run with its blobs.
+    if (blobs) this.journal?.announcements.waiters.push(() => this.blobs.forgotten(run));
     // A second copy of a run, found at adoption, goes without anybody hearing of it.
     const isKnown = this.#index.find(run.id) === run;
     run.ownExtra.gone = true;
@@ -263,13 +268,6 @@ export class Orchestrator implements OrchestratorApi {
     for (const waiter of announcements.waiters) waiter();
     this.eventLog.show(announcements.eventsEnd);
     if (this.pump.waitingCreations > 0) this.pump.wake();
-  }
-
-  /** About what a compacted journal would hold. */
-  liveBytes(): number {
-    let bytes = 0;
-    for (const run of this.pump.allRuns()) if (run) bytes += snapshotBytesOf(run);
-    return bytes;
   }
 
   compacting(): void {
@@ -400,26 +398,18 @@ export class Orchestrator implements OrchestratorApi {
   }
 
   async download(run: Run, fileName?: string): Promise<void> {
-    await saveBlob(await run.result(), fileName ?? run.state.name);
+    await saveBlob(await run.result(), fileName, run.state.name);
   }
 
   // Listening
 
-  on<Name extends keyof OrchestratorEvents>(
-    name: Name,
-    listener: (...args: OrchestratorEvents[Name]) => void,
-    options: { signal?: AbortSignal } = {},
-  ): () => void {
+  on<Name extends keyof OrchestratorEvents>(name: Name, listener: Listener<Name>, options: { signal?: AbortSignal } = {}): () => void {
     return this.store.on(name, listener, options);
   }
-  once<Name extends keyof OrchestratorEvents>(
-    name: Name,
-    listener: (...args: OrchestratorEvents[Name]) => void,
-    options: { signal?: AbortSignal } = {},
-  ): () => void {
+  once<Name extends keyof OrchestratorEvents>(name: Name, listener: Listener<Name>, options: { signal?: AbortSignal } = {}): () => void {
     return this.store.on(name, listener, options, true);
   }
-  off<Name extends keyof OrchestratorEvents>(name: Name, listener: (...args: OrchestratorEvents[Name]) => void): void {
+  off<Name extends keyof OrchestratorEvents>(name: Name, listener: Listener<Name>): void {
     this.store.off(name, listener);
   }
   /** The next event's arguments. Rejects with the signal's reason, and when this is disposed. */

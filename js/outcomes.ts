@@ -4,7 +4,7 @@
  */
 import { stopError } from './attempts.ts';
 import { isClosed, valueOf } from './cache/mark.ts';
-import { decode } from './codec.ts';
+import { decode, isReadOnce, refersToBlobs } from './codec.ts';
 import { ExpiredError, OrchestratorError, QuarantinedError } from './errors.ts';
 import type { Orchestrator } from './orchestrator.ts';
 import { payloadBytes } from './payloads.ts';
@@ -13,9 +13,6 @@ import { End, type PayloadBytes, type Run } from './run.ts';
 import { deserializeError } from './serialize-error.ts';
 import type { OrchestratorOptions, TaskState } from './types.ts';
 import { taskState } from './view.ts';
-
-/** The codec's mark of a value that refers to blobs. */
-const withBlobs = 2;
 
 export class Outcomes {
   readonly #house: Orchestrator;
@@ -42,19 +39,18 @@ export class Outcomes {
     const { onComplete } = this.#house.getOptions();
     if (!onComplete && !this.#house.store.has('complete')) return;
     if (this.#needsLoading(run)) this.#loadThenTell(run);
-    else this.#tellSuccess(run, onComplete);
+    else this.#tellSuccess(run, onComplete, this.#outputNow(run));
   }
 
   #loadThenTell(run: Run): void {
     this.outputOf(run).then(
-      () => this.#tellSuccess(run, this.#house.getOptions().onComplete),
+      (output) => this.#tellSuccess(run, this.#house.getOptions().onComplete, output),
       (error) => this.#house.listenerFailed(error),
     );
   }
 
-  #tellSuccess(run: Run, onComplete: OrchestratorOptions['onComplete']): void {
+  #tellSuccess(run: Run, onComplete: OrchestratorOptions['onComplete'], output: unknown): void {
     const { store } = this.#house;
-    const output = this.#outputNow(run);
     if (onComplete) store.call(() => onComplete(run.id, output));
     store.emit('complete', run.id, output);
   }
@@ -104,6 +100,8 @@ export class Outcomes {
   #outputNow(run: Run): unknown {
     if (run.outputPayload && run.output === undefined) {
       if (this.#needsLoading(run)) {
+        // Every look would read it again; whoever wants it asks for a result of their own.
+        if (isReadOnce(payloadBytes(valueOf(run.outputPayload)))) return undefined;
         void this.outputOf(run).then(() => this.#house.changed(run), () => {});
         return undefined;
       }
@@ -113,8 +111,11 @@ export class Outcomes {
   }
 
   async outputOf(run: Run): Promise<unknown> {
-    if (run.outputPayload && run.output === undefined) run.output = await this.#load(run, run.outputPayload);
-    return run.output;
+    const { outputPayload } = run;
+    if (!outputPayload || run.output !== undefined) return run.output;
+    const output = await this.#load(run, outputPayload);
+    if (!isReadOnce(payloadBytes(valueOf(outputPayload)))) run.output = output;
+    return output;
   }
 
   async #load(run: Run, payload: PayloadBytes): Promise<unknown> {
@@ -138,7 +139,7 @@ export class Outcomes {
   /** At once. */
   #isReadable(run: Run, payload: PayloadBytes): boolean {
     const { bytes, start } = valueOf(payload);
-    return bytes[start] !== withBlobs && !isClosed(payload, this.#specOf(run));
+    return !refersToBlobs(bytes, start) && !isClosed(payload, this.#specOf(run));
   }
 
   #specOf(run: Run) {

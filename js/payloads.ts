@@ -9,14 +9,14 @@
  * Invariant: bytes handed out are never overwritten; a chunk is left to its runs and a new one begun.
  */
 import type { CacheCallOption } from './cache/checks.ts';
-import { type BlobReference, decode, encode, PayloadWriter } from './codec.ts';
+import { BLOB_THRESHOLD, type BlobReference, decode, encode, PayloadWriter, type WriterOptions, writerOptions } from './codec.ts';
 import type { Process } from './definition/process.ts';
-import { PayloadTooLargeError, SerializationError } from './errors.ts';
+import { SerializationError, type SerializedError } from './errors.ts';
+import { type ResolvedLimits, resolveLimits } from './limits.ts';
 import type { Policy } from './options.ts';
 import type { PayloadBytes } from './run.ts';
 
 const chunkBytes = 256 * 1024;
-export const largestMetadata = 256 * 1024;
 
 export interface EnvelopeHeader {
   id: string;
@@ -48,24 +48,46 @@ export interface EnvelopeExtras {
 
 export class PayloadArea {
   #writer = new PayloadWriter({}, chunkBytes);
+  #values = writerOptions({});
+  #input = writerOptions({});
+  /** Files of the input stay in the page. */
+  #inPage = writerOptions({});
+  #metadata = writerOptions({});
+  /** What the metadata of one run may take. */
+  metadataBytes = 0;
+  /** Names, ids and errors: never beside, never large. */
+  readonly #small = writerOptions({ blobs: 'refuse' });
   #lastHeader: (Omit<EnvelopeHeader, 'id'> & { rest: Uint8Array }) | undefined;
   /** References of the last payload written. */
   blobs: BlobReference[] | undefined;
 
+  constructor() {
+    this.setLimits(resolveLimits());
+  }
+
+  /** For what is written from now on. */
+  setLimits({ inlineBytes, valueBytes, metadataBytes, blobBytes, largeFiles }: ResolvedLimits): void {
+    const blobThreshold = Math.min(BLOB_THRESHOLD, inlineBytes);
+    const common = { valueLimit: valueBytes, outsideAbove: inlineBytes, blobThreshold, blobLimit: blobBytes };
+    this.#inPage = writerOptions({ ...common, inPageAbove: -1 });
+    this.#input = writerOptions({ ...common, ...(largeFiles === 'page' && { inPageAbove: blobBytes }) });
+    this.#values = writerOptions(common);
+    this.metadataBytes = metadataBytes;
+    this.#metadata = writerOptions({ valueLimit: metadataBytes, blobThreshold: metadataBytes, blobs: 'refuse' });
+  }
+
   /** @throws SerializationError naming the path below `input` or `metadata`; nothing is written then */
-  writeEnvelope(header: EnvelopeHeader, input: unknown, metadata: unknown): PayloadBytes {
+  writeEnvelope(header: EnvelopeHeader, input: unknown, metadata: unknown, filesInPage = false): PayloadBytes {
     const writer = this.#fresh();
     const start = writer.position;
     try {
       writer.skip(8);
       const head = this.#writeHeader(header);
-      const body = this.#part(input, 'input');
-      const described = this.#part(metadata, 'metadata');
-      if (described > largestMetadata)
-        throw new PayloadTooLargeError(`The metadata takes ${described} bytes; ${largestMetadata} are allowed. Hand large values over in the input.`);
+      const body = this.#part(input, 'input', filesInPage ? this.#inPage : this.#input);
+      this.#part(metadata, 'metadata', this.#metadata);
       writer.setUint32(start, head);
       writer.setUint32(start + 4, body);
-      return { bytes: writer.chunk, start, length: writer.position - start };
+      return this.#written(start);
     } catch (error) {
       writer.reset(start);
       throw error;
@@ -80,6 +102,7 @@ export class PayloadArea {
       this.#lastHeader = { identifier, name, extras, rest };
     }
     const { rest } = this.#lastHeader!;
+    this.#writer.options = this.#small;
     return this.#writer.writeListWith(id, rest) || this.#writer.write([id, identifier, name ?? null, extras ?? null], 'run');
   }
 
@@ -90,9 +113,10 @@ export class PayloadArea {
     try {
       writer.skip(8);
       writer.setUint32(start + 4, attempt);
+      writer.options = this.#small;
       writer.setUint32(start, (writer.write(key, 'key') | (kind << 24)) >>> 0);
-      this.#part(value, what);
-      return { bytes: writer.chunk, start, length: writer.position - start };
+      this.#part(value, what, this.#values);
+      return this.#written(start);
     } catch (error) {
       writer.reset(start);
       throw error;
@@ -105,10 +129,11 @@ export class PayloadArea {
     const start = writer.position;
     try {
       writer.skip(marks.length + 1);
+      writer.options = this.#small;
       const head = writer.write(header, 'header');
-      this.#part(value, rootName);
+      this.#part(value, rootName, this.#values);
       writer.chunk.set([...marks, head], start);
-      return { bytes: writer.chunk, start, length: writer.position - start };
+      return this.#written(start);
     } catch (error) {
       writer.reset(start);
       throw error;
@@ -116,10 +141,31 @@ export class PayloadArea {
   }
 
   writeValue(value: unknown, rootName: string): PayloadBytes {
-    const writer = this.#fresh();
-    const start = writer.position;
-    this.#part(value, rootName);
-    return { bytes: writer.chunk, start, length: writer.position - start };
+    const start = this.#fresh().position;
+    this.#part(value, rootName, this.#values);
+    return this.#written(start);
+  }
+
+  /** As it stands in an envelope. */
+  writeMetadata(metadata: unknown): PayloadBytes {
+    const start = this.#fresh().position;
+    this.#part(metadata, 'metadata', this.#metadata);
+    return this.#written(start);
+  }
+
+  writeError(error: SerializedError): PayloadBytes {
+    const start = this.#fresh().position;
+    this.#part(error, 'error', this.#small);
+    return this.#written(start);
+  }
+
+  #written(start: number): PayloadBytes {
+    const { chunk, position } = this.#writer;
+    if (this.blobs) {
+      this.#writer.placeEntries(this.blobs);
+      for (const reference of this.blobs) reference.make = reference.begin?.();
+    }
+    return { bytes: chunk, start, length: position - start };
   }
 
   #fresh(): PayloadWriter {
@@ -128,7 +174,8 @@ export class PayloadArea {
     return this.#writer;
   }
 
-  #part(value: unknown, rootName: string): number {
+  #part(value: unknown, rootName: string, options: WriterOptions): number {
+    this.#writer.options = options;
     const length = this.#writer.write(value, rootName);
     const { blobs } = this.#writer;
     if (blobs) this.blobs = this.blobs ? [...this.blobs, ...blobs] : blobs;

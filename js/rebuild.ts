@@ -33,7 +33,6 @@ export function recreateUnknown(house: Orchestrator, engine: Engine): void {
   for (const run of [...house.pump.runs]) {
     if (!run || engine.state(run.task) !== 0) continue;
     if (house.journal && run.accepted_) {
-      run.ownExtra.blobIds = undefined;
       house.forgotten(run);
       continue;
     }
@@ -41,6 +40,13 @@ export function recreateUnknown(house: Orchestrator, engine: Engine): void {
     if (run.end === End.None) house.pump.enqueue(run);
   }
   house.table.tellAgain();
+}
+
+/** Blobs that the crashed core knew of and had not sealed: a record that comes later may refer to them. */
+function attachAgain(house: Orchestrator, engine: Engine): void {
+  const known = new Map<number, Set<string>>();
+  for (const { task, blobId } of engine.referredBlobs()) known.set(task, (known.get(task) ?? new Set()).add(blobId));
+  for (const run of house.pump.runs) if (run?.extra.blobs && run.task !== 0) house.blobs.tellAgain(run, known.get(run.task));
 }
 
 const crashLimit = 3;
@@ -80,6 +86,7 @@ export class Rebuilder {
         house.pump.moveFound(engine, log);
       } else engine.keepNothing();
       recreateUnknown(house, engine);
+      attachAgain(house, engine);
       house.pump.commands.push(P.CommandRecover, 0, 1);
       house.pump.start(engine);
     } catch (again) {

@@ -14,6 +14,7 @@ const verbs: Record<Verb, (house: Orchestrator, id: string, argument: unknown) =
   resume: (house, id, argument) => house.resumeTask(id, argument as ResumePolicy),
   retry: (house, id) => house.retryTask(id),
   remove: (house, id) => house.removeTask(id),
+  provide: (house, id, argument) => house.providePayload(id, argument as Blob),
   result: (house, id) => house.attach(id)!.result(),
   signal: (house, id, argument) => house.attach(id)!.signal((argument as [string])[0], fromMessage((argument as [string, ValueMessage])[1])),
   completeToken: (house, id, argument) => house.wait.obeyComplete(id, argument),

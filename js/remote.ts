@@ -97,7 +97,7 @@ export class RemoteRuns {
 }
 
 /** Commands that a tab carries out for others. */
-export const remoteVerbs = ['cancel', 'pause', 'resume', 'retry', 'remove', 'result', 'signal', 'completeToken', 'tokenOutcome'] as const;
+export const remoteVerbs = ['cancel', 'pause', 'resume', 'retry', 'remove', 'result', 'signal', 'completeToken', 'tokenOutcome', 'provide'] as const;
 
 export class RemoteHandle implements RunHandle {
   readonly id: string;
@@ -183,6 +183,9 @@ export class RemoteHandle implements RunHandle {
     checkEventName(name, 'signal');
     return (await this.#runs.ask(this.id, 'signal', [name, toMessage(data, 'data').value])) === true;
   }
+  async provide(file: Blob): Promise<boolean> {
+    return (await this.#runs.ask(this.id, 'provide', file)) === true;
+  }
 
   onProgress(listener: (progress: number, state: TaskState) => void): () => void {
     checkFunction(listener, 'onProgress listener');
@@ -206,7 +209,7 @@ export class RemoteHandle implements RunHandle {
   }
   async download(fileName?: string): Promise<void> {
     if (fileName !== undefined) checkText(fileName, 'download fileName');
-    await saveBlob(await this.result(), fileName ?? this.state.name);
+    await saveBlob(await this.result(), fileName, this.state.name);
   }
 }
 
@@ -219,5 +222,15 @@ function readState(told: unknown): TaskState | undefined {
   const metadata = typeof state.metadata === 'object' && state.metadata !== null ? state.metadata : {};
   const error = state.error ? deserializeError(state.error as never) : null;
   const tags = Array.isArray(state.tags) ? state.tags : [];
-  return Object.freeze({ ...state, metadata, tags, error, fromCache: state.fromCache === true, result: undefined, local: false });
+  return Object.freeze({ ...state, metadata, tags, error, fromCache: state.fromCache === true, missing: readMissing(state.missing), result: undefined, local: false });
+}
+
+function readMissing(told: unknown): TaskState['missing'] {
+  if (!Array.isArray(told)) return undefined;
+  const text = (value: unknown) => (typeof value === 'string' ? value : undefined);
+  const number = (value: unknown) => (typeof value === 'number' ? value : undefined);
+  return told.map((file) => ({
+    name: text(file?.name), type: text(file?.type) ?? '', size: number(file?.size) ?? 0,
+    lastModified: number(file?.lastModified), digest: text(file?.digest),
+  }));
 }

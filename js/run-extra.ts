@@ -14,7 +14,7 @@ import type { History } from './history.ts';
 import type { StoredNote } from './notes.ts';
 import type { RunProgress } from './progress.ts';
 import type { CommandWaiter, PayloadBytes, Run, Settlement } from './run.ts';
-import type { TaskState } from './types.ts';
+import type { MissingFile, TaskState } from './types.ts';
 
 export class RunExtra {
   name: string | undefined;
@@ -42,7 +42,10 @@ export class RunExtra {
   /** Its output, or what it failed with, is not of its own code. */
   fromCache = false;
 
-  blobIds: string[] | undefined;
+  /** Blobs that its records refer to: size by id. */
+  blobs: Map<string, number> | undefined;
+  /** Files of its input that are gone; it is held until they are given again. */
+  missing: readonly MissingFile[] | undefined;
   /** Stored, and not attached in the core yet. */
   pendingBlobs: readonly BlobReference[] | undefined;
   /** What is recorded of it: bytes of the journal until asked for. */

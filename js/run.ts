@@ -33,6 +33,7 @@ export interface RunHost {
   resumeRun(run: Run, policy: ResumePolicy): Promise<boolean>;
   retryRun(run: Run): Promise<boolean>;
   signalRun(run: Run, name: string, data: unknown): Promise<boolean>;
+  provideFor(run: Run, file: Blob): Promise<boolean>;
   outputOf(run: Run): Promise<unknown>;
   errorOf(run: Run): Error;
   /** Settles what `promised` of a run waits for, once its end has been announced. */
@@ -235,6 +236,9 @@ export class Run<Output = any, Id extends string = string> implements RunHandle<
   }
   signal(name: string, data?: unknown): Promise<boolean> {
     return this.host.signalRun(this, name, data);
+  }
+  provide(file: Blob): Promise<boolean> {
+    return this.host.provideFor(this, file);
   }
 
   onProgress(listener: (progress: number, state: TaskState<Output>) => void): () => void {

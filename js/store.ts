@@ -11,7 +11,7 @@ import type { RunProgress } from './progress.ts';
 import type { Run } from './run.ts';
 import type { OrchestratorEvents } from './types.ts';
 
-type Listener<Name extends keyof OrchestratorEvents> = (...args: OrchestratorEvents[Name]) => void;
+export type Listener<Name extends keyof OrchestratorEvents> = (...args: OrchestratorEvents[Name]) => void;
 
 interface Entry {
   listener: (...args: any[]) => void;

@@ -10,12 +10,15 @@ import type { InputIn, OutputIn, TaskMap } from './definition/names.ts';
 import type { ProcessOptions } from './definition/process-types.ts';
 import type { Validator } from './definition/schema.ts';
 import type { TaskContext, TaskSpec } from './definition/types.ts';
+import type { PayloadLimits } from './limits.ts';
 import type { Durability, Storage, StorageEvent } from './storage.ts';
+import type { ListFilter, TaskCounts, TaskPage, TaskState, TaskStatus } from './task-state.ts';
 
 export type * from './cache/types.ts';
 export type * from './context/portable.ts';
 export type * from './context/types.ts';
 export type { SelectTaskSpec, TaskContext, TaskHandler, TaskSpec } from './definition/types.ts';
+export type * from './task-state.ts';
 export type * from './waiting/types.ts';
 
 /** Milliseconds, or `'500ms' '10s' '5m' '1h' '2d' '1w' '1h30m'`, ISO 8601 (`PT5M`), or parts. */
@@ -25,94 +28,6 @@ export type Duration =
   | { milliseconds?: number; seconds?: number; minutes?: number; hours?: number; days?: number; weeks?: number };
 /** A Date, milliseconds since the epoch, or an ISO 8601 string. */
 export type Instant = Date | number | string;
-
-/** The coarse words of the panel. */
-export type TaskStatus = 'pending' | 'running' | 'paused' | 'completed' | 'failed' | 'cancelled';
-
-/** Exactly where a run is. */
-export type TaskPhase =
-  | 'delayed' // waits for its first start time
-  | 'blocked' // waits for other runs, a missing definition, storage …: see `reason`
-  | 'queued' // waits for a slot
-  | 'running'
-  | 'waiting' // parked by its own code
-  | 'retrying' // waits for the next attempt, at `retryAt`
-  | 'suspended' // paused softly
-  | 'interrupted' // paused hard
-  | 'cancelling'
-  | 'stopping' // timed out or interrupted; its code has not ended yet
-  | 'completed'
-  | 'failed'
-  | 'timedOut' // total deadline passed
-  | 'expired' // never started within its ttl
-  | 'quarantined' // was running in three crashes
-  | 'cancelled';
-
-/**
- * `missing-definition`: nothing is registered under `taskIdentifier` in this page. `schema-mismatch`: its
- * input is from an earlier page, and today's schema refuses it; `error` says why. `token`: a wait token.
- */
-export type BlockedReason = 'dependencies' | 'missing-definition' | 'schema-mismatch' | 'missing-payload' | 'storage-full' | 'adoption' | 'recovery' | 'token';
-
-export type ProgressSource = 'reported' | 'simulated' | 'estimated';
-
-/** An immutable view of one run; the same object until the run changes. */
-export interface TaskState<Result = any> {
-  readonly id: string;
-  readonly name: string;
-  readonly taskIdentifier: string;
-  readonly status: TaskStatus;
-  readonly phase: TaskPhase;
-  readonly reason?: BlockedReason;
-  /** 0-100. */
-  readonly progress: number;
-  /** undefined: nothing known, show an indeterminate bar. */
-  readonly progressSource?: ProgressSource;
-  readonly progressMessage?: string;
-  readonly progressPhase?: string;
-  readonly progressStep?: string;
-  /** Milliseconds left, where enough steps are known to tell. */
-  readonly remainingMs?: number;
-  readonly createdAt: number;
-  /** First start, or creation while it has not started (the seed's meaning). ms since the epoch. */
-  readonly startTime: number;
-  readonly endedAt?: number;
-  readonly lastUpdated: number;
-  readonly error: Error | null;
-  readonly result?: Result;
-  /** Attempt running now or last run, from 1; 0 before the first. */
-  readonly attempt: number;
-  /** Failed attempts so far. */
-  readonly retryCount: number;
-  /** maxAttempts - 1. */
-  readonly maxRetries: number;
-  /** When the next attempt or the first start is due. */
-  readonly retryAt?: number;
-  /** How often it lost its tab in a row, without a step recorded in between. */
-  readonly recoveries: number;
-  readonly steps: number;
-  readonly metadata: Readonly<Record<string, any>>;
-  readonly tags: readonly string[];
-  /** Its task is left out of its process, so its code does not run. */
-  readonly skipped?: true;
-  /** Id of the run that this one repeats. */
-  readonly replayOf?: string;
-  /** Of a child: the run whose code made it, and the topmost one. */
-  readonly parentId?: string;
-  readonly rootId?: string;
-  /** Parents above it. */
-  readonly depth: number;
-  /** One of holdfast's own, an event or a token; listed only with `{ hidden: true }`. */
-  readonly hidden?: boolean;
-  /** false while only memory knows it (storage `memory`, or not acknowledged yet). */
-  readonly durable: boolean;
-  /** Of the code that accepted it, where its definition has one. */
-  readonly version?: number | string;
-  /** It was answered by the cache, or by the execution of another run of the same key; its own code did not run. */
-  readonly fromCache: boolean;
-  /** Owned by this tab (true) or seen from another one. */
-  readonly local: boolean;
-}
 
 export type BackoffKind = 'exponential' | 'linear' | 'fixed' | 'fibonacci';
 export type JitterKind = 'none' | 'upto2x' | 'full' | 'equal' | 'decorrelated';
@@ -202,6 +117,11 @@ export interface RunOptions {
   tags?: string | readonly string[];
   /** Its children get its tags too. Default false. */
   propagateTags?: boolean;
+  /**
+   * What becomes of the files in the input. `copy` (default): they are stored before the run is accepted.
+   * `none`: this page keeps them; after a reload the run waits until the person gives them again.
+   */
+  persistPayload?: 'copy' | 'none';
 }
 
 export interface TriggerOptions extends RunOptions {
@@ -267,9 +187,15 @@ export interface RunHandle<Output = any, Id extends string = string> {
   retry(): Promise<boolean>;
   /** An event for this run alone. Resolves when it is stored; false: the run has ended. */
   signal(name: string, data?: unknown): Promise<boolean>;
+  /**
+   * A file that this run misses (`state.missing`), chosen again by the person. True: it has all it needs and
+   * goes on. False: it misses others, or none. Its name may differ where its content is known.
+   * @throws PayloadMismatchError saying what differs: another size or content
+   */
+  provide(file: Blob): Promise<boolean>;
   onProgress(listener: (progress: number, state: TaskState<Output>) => void): () => void;
   subscribe(listener: (state: TaskState<Output>) => void): () => void;
-  /** Saves a Blob or File result under a name; browsers only. */
+  /** Saves a Blob or File result; browsers only. Its name: `fileName`, else the File’s own, else the run’s. */
   download(fileName?: string): Promise<void>;
   /** Its story: what is kept of it, then what comes, to its end. */
   [Symbol.asyncIterator](): AsyncIterator<RunEvent, void, undefined>;
@@ -294,36 +220,6 @@ export interface RecoveryReport {
   durability: Durability;
   warnings: string[];
 }
-
-export interface RunFilter {
-  status?: TaskStatus | readonly TaskStatus[];
-  taskIdentifier?: string;
-  /** All of these. */
-  tags?: string | readonly string[];
-  /** Case-insensitive, in name and id. */
-  text?: string;
-  /** true: events and tokens too. */
-  hidden?: boolean;
-}
-export interface ListFilter extends RunFilter {
-  limit?: number;
-  /** From a former page's `cursor`. */
-  cursor?: string;
-}
-export interface TaskPage {
-  items: TaskState[];
-  cursor?: string;
-}
-/** Of runs together. */
-export interface AggregateProgress {
-  /** 0-100, the mean, with ended runs as 100; undefined: there are none. */
-  value: number | undefined;
-  total: number;
-  done: number;
-  /** Failed and cancelled. */
-  failed: number;
-}
-export type TaskCounts = Readonly<Record<TaskStatus | 'total', number>>;
 
 /** What events are called; what comes in `data` stands behind it. */
 export type RunEventType =
@@ -449,6 +345,8 @@ export interface OrchestratorOptions {
     events?: { age?: Duration };
     tokens?: { age?: Duration };
   };
+  /** How large values and files may be. A larger one is a PayloadTooLargeError, at the call where that can be known. */
+  limits?: PayloadLimits;
   /**
    * How runs of former pages go on. Default `auto`: at once, or one after the other with `stagger`
    * between their starts. `manual`: each stays suspended until it is resumed.
@@ -490,6 +388,8 @@ export interface OrchestratorApi {
   resumeTask(id: string, policy?: ResumePolicy): Promise<boolean>;
   retryTask(id: string): Promise<boolean>;
   removeTask(id: string): Promise<boolean>;
+  /** As the handle's `provide`. */
+  providePayload(id: string, file: Blob): Promise<boolean>;
   /** Removes completed and failed runs older than this; gives their number. */
   cleanupCompletedTasks(maxAgeMs?: number): Promise<number>;
   clearAllTasks(): Promise<number>;

@@ -3,6 +3,7 @@
  * Pure reading; nothing is kept here but the counts of one look.
  */
 import { isFromCache } from './cache/mark.ts';
+import { inUnits } from './codec/refuse.ts';
 import { isSkipped } from './definition/process.ts';
 import type { Engine } from './engine.ts';
 import { HoldOutside, HoldSchemaMismatch, HoldTurn } from './holds.ts';
@@ -59,7 +60,7 @@ function running(packed: number): Standing {
 function waitingToRun(engine: Engine, run: Standee, packed: number, state: number): Standing {
   const holds = packed >>> 16;
   if (packed & pausedBit) return paused(packed);
-  if (holds & (P.HoldDefinitionMissing | HoldSchemaMismatch)) return { status: 'paused', phase: 'blocked', reason: blockedReason(holds) };
+  if (holds & (P.HoldDefinitionMissing | P.HoldPayloadMissing | HoldSchemaMismatch)) return { status: 'paused', phase: 'blocked', reason: blockedReason(holds) };
   if (holds !== 0 || state === P.StateBlocked) return { status: 'pending', phase: 'blocked', reason: blockedReason(holds) };
   if (state === P.StateDelayed) {
     const retrying = engine.value(run.task, P.FieldFailures) > 0;
@@ -142,6 +143,7 @@ export function taskState(engine: Engine | undefined, run: Run, parts: ViewParts
     metadata: metadata ?? emptyMetadata,
     tags: tags ?? noTags,
     ...(process && isSkipped(process, run.taskIdentifier) && { skipped: true }),
+    missing: where.reason === 'missing-payload' ? run.extra.missing : undefined,
     replayOf,
     ...(run.extra.hidden && { hidden: true }),
     version,
@@ -193,7 +195,7 @@ function blockedWords(engine: Engine, run: Run, state: TaskState): string {
     case 'schema-mismatch':
       return state.error?.message ?? "Today's schema of its task refuses its input.";
     case 'missing-payload':
-      return 'The file it works on is gone from the browser storage.';
+      return missingWords(state);
     case 'storage-full':
       return 'The browser storage is full; it starts when there is room to record its result.';
     case 'adoption':
@@ -205,6 +207,12 @@ function blockedWords(engine: Engine, run: Run, state: TaskState): string {
     default:
       return `Waits for ${engine.value(run.task, P.FieldUnmetEdges)} other run(s).`;
   }
+}
+
+function missingWords({ missing }: TaskState): string {
+  if (!missing) return 'The file it works on is gone from the browser storage.';
+  const files = missing.map(({ name, size }) => `${name === undefined ? 'a file' : JSON.stringify(name)} (${inUnits(size)})`).join(', ');
+  return `${missing.length === 1 ? 'A file' : `${missing.length} files`} it works on ${missing.length === 1 ? 'is' : 'are'} gone from the browser storage: ${files}. It goes on when given again: run.provide(file).`;
 }
 
 function queuedWords(engine: Engine, run: Run): string {

@@ -20,9 +20,11 @@
  * Invariant: the hashing of long texts bounds the work, so that shared parts are walked once however
  * often they occur.
  */
+import { digestOf } from '../blobs/digest.ts';
 import { binaryKind, BINARY_NAMES, codecFor, ERROR_NAMES, errorKind, isExactly, isRecord, MAX_DEPTH, tagOf } from '../codec/kinds.ts';
+import { knownDigest } from '../codec/known-digests.ts';
 import { notCloneable, segment, tooDeep } from '../codec/refuse.ts';
-import { digestBlob, digestBytes, digestText, knownDigest } from './digest.ts';
+import { digestBytes, digestText } from './digest.ts';
 
 const longText = 512;
 const shortBytes = 64;
@@ -32,7 +34,7 @@ export async function canonical(value: unknown): Promise<string> {
   const writer = new CanonicalWriter();
   let text = writer.write(value);
   while (writer.blobs.length > 0) {
-    for (const blob of writer.blobs.splice(0)) await digestBlob(blob);
+    for (const blob of writer.blobs.splice(0)) await digestOf(blob);
     text = writer.write(value);
   }
   return text;

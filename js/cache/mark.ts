@@ -11,6 +11,7 @@
  * serializer; its version is 1.
  */
 import { decode } from '../codec.ts';
+import type { SerializedError } from '../errors.ts';
 import type { PayloadArea } from '../payloads.ts';
 import type { PayloadBytes, Run } from '../run.ts';
 import type { AnySpec } from './checks.ts';
@@ -38,8 +39,8 @@ export function writeResult(payloads: PayloadArea, run: Run, output: unknown, ke
 }
 
 /** What a run failed with, if that is not of its own code. */
-export function writeFailure(payloads: PayloadArea, run: Run, error: unknown): PayloadBytes {
-  return run.extra.fromCache ? payloads.writeMarked([mark, flagsOf(run)], firstVersion, error, 'error') : payloads.writeValue(error, 'error');
+export function writeFailure(payloads: PayloadArea, run: Run, error: SerializedError): PayloadBytes {
+  return run.extra.fromCache ? payloads.writeMarked([mark, flagsOf(run)], firstVersion, error, 'error') : payloads.writeError(error);
 }
 
 function flagsOf(run: Run): number {

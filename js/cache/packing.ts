@@ -13,7 +13,7 @@ export interface PackedEntry {
 }
 
 /** Far beyond what a run's result may take; an own limit is the store's. */
-const inlineLimit = 2 ** 30;
+const ownLimit = 2 ** 30;
 
 /** @throws SerializationError naming the path below `value` */
 export function pack(entry: CacheEntry): PackedEntry {
@@ -22,18 +22,18 @@ export function pack(entry: CacheEntry): PackedEntry {
 
 /** @throws SerializationError naming the path below `rootName` */
 export function packValue(value: unknown, rootName = 'value'): PackedEntry {
-  let next = 0;
-  const { bytes, blobs } = encode(value, rootName, {
-    inlineLimit,
-    blobThreshold: inlineLimit,
-    randomId: () => (next++).toString(16).padStart(16, '0'),
-  });
-  return { bytes, blobs: blobs?.map(({ blob }) => blob) ?? [] };
+  const { bytes, blobs = [] } = encode(value, rootName, { valueLimit: ownLimit, blobThreshold: ownLimit });
+  return { bytes, blobs: blobs.map(({ blob }) => blob ?? readOnce(rootName)) };
+}
+
+/** What comes out of a stream goes to one reader. @throws SerializationError */
+function readOnce(rootName: string): never {
+  throw new SerializationError(`${rootName} holds a stream, a request or a response, which is read once and can't be kept. Return its bytes.`);
 }
 
 /** @throws SerializationError, PayloadLostError */
 export async function unpack({ bytes, blobs }: PackedEntry): Promise<CacheEntry> {
-  return decodeWithBlobs(bytes, async (id) => blobs[Number.parseInt(id, 16)]!);
+  return decodeWithBlobs(bytes, async (_, index) => blobs[index]!);
 }
 
 export function sizeOf({ bytes, blobs }: PackedEntry): number {

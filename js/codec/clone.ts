@@ -18,6 +18,9 @@ export const IN_MEMORY: GraphOptions = {
   randomId: () => '',
 };
 
+/** For what goes to other threads and tabs too, where nothing that is read once can be cloned. */
+export const CROSSING: GraphOptions = { ...IN_MEMORY, crossing: true };
+
 /** A copy by value; primitives are given as they are. @throws NotCloneableError TooDeepError PayloadTooLargeError */
 export function clone<Value>(value: Value, rootName: string, options = IN_MEMORY): Value {
   const type = typeof value;

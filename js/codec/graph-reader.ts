@@ -3,10 +3,12 @@
  * every index, kind and type is checked, keys are defined and never assigned, depth is bounded.
  */
 import { PayloadLostError, SerializationError } from '../errors.ts';
+import { shareDigest } from './known-digests.ts';
+import { putTogether } from './web-kinds.ts';
 import { BINARY_NAMES, codecNamed, ERROR_NAMES, MAX_DEPTH, NodeKind, SlotKind } from './kinds.ts';
 
-/** Gives a stored blob; for one of kind `bytes` its bytes. */
-export type ResolveBlob = (id: string) => Blob | ArrayBuffer | undefined;
+/** Gives a stored blob, by its id and its place in the list; for one of kind `bytes` its bytes. */
+export type ResolveBlob = (id: string, index: number) => Blob | ArrayBuffer | ImageBitmap | undefined;
 
 function damaged(what: string): never {
   throw new SerializationError(`Stored bytes can't be read: ${what}.`);
@@ -90,6 +92,9 @@ export class GraphReader {
         return this.#error(node, at);
       case NodeKind.custom:
         return this.#custom(node, at);
+      case NodeKind.web:
+        this.#know(at, undefined); // hostile: refers to itself
+        return this.#know(at, putTogether(node[1], this.#slot(node[2])));
       default:
         return this.#know(at, this.#leaf(node));
     }
@@ -166,9 +171,10 @@ export class GraphReader {
     return this.#know(at, codec.decode(this.#slot(node[3]), count(node[2])));
   }
 
-  #stored(index: unknown): Blob | ArrayBuffer {
-    const id = this.#blobIds[count(index)] ?? damaged('an unknown blob');
-    const stored = this.#resolveBlob?.(id);
+  #stored(index: unknown): NonNullable<ReturnType<ResolveBlob>> {
+    const at = count(index);
+    const id = this.#blobIds[at] ?? damaged('an unknown blob');
+    const stored = this.#resolveBlob?.(id, at);
     if (!stored) throw new PayloadLostError(`The stored blob ${id} is gone.`, { data: { blobId: id } });
     return stored;
   }
@@ -181,20 +187,23 @@ export class GraphReader {
 
   #storedBinary(node: unknown[]): unknown {
     const buffer = this.#stored(node[2]);
-    if (buffer instanceof Blob) return damaged('bytes expected instead of a Blob: use decodeWithBlobs');
+    if (!(buffer instanceof ArrayBuffer)) return damaged('bytes expected: use decodeWithBlobs');
     if (buffer.byteLength !== node[3]) throw new PayloadLostError('A stored binary value has lost bytes.');
     return binaryFrom(node[1], buffer);
   }
 
-  #blob(node: unknown[]): Blob {
+  #blob(node: unknown[]): unknown {
     const stored = this.#stored(node[1]);
-    const blob = stored instanceof Blob ? stored : new Blob([stored]);
+    if (node[2] === -1) return stored;
+    const blob = stored instanceof Blob ? stored : new Blob([stored as ArrayBuffer]);
     if (blob.size !== node[2]) {
       throw new PayloadLostError(`A stored blob has ${blob.size} of ${String(node[2])} bytes.`);
     }
     const type = this.#text(node[3]);
-    if (node[0] === NodeKind.blob) return blob.type === type ? blob : blob.slice(0, blob.size, type);
-    return new File([blob], this.#text(node[4]), { type, lastModified: Number(node[5]) });
+    // One of the same content may have been stored as a File, with a name.
+    const isSame = blob.type === type && !(typeof File === 'function' && blob instanceof File);
+    if (node[0] === NodeKind.blob) return isSame ? blob : shareDigest(blob, blob.slice(0, blob.size, type));
+    return shareDigest(blob, new File([blob], this.#text(node[4]), { type, lastModified: Number(node[5]) }));
   }
 }
 

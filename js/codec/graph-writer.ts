@@ -18,8 +18,11 @@
  *          | [ NodeKind.error, position in ERROR_NAMES, (key slot, enumerable, slot) … ]
  *          | [ NodeKind.domException, message slot, name slot ]
  *          | [ NodeKind.custom, codec name, version, slot ]
+ *          | [ NodeKind.web, WebKind, slot of its parts ]                 codec/web-kinds.ts
+ *            of which a body is [ NodeKind.blob, blob index, -1 ]: its size stands in the list
  */
 import { NotCloneableError, SerializationError } from '../errors.ts';
+import type { BlobReference } from './blob-list.ts';
 import {
   BINARY_NAMES,
   binaryKind,
@@ -34,27 +37,21 @@ import {
   tagOf,
 } from './kinds.ts';
 import { isExactInUtf8 } from './plain.ts';
-import { notCloneable, notReadable, segment, tooDeep, tooLarge } from './refuse.ts';
-
-/** A Blob, File or large binary value that is stored beside the bytes that refer to it. */
-export interface BlobReference {
-  /** 16 hexadecimal digits. */
-  id: string;
-  size: number;
-  type: string;
-  name?: string;
-  lastModified?: number;
-  /** `bytes`: a binary value that comes back as such. */
-  kind: 'blob' | 'bytes';
-  blob: Blob;
-}
+import { Body, copyInMemory, takeApart, WebKind } from './web-kinds.ts';
+import { fileTooLarge, notCloneable, notReadable, segment, tooDeep, tooLarge } from './refuse.ts';
 
 export interface GraphOptions {
   /** Largest sum of characters and bytes. */
   limit: number;
   /** Binary values above this become blobs. */
   blobThreshold: number;
+  /** Largest blob. Default: no limit. */
+  blobLimit?: number;
+  /** Larger Blobs and Files are not stored. Default: none. */
+  inPageAbove?: number;
   randomId: () => string;
+  /** A graph that stays in memory crosses to another thread: what can't is refused. */
+  crossing?: boolean;
   /** `keep`: as they are, for a graph that stays in memory. `store`: as references. Or refused. */
   blobs: 'store' | 'keep' | 'refuse';
 }
@@ -142,6 +139,7 @@ export class GraphWriter {
   }
 
   #fill(node: GraphNode, index: number, value: object, depth: number): unknown {
+    if (value instanceof Body) return this.#body(node, value);
     if (Array.isArray(value)) return this.#array(node, value, depth);
     if (isRecord(value)) return this.#record(node, value as Record<string, unknown>, depth);
     const custom = codecFor(value);
@@ -176,8 +174,24 @@ export class GraphWriter {
       case 'DOMException':
         return node.push(NodeKind.domException, this.#text(value.message), this.#text(value.name));
       default:
-        throw notCloneable(this.#where(), value, tag);
+        return this.#web(node, value, tag, depth);
     }
+  }
+
+  #web(node: GraphNode, value: any, tag: string, depth: number): unknown {
+    const { blobs, crossing = false } = this.#options;
+    const apart = takeApart(value, tag, this.#where());
+    const hasBody = apart !== undefined && apart.kind >= WebKind.request;
+    if (!apart || (hasBody && blobs === 'refuse')) throw notCloneable(this.#where(), value, tag);
+    if (!hasBody || blobs === 'store') return node.push(NodeKind.web, apart.kind, this.#slot(apart.parts, depth));
+    if (apart.kind === WebKind.stream || (crossing && apart.kind <= WebKind.response)) throw notCloneable(this.#where(), value, tag);
+    return node.push(NodeKind.kept, copyInMemory(value, apart.kind));
+  }
+
+  #body(node: GraphNode, { kind, begin }: Body): void {
+    const path = this.#where();
+    const index = this.#store({ kind, size: 0, type: '', blob: undefined, begin: () => begin(path) });
+    node.push(NodeKind.blob, index, -1);
   }
 
   /** One value below the current path. */
@@ -271,7 +285,10 @@ export class GraphWriter {
 
   #store(reference: Omit<BlobReference, 'id'>): number {
     this.#take(9);
-    return this.blobs.push({ id: this.#options.randomId(), ...reference }) - 1;
+    const { blobLimit = Number.POSITIVE_INFINITY, inPageAbove = Number.POSITIVE_INFINITY } = this.#options;
+    const inPage = reference.kind === 'blob' && reference.size > inPageAbove;
+    if (reference.size > blobLimit && !inPage) throw fileTooLarge(this.#where(), reference.size, blobLimit);
+    return this.blobs.push({ id: this.#options.randomId(), ...reference, ...(inPage && { kind: 'page' }) }) - 1;
   }
 }
 

@@ -26,6 +26,8 @@ export const NodeKind = {
   custom: 14,
   /** Only in memory (`clone`, messages to workers): an immutable thing kept as it is. */
   kept: 15,
+  /** Of codec/web-kinds.ts. */
+  web: 16,
 } as const;
 
 /** First item of a slot of two. */

@@ -4,7 +4,7 @@
  * and their copies transferred, so the sender keeps its own and the receiving thread copies nothing.
  */
 import { SerializationError } from '../errors.ts';
-import { IN_MEMORY } from './clone.ts';
+import { CROSSING, IN_MEMORY } from './clone.ts';
 import { GraphReader } from './graph-reader.ts';
 import { GraphWriter } from './graph-writer.ts';
 import { NodeKind } from './kinds.ts';
@@ -16,7 +16,7 @@ export type ValueMessage = { plain: unknown } | { graph: unknown[] };
 export function toMessage(value: unknown, rootName: string): { value: ValueMessage; transfer: ArrayBuffer[] } {
   const transfer: ArrayBuffer[] = [];
   if (isPlain(value, IN_MEMORY.limit)) return { value: { plain: value }, transfer };
-  const graph = new GraphWriter(rootName, IN_MEMORY).write(value);
+  const graph = new GraphWriter(rootName, CROSSING).write(value);
   for (const node of graph) {
     if (!Array.isArray(node) || node[0] !== NodeKind.binary) continue;
     const bytes = (node[2] as Uint8Array).slice() as Uint8Array<ArrayBuffer>;

@@ -23,15 +23,16 @@ const FIXES: Record<string, string> = {
   TransformStream: 'is a stream; open it inside the handler',
   Request: 'is a Request; store its url, method and body and build it inside the handler',
   Response: 'is a Response; store what it holds: await response.blob(), .json() or .text()',
-  Headers: 'is a Headers object; store [...headers]',
-  FormData: 'is a FormData; store [...formData], files included',
-  URLSearchParams: 'is a URLSearchParams; store params.toString()',
   AbortSignal: 'is an AbortSignal; leave it out, the handler has ctx.signal',
   AbortController: 'is an AbortController; leave it out and cancel the run instead',
   MessagePort: "is a MessagePort, which can't outlive the page; open it inside the handler",
   FileList: 'is a FileList; store [...list]',
   SharedArrayBuffer: 'is a SharedArrayBuffer; store a copy: new Uint8Array(shared).slice()',
-  ImageBitmap: 'is an ImageBitmap; store a Blob: draw it on an OffscreenCanvas and use convertToBlob()',
+  ImageBitmap: 'is an ImageBitmap; put it into the input or the result',
+  Blob: 'is a Blob; put it into the input or the result',
+  File: 'is a File; put it into the input or the result',
+  FileSystemFileHandle: "is a file handle; pass await handle.getFile()",
+  FileSystemDirectoryHandle: 'is a directory handle; pass the files in it',
   Window: 'is a window',
 };
 
@@ -72,12 +73,25 @@ export function tooDeep(path: string): TooDeepError {
 }
 
 export function tooLarge(path: string, size: number, limit: number): PayloadTooLargeError {
+  const fix = path.startsWith('metadata')
+    ? 'put the large part into the input, or raise limits.metadataBytes'
+    : 'put the large part into a Blob or File (new Blob([text])), which is stored beside it, or raise limits.valueBytes';
   return new PayloadTooLargeError(
-    `${path} takes ${inKiB(size)} or more, the limit is ${inKiB(limit)}; put the large part into a Blob or File (new Blob([text])), which is stored beside it without a limit.`,
+    `${path} takes ${inUnits(size)} or more, the limit is ${inUnits(limit)}; ${fix}.`,
     { data: { path, size, limit } },
   );
 }
 
-function inKiB(bytes: number): string {
-  return bytes < 1024 ? `${bytes} bytes` : `${Math.round(bytes / 102.4) / 10} KiB`;
+export function fileTooLarge(path: string, size: number, limit: number): PayloadTooLargeError {
+  return new PayloadTooLargeError(
+    `${path} has ${inUnits(size)}, the limit for one file or binary value is ${inUnits(limit)}; split it, or raise limits.blobBytes.`,
+    { data: { path, size, limit } },
+  );
+}
+
+/** 1000 bytes, 1.5 KiB, 64 MiB, 2 GiB. */
+export function inUnits(bytes: number): string {
+  if (bytes < 1024) return `${bytes} bytes`;
+  const power = Math.min(3, Math.floor(Math.log2(bytes) / 10));
+  return `${Math.round((bytes / 1024 ** power) * 10) / 10} ${['KiB', 'MiB', 'GiB'][power - 1]}`;
 }

@@ -44,6 +44,8 @@ export interface DurableHost {
   readNote(run: Run, kind: number): { value: unknown } | undefined;
   /** Encodes a record, and stores the blobs of it (a promise then). @throws SerializationError */
   prepare(run: Run, record: NewRecord): Prepared | Promise<Prepared>;
+  /** One that will not be handed over. */
+  discard(prepared: Prepared): void;
   /** Hands it over; resolves when it is acknowledged. */
   commit(run: Run, prepared: Prepared): Promise<Entry>;
   record(run: Run, record: NewRecord): Promise<Entry>;

@@ -2,11 +2,12 @@
  * What contexts ask of the house: records, children, delays. One for all runs of an orchestrator.
  * Invariant: whatever is recorded goes through `record`, in the order in which it is asked for.
  */
-import { blobIds, clone, decode, decodeWithBlobs, encode } from '../codec.ts';
+import { clone, decode, decodeWithBlobs, encode, refersToBlobs } from '../codec.ts';
 import type { Validator } from '../definition/schema.ts';
 import { checkOf, issuesInWords } from '../definition/validation.ts';
 import { ConfigurationError, OutputValidationError, UnrecognizedTaskError } from '../errors.ts';
 import { type Entry, History } from '../history.ts';
+import { resolveLimits } from '../limits.ts';
 import type { StoredNote } from '../notes.ts';
 import type { Orchestrator } from '../orchestrator.ts';
 import { describe } from '../checks.ts';
@@ -67,21 +68,28 @@ export class ContextServices implements DurableHost, StepHost, ChildrenHost {
   }
 
   prepare(run: Run, { key, kind, attempt, value, what }: NewRecord): Prepared | Promise<Prepared> {
-    const { journal, payloads, attempts } = this.#house;
+    const { journal, payloads, blobs: store } = this.#house;
     if (!journal) return { entry: { key, kind, attempt, payload: undefined, value: clone(value, what), acknowledged: true }, blobs: undefined };
     const payload = payloads.writeRecord(key, kind, attempt, value, what);
     const { blobs } = payloads;
     const prepared = { entry: { key, kind, attempt, payload, acknowledged: false }, blobs };
-    return blobs ? attempts.storeBlobs(blobs).then(() => prepared) : prepared;
+    return blobs ? store.store(blobs).then(() => prepared) : prepared;
+  }
+
+  discard({ blobs }: Prepared): void {
+    if (blobs) this.#house.blobs.release(blobs);
   }
 
   async commit(run: Run, { entry, blobs }: Prepared): Promise<Entry> {
-    if (run.attempt !== entry.attempt) throw stopError(run, P.StopReasonInterrupt);
+    if (run.attempt !== entry.attempt) {
+      this.discard({ entry, blobs });
+      throw stopError(run, P.StopReasonInterrupt);
+    }
     const { payload } = entry;
     // What its code said before is stored before: going over it again says nothing twice.
     const { metadata } = this.#house.definitions.describing;
     if (metadata.isDirty) metadata.store(run);
-    if (blobs) this.#house.attempts.attachBlobs(run, blobs);
+    if (blobs) this.#house.blobs.attach(run, blobs);
     if (payload) this.#house.pump.commands.addPayload(payload.bytes, payload.start, payload.length);
     return this.#push(run, entry, payload?.length ?? 0);
   }
@@ -102,8 +110,7 @@ export class ContextServices implements DurableHost, StepHost, ChildrenHost {
   }
 
   #decode(bytes: Uint8Array): unknown {
-    if (blobIds(bytes).length === 0) return decode(bytes);
-    return decodeWithBlobs(bytes, (id) => this.#house.journal!.slot.getBlob(id));
+    return refersToBlobs(bytes) ? decodeWithBlobs(bytes, this.#house.blobs.load) : decode(bytes);
   }
 
   // Notes
@@ -120,7 +127,7 @@ export class ContextServices implements DurableHost, StepHost, ChildrenHost {
 
   /** Everything but the command itself, which the caller gives in the order it needs. */
   async writeNote(run: Run, kind: number, value: unknown, what: string): Promise<() => void> {
-    const { payloads, attempts, pump, journal } = this.#house;
+    const { payloads, blobs: store, pump, journal } = this.#house;
     const keep = (note: StoredNote) => (run.ownExtra.notes ??= new Map()).set(kind, note);
     if (!journal) {
       const copy = clone(value, what);
@@ -132,8 +139,8 @@ export class ContextServices implements DurableHost, StepHost, ChildrenHost {
     const payload = payloads.writeValue(value, what);
     const { blobs } = payloads;
     if (blobs) {
-      await attempts.storeBlobs(blobs);
-      attempts.attachBlobs(run, blobs);
+      await store.store(blobs);
+      store.attach(run, blobs);
     }
     return () => {
       keep({ payload });
@@ -202,15 +209,19 @@ export class ContextServices implements DurableHost, StepHost, ChildrenHost {
     const depth = parent.extra.depth + 1;
     if (depth > depthLimit)
       throw new ConfigurationError(`ctx.run("${definition.id}"): run ${parent.id} is ${parent.extra.depth} children deep, which is the limit. Does a task run itself?`);
-    const family = { parent, key, policy, depth, fingerprint: fingerprint(input) };
+    const family = { parent, key, policy, depth, fingerprint: this.#fingerprint(input) };
     const child = this.#house.intake.trigger(definition, input, options, undefined, family);
     this.children.add(parent, key, child);
     return child;
   }
 
+  #fingerprint(input: unknown): number {
+    return fingerprint(input, resolveLimits(this.#house.getOptions().limits).valueBytes);
+  }
+
   matches(child: Run, definition: Definition, input: unknown): boolean {
     if (child.taskIdentifier !== definition.id) return false;
-    const now = fingerprint(input);
+    const now = this.#fingerprint(input);
     return now === 0 || child.extra.fingerprint === 0 || now === child.extra.fingerprint;
   }
 
@@ -251,7 +262,7 @@ export class ContextServices implements DurableHost, StepHost, ChildrenHost {
 }
 
 /** Of a value as it was given; 0: it refers to blobs, which are told apart by what is in them only. */
-function fingerprint(input: unknown): number {
-  const { bytes, blobs } = encode(input, 'input');
+function fingerprint(input: unknown, valueLimit: number): number {
+  const { bytes, blobs } = encode(input, 'input', { valueLimit });
   return blobs?.length ? 0 : crc32(bytes) || 1;
 }

@@ -10,7 +10,7 @@ import { clone, encode } from '../codec.ts';
 import { PayloadTooLargeError, SerializationError } from '../errors.ts';
 import type { Journal } from '../journal.ts';
 import { NoteKind } from '../notes.ts';
-import { largestMetadata, type PayloadArea } from '../payloads.ts';
+import type { PayloadArea } from '../payloads.ts';
 import * as P from '../protocol.ts';
 import type { Pump } from '../pump.ts';
 import type { Run } from '../run.ts';
@@ -64,8 +64,8 @@ export class Metadata {
     for (const key of sizes.keys()) if (!Object.hasOwn(next, key)) sizes.delete(key);
     let total = 0;
     for (const size of sizes.values()) total += size;
-    if (total > largestMetadata)
-      throw new PayloadTooLargeError(`The metadata of run ${run.id} would take ${total} bytes; ${largestMetadata} are allowed. Keep large values in steps or in the result.`);
+    if (total > this.#host.payloads.metadataBytes)
+      throw new PayloadTooLargeError(`The metadata of run ${run.id} would take ${total} bytes; ${this.#host.payloads.metadataBytes} are allowed. Keep large values in steps or in the result.`);
     this.#sizes.set(run, sizes);
   }
 
@@ -94,7 +94,7 @@ export class Metadata {
     const { pump, payloads, journal } = this.#host;
     const { metadata } = run.extra;
     if (!journal) return;
-    const payload = payloads.writeValue(metadata, 'metadata');
+    const payload = payloads.writeMetadata(metadata);
     (run.ownExtra.notes ??= new Map()).set(NoteKind.Metadata, { payload });
     pump.commands.addPayload(payload.bytes, payload.start, payload.length);
     pump.commands.push(P.CommandNote, run.task, NoteKind.Metadata, payload.length);
@@ -114,9 +114,9 @@ export class Metadata {
 }
 
 function sizeOf(key: string, value: unknown): number {
-  const { bytes, blobs } = encode(value, `metadata.${key}`);
+  const { bytes, blobs } = encode({ [key]: value }, 'metadata');
   if (blobs) throw new SerializationError(`metadata.${key} holds a file or large binary value, which metadata can't. Keep it in a step or in the result.`);
-  return bytes.length + key.length + 4;
+  return bytes.length;
 }
 
 /** What the caller changes later reaches nobody. */

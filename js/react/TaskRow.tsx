@@ -13,6 +13,7 @@ import {
 import type { TaskState } from '../types.ts';
 import { appearanceOf } from './appearance.ts';
 import { Icon } from './Icon.tsx';
+import { MissingFiles } from './MissingFiles.tsx';
 import { type TaskRowApi, usePanel } from './panel.ts';
 import { TaskActions } from './TaskActions.tsx';
 import { TaskDetails } from './TaskDetails.tsx';
@@ -84,6 +85,7 @@ function StandardRow(props: RowPartProps & { problem: string | undefined }) {
         <TaskActions state={state} row={row} />
       </div>
       {hasBar(state) && <TaskProgressBar state={state} labelledBy={nameId} />}
+      {state.missing?.length ? <MissingFiles state={state} missing={state.missing} /> : null}
       {problem && <p className="hf-problem">{problem}</p>}
       {row.isOpen && <TaskDetails state={state} id={detailsId} />}
     </>

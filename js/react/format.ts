@@ -34,7 +34,14 @@ function fill(template: string, values: Values): string {
 }
 
 function byteFormat(locale: Locale) {
-  const format = (unit: string) => new Intl.NumberFormat(locale, { style: 'unit', unit, maximumFractionDigits: 1 });
+  // "3 bytes", not "3 byte", which is what the short form says.
+  const format = (unit: string) =>
+    new Intl.NumberFormat(locale, {
+      style: 'unit',
+      unit,
+      unitDisplay: unit === 'byte' ? 'long' : 'short',
+      maximumFractionDigits: 1,
+    });
   const steps = ['byte', 'kilobyte', 'megabyte', 'gigabyte'].map(format);
   return (count: number) => {
     const power = Math.min(steps.length - 1, Math.floor(Math.log10(Math.max(1, count)) / 3));

@@ -5,7 +5,8 @@
  * Invariants: an event is offered when it is stored, never before, in the order in which it came; one
  * run takes an event once under its name; what was taken stands in the run's own history.
  */
-import { blobIds, clone, decode } from '../codec.ts';
+import { clone, decode, refersToBlobs } from '../codec.ts';
+import { CROSSING } from '../codec/clone.ts';
 import type { Durable } from '../context/durable.ts';
 import { ConfigurationError } from '../errors.ts';
 import { type Entry, KeyPrefix, RecordKind } from '../history.ts';
@@ -92,7 +93,7 @@ export class Events {
       await this.#sending.get(id);
       return { id };
     }
-    const sent = { name, atMs: this.#house.clock.now(), to, data: clone(data, 'data') };
+    const sent = { name, atMs: this.#house.clock.now(), to, data: clone(data, 'data', CROSSING) };
     const run = this.#trigger(id, sent);
     await this.#store(run);
     // One for a single run concerns nobody but its owner, who is asked by name.
@@ -138,7 +139,7 @@ export class Events {
   addFound(runs: readonly Run[]): void {
     const found = runs.map((run) => ({ run, atMs: sentAt(run) })).sort((one, other) => one.atMs - other.atMs || (one.run.id < other.run.id ? -1 : 1));
     for (const { run } of found) {
-      if (refersToBlobs(run)) void this.add(run);
+      if (mustBeLoaded(run)) this.add(run).catch((error) => this.#house.warn(`Event ${run.id} can't be read: ${(error as Error).message}`));
       else this.#known(run, undefined);
     }
   }
@@ -158,7 +159,7 @@ export class Events {
   }
 
   async #load(run: Run): Promise<StoredEvent['loaded']> {
-    return refersToBlobs(run) ? { value: await this.#house.attempts.inputOf(run) } : undefined;
+    return mustBeLoaded(run) ? { value: await this.#house.attempts.inputOf(run) } : undefined;
   }
 
   /** By value: what one run does to it reaches no other. @throws SerializationError */
@@ -284,8 +285,8 @@ function sentAt(run: Run): number {
   return typeof atMs === 'number' ? atMs : 0;
 }
 
-function refersToBlobs({ envelope }: Run): boolean {
-  return envelope !== undefined && blobIds(inputBytes(envelope)).length > 0;
+function mustBeLoaded({ envelope }: Run): boolean {
+  return envelope !== undefined && refersToBlobs(inputBytes(envelope));
 }
 
 /** A message of another tab, checked by what it must have. */

@@ -43,10 +43,18 @@ async function arrival(durable: Durable, key: string, event: string, result: Wai
 
 async function give(durable: Durable, outside: Promise<Arrival>): Promise<WaitResult> {
   let come: Arrival | undefined;
+  let committed = false;
   const noted = outside.then((value) => (come = value));
-  await durable.wait(noted, () => {
-    if (come) durable.commit(come.record);
-  });
+  try {
+    await durable.wait(noted, () => {
+      committed = true;
+      if (come) durable.commit(come.record);
+    });
+  } catch (error) {
+    // Stopped before the code could take it: nobody will refer to what was stored for it.
+    if (!committed) noted.then(({ record }) => durable.host.discard(record), () => {});
+    throw error;
+  }
   return come!.result;
 }
 

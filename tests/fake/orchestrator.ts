@@ -214,6 +214,16 @@ export class FakeOrchestrator implements OrchestratorApi {
   removeTask(id: string) {
     return this.#call('removeTask', id, () => this.drop(id));
   }
+  /** What a test says of a file: an error to throw, or nothing, and it is taken. */
+  judge: (file: Blob) => Error | undefined = () => undefined;
+  async providePayload(id: string, file: Blob): Promise<boolean> {
+    await this.#call('providePayload', id);
+    const refusal = this.judge(file);
+    if (refusal) throw refusal;
+    const left = (this.#tasks.get(id)?.missing ?? []).filter(({ size }) => size !== file.size);
+    this.update(id, left.length > 0 ? { missing: left } : { phase: 'queued', reason: undefined, missing: undefined });
+    return left.length === 0;
+  }
   async cleanupCompletedTasks(maxAgeMs?: number): Promise<number> {
     await this.#call('cleanupCompletedTasks', String(maxAgeMs));
     return 0;

@@ -223,6 +223,20 @@ describe('options', () => {
     expect(() => defineTask({ id: 'x', output: { notEmpty: true } as never, run: () => 1 })).toThrow(/no option "notEmpty"/);
   });
 
+  it('I7: a download has the name that was asked for, else the file’s own, else the run’s', async () => {
+    const { orchestrator } = await open();
+    const names: string[] = [];
+    vi.stubGlobal('document', { createElement: () => ({ download: '', click() { names.push(this.download); } }) });
+    const give = defineTask({ id: 'gives a file', run: (named: boolean) => (named ? new File(['x'], 'own.txt') : new Blob(['x'])) });
+    for (const named of [true, false]) {
+      const run = orchestrator.trigger(give, named, { name: 'The run' });
+      await run.download();
+      await run.download('asked.txt');
+    }
+    expect(names).toEqual(['own.txt', 'asked.txt', 'The run', 'asked.txt']);
+    await expect(orchestrator.trigger(double, 1).download()).rejects.toThrow('a Blob or File, not number');
+  });
+
   it('G3: curve eta shows an estimate and the time left from the third run on, and remembers it', async () => {
     const entries = new Map<string, string>();
     vi.stubGlobal('localStorage', {

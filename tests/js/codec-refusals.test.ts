@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import * as fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
-import { clone, decode, encode, INLINE_LIMIT, PayloadWriter, registerCodec } from '../../js/codec.ts';
+import { clone, decode, encode, type EncodeOptions, VALUE_LIMIT, PayloadWriter, registerCodec } from '../../js/codec.ts';
 import {
   NotCloneableError,
   PayloadLostError,
@@ -29,8 +29,8 @@ function expectExact(value: unknown): void {
   }
 }
 
-function refusal(value: unknown): Error {
-  const writer = new PayloadWriter();
+function refusal(value: unknown, options: EncodeOptions = {}): Error {
+  const writer = new PayloadWriter(options);
   try {
     writer.write(value, 'input');
   } catch (error) {
@@ -60,13 +60,7 @@ describe('what is refused', () => {
     ['WeakMap', new WeakMap(), /use a Map/],
     ['WeakSet', new WeakSet(), /use a Set/],
     ['WeakRef', new WeakRef({}), /WeakRef/],
-    ['stream', new ReadableStream(), /is a stream; read it first/],
     ['WritableStream', new WritableStream(), /is a stream/],
-    ['Request', new Request('https://example.com'), /is a Request/],
-    ['Response', new Response('x'), /is a Response; .*blob\(\)/],
-    ['Headers', new Headers(), /Headers/],
-    ['FormData', new FormData(), /FormData/],
-    ['URLSearchParams', new URLSearchParams(), /toString\(\)/],
     ['AbortSignal', new AbortController().signal, /ctx\.signal/],
     ['MessagePort', new MessageChannel().port1, /MessagePort/],
     [
@@ -102,6 +96,20 @@ describe('what is refused', () => {
     const buffer = new ArrayBuffer(8);
     structuredClone(buffer, { transfer: [buffer] });
     return buffer;
+  }
+
+  const withBodies: typeof table = [
+    ['stream', new ReadableStream(), /is a stream; read it first/],
+    ['Request', new Request('https://example.com'), /is a Request/],
+    ['Response', new Response('x'), /is a Response; .*blob\(\)/],
+  ];
+  for (const [name, value, words] of withBodies) {
+    it(`refuses a ${name} where nothing can lie beside the value`, () => {
+      const error = refusal({ deep: [value] }, { blobs: 'refuse' });
+      expect(error).toBeInstanceOf(NotCloneableError);
+      expect(error.message).toMatch(words);
+      expect(error.message).toContain('input.deep[0]');
+    });
   }
 
   for (const [name, value, words] of table) {
@@ -142,16 +150,16 @@ describe('what is refused', () => {
 
   it('H3: more than 1 MiB inline is refused with sizes and a fix, 100 MB as quickly', () => {
     for (const value of [
-      'x'.repeat(INLINE_LIMIT + 1),
-      { a: 'ä'.repeat(INLINE_LIMIT * 0.6) },
-      new Array(INLINE_LIMIT + 1).fill(0),
+      'x'.repeat(VALUE_LIMIT + 1),
+      { a: 'ä'.repeat(VALUE_LIMIT * 0.6) },
+      new Array(VALUE_LIMIT + 1).fill(0),
       'x'.repeat(1e8),
     ]) {
       const error = refusal(value);
       expect(error).toBeInstanceOf(PayloadTooLargeError);
-      expect(error.message).toMatch(/^input.* 1024 KiB; put the large part into a Blob/);
+      expect(error.message).toMatch(/^input.* 1 MiB; put the large part into a Blob/);
     }
-    expectExact('x'.repeat(INLINE_LIMIT - 10));
+    expectExact('x'.repeat(VALUE_LIMIT - 10));
   });
 
   it('a sparse array of four billion is refused at once', () => {

@@ -3,7 +3,7 @@ import * as fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
 import {
   BLOB_THRESHOLD,
-  blobIds,
+  blobEntries,
   clone,
   decode,
   decodeWithBlobs,
@@ -294,9 +294,9 @@ describe('Blobs and Files', () => {
       lastModified: 123,
       kind: 'blob',
     });
-    expect(blobIds(bytes)).toEqual(blobs?.map(({ id }) => id));
+    expect(blobEntries(bytes).map(({ id }) => id)).toEqual(blobs?.map(({ id }) => id));
     const stored = new Map(
-      await Promise.all(blobs!.map(async (b) => [b.id, new Blob([await b.blob.arrayBuffer()])] as const)),
+      await Promise.all(blobs!.map(async (b) => [b.id, new Blob([await b.blob!.arrayBuffer()])] as const)),
     );
     const copy = decode(bytes, (id) => stored.get(id));
     expect(copy.file).toBeInstanceOf(File);
@@ -319,7 +319,7 @@ describe('Blobs and Files', () => {
     const { bytes, blobs } = encode({ large: large.subarray(1) }, 'input', options);
     expect(bytes.length).toBeLessThan(100);
     expect(blobs?.[0]).toMatchObject({ kind: 'bytes', size: (large.length - 1) * 8 });
-    const copy = await decodeWithBlobs(bytes, async () => blobs![0]!.blob);
+    const copy = await decodeWithBlobs(bytes, async () => blobs![0]!.blob!);
     expect(copy.large).toStrictEqual(large.slice(1));
     expect(clone(large, 'input')).toStrictEqual(large);
   });
@@ -337,7 +337,7 @@ describe('Blobs and Files', () => {
   });
 
   it('plain bytes name no blobs', () => {
-    expect(blobIds(encode({ a: 1 }, 'input').bytes)).toEqual([]);
+    expect(blobEntries(encode({ a: 1 }, 'input').bytes)).toEqual([]);
     expect(encode({ a: 1 }, 'input').blobs).toBeUndefined();
   });
 });

@@ -94,6 +94,22 @@ describe('metadata', () => {
     expect(orchestrator.getTaskState(run.id)!.metadata.n).toBe(100);
   });
 
+  it('B12: of more than a value that stands in the journal is stored whole, and no more than is allowed', async () => {
+    const house = await open();
+    const large = 'é'.repeat(60_000);
+    const task = defineTask({ id: 'large metadata', run: async (_: null, ctx) => {
+      ctx.metadata.set('large', large);
+      await ctx.metadata.flush();
+      return ctx.sleep('1m');
+    } });
+    const run = house.orchestrator.trigger(task, null, { metadata: { first: large } });
+    await run.accepted;
+    await house.clock.settle();
+    const next = await again(house.crash());
+    expect(next.orchestrator.getTaskState(run.id)!.metadata).toEqual({ first: large, large });
+    expect(() => house.orchestrator.trigger(task, null, { metadata: { first: large.repeat(3) } })).toThrow(/metadata/);
+  });
+
   it('B12: of parent and root is changed by their children', async () => {
     const leaf = defineTask({ id: 'counting leaf', run: (n: number, ctx) => {
       ctx.metadata.parent.increment('leaves').append('seen', n);

@@ -58,6 +58,30 @@ function expectAllOnce(runs: readonly string[]): void {
   }
 }
 
+/** Ends and removes all runs. What their files are in stays readable until the last that wants it is gone, and no longer. */
+async function expectFilesToGoWithTheLast(runs: readonly string[]): Promise<void> {
+  for (const id of runs) if (owners(id)[0]!.orchestrator.getTaskState(id)!.status === 'running') gates.get(id)!();
+  await origin.clock.settle();
+  const withFiles: string[] = [];
+  const remove = async (id: string) => {
+    expect(await owners(id)[0]!.orchestrator.removeTask(id), id).toBe(true);
+    await origin.clock.settle();
+  };
+  for (const id of runs) {
+    const { orchestrator } = owners(id)[0]!;
+    const input = (await orchestrator.attempts.inputOf(orchestrator.attach(id) as never)) as { file?: Blob };
+    if (input.file) withFiles.push(id);
+    else await remove(id);
+  }
+  for (const id of withFiles) {
+    const { orchestrator } = owners(id)[0]!;
+    const input = (await orchestrator.attempts.inputOf(orchestrator.attach(id) as never)) as { file: Blob };
+    expect(await input.file.text(), id).toBe('the file');
+    await remove(id);
+  }
+  for (const tab of living()) expect(await tab.orchestrator.journal!.slot.blobIds()).toEqual([]);
+}
+
 describe('a tab that dies', () => {
   it('E2: leaves its runs, files and recorded steps to another one, which goes on with them', async () => {
     const one = await origin.open();
@@ -332,6 +356,7 @@ describe('the tab that takes over dies too', () => {
         await origin.clock.settle();
         await origin.clock.advance(60_000);
         expectAllOnce(runs);
+        await expectFilesToGoWithTheLast(runs);
         return seen();
       };
       const operations = await life(Number.POSITIVE_INFINITY);

@@ -3,7 +3,7 @@
  * build of its own, whose `__trap(n)` ends it at the n-th half-way point from then on (src/trap.h).
  */
 import { readFileSync } from 'node:fs';
-import { defineTask, type TaskContext, TestClock } from 'holdfast';
+import { defineTask, type OrchestratorOptions, type TaskContext, TestClock } from 'holdfast';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { Engine } from '../../js/engine.ts';
 import { loadCore } from '../../js/load.ts';
@@ -40,9 +40,9 @@ function arm(point: number): void {
 }
 
 /** Opens, and lets the core trap at that point. */
-async function openTrapping(point: number): Promise<{ house: House; warnings: string[] }> {
+async function openTrapping(point: number, options: OrchestratorOptions = {}): Promise<{ house: House; warnings: string[] }> {
   modules.length = 0;
-  const house = await openHouse({ wasm, queues: { narrow: { concurrency: 2 } } });
+  const house = await openHouse({ wasm, queues: { narrow: { concurrency: 2 } }, ...options });
   houses.push(house);
   const warnings: string[] = [];
   house.orchestrator.on('warning', (message) => warnings.push(message));
@@ -164,7 +164,8 @@ describe('H12: a core that traps half way through an event', () => {
   });
 
   it('in a compaction is rebuilt from the log as it was', async () => {
-    const { house, warnings } = await openTrapping(0);
+    // The bulk is to lie in the journal.
+    const { house, warnings } = await openTrapping(0, { limits: { inlineBytes: 1024 * 1024 } });
     const { orchestrator, clock } = house;
     const task = defineTask({ id: 'trap: bulky', run: async (text: string) => text.length });
     const { engine } = orchestrator.pump;

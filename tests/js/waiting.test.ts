@@ -132,6 +132,34 @@ describe('an event', () => {
     expect(await next.orchestrator.attach(run.id)!.result()).toBe('a.txt: content');
   });
 
+  it('whose file the browser has lost keeps no other from being taken, and waits for nobody', async () => {
+    const house = await open();
+    await house.orchestrator.send('scanned', { page: new File(['lost'], 'page.png') });
+    const { slot } = house.orchestrator.journal!;
+    await slot.deleteBlobs(await slot.blobIds());
+    const next = await crash(house);
+    const task = waiting(async (ctx) => ctx.waitFor('scanned'));
+    const run = next.orchestrator.trigger(task, null, { id: 'later' });
+    await next.clock.settle();
+    expect(run.state.phase).toBe('waiting');
+    await next.orchestrator.send('scanned', { page: 'new' });
+    expect(await run.result()).toEqual({ ok: true, output: { page: 'new' } });
+    expect(next.orchestrator.list({ hidden: true }).items.map(({ reason }) => reason)).not.toContain('missing-payload');
+  });
+
+  it('that a run was stopped over keeps no file longer than the event itself', async () => {
+    const house = await open();
+    const task = waiting(async (ctx) => ctx.waitFor('scanned'));
+    const run = house.orchestrator.trigger(task, null);
+    await house.clock.settle();
+    const { id } = await house.orchestrator.send('scanned', new File(['a page'], 'page.png'));
+    await run.cancel();
+    await house.clock.settle();
+    for (const gone of [run.id, id]) expect(await house.orchestrator.removeTask(gone)).toBe(true);
+    await house.clock.settle();
+    expect(await house.orchestrator.journal!.slot.blobIds()).toEqual([]);
+  });
+
   it('is stored when send resolves: a crash right after loses nothing', async () => {
     const house = await open();
     const task = waiting(async (ctx) => {
@@ -231,6 +259,7 @@ describe('an event', () => {
     const house = await open();
     await expect(house.orchestrator.send('', 1)).rejects.toThrow('send name must be text');
     await expect(house.orchestrator.send('x', () => {})).rejects.toThrow('data');
+    await expect(house.orchestrator.send('x', new Response('read once'))).rejects.toThrow('data is a Response');
     await expect(house.orchestrator.send('x', 1, { key: 1 } as never)).rejects.toThrow('no option "key"');
     expect(house.orchestrator.list({ hidden: true }).items).toEqual([]);
     for (const bad of [{ match: 'x' }, { since: 'ever' }, { timeout: 'soon' }, { till: 1 }])

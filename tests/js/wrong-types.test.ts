@@ -57,7 +57,7 @@ afterEach(() => house.dispose());
 
 const runOptions: Record<string, Accepts> = {
   queue: nothing, priority: whole, timeout: duration, countFrozen: flag, deadline: duration, ttl: duration, graceMs: duration,
-  delay: instant, simulateProgress: (value) => flag(value) || options(value), metadata: record, retry: options,
+  delay: instant, simulateProgress: (value) => flag(value) || options(value), metadata: record, retry: options, persistPayload: nothing,
   tags, propagateTags: flag, maxDuration: duration, heartbeat: duration,
 };
 const retryOptions: Record<string, Accepts> = {
@@ -66,7 +66,7 @@ const retryOptions: Record<string, Accepts> = {
 };
 const processOptions: Record<string, Accepts> = {
   retry: options, priority: whole, deadline: duration, concurrency: fromOne, seed: whole, onlyTasks: texts, skipTasks: texts, tags,
-  cacheMode: someText, dryRun: flag, locale: someText,
+  cacheMode: nothing, dryRun: flag, locale: someText,
 };
 const queueOptions: Record<string, Accepts> = { concurrency: (value) => fromOne(value) || value === Number.POSITIVE_INFINITY };
 const simulation: Record<string, Accepts> = { intervalMs: nothing, maxIncrement: (value) => positive(value) && value <= 100, cap: (value) => positive(value) && value <= 99, curve: nothing };
@@ -116,12 +116,15 @@ const orchestratorOptions: Record<string, Accepts> = {
   id: someText, namespace: someText, storage: nothing, durability: nothing, tasks: (value) => list(value) || options(value), processSchema: callable, queues: options, maxRetries: count,
   retryBackoffFactor: (value) => number(value) && value >= 1, timeout: duration, countFrozen: flag, simulateProgress: runOptions.simulateProgress!, retry: options,
   onComplete: callable, onError: callable, onProgress: callable, onListenerError: callable, worker: callable, persistenceKey: text,
-  retention: options, recovery: options, tabs: flag, clock: nothing, seed: whole, wasm: someText,
+  retention: options, recovery: options, limits: options, tabs: flag, clock: nothing, seed: whole, wasm: someText,
 };
 addEach('createOrchestrator', orchestratorOptions, open);
 addEach('setOptions', orchestratorOptions, (given) => house.setOptions(given));
 addEach('createOrchestrator.retention.completed', { age: duration, count }, (completed) => open({ retention: { completed } }));
 addEach('createOrchestrator.recovery', { mode: nothing, stagger: duration }, (recovery) => open({ recovery }));
+addEach('createOrchestrator.limits', {
+  inlineBytes: nothing, valueBytes: nothing, metadataBytes: nothing, blobBytes: nothing, totalBlobBytes: nothing, largeFiles: nothing,
+}, (limits) => open({ limits }));
 addEach('createOrchestrator.queues.q', queueOptions, (q) => open({ queues: { q } }));
 addEach('createOrchestrator.retry', retryOptions, (retry) => open({ retry }));
 
@@ -180,6 +183,8 @@ add('subscribeTask id', text, (value) => house.subscribeTask(value, listener)())
 add('subscribeTask listener', callable, (value) => house.subscribeTask(run.id, value)());
 add('handle.pause', nothing, (value) => run.pause(value));
 add('handle.resume', nothing, (value) => run.resume(value));
+add('handle.provide', nothing, (value) => run.provide(value));
+add('providePayload id', text, (value) => house.providePayload(value, new Blob(['content'])));
 add('handle.onProgress', callable, (value) => run.onProgress(value)());
 add('handle.subscribe', callable, (value) => run.subscribe(value)());
 add('handle.download', text, (value) => unlessWrong(file.download(value)));

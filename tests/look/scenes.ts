@@ -119,6 +119,39 @@ const awkward: Patch[] = [
   { name: '', phase: 'queued', attempt: 0 },
 ];
 
+const missingFile = { type: 'application/pdf', lastModified: 0, digest: 'd'.repeat(64) };
+const missing: Patch[] = [
+  {
+    name: 'Extract text from annual-report.pdf',
+    phase: 'blocked',
+    status: 'paused',
+    reason: 'missing-payload',
+    attempt: 0,
+    missing: [{ ...missingFile, name: 'annual-report.pdf', size: 18_400_000 }],
+  },
+  {
+    name: 'Merge scans',
+    phase: 'blocked',
+    status: 'paused',
+    reason: 'missing-payload',
+    attempt: 1,
+    missing: [
+      { ...missingFile, name: longName, size: 2048 },
+      { ...missingFile, name: undefined, size: 99 },
+    ],
+  },
+];
+
+/** Takes no file: it is always another one. */
+const missingScene: Scene = (fake) => {
+  put(missing)(fake);
+  fake.judge = (file) =>
+    Object.assign(new Error('another'), {
+      code: 'PAYLOAD_MISMATCH',
+      data: { differs: 'size', expected: missing[0]!.missing![0], given: { name: (file as File).name, size: file.size } },
+    });
+};
+
 function put(states: readonly Patch[]): Scene {
   return (fake) => {
     // Newest first: what stands first above is made last.
@@ -154,6 +187,7 @@ export const scenes: Record<string, Scene> = {
   opening: (fake) => fake.setStorage({ status: 'opening' }),
   one: put(everyPhase.slice(0, 1)),
   phases: put(everyPhase),
+  missing: missingScene,
   awkward: put(awkward),
   thousand: many(1000),
   tenthousand: many(10_000),

@@ -12,6 +12,12 @@ const openSome =
     for (const index of indexes) await page.locator('.hf-toggle').nth(index).click();
   };
 
+/** A file that is refused. */
+const giveFile = async (page) => {
+  const file = { name: 'other.pdf', mimeType: 'application/pdf', buffer: Buffer.from('x') };
+  await page.locator('input[type=file]').first().setInputFiles(file);
+};
+
 /** name, query, context, what to do before */
 const pictures = [
   ['light-phases', { scene: 'phases' }],
@@ -27,6 +33,9 @@ const pictures = [
   ['phone-french-details', { scene: 'one', locale: 'fr' }, phone, openSome(0)],
   ['awkward', { scene: 'awkward' }],
   ['awkward-details', { scene: 'awkward' }, {}, openAll],
+  ['missing', { scene: 'missing' }, {}, giveFile],
+  ['missing-french-dark', { scene: 'missing', locale: 'fr' }, dark, giveFile],
+  ['missing-phone', { scene: 'missing' }, phone, giveFile],
   ['empty', { scene: 'empty' }],
   ['empty-phone-dark', { scene: 'empty' }, { ...phone, ...dark }],
   ['empty-group', { scene: 'one' }, {}, (page) => page.locator('[data-group=failed]').click()],

@@ -1,0 +1,152 @@
+/**
+ * Runs whose files are gone: evicted by the browser, lost in both stores, or never stored because the
+ * person chose so. Such a run is held, says which files it misses, and goes on when they are given again.
+ *
+ * Invariants: a file is taken for the missing one only if its content is (size and digest; name and size
+ * where holdfast 0.1 has kept no digest). A run is never failed for a file that the person can give.
+ */
+import { refuse } from '../checks.ts';
+import { inUnits } from '../codec/refuse.ts';
+import { PayloadLostError, PayloadMismatchError } from '../errors.ts';
+import type { Orchestrator } from '../orchestrator.ts';
+import * as P from '../protocol.ts';
+import { End, type Run } from '../run.ts';
+import type { MissingFile } from '../types.ts';
+import { type DescribedFile, describeFiles } from './describe.ts';
+import { digestOf } from './digest.ts';
+
+export class Ghosts {
+  readonly #house: Orchestrator;
+  readonly #waiting = new Map<Run, DescribedFile[]>();
+
+  constructor(house: Orchestrator) {
+    this.#house = house;
+    house.blobs.onRestored = (id) => this.#restored(id);
+  }
+
+  /**
+   * Runs of a log that was just read: those that miss files are held before any of them starts, and those in
+   * `held`, which were when the log was written, are not any more if everything is there.
+   */
+  async look(runs: readonly Run[], held: ReadonlySet<Run>, lost: ReadonlySet<string>): Promise<void> {
+    for (const run of runs) {
+      // An event is not run; whoever reads it hears that its data is gone.
+      if (run.end !== End.None || !run.extra.blobs || run.extra.hidden) continue;
+      const missing = [...run.extra.blobs.keys()].some((id) => lost.has(id)) ? await this.#missing(run, lost) : undefined;
+      // The core may have crashed meanwhile, and the run with it.
+      if (run.task === 0) continue;
+      if (missing) this.#hold(run, missing);
+      else if (held.has(run)) this.#letGo(run);
+    }
+  }
+
+  #letGo(run: Run): void {
+    this.#waiting.delete(run);
+    run.ownExtra.missing = undefined;
+    this.#house.pump.commands.push(P.CommandRelease, run.task, P.HoldPayloadMissing);
+    this.#house.changed(run);
+    this.#house.pump.wake();
+  }
+
+  /** An attempt could not load its input. False: nobody can help. */
+  async startFailed(run: Run, attempt: number): Promise<boolean> {
+    const lost = new Set<string>();
+    for (const id of run.extra.blobs?.keys() ?? []) if (!(await this.#house.blobs.isThere(id))) lost.add(id);
+    const missing = await this.#missing(run, lost);
+    if (!missing || run.attempt !== attempt) return false;
+    this.#house.blobs.lose(lost);
+    this.#hold(run, missing);
+    return true;
+  }
+
+  /** The files of its input that are gone. undefined: none, or what is gone was no file. */
+  async #missing(run: Run, lost: ReadonlySet<string>): Promise<DescribedFile[] | undefined> {
+    try {
+      const files = await describeFiles(this.#house.attempts.inputBytes(run), this.#house.blobs.load);
+      // One file twice in a value, as it was given and as a schema parsed it, is asked for once.
+      const missing = files.filter(({ id, name }, index) => lost.has(id) && files.findIndex((one) => one.id === id && one.name === name) === index);
+      return missing.length > 0 && missing.every(({ kind }) => kind === 'blob' || kind === 'page') ? missing : undefined;
+    } catch (error) {
+      if (!(error instanceof PayloadLostError)) this.#house.warn(`The input of run ${run.id} can't be read: ${(error as Error).message}`);
+      return undefined;
+    }
+  }
+
+  #hold(run: Run, missing: DescribedFile[]): void {
+    this.#waiting.set(run, missing);
+    run.ownExtra.missing = missing.map(told);
+    this.#house.pump.commands.push(P.CommandHold, run.task, P.HoldPayloadMissing);
+    this.#house.changed(run);
+    this.#house.pump.wake();
+  }
+
+  /**
+   * One of the files the run misses. True: it has all of them and goes on; false: others are still missing,
+   * or it waits for none.
+   * @throws PayloadMismatchError saying what differs @throws StorageFullError
+   */
+  async provide(run: Run, file: unknown): Promise<boolean> {
+    if (!(file instanceof Blob)) refuse('provide', 'a File or Blob', file);
+    const missing = this.#waiting.get(run);
+    if (!missing) return false;
+    const match = await findMatch(missing, file);
+    await this.#house.blobs.restore(match, file);
+    if (this.#waiting.has(run)) return false;
+    await this.#house.journal!.acknowledged();
+    return true;
+  }
+
+  /** Whoever brought it: every run that missed it has it now. */
+  #restored(id: string): void {
+    const { pump } = this.#house;
+    for (const [run, missing] of this.#waiting) {
+      if (run.extra.gone) this.#waiting.delete(run);
+      const left = missing.filter((file) => file.id !== id);
+      if (left.length === missing.length) continue;
+      if (left.length > 0) {
+        this.#waiting.set(run, left);
+        run.ownExtra.missing = left.map(told);
+      } else {
+        this.#waiting.delete(run);
+        run.ownExtra.missing = undefined;
+        if (run.task !== 0) pump.commands.push(P.CommandRelease, run.task, P.HoldPayloadMissing);
+      }
+      this.#house.changed(run);
+    }
+    pump.wake();
+  }
+}
+
+function told({ name, type, size, lastModified, digest }: DescribedFile): MissingFile {
+  return Object.freeze({ name, type, size: size ?? 0, lastModified, digest });
+}
+
+async function findMatch(missing: readonly DescribedFile[], file: Blob): Promise<DescribedFile> {
+  const name = typeof File === 'function' && file instanceof File ? file.name : undefined;
+  const sized = missing.filter(({ size }) => size === file.size);
+  if (sized.length === 0) throw mismatch(closest(missing, name), file, name, 'size');
+  const old = sized.find((one) => one.digest === undefined && (one.name === undefined || one.name === name));
+  const digest = sized.some((one) => one.digest !== undefined) ? await digestOf(file) : undefined;
+  const match = sized.find((one) => one.digest !== undefined && one.digest === digest) ?? old;
+  if (match) return match;
+  const wanted = closest(sized, name);
+  throw mismatch(wanted, file, name, wanted.digest === undefined ? 'name' : 'content');
+}
+
+/** The one that was probably meant. */
+function closest(missing: readonly DescribedFile[], name: string | undefined): DescribedFile {
+  return missing.find((one) => one.name === name) ?? missing[0]!;
+}
+
+function mismatch(wanted: DescribedFile, file: Blob, name: string | undefined, differs: 'name' | 'size' | 'content'): PayloadMismatchError {
+  const given = name === undefined ? 'This Blob' : JSON.stringify(name);
+  const missing = wanted.name === undefined ? 'the missing file' : JSON.stringify(wanted.name);
+  const why = {
+    name: `it has another name, and nothing else is known of the missing one's content`,
+    size: `it has ${inUnits(file.size)}, the missing one had ${inUnits(wanted.size ?? 0)}`,
+    content: `it has the same size, but another content`,
+  }[differs];
+  return new PayloadMismatchError(`${given} is not ${missing}: ${why}.`, {
+    data: { differs, expected: told(wanted), given: { name, size: file.size } },
+  });
+}

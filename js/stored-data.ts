@@ -1,0 +1,107 @@
+/**
+ * What can be asked of the stored data as a whole: how much there is. `Orchestrator` inherits it, so that
+ * its own file is about runs. What is seldom used is loaded when it is asked for.
+ */
+import type { Attempts } from './attempts.ts';
+import type { Ghosts } from './blobs/ghosts.ts';
+import type { BlobKeeper } from './blobs/keeper.ts';
+import type { Journal } from './journal.ts';
+import type { Pump } from './pump.ts';
+import type { Orchestrator } from './orchestrator.ts';
+import { type Run, snapshotBytesOf } from './run.ts';
+import type { RunHandle } from './types.ts';
+
+export interface Amount {
+  count: number;
+  bytes: number;
+}
+
+/** What this tab's part of the store holds. */
+export interface StorageUsage {
+  /** All records as they lie there; `liveBytes`: about what is left of them after a compaction. */
+  journal: { bytes: number; liveBytes: number };
+  /** Inputs with name and metadata, recorded steps, results, errors: parts of the journal. */
+  inputs: Amount;
+  steps: Amount;
+  results: Amount;
+  errors: Amount;
+  /** Files and large values, stored once each; `sharedBytes`: what that saves. */
+  blobs: Amount & { sharedBytes: number };
+  /** What the browser says of the whole origin; undefined: it says nothing. */
+  origin: { usageBytes: number; quotaBytes: number } | undefined;
+}
+
+export abstract class StoredData {
+  abstract readonly blobs: BlobKeeper;
+  abstract readonly attempts: Attempts;
+  abstract readonly pump: Pump;
+  abstract readonly journal: Journal | undefined;
+  abstract readonly ready: Promise<unknown>;
+  abstract attach(id: string): RunHandle | undefined;
+
+  #ghosts: Promise<Ghosts> | undefined;
+
+  /** What cares for runs whose files are gone; hardly anybody needs it. */
+  ghosts(): Promise<Ghosts> {
+    this.#ghosts ??= import('./blobs/ghosts.ts').then((module) => new module.Ghosts(this as unknown as Orchestrator));
+    // A file that could not be fetched may be there the next time.
+    this.#ghosts.catch(() => (this.#ghosts = undefined));
+    return this.#ghosts;
+  }
+
+  /** An attempt could not load its input: held, if the person can give what is missing, else it fails. */
+  async inputLost(run: Run, attempt: number, error: Error): Promise<void> {
+    const waits = await (await this.ghosts()).startFailed(run, attempt);
+    if (run.attempt !== attempt) return;
+    if (waits) this.attempts.interrupt(run, error);
+    else this.attempts.failed(run, attempt, error);
+  }
+
+  async provideFor(run: Run, file: Blob): Promise<boolean> {
+    await this.ready;
+    return (await this.ghosts()).provide(run, file);
+  }
+
+  /** As `provide` of the run's handle. @throws PayloadMismatchError saying what differs */
+  async providePayload(id: string, file: Blob): Promise<boolean> {
+    const handle = this.attach(id);
+    return handle ? handle.provide(file) : false;
+  }
+
+  /** About what a compacted journal would hold. */
+  liveBytes(): number {
+    let bytes = 0;
+    for (const run of this.pump.allRuns()) if (run) bytes += snapshotBytesOf(run);
+    return bytes;
+  }
+
+  /** How much is stored, by what it is. Nothing (but memory) with storage `memory`. */
+  async storageUsage(): Promise<StorageUsage> {
+    await this.ready;
+    const [inputs, steps, results, errors] = Array.from({ length: 4 }, () => ({ count: 0, bytes: 0 })) as [Amount, Amount, Amount, Amount];
+    const add = (amount: Amount, bytes: number | undefined, count = 1) => {
+      if (bytes === undefined) return;
+      amount.count += count;
+      amount.bytes += bytes;
+    };
+    for (const run of this.pump.allRuns()) {
+      if (!run) continue;
+      add(inputs, run.envelope?.length);
+      add(results, run.outputPayload?.length);
+      add(errors, run.extra.errorPayload?.length);
+      for (const step of run.extra.stepPayloads ?? []) add(steps, step.length);
+      add(steps, run.extra.history?.bytes, run.extra.history?.entries.length);
+    }
+    const journal = { bytes: this.journal?.bytes ?? 0, liveBytes: this.journal ? this.liveBytes() : 0 };
+    return { journal, inputs, steps, results, errors, blobs: this.blobs.usage(), origin: await originUsage() };
+  }
+}
+
+async function originUsage(): Promise<StorageUsage['origin']> {
+  try {
+    const { usage, quota } = await navigator.storage.estimate();
+    return usage === undefined || quota === undefined ? undefined : { usageBytes: usage, quotaBytes: quota };
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,133 @@
+/** What people see of runs: the state of one, and what is asked and told of many. Types only. */
+
+/** The coarse words of the panel. */
+export type TaskStatus = 'pending' | 'running' | 'paused' | 'completed' | 'failed' | 'cancelled';
+
+/** Exactly where a run is. */
+export type TaskPhase =
+  | 'delayed' // waits for its first start time
+  | 'blocked' // waits for other runs, a missing definition, storage …: see `reason`
+  | 'queued' // waits for a slot
+  | 'running'
+  | 'waiting' // parked by its own code
+  | 'retrying' // waits for the next attempt, at `retryAt`
+  | 'suspended' // paused softly
+  | 'interrupted' // paused hard
+  | 'cancelling'
+  | 'stopping' // timed out or interrupted; its code has not ended yet
+  | 'completed'
+  | 'failed'
+  | 'timedOut' // total deadline passed
+  | 'expired' // never started within its ttl
+  | 'quarantined' // was running in three crashes
+  | 'cancelled';
+
+/**
+ * `missing-definition`: nothing is registered under `taskIdentifier` in this page. `schema-mismatch`: its
+ * input is from an earlier page, and today's schema refuses it; `error` says why. `token`: a wait token.
+ */
+export type BlockedReason = 'dependencies' | 'missing-definition' | 'schema-mismatch' | 'missing-payload' | 'storage-full' | 'adoption' | 'recovery' | 'token';
+
+export type ProgressSource = 'reported' | 'simulated' | 'estimated';
+
+/** An immutable view of one run; the same object until the run changes. */
+export interface TaskState<Result = any> {
+  readonly id: string;
+  readonly name: string;
+  readonly taskIdentifier: string;
+  readonly status: TaskStatus;
+  readonly phase: TaskPhase;
+  readonly reason?: BlockedReason;
+  /** 0-100. */
+  readonly progress: number;
+  /** undefined: nothing known, show an indeterminate bar. */
+  readonly progressSource?: ProgressSource;
+  readonly progressMessage?: string;
+  readonly progressPhase?: string;
+  readonly progressStep?: string;
+  /** Milliseconds left, where enough steps are known to tell. */
+  readonly remainingMs?: number;
+  readonly createdAt: number;
+  /** First start, or creation while it has not started (the seed's meaning). ms since the epoch. */
+  readonly startTime: number;
+  readonly endedAt?: number;
+  readonly lastUpdated: number;
+  readonly error: Error | null;
+  /** Of a completed run. One with files, or above limits.inlineBytes, a moment later: then it has been read. */
+  readonly result?: Result;
+  /** Attempt running now or last run, from 1; 0 before the first. */
+  readonly attempt: number;
+  /** Failed attempts so far. */
+  readonly retryCount: number;
+  /** maxAttempts - 1. */
+  readonly maxRetries: number;
+  /** When the next attempt or the first start is due. */
+  readonly retryAt?: number;
+  /** How often it lost its tab in a row, without a step recorded in between. */
+  readonly recoveries: number;
+  readonly steps: number;
+  readonly metadata: Readonly<Record<string, any>>;
+  readonly tags: readonly string[];
+  /** Its task is left out of its process, so its code does not run. */
+  readonly skipped?: true;
+  /** Phase `blocked`, reason `missing-payload`: the files that were lost. `provide(file)` gives one back. */
+  readonly missing?: readonly MissingFile[];
+  /** Id of the run that this one repeats. */
+  readonly replayOf?: string;
+  /** Of a child: the run whose code made it, and the topmost one. */
+  readonly parentId?: string;
+  readonly rootId?: string;
+  /** Parents above it. */
+  readonly depth: number;
+  /** One of holdfast's own, an event or a token; listed only with `{ hidden: true }`. */
+  readonly hidden?: boolean;
+  /** false while only memory knows it (storage `memory`, or not acknowledged yet). */
+  readonly durable: boolean;
+  /** Of the code that accepted it, where its definition has one. */
+  readonly version?: number | string;
+  /** It was answered by the cache, or by the execution of another run of the same key; its own code did not run. */
+  readonly fromCache: boolean;
+  /** Owned by this tab (true) or seen from another one. */
+  readonly local: boolean;
+}
+
+/** What is known of a file whose bytes are gone. */
+export interface MissingFile {
+  /** undefined: a Blob without one. */
+  readonly name: string | undefined;
+  readonly type: string;
+  readonly size: number;
+  readonly lastModified: number | undefined;
+  /** Of its content, 64 hexadecimal digits; undefined: holdfast 0.1 stored it, name and size decide. */
+  readonly digest: string | undefined;
+}
+
+export interface RunFilter {
+  status?: TaskStatus | readonly TaskStatus[];
+  taskIdentifier?: string;
+  /** All of these. */
+  tags?: string | readonly string[];
+  /** Case-insensitive, in name and id. */
+  text?: string;
+  /** true: events and tokens too. */
+  hidden?: boolean;
+}
+export interface ListFilter extends RunFilter {
+  limit?: number;
+  /** From a former page's `cursor`. */
+  cursor?: string;
+}
+export interface TaskPage {
+  items: TaskState[];
+  cursor?: string;
+}
+/** Of runs together. */
+export interface AggregateProgress {
+  /** 0-100, the mean, with ended runs as 100; undefined: there are none. */
+  value: number | undefined;
+  total: number;
+  done: number;
+  /** Failed and cancelled. */
+  failed: number;
+}
+export type TaskCounts = Readonly<Record<TaskStatus | 'total', number>>;
