@@ -17,7 +17,8 @@ import type { Decision } from './definition/catch-error.ts';
 import type { Describing } from './definition/describing.ts';
 import type { Heartbeats } from './definition/heartbeat.ts';
 import type { Hooks } from './definition/hooks.ts';
-import { givenInput, type Lifecycle, parsedInput, retryTime } from './definition/lifecycle.ts';
+import { givenInput, type Lifecycle, parsedInput } from './definition/lifecycle.ts';
+import { retryTime } from './definition/retry-time.ts';
 import { isPromise } from './definition/validation.ts';
 import { beginsAnew } from './definition/version-change.ts';
 import {

@@ -23,9 +23,11 @@ import type { ProcessOptions } from './definition/process-types.ts';
 import { ContextClosedError } from './errors.ts';
 import { nameOf, RecordKind, valueOf } from './history.ts';
 import { NoteKind } from './notes.ts';
+import { resolvePolicy } from './options.ts';
+import { contextRetry, pauseUntil } from './retrying/context-retry.ts';
 import type { Run } from './run.ts';
 import type {
-  ChildOptions, ContextWait, Duration, Instant, ItemResult, LogLevel, MapOptions, ProgressReport, RunFunction, RunTags, SleepOptions, StepOptions,
+  ChildOptions, ContextRetry, ContextWait, Duration, Instant, ItemResult, LogLevel, MapOptions, ProgressReport, RetryFetchInit, RetryOptions, RunFunction, RunTags, SleepOptions, StepOptions,
   TaskContext, TaskFacts, TaskLog, WaitForOptions, WaitPromise,
 } from './types.ts';
 import { contextWait } from './waiting/context-wait.ts';
@@ -257,6 +259,38 @@ export class RunContext implements TaskContext {
 
   emit(name: string, data?: unknown): void {
     if (!this.#closed && !this.durable?.replay.active) this.#host.emit(this.#run, name, data);
+  }
+
+  get retry(): ContextRetry {
+    const { services } = this.#host;
+    const after = (delayMs: number, callback: () => void) => services.after(delayMs, callback);
+    return contextRetry({
+      signal: this.signal, after,
+      get nowMs() {
+        return services.nowMs;
+      },
+      pauseBeforeRetry: (...pause) => this.pauseBeforeRetry(...pause),
+    });
+  }
+
+  fetch(input: string | URL | Request, init?: RetryFetchInit): Promise<Response> {
+    return this.retry.fetch(input, init);
+  }
+
+  /** @internal As RetryHost has it; for a worker too. */
+  async pauseBeforeRetry(retry: RetryOptions, failures: number, lastDelayMs: number, untilMs: number | undefined): Promise<number> {
+    const { services } = this.#host;
+    const delayMs = await services.retryDelay(resolvePolicy(retry), failures, lastDelayMs);
+    if (delayMs === Number.POSITIVE_INFINITY) return delayMs;
+    const pauseMs = untilMs === undefined ? delayMs : Math.max(0, untilMs - services.nowMs);
+    await this.pauseFor(pauseMs);
+    return pauseMs;
+  }
+
+  /** @internal */
+  pauseFor(delayMs: number): Promise<void> {
+    const after = (ms: number, callback: () => void) => this.#host.services.after(ms, callback);
+    return pauseUntil({ signal: this.signal, after }, delayMs);
   }
 
   heartbeat(): void {

@@ -142,6 +142,8 @@ export class RetryableError extends family('RetryableError', 'RETRYABLE', true) 
 }
 /** The result is an empty Blob where `output: { nonEmpty: true }` asks for content. Retried. */
 export class EmptyOutputError extends family('EmptyOutputError', 'EMPTY_OUTPUT', true) {}
+/** `ctx.fetch`: no response came within its `timeout`. */
+export class FetchTimeoutError extends family('FetchTimeoutError', 'FETCH_TIMEOUT', true) {}
 /** `ctx` was used after its attempt had ended. */
 export class ContextClosedError extends family('ContextClosedError', 'CONTEXT_CLOSED') {}
 /** Code that runs again goes another way than it did: what is recorded and what it asks for differ. */

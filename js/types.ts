@@ -18,6 +18,7 @@ export type * from './cache/types.ts';
 export type * from './context/portable.ts';
 export type * from './context/types.ts';
 export type { SelectTaskSpec, TaskContext, TaskHandler, TaskSpec } from './definition/types.ts';
+export type * from './retrying/types.ts';
 export type * from './task-state.ts';
 export type * from './waiting/types.ts';
 

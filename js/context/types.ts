@@ -5,6 +5,7 @@ import type { ContextMetadata } from '../definition/metadata-types.ts';
 import type { InputIn, NameIn, OutputIn, TaskMap } from '../definition/names.ts';
 import type { ProcessOptions } from '../definition/process-types.ts';
 import type { Validator } from '../definition/schema.ts';
+import type { ContextRetry, RetryFetchInit } from '../retrying/types.ts';
 import type { ContextWait, WaitForOptions, WaitPromise } from '../waiting/types.ts';
 import type { Duration, Instant, ProgressReport, RetryOptions, Task, TriggerOptions } from '../types.ts';
 
@@ -210,6 +211,13 @@ export interface CoreContext {
   yield(): Promise<void>;
   /** `computeMs`: running time of all attempts so far; undefined where the task has no `maxDuration`. */
   readonly usage: { readonly computeMs: number | undefined };
+  /** Trying again within the attempt; in a step or beside steps, nothing of it is recorded. */
+  readonly retry: ContextRetry;
+  /**
+   * `fetch` that ends with the run and tries again: 408, 409, 429 and 5xx, no connection, no response within
+   * `timeout`; with backoff, or when `Retry-After` says. What it gives is as of fetch: a status is no error.
+   */
+  fetch(input: string | URL | Request, init?: RetryFetchInit): Promise<Response>;
   /** 0-100, clamped, never going back within an attempt. */
   progress(report: number | ProgressReport): void;
   /** What the task's `init` hook gave. */

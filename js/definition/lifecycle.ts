@@ -26,6 +26,7 @@ import type { Hooks } from './hooks.ts';
 import { onion } from './onion.ts';
 import { isSkipped } from './process.ts';
 import { isRecovered, type RecoveredInputs } from './recovered-inputs.ts';
+import { retryTime } from './retry-time.ts';
 import type { Services } from './services.ts';
 import { nothingPrepared, type Prepared } from './spec.ts';
 import { chain, inputRefused, outputRefused } from './validation.ts';
@@ -219,10 +220,4 @@ function refuseEmpty(value: unknown): unknown {
 /** What is thrown says how the run goes on, and is no failure. */
 function goesOn(run: Run, thrown: unknown): boolean {
   return thrown instanceof ContinueAsNew || beginsAnew(thrown) !== undefined || (thrown instanceof DriftError && (run.definition?.spec.onDrift ?? 'fail') !== 'fail');
-}
-
-/** When the error asks to be tried again; undefined: it does not say, or nothing that is a time. */
-export function retryTime({ retryAfter }: RetryableError, nowMs: number): number | undefined {
-  const atMs = retryAfter instanceof Date ? retryAfter.getTime() : nowMs + (retryAfter ?? Number.NaN);
-  return Number.isFinite(atMs) && atMs > 0 ? atMs : undefined;
 }

@@ -17,9 +17,10 @@ import type { ContextMetadata } from '../definition/metadata-types.ts';
 import { changed, type MetadataTarget, metadataView } from '../definition/metadata-view.ts';
 import { joinTags } from '../definition/tags.ts';
 import { ConfigurationError } from '../errors.ts';
+import { contextRetry } from '../retrying/context-retry.ts';
 import { deserializeError, serializeError } from '../serialize-error.ts';
 import type {
-  ContextWait, Duration, Instant, ItemResult, LogLevel, MapOptions, ProgressReport, RunFunction, RunTags, SleepOptions, StepInfo, StepOptions,
+  ContextRetry, ContextWait, Duration, Instant, ItemResult, LogLevel, MapOptions, ProgressReport, RetryFetchInit, RunFunction, RunTags, SleepOptions, StepInfo, StepOptions,
   TaskContext, TaskLog, WaitForOptions, WaitPromise,
 } from '../types.ts';
 import { contextWait } from '../waiting/context-wait.ts';
@@ -214,6 +215,23 @@ export class WorkerContext implements TaskContext {
     if (this.#closed) throw closedError(who, verb, name);
   }
 
+  get retry(): ContextRetry {
+    return contextRetry({
+      signal: this.signal,
+      get nowMs() {
+        return wallClockMs();
+      },
+      pauseBeforeRetry: (...pause) => this.#ask('pauseBeforeRetry', pause),
+      after: (delayMs, callback) => {
+        let isOver = false;
+        this.#ask('pauseFor', [delayMs]).then(() => !isOver && callback(), () => {});
+        return () => (isOver = true);
+      },
+    });
+  }
+  fetch(input: string | URL | Request, init?: RetryFetchInit): Promise<Response> {
+    return this.retry.fetch(input, init);
+  }
   heartbeat(): void {
     this.#tell('heartbeat', []);
   }

@@ -90,6 +90,11 @@ class TestContext {
   progress(report: any): void {
     this.reports.push(report);
   }
+  /** Three tries, as a page would have it. */
+  async pauseBeforeRetry(...asked: unknown[]): Promise<number> {
+    this.heard.push(asked);
+    return asked[1] === 3 ? Number.POSITIVE_INFINITY : 7;
+  }
   onAbandon(listener: () => void): void {
     this.#listeners.push(listener);
   }
@@ -281,6 +286,15 @@ describe('a handler in a worker', () => {
     });
     const asked = ['step', 'now', 'uuid', 'sleep'].map((verb) => `ConfigurationError ${verb}`);
     expect(await run(1, new TestContext())).toEqual([asked, 2]);
+  });
+
+  it('D6: tries again by the delays and the clock of its page', async () => {
+    const { run } = setup((_, ctx) => ctx.retry.onThrow(({ attempt }) => {
+      throw new Error(`try ${attempt}`);
+    }, { maxAttempts: 3, retryOn: () => true }));
+    const ctx = new TestContext();
+    expect(await failure(run(1, ctx))).toMatchObject({ message: 'try 3' });
+    expect(ctx.heard).toEqual([[{ maxAttempts: 3 }, 1, 0, undefined], [{ maxAttempts: 3 }, 2, 7, undefined], [{ maxAttempts: 3 }, 3, 7, undefined]]);
   });
 
   it('is found by task id among several', async () => {

@@ -1,0 +1,27 @@
+/** `ctx.retry` and `ctx.fetch` of a context; what does the work comes in with the first use. */
+import type { RetryHost } from './host.ts';
+import type { ContextRetry } from './types.ts';
+
+export function contextRetry(host: RetryHost): ContextRetry {
+  return {
+    onThrow: async (work, options) => (await import('./on-throw.ts')).onThrow(host, work, options),
+    fetch: async (input, init) => (await import('./fetch.ts')).retryFetch(host, input, init),
+  };
+}
+
+/** Ends with the signal. @throws its reason */
+export function pauseUntil(host: Pick<RetryHost, 'signal' | 'after'>, delayMs: number): Promise<void> {
+  const { signal } = host;
+  return new Promise((resolve, reject) => {
+    if (signal.aborted) return reject(signal.reason);
+    const stop = () => {
+      cancel();
+      reject(signal.reason);
+    };
+    const cancel = host.after(delayMs, () => {
+      signal.removeEventListener('abort', stop);
+      resolve();
+    });
+    signal.addEventListener('abort', stop, { once: true });
+  });
+}

@@ -1,0 +1,130 @@
+/**
+ * `ctx.fetch`: fetch that tries again when the server is busy, gone or slow. It ends with the run, and
+ * gives the response as fetch does: one that says 404, or still 503 after the last try, is no error.
+ */
+import { checkNames, checkRecord, describe, oneOf, wholeNumber } from '../checks.ts';
+import { toMilliseconds } from '../duration.ts';
+import { ConfigurationError, FetchTimeoutError } from '../errors.ts';
+import { resolvePolicy } from '../options.ts';
+import type { RetryOptions } from '../types.ts';
+import { type RetryHost, Tries } from './host.ts';
+import { resetAtMs, retryAfterMs } from './reset-time.ts';
+import type { BackoffStrategy, FetchRetryOptions, HeadersStrategy, RetryFetchInit } from './types.ts';
+
+const usualStatuses: NonNullable<FetchRetryOptions['byStatus']> = { '408,409,429,5xx': { strategy: 'backoff' } };
+const headersNames = ['strategy', 'resetHeader', 'resetFormat', 'remainingHeader', 'maxAttempts'];
+const resetFormats = ['unix_timestamp', 'unix_timestamp_in_ms', 'iso_8601', 'iso_8601_duration_openai_variant'];
+
+type Strategy = BackoffStrategy | HeadersStrategy;
+interface Plan {
+  statuses: { fits(status: number): boolean; strategy: Strategy }[];
+  connectionError: RetryOptions | false;
+  timeout: RetryOptions | false;
+  timeoutMs: number | undefined;
+}
+
+/** @throws ConfigurationError for a pattern or an option that is none; TypeError where no response came; FetchTimeoutError */
+export async function retryFetch(host: RetryHost, input: string | URL | Request, init: RetryFetchInit = {}): Promise<Response> {
+  const { retry, timeout, timeoutInMs, ...rest } = init;
+  const plan = planOf(retry, timeout ?? timeoutInMs);
+  const isOnce = retry === false;
+  if (!isOnce && rest.body instanceof ReadableStream)
+    throw new ConfigurationError('ctx.fetch: a stream can be sent only once. Send its bytes, or give retry: false.');
+  const tries = new Tries(host);
+  for (;;) {
+    host.signal.throwIfAborted();
+    try {
+      const response = await once(host, input instanceof Request && !isOnce ? input.clone() : input, rest, plan.timeoutMs);
+      if (!(await isToRetry(host, tries, plan, response))) return response;
+    } catch (error) {
+      host.signal.throwIfAborted();
+      const policy = error instanceof FetchTimeoutError ? plan.timeout : plan.connectionError;
+      if (isOnce || policy === false || isEnd(error) || isStopped(input, rest) || !(await tries.another(policy))) throw error;
+    }
+  }
+}
+
+/** The caller's own signal has ended it. */
+const isStopped = (input: unknown, { signal }: RequestInit): boolean => signal?.aborted === true || (input instanceof Request && input.signal.aborted);
+
+/** What is wrong with the call does not get better. */
+const isEnd = (error: unknown): boolean => error instanceof ConfigurationError;
+
+async function isToRetry(host: RetryHost, tries: Tries, plan: Plan, response: Response): Promise<boolean> {
+  const strategy = plan.statuses.find(({ fits }) => fits(response.status))?.strategy;
+  if (!strategy) return false;
+  const { headers } = response;
+  if (strategy.strategy === 'headers') {
+    const { remainingHeader, resetHeader, resetFormat, maxAttempts = 10 } = strategy;
+    const isFree = remainingHeader !== undefined && Number(headers.get(remainingHeader) ?? 0) > 0;
+    const text = resetHeader === undefined ? null : headers.get(resetHeader);
+    const untilMs = text === null ? retryAfterMs(headers, host.nowMs) : resetAtMs(text, host.nowMs, resetFormat);
+    return another(response, tries, { maxAttempts }, isFree ? host.nowMs : untilMs);
+  }
+  const { strategy: _, ...policy } = strategy;
+  return another(response, tries, policy, retryAfterMs(headers, host.nowMs));
+}
+
+/** The body of what is not given is let go of, or it would hold its connection. */
+async function another(response: Response, tries: Tries, policy: RetryOptions, untilMs: number | undefined): Promise<boolean> {
+  const goesOn = await tries.another(policy, untilMs);
+  if (goesOn) await response.body?.cancel().catch(() => {});
+  return goesOn;
+}
+
+async function once(host: RetryHost, input: string | URL | Request, init: RequestInit, timeoutMs: number | undefined): Promise<Response> {
+  const late = new AbortController();
+  const signals = [host.signal, late.signal, init.signal, input instanceof Request ? input.signal : undefined].filter((signal) => signal instanceof AbortSignal);
+  const cancel = timeoutMs === undefined ? () => {} : host.after(timeoutMs, () => late.abort(new FetchTimeoutError(`No response of ${input instanceof Request ? input.url : String(input)} came within ${timeoutMs} ms.`)));
+  try {
+    return await fetch(input, { ...init, signal: AbortSignal.any(signals) });
+  } catch (error) {
+    throw late.signal.aborted ? late.signal.reason : error;
+  } finally {
+    cancel();
+  }
+}
+
+function planOf(retry: RetryFetchInit['retry'], timeout: RetryFetchInit['timeout']): Plan {
+  const timeoutMs = timeout === undefined ? undefined : toMilliseconds(timeout, 'ctx.fetch timeout');
+  if (retry === false) return { statuses: [], connectionError: false, timeout: false, timeoutMs };
+  const options = retry ?? {};
+  checkRecord(options, 'ctx.fetch retry');
+  checkNames(options, ['byStatus', 'connectionError', 'timeout'], 'ctx.fetch retry');
+  const { byStatus = usualStatuses, connectionError = {}, timeout: onTimeout = {} } = options;
+  checkRecord(byStatus, 'ctx.fetch retry.byStatus');
+  for (const [policy, name] of [[connectionError, 'connectionError'], [onTimeout, 'timeout']] as const) {
+    if (policy === false) continue;
+    checkRecord(policy, `ctx.fetch retry.${name}`);
+    resolvePolicy(policy);
+  }
+  const statuses = Object.entries(byStatus).map(([pattern, strategy]) => ({ fits: statusPattern(pattern), strategy: checkStrategy(pattern, strategy) }));
+  return { statuses, connectionError, timeout: onTimeout, timeoutMs };
+}
+
+function checkStrategy(pattern: string, strategy: Strategy): Strategy {
+  const where = `ctx.fetch retry.byStatus[${JSON.stringify(pattern)}]`;
+  checkRecord(strategy, where);
+  oneOf(strategy.strategy, ['backoff', 'headers'], `${where}.strategy`);
+  if (strategy.strategy === 'backoff') {
+    const { strategy: _, ...policy } = strategy;
+    resolvePolicy(policy);
+  } else {
+    checkNames(strategy, headersNames, where);
+    if (strategy.resetFormat !== undefined) oneOf(strategy.resetFormat, resetFormats, `${where}.resetFormat`);
+    if (strategy.maxAttempts !== undefined) wholeNumber(strategy.maxAttempts, `${where}.maxAttempts`, 1);
+  }
+  return strategy;
+}
+
+/** @throws ConfigurationError */
+function statusPattern(pattern: string): (status: number) => boolean {
+  const ranges = pattern.split(',').map((part) => {
+    const [, one, hundreds, from, to] = /^\s*(?:(\d{3})|([1-5])xx|(\d{3})-(\d{3}))\s*$/.exec(part) ?? [];
+    if (one) return [Number(one), Number(one)];
+    if (hundreds) return [Number(hundreds) * 100, Number(hundreds) * 100 + 99];
+    if (from && Number(from) <= Number(to)) return [Number(from), Number(to)];
+    throw new ConfigurationError(`ctx.fetch retry.byStatus: ${describe(pattern)} names no statuses. Write '429', '5xx', '500-510', or several, separated by commas.`);
+  });
+  return (status) => ranges.some(([from, to]) => status >= from! && status <= to!);
+}

@@ -1,0 +1,35 @@
+/**
+ * What trying again asks of a context, in the page as in a worker; and one try after the other.
+ *
+ * Invariant: the delays are the core's, the pauses the house's clock's, and a stop ends both.
+ */
+import type { RetryOptions } from '../types.ts';
+
+export interface RetryHost {
+  readonly signal: AbortSignal;
+  readonly nowMs: number;
+  /**
+   * Waits before the next try: until `untilMs`, or else as long as the core says. Resolves with the delay;
+   * Infinity: there is no next one, and nothing was waited for. @throws the reason of a stop
+   */
+  pauseBeforeRetry(retry: RetryOptions, failures: number, lastDelayMs: number, untilMs: number | undefined): Promise<number>;
+  after(delayMs: number, callback: () => void): () => void;
+}
+
+/** Counts the tries of one piece of work. */
+export class Tries {
+  readonly #host: RetryHost;
+  #lastDelayMs = 0;
+  failures = 0;
+
+  constructor(host: RetryHost) {
+    this.#host = host;
+  }
+
+  /** One has failed. false: it was the last. */
+  async another(retry: RetryOptions, untilMs?: number): Promise<boolean> {
+    this.failures++;
+    this.#lastDelayMs = await this.#host.pauseBeforeRetry(retry, this.failures, this.#lastDelayMs, untilMs);
+    return this.#lastDelayMs !== Number.POSITIVE_INFINITY;
+  }
+}
