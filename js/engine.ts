@@ -290,6 +290,10 @@ export class Engine {
   queueValue(queue: number, field: number): number {
     return this.#core.queueValue(queue, field);
   }
+  /** Who bears this key and keeps others from it; 0: nobody. */
+  keyHolder(key: number, nowMs: number): number {
+    return this.#core.keyHolder(key, nowMs);
+  }
   /** Milliseconds before the next try within an attempt; Infinity: there is none. */
   retryDelay(policy: number, failures: number, lastDelayMs: number): number {
     return this.#core.retryDelay(policy, failures, lastDelayMs);

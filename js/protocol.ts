@@ -99,6 +99,8 @@ export const TaskFieldPolicy = 8;
 export const TaskFieldCountFrozen = 9;
 export const TaskFieldHeartbeatMs = 10;
 export const TaskFieldComputeBudgetMs = 11;
+export const TaskFieldKey = 12;
+export const TaskFieldKeyUntilMs = 13;
 
 export const QueueFieldConcurrency = 1;
 export const QueueFieldPaused = 2;
@@ -235,6 +237,8 @@ export const FieldParent = 18;
 export const FieldComputedMs = 19;
 export const FieldHeartbeatMs = 20;
 export const FieldComputeBudgetMs = 21;
+export const FieldKey = 24;
+export const FieldKeyUntilMs = 25;
 export const FieldTaskEnd = 32;
 export const FieldPolicyEnd = 33;
 

@@ -11,7 +11,7 @@ const clockExceptions = [
   /^js\/.*worker\.ts$/, // a worker has no Clock: timer worker, OPFS worker, handler worker
 ];
 
-const modules = ['family', 'graph', 'limits', 'timers', 'retry'];
+const modules = ['family', 'graph', 'keys', 'limits', 'timers', 'retry'];
 
 export const rules = [
   {

@@ -34,6 +34,10 @@ bool Core::task_value_valid(TaskField field, double value) const {
       return is_limit(value) && has_policy(static_cast<std::uint32_t>(value));
     case TaskField::CountFrozen:
       return value == 0 || value == 1;
+    case TaskField::Key:
+      return whole(value) && value >= 1 && value <= 9007199254740991.0;
+    case TaskField::KeyUntilMs:
+      return time_valid(value);
   }
   return false;
 }
@@ -97,6 +101,7 @@ bool Core::admissible_task_event(const Record& event, const Task* task) const {
   switch (kind) {
     case Event::TaskSet:
       return task_value_valid(static_cast<TaskField>(event.a), event.at) &&
+             (!task->ended() || event.a == static_cast<std::uint32_t>(TaskField::KeyUntilMs)) &&
              !(event.a == static_cast<std::uint32_t>(TaskField::Queue) &&
                task->state == State::Running);
     case Event::Depended: {

@@ -125,6 +125,7 @@ void Core::apply_created(const Record& event) {
 
 void Core::apply_task_set(std::uint32_t slot, TaskField field, double value) {
   Task& task = tasks_[slot];
+  if (field == TaskField::Key || field == TaskField::KeyUntilMs) return apply_key_set(slot, field, value);
   leave_lane(slot);
   switch (field) {
     case TaskField::Priority: task.priority = static_cast<std::int32_t>(value); break;
@@ -138,8 +139,20 @@ void Core::apply_task_set(std::uint32_t slot, TaskField field, double value) {
     case TaskField::CountFrozen: own_extra(task).count_frozen = value == 1; break;
     case TaskField::HeartbeatMs: own_extra(task).heartbeat_ms = value; break;
     case TaskField::ComputeBudgetMs: own_extra(task).budget_ms = value; break;
+    default: break;
   }
   place(slot);
+}
+
+void Core::apply_key_set(std::uint32_t slot, TaskField field, double value) {
+  TaskExtra& more = own_extra(tasks_[slot]);
+  if (field == TaskField::KeyUntilMs) {
+    more.key_until = value;
+    return;
+  }
+  if (more.key != 0) keys_.remove(slot, more.key);
+  more.key = value;
+  keys_.add(slot, value);
 }
 
 void Core::apply_belonged(std::uint32_t slot, const Record& event) {
@@ -289,6 +302,7 @@ void Core::apply_retried(std::uint32_t slot) {
 void Core::apply_forgotten(std::uint32_t slot) {
   Task& task = tasks_[slot];
   HOLDFAST_CHECK(!task.has(kQueued) && graph_.unmet(slot) == 0);
+  if (extra(task).key != 0) keys_.remove(slot, extra(task).key);
   free_extra(task);
   groups_.forget(slot);
   family_.forget(slot);

@@ -23,6 +23,7 @@
 #include "family.h"
 #include "graph.h"
 #include "groups.h"
+#include "keys.h"
 #include "limits.h"
 #include "record.h"
 #include "retry.h"
@@ -85,6 +86,9 @@ class Core {
   std::uint32_t state(std::uint32_t number) const;
   double value(std::uint32_t number, Field field) const;
   double queue_value(std::uint32_t queue, QueueValue field) const;
+  // The task that holds the key: it has not failed, and its key still counts at this time of the host's.
+  // Of several an open one, and of those the youngest. 0: nobody.
+  std::uint32_t key_holder(double key, double now) const;
   // What the policy says after so many failures: the delay before the next try, kNever where there is
   // none, NaN for a policy nobody knows. For tries the host makes by itself, inside one attempt; it
   // keeps what it was told. Draws a number, and changes nothing that is kept.
@@ -187,6 +191,7 @@ class Core {
   void apply_alive(std::uint32_t slot, double at);
   void apply_slot_taken(std::uint32_t slot, double at);
   void apply_task_set(std::uint32_t slot, TaskField field, double value);
+  void apply_key_set(std::uint32_t slot, TaskField field, double value);
   void apply_depended(std::uint32_t slot, const Record& event);
   void apply_started(std::uint32_t slot, const Record& event);
   void apply_stopping(std::uint32_t slot, const Record& event);
@@ -227,6 +232,7 @@ class Core {
   Graph graph_;
   Family family_;
   Groups groups_;
+  Keys keys_;
   Limits limits_;
   Timers timers_;
   Random random_;

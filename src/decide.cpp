@@ -101,7 +101,9 @@ void Core::create(const Ask& ask) {
 void Core::set_task(const Ask& ask) {
   const Task& task = tasks_[ask.slot];
   const auto field = static_cast<TaskField>(ask.command.a);
-  const bool any_time = field == TaskField::Priority || field == TaskField::Queue || field == TaskField::Policy;
+  if (task.ended() && field != TaskField::KeyUntilMs) return reject(ask.command, Rejection::WrongState);
+  const bool any_time = field == TaskField::Priority || field == TaskField::Queue || field == TaskField::Policy ||
+                        field == TaskField::KeyUntilMs;
   if (!any_time && task.has(kSubmitted)) return reject(ask.command, Rejection::AlreadySubmitted);
   if (field == TaskField::Queue && task.state == State::Running) {
     return reject(ask.command, Rejection::WrongState);

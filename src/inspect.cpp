@@ -54,6 +54,8 @@ double Core::task_value(std::uint32_t number, Field field) const {
     }
     case Field::HeartbeatMs: return extra(task).heartbeat_ms;
     case Field::ComputeBudgetMs: return extra(task).budget_ms;
+    case Field::Key: return extra(task).key;
+    case Field::KeyUntilMs: return extra(task).key_until;
     case Field::MaxAttempts: return policies_[task.policy].policy.max_attempts;
     default: return 0;
   }
@@ -68,6 +70,26 @@ double Core::queue_value(std::uint32_t queue, QueueValue field) const {
     case QueueValue::Paused: return limits_.paused(queue);
   }
   return 0;
+}
+
+namespace {
+
+bool holds_rather(const Task& task, const Task& other) {
+  if (task.ended() != other.ended()) return !task.ended();
+  if (task.created_at != other.created_at) return task.created_at > other.created_at;
+  return task.number > other.number;
+}
+
+}  // namespace
+
+std::uint32_t Core::key_holder(double key, double now) const {
+  const Task* holder = nullptr;
+  keys_.each(key, [&](std::uint32_t slot) {
+    const Task& task = tasks_[slot];
+    if (task.state == State::Failed || extra(task).key_until <= now) return;
+    if (holder == nullptr || holds_rather(task, *holder)) holder = &task;
+  });
+  return holder == nullptr ? 0 : holder->number;
 }
 
 double Core::retry_delay(std::uint32_t policy, std::uint32_t failures, double last_delay_ms) {
@@ -87,7 +109,7 @@ std::uint32_t Core::policy_end() const {
 
 std::size_t Core::bytes() const {
   return tasks_.bytes() + extras_.capacity() * sizeof(TaskExtra) + graph_.bytes() +
-         family_.bytes() + limits_.bytes() + timers_.bytes();
+         family_.bytes() + limits_.bytes() + timers_.bytes() + keys_.bytes();
 }
 
 }  // namespace holdfast

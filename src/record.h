@@ -29,7 +29,8 @@ static_assert(sizeof(Record) == 24);
 enum class Command : std::uint32_t {
   // task: new task · a: queue (bits 0-15), policy (bits 16-30), submit at once (bit 31) · b: payload
   Create = 1,
-  // task · a: TaskField · at: value. Only before Submit, but for Priority, Queue and Policy.
+  // task · a: TaskField · at: value. Only before Submit, but for Priority, Queue, Policy and KeyUntilMs; of a
+  // task that has ended KeyUntilMs alone.
   SetTask = 2,
   // task waits for prerequisite a · b: EdgeKind. Only before Submit.
   DependOn = 3,
@@ -171,6 +172,8 @@ enum class TaskField : std::uint32_t {
   CountFrozen = 9,       // 1: time during which the host stood still counts for an attempt; default 0
   HeartbeatMs = 10,      // an attempt that runs and shows no sign of life for so long has failed; default none
   ComputeBudgetMs = 11,  // running time in all, waits and delays excluded; default none
+  Key = 12,              // a hash of what the host knows the task by, 1 to 2^53 - 1; default none
+  KeyUntilMs = 13,       // epoch time from which the key does not count any more; default 0: it does not at all
 };
 
 enum class QueueField : std::uint32_t { Concurrency = 1 /* 0: no limit */, Paused = 2 };
@@ -252,6 +255,7 @@ enum class Field : std::uint32_t {
   ComputedMs = 19,       // running time so far, of a task with a compute budget
   HeartbeatMs = 20,      // 0: none
   ComputeBudgetMs = 21,  // 0: none
+  Key = 24, KeyUntilMs = 25,  // 0: none
   // Of all tasks, whichever is asked about: their numbers, and those of the policies they have, are below it.
   TaskEnd = 32, PolicyEnd = 33,
 };

@@ -169,6 +169,8 @@ void Snapshot::write_options(const Task& task, const TaskExtra& more) {
   option(TaskField::CountFrozen, more.count_frozen ? 1 : 0, 0);
   option(TaskField::HeartbeatMs, more.heartbeat_ms, 0);
   option(TaskField::ComputeBudgetMs, more.budget_ms, 0);
+  option(TaskField::Key, more.key, 0);
+  option(TaskField::KeyUntilMs, more.key_until, 0);
 }
 
 void Snapshot::write_payloads(const Task& task) {

@@ -96,6 +96,8 @@ struct TaskExtra {
   double budget_ms = 0;
   double computed_ms = 0;      // of the budget, until the slot was last given back
   double running_at = 0;       // since when it has its slot, if it has a budget
+  double key = 0;              // stands in Keys
+  double key_until = 0;
   std::uint32_t stop_note = 0;  // what Cancelled will say
   std::uint32_t closed_attempt = 0;  // the last one that is over for good
   Outcome last_outcome = Outcome::Success;
@@ -121,7 +123,7 @@ struct CommandRule {
 
 inline constexpr CommandRule kCommandRules[] = {
     {Command::Create, bit(State::None), Event::Created, Rejection::DuplicateTask},
-    {Command::SetTask, kOpenStates, Event::TaskSet, Rejection::WrongState},
+    {Command::SetTask, kOpenStates | kEndedStates, Event::TaskSet, Rejection::WrongState},
     {Command::DependOn, bit(State::Blocked), Event::Depended, Rejection::AlreadySubmitted},
     {Command::JoinGroup, bit(State::Blocked), Event::Joined, Rejection::AlreadySubmitted},
     {Command::Submit, bit(State::Blocked), Event::Submitted, Rejection::AlreadySubmitted},
@@ -156,7 +158,7 @@ constexpr const CommandRule* rule_of(std::uint32_t command) {
 constexpr std::uint32_t states_before(Event event) {
   switch (event) {
     case Event::Created: return bit(State::None);
-    case Event::TaskSet: return kOpenStates;
+    case Event::TaskSet: return kOpenStates | kEndedStates;
     case Event::Depended:
     case Event::Joined:
     case Event::Submitted:

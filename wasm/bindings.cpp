@@ -53,6 +53,7 @@ class Door {
   double queue_value(std::uint32_t queue, std::uint32_t field) const {
     return session_.core().queue_value(queue, static_cast<holdfast::QueueValue>(field));
   }
+  std::uint32_t key_holder(double key, double now) const { return session_.core().key_holder(key, now); }
   double retry_delay(std::uint32_t policy, std::uint32_t failures, double last_delay_ms) {
     return session_.core().retry_delay(policy, failures, last_delay_ms);
   }
@@ -104,6 +105,7 @@ EMSCRIPTEN_BINDINGS(holdfast) {
       .function("state(task)", &Door::state)
       .function("value(task, field)", &Door::value)
       .function("queueValue(queue, field)", &Door::queue_value)
+      .function("keyHolder(key, nowMs)", &Door::key_holder)
       .function("retryDelay(policy, failures, lastDelayMs)", &Door::retry_delay)
       .function("thawableAttempts", &Door::thawable_attempts)
       .function("bytes", &Door::bytes);

@@ -32,6 +32,7 @@ export interface Core {
   inspect(bytes: number): number;
   value(task: number, field: number): number;
   queueValue(queue: number, field: number): number;
+  keyHolder(key: number, nowMs: number): number;
   retryDelay(policy: number, failures: number, lastDelayMs: number): number;
   bytes(): number;
   delete(): void;

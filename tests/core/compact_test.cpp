@@ -18,7 +18,7 @@ void live_a_little(Scenario& s, std::uint64_t seed, int moves = 2000) {
   s.group(3, GroupField::Concurrency, 2);
   for (int i = 0; i < moves; i++) {
     const std::uint32_t task = 1 + below(30);
-    switch (below(16)) {
+    switch (below(18)) {
       case 0: s.step({{number(Command::Create), task, below(2) | (below(2) << 16) | (1u << 31), 3, 0}}, "inp"); break;
       case 1: s.draft(task, below(2)); break;
       case 2: s.depend(task, 1 + below(30), static_cast<EdgeKind>(below(3))); break;
@@ -34,6 +34,8 @@ void live_a_little(Scenario& s, std::uint64_t seed, int moves = 2000) {
       case 12: s.wait(task); break;
       case 13: s.give(Command::Heartbeat, task, s.attempt(task)); break;
       case 14: s.set(task, below(2) == 0 ? TaskField::HeartbeatMs : TaskField::ComputeBudgetMs, 1000 + below(9000)); break;
+      case 15: s.set(task, TaskField::Key, 1 + below(4)); break;
+      case 16: s.set(task, TaskField::KeyUntilMs, s.now + below(5000)); break;
       default: s.advance(below(2000)); break;
     }
   }

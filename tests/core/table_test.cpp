@@ -122,6 +122,7 @@ std::uint32_t expected(Situation s, const CommandRule& rule) {
   using enum Command;
   if ((rule.states & bit(state_of(s))) == 0) return 0;
   switch (rule.command) {
+    case SetTask: return state_of(s) >= State::Succeeded ? 0 : number(rule.event);
     case Belong:
     case DependOn:
     case JoinGroup:

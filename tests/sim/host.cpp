@@ -108,6 +108,7 @@ Record World::command_for(std::uint32_t task) {
       case 8: return make(Command::Belong, task, random_task(), below(2));
       case 0: return make(Command::DependOn, task, random_task(), below(3));
       case 1: return make(Command::JoinGroup, task, 1 + below(kGroups));
+      case 3: return chance(50) ? make(Command::SetTask, task, 12, 0, 1 + below(6)) : make(Command::SetTask, task, 13, 0, now_ + below(9000));
       case 2: {
         const std::uint32_t field = 1 + below(11);
         const double value = field == 1 ? below(5) - 2.0 : field == 2 || field == 5 ? now_ + below(9000)
@@ -122,6 +123,7 @@ Record World::command_for(std::uint32_t task) {
   if (state == State::Waiting && chance(50)) return make(Command::Wake, task);
   if (state >= State::Succeeded) {
     if (chance(70)) return make(Command::Forget, task);
+    if (chance(20)) return make(Command::SetTask, task, 13, 0, now_ + below(9000));
     return chance(30) ? make(Command::Note, task, below(3)) : make(Command::Retry, task);
   }
   if (state == State::Running && chance(60)) return settle(task);
