@@ -45,10 +45,10 @@ export function wholeNumber(value: unknown, where: string, min: number, max: num
   return refuse(where, `a whole number from ${min} to ${max}`, value);
 }
 
-/** @throws ConfigurationError unless it is 1 to 128 bytes of well-formed text */
-export function checkIdentifier(value: unknown, where: string): string {
-  if (typeof value !== 'string' || value === '' || value.length > 128 || new TextEncoder().encode(value).length > 128)
-    return refuse(where, 'text of 1 to 128 bytes', value);
+/** @throws ConfigurationError unless it is 1 to so many bytes of well-formed text */
+export function checkIdentifier(value: unknown, where: string, maxBytes = 128): string {
+  if (typeof value !== 'string' || value === '' || value.length > maxBytes || new TextEncoder().encode(value).length > maxBytes)
+    return refuse(where, `text of 1 to ${maxBytes} bytes`, value);
   if (/[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/.test(value))
     throw new ConfigurationError(`${where} has half a surrogate pair in it: ${JSON.stringify(value)}. Use value.toWellFormed().`);
   return value;

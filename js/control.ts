@@ -26,11 +26,11 @@ export class Control {
     this.#house = house;
   }
 
-  #command(run: Run, command: number, a = 0): Promise<boolean> {
+  #command(run: Run, command: number, a = 0, at = 0): Promise<boolean> {
     return new Promise((resolve) => {
       const give = () => {
         (run.ownExtra.waiters ??= []).push({ command, resolve });
-        this.#house.pump.commands.push(command, run.task, a);
+        this.#house.pump.commands.push(command, run.task, a, 0, at);
         this.#house.pump.wake();
       };
       if (run.extra.refusal !== undefined || run.extra.gone || this.#house.disposed) resolve(false);
@@ -74,6 +74,10 @@ export class Control {
   }
   retry(run: Run): Promise<boolean> {
     return this.#command(run, P.CommandRetry);
+  }
+  /** Changes what the core knows of it. */
+  set(run: Run, field: number, value: number): Promise<boolean> {
+    return this.#command(run, P.CommandSetTask, field, value);
   }
   async forget(run: Run): Promise<boolean> {
     if (run.end === End.None) await this.cancel(run, 'removed');

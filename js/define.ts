@@ -6,6 +6,8 @@ import { setDefaultStorages } from './opening.ts';
 import { Orchestrator } from './orchestrator.ts';
 import type { MapOf, NamedCalls } from './definition/names.ts';
 import type { Given, OutputOptions, Parsed, Validator } from './definition/schema.ts';
+import { createKey } from './identity/key.ts';
+import type { Identity } from './identity/identity.ts';
 import { defineSpec, nameSpec } from './definition/spec.ts';
 import type { SelectTaskSpec, TaskSpec, Unreserved } from './definition/types.ts';
 import { pageRegistry } from './registry.ts';
@@ -113,3 +115,9 @@ export function executeTask<T, R>(
 export function getTaskState<R = any>(id: string): TaskState<R> | undefined {
   return getDefaultOrchestrator().getTaskState<R>(id);
 }
+
+/** `create` makes a key with a scope; `reset` frees one of the default orchestrator's: the next call with it makes a new run. */
+export const idempotencyKeys: Pick<Identity, 'create' | 'reset'> = Object.freeze({
+  create: createKey,
+  reset: (...given: Parameters<Identity['reset']>) => getDefaultOrchestrator().idempotencyKeys.reset(...given),
+});

@@ -7,6 +7,9 @@
  */
 import { checkCallOption, storedCallOption } from './cache/checks.ts';
 import { type BlobReference, clone } from './codec.ts';
+import { beget, type Family, familyOf, readFamily } from './family.ts';
+import { asksForKey } from './identity/plan.ts';
+import { keyOptionNames, type RunKey, storedKey } from './identity/key.ts';
 import { checkBoolean, checkEach, checkIdentifier, checkNames, checkRecord, checkText, describe } from './checks.ts';
 import { isRecovered } from './definition/recovered-inputs.ts';
 import { intentDefaults } from './definition/intent.ts';
@@ -18,8 +21,7 @@ import type { TaskHandler } from './definition/types.ts';
 import { isPromise, type TakenInput, takeInput } from './definition/validation.ts';
 import { ConfigurationError, DisposedError, DuplicateRunError, PayloadLostError, StorageFullError } from './errors.ts';
 import {
-  mergeRetry, notBeforeMs, type Policy, type ResolvedRunOptions, resolvePolicy, resolveRunOptions, retryDecision, retryOptionsOf, storedSimulation,
-  triggerOptionNames,
+  mergeRetry, notBeforeMs, type Policy, type ResolvedRunOptions, resolvePolicy, resolveRunOptions, retryDecision, retryOptionsOf, storedSimulation, triggerOptionNames,
 } from './options.ts';
 import type { Orchestrator } from './orchestrator.ts';
 import { type EnvelopeExtras, type EnvelopeHeader, knownHeader, knownMetadata, readMetadata } from './payloads.ts';
@@ -28,7 +30,7 @@ import * as P from './protocol.ts';
 import { type Definition, executorHandler, executorType, isExecutor, isTask } from './registry.ts';
 import { Run } from './run.ts';
 import { noExtra } from './run-extra.ts';
-import type { RetryOptions, RunOptions, TaskExecutor, TriggerOptions } from './types.ts';
+import type { RetryOptions, RunHandle, RunOptions, TaskExecutor, TriggerOptions } from './types.ts';
 import { isReserved } from './waiting/internal.ts';
 
 const digits = (number: number, length: number): string => number.toString(32).padStart(length, '0');
@@ -63,10 +65,10 @@ export class Intake {
   }
 
   /** @param task made by defineTask, or the id of one */
-  triggerTask(task: unknown, input: unknown, options: TriggerOptions | undefined, verb = 'trigger'): Run {
+  triggerTask(task: unknown, input: unknown, options: TriggerOptions | undefined, verb = 'trigger'): RunHandle<any, any> {
     const last = this.#lastTask;
     const definition = last !== undefined && last.task === task ? last.definition : this.#definitionOf(task, verb);
-    return this.trigger(definition, input, options);
+    return asksForKey(definition, options) ? this.#house.identity.trigger(definition, input, options) : this.trigger(definition, input, options);
   }
 
   #definitionOf(task: unknown, verb: string): Definition {
@@ -75,7 +77,7 @@ export class Intake {
     return definition;
   }
 
-  trigger(definition: Definition, input: unknown, options: TriggerOptions | undefined, replayOf?: string, family?: Family): Run {
+  trigger(definition: Definition, input: unknown, options: TriggerOptions | undefined, replayOf?: string, family?: Family, key?: RunKey | Promise<RunKey>): Run {
     if (this.#house.opening.failure !== undefined) throw this.#house.opening.failure;
     if (this.#house.disposed) throw new DisposedError('This orchestrator was disposed. Create another one.');
     if (this.#house.journal?.refusing)
@@ -108,8 +110,13 @@ export class Intake {
       extra.propagateTags = options?.propagateTags ?? definition.spec.propagateTags ?? false;
     }
     if (process && isSkipped(process, definition.id)) run.definition = skipped(definition);
-    if (run.definition.prepared?.atDispatch) this.#check(run, definition, input);
-    else this.#keep(run, input);
+    if (isPromise(key)) this.#keepUnder(run, definition, input, key);
+    else {
+      if (key) run.ownExtra.key = key;
+      if (run.definition.prepared?.atDispatch) this.#check(run, definition, input);
+      else this.#keep(run, input);
+      if (key?.decided) this.#house.identity.come(run, key);
+    }
     return run;
   }
 
@@ -120,14 +127,31 @@ export class Intake {
     return given === undefined ? inherited! : beginProcess(given, inherited, nowMs, this.#house.definitions.processCheck);
   }
 
-  /** @throws InputValidationError; an asynchronous schema's is told by `accepted`. Nothing is changed by either. */
-  #check(run: Run, { id, prepared }: Definition, input: unknown): void {
-    const taken = takeInput(prepared!.input!, id, input);
-    if (!isPromise(taken)) return this.#keepTaken(run, taken);
+  /** A key that has to be computed first. @throws InputValidationError SerializationError and nothing is changed */
+  #keepUnder(run: Run, { id, prepared }: Definition, input: unknown, key: Promise<RunKey>): void {
+    const copy = clone(input, 'input');
+    const taken = prepared?.atDispatch ? takeInput(prepared.input!, id, copy) : { value: copy };
+    this.#show(run);
+    Promise.all([key, taken]).then(([known, checked]) => {
+      if (run.extra.refusal !== undefined) return;
+      run.ownExtra.key = known;
+      this.#keepTaken(run, checked);
+    }).catch((error) => this.#house.refuse(run, error));
+  }
+
+  /** It is seen, though what it works on is not kept yet. */
+  #show(run: Run): void {
     const { metadata } = run.extra;
     if (metadata) run.ownExtra.metadata = clone(metadata, 'metadata');
     this.#house.adoptRun(run);
     this.#house.changed(run);
+  }
+
+  /** @throws InputValidationError; an asynchronous schema's is told by `accepted`. Nothing is changed by either. */
+  #check(run: Run, { id, prepared }: Definition, input: unknown): void {
+    const taken = takeInput(prepared!.input!, id, input);
+    if (!isPromise(taken)) return this.#keepTaken(run, taken);
+    this.#show(run);
     taken.then((checked) => {
       // Disposed, or refused as a duplicate, meanwhile.
       if (run.extra.refusal === undefined) this.#keepTaken(run, checked);
@@ -140,7 +164,7 @@ export class Intake {
   }
 
   /** @throws ConfigurationError SerializationError */
-  executeTask(name: string, executor: unknown, input: unknown, metadata: Record<string, any> | undefined): Run {
+  executeTask(name: string, executor: unknown, input: unknown, metadata: Record<string, any> | undefined): RunHandle<any, any> {
     checkText(name, 'executeTask name');
     if (metadata !== undefined && metadata !== null) checkRecord(metadata, 'executeTask metadata');
     // The seed keeps the executor in the metadata; code can't be stored.
@@ -158,8 +182,7 @@ export class Intake {
   }
 
   #checkOptions(options: TriggerOptions): void {
-    checkNames(options, triggerOptionNames, 'trigger');
-    checkEach(options, { name: checkText, metadata: checkRecord, propagateTags: checkBoolean, cache: checkCallOption }, 'trigger');
+    checkTriggerOptions(options);
     if (options.id !== undefined) {
       checkIdentifier(options.id, 'trigger id');
       if (this.#house.localRun(options.id) || this.#house.opening.tabs?.state(options.id)) throw new DuplicateRunError(`There is a run "${options.id}" already. Choose another id, or attach("${options.id}").`);
@@ -200,7 +223,7 @@ export class Intake {
       run.input = clone(input, 'input');
       const { metadata } = run.extra;
       if (metadata) run.ownExtra.metadata = clone(metadata, 'metadata');
-      this.#house.pump.enqueue(run);
+      this.#enqueue(run);
     } else {
       this.#encode(run, input);
     }
@@ -217,6 +240,11 @@ export class Intake {
     if (metadata) run.ownExtra.metadata = readMetadata(run.envelope);
     const { blobs } = this.#house.payloads;
     if (blobs) this.#storeThenEnqueue(run, blobs);
+    else this.#enqueue(run);
+  }
+
+  #enqueue(run: Run): void {
+    if (run.extra.key) this.#house.identity.enqueue(run);
     else this.#house.pump.enqueue(run);
   }
 
@@ -225,7 +253,7 @@ export class Intake {
       .then(() => this.#house.blobs.store(blobs))
       .then(() => {
         run.ownExtra.pendingBlobs = blobs;
-        this.#house.pump.enqueue(run);
+        this.#enqueue(run);
       })
       .catch((error) => {
         if (error instanceof StorageFullError) this.#house.journal?.fullForNow();
@@ -255,6 +283,7 @@ export class Intake {
     extra.propagateTags = extras?.propagateTags === true;
     extra.process = readProcess(extras?.process);
     extra.cacheOption = storedCallOption(extras?.cache);
+    extra.key = storedKey(extras?.key);
     readFamily(run, extras?.family);
     extra.metadata = (this.#noted(run, NoteKind.Metadata) as Record<string, any> | undefined) ?? knownMetadata(run.envelope!);
     // Before the core is open nobody runs it; identity alone can be asked for.
@@ -345,8 +374,8 @@ export class Intake {
     if (envelope) commands.addPayload(envelope.bytes, envelope.start, envelope.length);
     if (options.place < 0) options.place = this.#house.table.place(options);
     const { place } = options;
-    const { pendingBlobs, parent, blobs } = run.extra;
-    const simple = options.plain && !pendingBlobs && !parent && !blobs;
+    const { pendingBlobs, parent, blobs, key } = run.extra;
+    const simple = options.plain && !pendingBlobs && !parent && !blobs && !key;
     commands.push(P.CommandCreate, task, (simple ? place | 0x80000000 : place) >>> 0, envelope?.length ?? 0);
     if (!simple) this.#describe(run, options);
     if (run.extra.hold) commands.push(P.CommandHold, task, run.extra.hold);
@@ -366,12 +395,13 @@ export class Intake {
     if (options.countFrozen) set(P.TaskFieldCountFrozen, 1);
     if (options.heartbeatMs) set(P.TaskFieldHeartbeatMs, options.heartbeatMs);
     if (options.maxDurationMs) set(P.TaskFieldComputeBudgetMs, options.maxDurationMs);
-    const { notBeforeMs, pendingBlobs, parent, childPolicy } = run.extra;
+    const { notBeforeMs, pendingBlobs, parent, childPolicy, key } = run.extra;
     if (notBeforeMs > run.createdAtMs) set(P.TaskFieldNotBeforeMs, notBeforeMs);
     if (pendingBlobs) {
       this.#house.blobs.attach(run, pendingBlobs);
       run.ownExtra.pendingBlobs = undefined;
     } else this.#house.blobs.tellAgain(run);
+    if (key) this.#house.identity.describe(run);
     if (parent) commands.push(P.CommandBelong, run.task, parent.task, childPolicy);
     commands.push(P.CommandSubmit, run.task);
   }
@@ -389,45 +419,15 @@ export class Intake {
   }
 }
 
-/** Whose child a run is, and as which. */
-export interface Family {
-  parent: Run;
-  key: string;
-  policy: number;
-  depth: number;
-  fingerprint: number;
-}
-
-function beget(run: Run, { parent, key, policy, depth, fingerprint }: Family): void {
-  const extra = run.ownExtra;
-  extra.parent = parent;
-  extra.parentId = parent.id;
-  extra.rootId = parent.extra.rootId ?? parent.id;
-  extra.childKey = key;
-  extra.childPolicy = policy;
-  extra.depth = depth;
-  extra.fingerprint = fingerprint;
-}
-
-function familyOf(run: Run): NonNullable<EnvelopeHeader['extras']>['family'] {
-  const { parentId, rootId, childKey, depth, fingerprint } = run.extra;
-  return { parent: parentId!, root: rootId!, key: childKey!, depth, fingerprint };
-}
-
-/** Believes nothing: other scripts of the origin can write what is read here. */
-function readFamily(run: Run, family: NonNullable<EnvelopeHeader['extras']>['family']): void {
-  if (!family || typeof family.parent !== 'string' || typeof family.key !== 'string') return;
-  const extra = run.ownExtra;
-  extra.parentId = family.parent;
-  extra.rootId = typeof family.root === 'string' ? family.root : family.parent;
-  extra.childKey = family.key;
-  extra.depth = Number.isInteger(family.depth) ? Math.max(1, family.depth) : 1;
-  extra.fingerprint = Number(family.fingerprint) || 0;
+/** By their names, and what only a call may say. @throws ConfigurationError */
+export function checkTriggerOptions(options: TriggerOptions): void {
+  checkNames(options, triggerOptionNames, 'trigger');
+  checkEach(options, { name: checkText, metadata: checkRecord, propagateTags: checkBoolean, cache: checkCallOption }, 'trigger');
 }
 
 /** What the core does not keep of it. */
 function extrasOf(run: Run): EnvelopeExtras | undefined {
-  const { replayOf, version, keepsRaw, parent, tags, propagateTags, process, cacheOption } = run.extra;
+  const { replayOf, version, keepsRaw, parent, tags, propagateTags, process, cacheOption, key } = run.extra;
   const { queueName, simulation, ownPolicy, policy } = run.options!;
   if (run.extra === noExtra && queueName === undefined && !simulation && !ownPolicy) return undefined;
   const extras: EnvelopeExtras = {
@@ -438,6 +438,7 @@ function extrasOf(run: Run): EnvelopeExtras | undefined {
     ...(propagateTags && { propagateTags }),
     ...(process && { process }),
     ...(cacheOption !== undefined && { cache: cacheOption }),
+    ...(key && { key: key.text }),
     ...(parent && { family: familyOf(run) }),
     ...(queueName !== undefined && { queue: queueName }),
     ...(simulation && { simulate: simulation }),
@@ -451,7 +452,7 @@ function isEmpty(object: object): boolean {
   return true;
 }
 
-const unheardByCore = new Set(['id', 'name', 'metadata', 'tags', 'propagateTags', 'process', 'cache']);
+const unheardByCore: ReadonlySet<string> = new Set(['id', 'name', 'metadata', 'tags', 'propagateTags', 'process', 'cache', ...keyOptionNames]);
 
 /** These change nothing of what the core is told. */
 function triggerChangesOptions(options: TriggerOptions): boolean {

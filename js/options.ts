@@ -7,6 +7,7 @@ import type { CommandBuffer } from './engine.ts';
 import { ConfigurationError, RetryableError } from './errors.ts';
 import { joinTags } from './definition/tags.ts';
 import { toInstant, toMilliseconds } from './duration.ts';
+import { keyOptionNames } from './identity/key.ts';
 import * as P from './protocol.ts';
 import type { Duration, QueueOptions, RetryOptions, RunOptions, SimulateProgressOptions } from './types.ts';
 import { refuseReserved } from './waiting/internal.ts';
@@ -15,7 +16,7 @@ export const runOptionNames = [
   'retry', 'queue', 'priority', 'timeout', 'countFrozen', 'deadline', 'ttl', 'graceMs', 'delay', 'simulateProgress', 'metadata',
   'tags', 'propagateTags', 'maxDuration', 'heartbeat', 'persistPayload',
 ] as const;
-export const triggerOptionNames = [...runOptionNames, 'id', 'name', 'process', 'cache'] as const;
+export const triggerOptionNames = [...runOptionNames, ...keyOptionNames, 'id', 'name', 'process', 'cache'] as const;
 const retryNames = [
   'maxAttempts', 'maxRetries', 'factor', 'retryBackoffFactor', 'minTimeoutInMs', 'minDelayMs', 'initialDelay',
   'maxTimeoutInMs', 'maxDelayMs', 'randomize', 'jitter', 'backoff', 'maxElapsed', 'retryOn', 'nonRetryable', 'crashRetries',

@@ -20,6 +20,7 @@ import { saveBlob } from './download.ts';
 import { ConfigurationError, DisposedError, InterruptedError } from './errors.ts';
 import { EventLog } from './event-log.ts';
 import { clockJumpWords, KindClockJumped } from './event-words.ts';
+import { Identity } from './identity/identity.ts';
 import { Intake } from './intake.ts';
 import type { Announcements, Journal } from './journal.ts';
 import { resolveLimits } from './limits.ts';
@@ -67,6 +68,9 @@ export class Orchestrator extends StoredData implements OrchestratorApi {
   /** Runs as a collection: list, retrieve, subscribe, replay. */
   readonly runs = new Runs(this);
   readonly intake: Intake;
+  readonly identity = new Identity(this);
+  /** Keys that make two runs one: `create`, `reset`. */
+  readonly idempotencyKeys: Pick<Identity, 'create' | 'reset'> = this.identity;
   readonly outcomes = new Outcomes(this);
   readonly control = new Control(this);
   /** Outputs that are kept: explain, invalidate, clear, migrate. */
@@ -111,7 +115,7 @@ export class Orchestrator extends StoredData implements OrchestratorApi {
     for (const [name, queue] of Object.entries(options.queues ?? {})) this.table.declareQueue(name, queue);
     this.opening = new Opening(this, session);
     this.ready = this.opening.open();
-    this.ready.catch(() => {});
+    this.ready.then(() => this.identity.opened(), () => {});
     this.store.hearProgress(options.onProgress);
   }
 

@@ -44,6 +44,8 @@ export interface EnvelopeExtras {
   process?: Process;
   /** What the call said about caching. */
   cache?: CacheCallOption;
+  /** The text of its key. */
+  key?: string;
 }
 
 export class PayloadArea {

@@ -20,6 +20,12 @@ const creationBatch = 512;
 /** Its reactions are microtasks that never leave V8; queueMicrotask is a call into the browser that costs a turn of ten trivial runs a tenth of its time. */
 const settled = Promise.resolve();
 
+/** Events that say that somebody's command was carried out, and nothing else. */
+const answered: ReadonlyMap<number, number> = new Map([
+  [P.EventPaused, P.CommandPause], [P.EventUnpaused, P.CommandResume], [P.EventNoted, P.CommandNote],
+  [P.EventReleased, P.CommandRelease], [P.EventTaskSet, P.CommandSetTask],
+]);
+
 /** What events mean for the code of a run. */
 export interface PumpedAttempts {
   start(run: Run, attempt: number): void;
@@ -402,12 +408,6 @@ export class Pump {
       case P.EventResumed:
         this.#host.attempts.resumed(run);
         return this.#host.changed(run);
-      case P.EventPaused:
-        this.#answer(run, P.CommandPause);
-        return this.#host.changed(run);
-      case P.EventUnpaused:
-        this.#answer(run, P.CommandResume);
-        return this.#host.changed(run);
       case P.EventRetried:
         run.end = End.None;
         if (run.announced) run.promised = run.deliver = undefined;
@@ -418,9 +418,6 @@ export class Pump {
       case P.EventForgotten:
         this.#answer(run, P.CommandForget);
         return this.#host.forgotten(run);
-      case P.EventNoted:
-        this.#answer(run, P.CommandNote);
-        return this.#host.changed(run);
       case P.EventStepRecorded:
         return this.#recorded(run);
       case P.EventWaited:
@@ -437,13 +434,13 @@ export class Pump {
       case P.EventStepsDropped:
         run.extra.history?.dropped(b);
         return this.#host.changed(run);
-      case P.EventReleased:
-        this.#answer(run, P.CommandRelease);
-        return this.#host.changed(run);
       case P.EventRejected:
         return this.#refuse(run, b);
-      default:
+      default: {
+        const command = answered.get(kind);
+        if (command !== undefined) this.#answer(run, command);
         return this.#host.changed(run);
+      }
     }
   }
 

@@ -30,6 +30,7 @@ export class RemoteRuns {
   readonly #host: RemoteHost;
   #entries = new Map<string, RemoteEntry>();
   #listeners = new Map<string, Set<() => void>>();
+  readonly #keyed = new Set<string>();
 
   constructor(host: RemoteHost) {
     this.#host = host;
@@ -40,6 +41,7 @@ export class RemoteRuns {
       const state = readState(told);
       if (!state) continue;
       this.#entries.set(state.id, { session, state });
+      if (state.idempotencyKey !== undefined) this.#keyed.add(state.id);
       this.#tell(state.id);
     }
   }
@@ -71,6 +73,15 @@ export class RemoteRuns {
     return this.#entries.get(id)?.state;
   }
 
+  /** Those that have a key. */
+  *keyed(): Iterable<TaskState> {
+    for (const id of this.#keyed) {
+      const state = this.state(id);
+      if (state?.idempotencyKey !== undefined) yield state;
+      else this.#keyed.delete(id);
+    }
+  }
+
   handle(id: string): RemoteHandle | undefined {
     return this.#entries.has(id) ? new RemoteHandle(this, id) : undefined;
   }
@@ -97,7 +108,7 @@ export class RemoteRuns {
 }
 
 /** Commands that a tab carries out for others. */
-export const remoteVerbs = ['cancel', 'pause', 'resume', 'retry', 'remove', 'result', 'signal', 'completeToken', 'tokenOutcome', 'provide'] as const;
+export const remoteVerbs = ['cancel', 'pause', 'resume', 'retry', 'remove', 'result', 'signal', 'completeToken', 'tokenOutcome', 'provide', 'freeKey'] as const;
 
 export class RemoteHandle implements RunHandle {
   readonly id: string;
@@ -119,6 +130,12 @@ export class RemoteHandle implements RunHandle {
   }
   get status(): TaskStatus {
     return this.state.status;
+  }
+  get isCached(): boolean {
+    return false;
+  }
+  get idempotencyKey(): string | undefined {
+    return this.state.idempotencyKey;
   }
   /** Only accepted runs are told to others. */
   get accepted(): Promise<void> {
@@ -176,6 +193,9 @@ export class RemoteHandle implements RunHandle {
   retry(): Promise<boolean> {
     return this.#command('retry');
   }
+  freeKey(): Promise<boolean> {
+    return this.#command('freeKey');
+  }
   remove(): Promise<boolean> {
     return this.#command('remove');
   }
@@ -219,6 +239,8 @@ function readState(told: unknown): TaskState | undefined {
   const named = [state.id, state.name, state.taskIdentifier, state.phase].every((value) => typeof value === 'string');
   const counted = [state.progress, state.createdAt, state.startTime, state.lastUpdated].every((value) => typeof value === 'number');
   if (!named || !counted || !taskStatuses.includes(state.status)) return undefined;
+  const keyed = [typeof state.idempotencyKey, typeof state.idempotencyKeyExpiresAt].join();
+  if (keyed !== 'undefined,undefined' && keyed !== 'string,number') return undefined;
   const metadata = typeof state.metadata === 'object' && state.metadata !== null ? state.metadata : {};
   const error = state.error ? deserializeError(state.error as never) : null;
   const tags = Array.isArray(state.tags) ? state.tags : [];

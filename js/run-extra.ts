@@ -11,6 +11,7 @@ import type { BlobReference } from './codec.ts';
 import type { Locals } from './definition/locals.ts';
 import type { Process } from './definition/process.ts';
 import type { History } from './history.ts';
+import type { RunKey } from './identity/key.ts';
 import type { StoredNote } from './notes.ts';
 import type { RunProgress } from './progress.ts';
 import type { CommandWaiter, PayloadBytes, Run, Settlement } from './run.ts';
@@ -30,6 +31,9 @@ export class RunExtra {
   /** Options of the tree of runs that it stands in. */
   process: Process | undefined;
   locals: Locals | undefined;
+  /** What makes it the same as another. */
+  key: RunKey | undefined;
+
   /** Of the code that accepted it. */
   version: number | string | undefined;
   /** What is kept of its input is a pair: parsed, and as it was given. */

@@ -150,6 +150,16 @@ export class Run<Output = any, Id extends string = string> implements RunHandle<
     return this.identifier as Id;
   }
 
+  /** It was triggered by this call. */
+  get isCached(): boolean {
+    return false;
+  }
+
+  get idempotencyKey(): string | undefined {
+    if (this.identifier === undefined) this.host.identify(this);
+    return this.extra.key?.text;
+  }
+
   get state(): TaskState<Output> {
     return this.extra.snapshot ?? this.host.stateOf(this);
   }

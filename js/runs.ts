@@ -4,6 +4,7 @@
  */
 import { checkFunction, checkRecord } from './checks.ts';
 import { ConfigurationError, UnrecognizedTaskError } from './errors.ts';
+import { asksForKey } from './identity/plan.ts';
 import { matcher } from './lists.ts';
 import type { Orchestrator } from './orchestrator.ts';
 import { Run } from './run.ts';
@@ -49,7 +50,10 @@ export class Runs {
     if (!definition) throw new UnrecognizedTaskError(`No task "${run.taskIdentifier}" is registered; "${id}" can't be replayed.`);
     const input = 'payload' in options ? payload : await this.#house.attempts.givenInputOf(run);
     const { name, metadata } = run.extra;
-    return this.#house.intake.trigger(definition, input, { ...(name !== undefined && { name }), ...(metadata && { metadata }), ...given }, run.id);
+    const merged = { ...(name !== undefined && { name }), ...(metadata && { metadata }), ...given };
+    // Whoever repeats a run wants another one: no key follows from its payload again.
+    if (asksForKey({ ...definition, prepared: undefined }, merged)) return this.#house.identity.trigger(definition, input, merged, run.id);
+    return this.#house.intake.trigger(definition, input, merged, run.id);
   }
 
   /** How far all that match are: the mean, ended ones as 100. */

@@ -74,6 +74,9 @@ export interface TaskState<Result = any> {
   readonly missing?: readonly MissingFile[];
   /** Id of the run that this one repeats. */
   readonly replayOf?: string;
+  /** The text of its key, scope and all, and until when it counts. */
+  readonly idempotencyKey?: string;
+  readonly idempotencyKeyExpiresAt?: number;
   /** Of a child: the run whose code made it, and the topmost one. */
   readonly parentId?: string;
   readonly rootId?: string;

@@ -11,12 +11,14 @@ import type { ProcessOptions } from './definition/process-types.ts';
 import type { Validator } from './definition/schema.ts';
 import type { TaskContext, TaskSpec } from './definition/types.ts';
 import type { PayloadLimits } from './limits.ts';
+import type { KeyOptions } from './identity/types.ts';
 import type { Durability, Storage, StorageEvent } from './storage.ts';
 import type { ListFilter, TaskCounts, TaskPage, TaskState, TaskStatus } from './task-state.ts';
 
 export type * from './cache/types.ts';
 export type * from './context/portable.ts';
 export type * from './context/types.ts';
+export type * from './identity/types.ts';
 export type { SelectTaskSpec, TaskContext, TaskHandler, TaskSpec } from './definition/types.ts';
 export type * from './retrying/types.ts';
 export type * from './task-state.ts';
@@ -125,7 +127,7 @@ export interface RunOptions {
   persistPayload?: 'copy' | 'none';
 }
 
-export interface TriggerOptions extends RunOptions {
+export interface TriggerOptions extends RunOptions, KeyOptions {
   /** Options of the tree of runs below this one; in `ctx.options` of all of them. */
   process?: ProcessOptions;
   /** Own run id, at most 128 bytes; a live duplicate is a DuplicateRunError. */
@@ -177,6 +179,13 @@ export interface RunHandle<Output = any, Id extends string = string> {
   readonly taskIdentifier: Id;
   readonly status: TaskStatus;
   readonly state: TaskState<Output>;
+  /**
+   * The call made no run: its key was held by this one. Of a call before `ready`, and of one whose payload is hashed,
+   * that is known, and `id` final, when `accepted` has settled.
+   */
+  readonly isCached: boolean;
+  /** The text of its key, scope and all. */
+  readonly idempotencyKey: string | undefined;
   /** Settles when run and payload are acknowledged; rejects where the run was refused. */
   readonly accepted: Promise<void>;
   /** The output; throws what the run failed with. */

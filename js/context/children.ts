@@ -10,6 +10,9 @@ import { type Entry, KeyPrefix, RecordKind } from '../history.ts';
 import { checkNames } from '../checks.ts';
 import { triggerOptionNames } from '../options.ts';
 import * as P from '../protocol.ts';
+import type { RunKey } from '../identity/key.ts';
+import { joinRun } from '../identity/join-child.ts';
+import type { Joined } from '../identity/keyed-handle.ts';
 import type { Definition } from '../registry.ts';
 import { End, type Run } from '../run.ts';
 import type { ChildOptions, RunFacts, RunFunction, TriggerOptions } from '../types.ts';
@@ -24,7 +27,11 @@ export interface ChildrenHost {
   /** @throws UnrecognizedTaskError ConfigurationError */
   resolve(task: unknown): Definition;
   find(parent: Run, key: string): Run | undefined;
-  create(parent: Run, key: string, policy: number, definition: Definition, input: unknown, options: TriggerOptions): Run;
+  create(parent: Run, key: string, policy: number, definition: Definition, input: unknown, options: TriggerOptions, identity?: RunKey): Run;
+  /** What makes the child the same as another run; undefined: nothing is asked for. @throws ConfigurationError */
+  identityOf(parent: Run, attempt: number, definition: Definition, input: unknown, options: TriggerOptions): Promise<RunKey | undefined> | undefined;
+  /** Another run that the child is the same as. @throws DuplicateRunError ConfigurationError */
+  joinedBy(parent: Run, definition: Definition, identity: RunKey): Joined | undefined;
   outputOf(child: Run): Promise<unknown>;
   errorOf(child: Run): Error;
   /** Does the child do what is asked for now? */
@@ -86,7 +93,14 @@ async function launchChild(durable: Durable, host: ChildrenHost, { key, definiti
   if (found && !host.matches(found, definition, input)) throw driftOf(durable, key, found, definition);
   if (recorded) return answer(durable, host, recorded, found);
   await durable.safePoint('run', definition.id);
-  const child = found ?? host.create(durable.run, key, policy, definition, input, options);
+  const asked = found ? undefined : host.identityOf(durable.run, durable.attempt, definition, input, options);
+  const identity = asked && (await asked);
+  const joined = identity && host.joinedBy(durable.run, definition, identity);
+  if (joined) {
+    launched();
+    return joinRun(durable, key, joined);
+  }
+  const child = found ?? host.create(durable.run, key, policy, definition, input, options, identity);
   durable.children.add(child);
   launched();
   if (found) await revive(durable, host, key, found);

@@ -8,6 +8,10 @@ import { checkOf, issuesInWords } from '../definition/validation.ts';
 import { ConfigurationError, OutputValidationError, UnrecognizedTaskError } from '../errors.ts';
 import { type Entry, History } from '../history.ts';
 import { resolveLimits } from '../limits.ts';
+import { refuseOwnAncestor } from '../identity/join-child.ts';
+import type { RunKey } from '../identity/key.ts';
+import type { Joined } from '../identity/keyed-handle.ts';
+import { asksForKey } from '../identity/plan.ts';
 import type { StoredNote } from '../notes.ts';
 import type { Orchestrator } from '../orchestrator.ts';
 import { describe } from '../checks.ts';
@@ -205,18 +209,27 @@ export class ContextServices implements DurableHost, StepHost, ChildrenHost {
     return this.children.find(parent, key);
   }
 
-  create(parent: Run, key: string, policy: number, definition: Definition, input: unknown, options: TriggerOptions): Run {
+  create(parent: Run, key: string, policy: number, definition: Definition, input: unknown, options: TriggerOptions, identity?: RunKey): Run {
     const depth = parent.extra.depth + 1;
     if (depth > depthLimit)
       throw new ConfigurationError(`ctx.run("${definition.id}"): run ${parent.id} is ${parent.extra.depth} children deep, which is the limit. Does a task run itself?`);
     const family = { parent, key, policy, depth, fingerprint: this.#fingerprint(input) };
-    const child = this.#house.intake.trigger(definition, input, options, undefined, family);
+    const child = this.#house.intake.trigger(definition, input, options, undefined, family, identity);
     this.children.add(parent, key, child);
     return child;
   }
 
   #fingerprint(input: unknown): number {
     return fingerprint(input, resolveLimits(this.#house.getOptions().limits).valueBytes);
+  }
+
+  identityOf(parent: Run, attempt: number, definition: Definition, input: unknown, options: TriggerOptions): Promise<RunKey | undefined> | undefined {
+    return asksForKey(definition, options) ? this.#house.identity.keyOf(definition, input, options, { id: parent.id, attempt }) : undefined;
+  }
+  joinedBy(parent: Run, definition: Definition, identity: RunKey): Joined | undefined {
+    const joined = this.#house.identity.claim(definition.id, identity);
+    if (joined) refuseOwnAncestor(parent, joined);
+    return joined;
   }
 
   matches(child: Run, definition: Definition, input: unknown): boolean {

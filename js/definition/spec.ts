@@ -16,6 +16,7 @@ import { refuseReserved } from '../waiting/internal.ts';
 import type { TaskHooks } from './hook-types.ts';
 import { concernAttempts, hookNames, pickHooks } from './hooks.ts';
 import { checkIntent } from './intent.ts';
+import { type IdentityPlan, planOf } from '../identity/plan.ts';
 import type { OutputOptions, Validator } from './schema.ts';
 import type { PreparedSetup } from './services.ts';
 import { joinTags } from './tags.ts';
@@ -24,7 +25,7 @@ import { checkVersionChange } from './version-change.ts';
 import { type Check, checkOf, standardOf } from './validation.ts';
 
 export const specNames = [
-  ...runOptionNames, 'id', 'name', 'description', 'intent', 'version', 'run', 'input', 'schema', 'validate', 'output', 'setup', 'teardown', 'unawaited', 'onDrift', 'cancelOn', 'cache', 'migrations', 'select', 'selectVersion', 'onVersionChange', 'formerVersions', ...hookNames,
+  ...runOptionNames, 'id', 'name', 'description', 'intent', 'version', 'run', 'input', 'schema', 'validate', 'output', 'setup', 'teardown', 'unawaited', 'onDrift', 'cancelOn', 'cache', 'migrations', 'select', 'selectVersion', 'onVersionChange', 'formerVersions', 'idempotency', 'singleton', 'onDuplicate', ...hookNames,
 ] as const;
 
 /** What a definition asks for beyond running its code. */
@@ -41,6 +42,7 @@ export interface Prepared {
   readonly cached: boolean;
   /** Runs that another version began are not just replayed. */
   readonly versioned: boolean;
+  readonly identity: IdentityPlan | undefined;
   /** Something is to be done around every attempt, also when nothing was recovered. */
   readonly around: boolean;
 }
@@ -100,10 +102,11 @@ function prepare(spec: NamedSpec): Prepared | undefined {
   const output = outputOf(spec.output, where);
   const setup = setupOf(spec, where);
   const hooks = pickHooks(spec, where);
+  const identity = planOf(spec, where);
   const inWorker = (spec.run as { inWorker?: boolean }).inWorker === true;
   const cached = isCached(spec);
   const versioned = (spec.onVersionChange ?? 'replay') !== 'replay';
-  if (!input && !output && !setup && !hooks && !inWorker && !cached && !versioned) return undefined;
+  if (!input && !output && !setup && !hooks && !inWorker && !cached && !versioned && !identity) return undefined;
   const atRun = input !== undefined && moment !== 'dispatch';
   return {
     input,
@@ -113,6 +116,7 @@ function prepare(spec: NamedSpec): Prepared | undefined {
     nonEmpty: output?.nonEmpty ?? false,
     setup,
     hooks,
+    identity,
     inWorker,
     cached,
     versioned,
@@ -122,7 +126,7 @@ function prepare(spec: NamedSpec): Prepared | undefined {
 
 /** Of a task that asks for nothing, where something is asked of every task. */
 export const nothingPrepared: Prepared = {
-  input: undefined, atDispatch: false, atRun: false, output: undefined, nonEmpty: false, setup: undefined, hooks: undefined, inWorker: false, cached: false, versioned: false, around: false,
+  input: undefined, atDispatch: false, atRun: false, output: undefined, nonEmpty: false, setup: undefined, hooks: undefined, inWorker: false, cached: false, versioned: false, identity: undefined, around: false,
 };
 
 function momentOf(moment: ValidationMoment | undefined, where: string, hasSchema: boolean): ValidationMoment {

@@ -1,0 +1,217 @@
+/**
+ * Which runs are one: a call with a key that another run of the task holds makes no second one.
+ *
+ * Who holds a key is the core's to say (`Core::key_holder`, from what stands in the journal), of runs that are
+ * on their way to it `#pending`, of other tabs what they have told.
+ *
+ * Invariants: between looking who holds a key and taking it there is no turn; what dead tabs left is known
+ * before anybody is given a key (`ready`); key and run are stored in one frame.
+ */
+import { checkTriggerOptions } from '../intake.ts';
+import { checkRunOptions } from '../options.ts';
+import type { Orchestrator } from '../orchestrator.ts';
+import * as P from '../protocol.ts';
+import { RemoteHandle } from '../remote.ts';
+import { type Definition, isTask } from '../registry.ts';
+import { End, Run, settlement, type Settlement } from '../run.ts';
+import { hasEnded } from '../status.ts';
+import type { RunHandle, Task, TriggerOptions } from '../types.ts';
+import { isPromise } from '../definition/validation.ts';
+import { checkIdentifier } from '../checks.ts';
+import { type Asker, askerOf, createKey, hashOf, type RunKey, textOf } from './key.ts';
+import { duplicate, type Joined, KeyedHandle } from './keyed-handle.ts';
+import { keyOf } from './plan.ts';
+import type { IdempotencyKey, KeyOptions, ResetOptions } from './types.ts';
+
+export class Identity {
+  readonly #house: Orchestrator;
+  /** Whoever may hold a key is known. */
+  #isOpen = false;
+  /** On their way to the core and stored, by task and text; the youngest last. */
+  readonly #pending = new Map<string, Run[]>();
+  /** Runs whose calls wait to hear whether they are made. */
+  readonly #undecided = new WeakMap<Run, Settlement>();
+  readonly create = createKey;
+
+  constructor(house: Orchestrator) {
+    this.#house = house;
+  }
+
+  opened(): void {
+    this.#isOpen = true;
+  }
+
+  /** @throws ConfigurationError DuplicateRunError, and what a trigger throws */
+  trigger(definition: Definition, input: unknown, options: TriggerOptions = {}, replayOf?: string): RunHandle<any, any> {
+    const { intake, clock } = this.#house;
+    // Of a call that makes no run nobody else would say what is wrong.
+    checkTriggerOptions(options);
+    checkRunOptions(options, 'trigger');
+    const key = keyOf(definition, input, options, clock.now(), undefined);
+    if (key === undefined) return intake.trigger(definition, input, options, replayOf);
+    if (this.#isOpen && !isPromise(key)) {
+      const joined = this.claim(definition.id, key);
+      if (joined) return new KeyedHandle(joined);
+      return intake.trigger(definition, input, options, replayOf, undefined, this.#taken(key));
+    }
+    const run = intake.trigger(definition, input, options, replayOf, undefined, key);
+    const decision = settlement();
+    this.#undecided.set(run, decision);
+    // Refused for another reason.
+    run.accepted.then(decision.resolve, () => decision.resolve());
+    return new KeyedHandle(run, decision.promise);
+  }
+
+  /** For a child, whose code can wait. */
+  async keyOf(definition: Definition, input: unknown, options: TriggerOptions, asker: Asker): Promise<RunKey | undefined> {
+    const key = await keyOf(definition, input, options, this.#house.clock.now(), asker);
+    if (key && !this.#isOpen) await this.#house.ready;
+    return key && this.#taken(key);
+  }
+
+  /** What a run bears that may be made at once. */
+  #taken(key: RunKey): RunKey {
+    return { ...key, decided: true };
+  }
+
+  /**
+   * Who holds the key, and what its policy makes of that: a run to join, or undefined, and the key is free for a new
+   * one in this very turn. @throws DuplicateRunError
+   */
+  claim(taskIdentifier: string, key: RunKey): Joined | undefined {
+    const holder = this.#holder(taskIdentifier, key);
+    if (!holder || (key.whileAlive && isOver(holder))) return undefined;
+    switch (key.onDuplicate) {
+      case 'reject':
+        throw duplicate(holder, 'Nothing was created');
+      case 'replace':
+        if (!isOver(holder)) key.replaces = holder;
+        return undefined;
+      case 'queue':
+        if (holder instanceof Run && !isOver(holder)) key.after = holder;
+        return undefined;
+      default:
+        return { handle: holder, skipped: key.onDuplicate === 'skip' };
+    }
+  }
+
+  #holder(taskIdentifier: string, { text, hash }: RunKey): Run | RemoteHandle | undefined {
+    const nowMs = this.#house.clock.now();
+    return this.#coming(taskIdentifier, text, nowMs) ?? this.#ofTheCore(taskIdentifier, text, hash, nowMs) ?? this.#elsewhere(taskIdentifier, text, nowMs);
+  }
+
+  #coming(taskIdentifier: string, text: string, nowMs: number): Run | undefined {
+    const coming = this.#pending.get(placeOf(taskIdentifier, text)) ?? [];
+    return coming.findLast((run) => run.end !== End.Failed && !run.extra.gone && run.extra.refusal === undefined && run.extra.key!.untilMs > nowMs);
+  }
+
+  #ofTheCore(taskIdentifier: string, text: string, hash: number, nowMs: number): Run | undefined {
+    const { pump } = this.#house;
+    const task = pump.open ? pump.engine.keyHolder(hash, nowMs) : 0;
+    const run = task === 0 ? undefined : pump.run(task);
+    return run?.taskIdentifier === taskIdentifier && run.extra.key?.text === text ? run : undefined;
+  }
+
+  #elsewhere(taskIdentifier: string, text: string, nowMs: number): RemoteHandle | undefined {
+    const { tabs } = this.#house.opening;
+    for (const state of tabs?.remote.keyed() ?? []) {
+      const counts = (state.idempotencyKeyExpiresAt ?? 0) > nowMs && state.status !== 'failed';
+      if (counts && state.taskIdentifier === taskIdentifier && state.idempotencyKey === text && !this.#house.localRun(state.id)) return tabs!.handle(state.id);
+    }
+    return undefined;
+  }
+
+  // On the way to the core
+
+  /** What it refers to is stored: it may be created, unless its key is held. */
+  enqueue(run: Run): void {
+    const { pump, ready } = this.#house;
+    const key = run.extra.key!;
+    if (!key.decided) return void ready.then(() => this.#decide(run, key), () => {});
+    const go = () => pump.enqueue(run);
+    // The core has to know whom it waits for.
+    if (key.after && key.after.task === 0) key.after.accepted.then(go, go);
+    else go();
+  }
+
+  #decide(run: Run, key: RunKey): void {
+    if (run.extra.refusal !== undefined) return;
+    try {
+      const joined = this.claim(run.taskIdentifier, key);
+      if (joined) return this.#withdraw(run, joined);
+      const taken = (run.ownExtra.key = this.#taken(key));
+      this.#undecided.get(run)?.resolve(undefined);
+      this.come(run, taken);
+      this.enqueue(run);
+    } catch (error) {
+      this.#house.refuse(run, error);
+    }
+  }
+
+  /** Nothing of it is kept: the call is about the other one. */
+  #withdraw(run: Run, joined: Joined): void {
+    const blobs = run.extra.pendingBlobs?.map(({ id }) => id);
+    if (blobs) void this.#house.journal?.slot.deleteBlobs(blobs).catch(() => {});
+    this.#undecided.get(run)?.resolve(joined);
+    this.#house.refuse(run, duplicate(joined.handle, 'Joined'));
+  }
+
+  /** It has taken its key. Until it is acknowledged that is known here, then to the core. */
+  come(run: Run, { text, replaces }: RunKey): void {
+    void replaces?.cancel('replaced');
+    const place = placeOf(run.taskIdentifier, text);
+    const coming = this.#pending.get(place);
+    if (coming) coming.push(run);
+    else this.#pending.set(place, [run]);
+    const arrive = () => {
+      const left = (this.#pending.get(place) ?? []).filter((other) => other !== run);
+      if (left.length > 0) this.#pending.set(place, left);
+      else this.#pending.delete(place);
+    };
+    run.accepted.then(arrive, arrive);
+  }
+
+  /** Pump: its key, among what is said of a run that is created. */
+  describe(run: Run): void {
+    const { commands } = this.#house.pump;
+    const { hash, untilMs, after } = run.extra.key!;
+    commands.push(P.CommandSetTask, run.task, P.TaskFieldKey, 0, hash);
+    commands.push(P.CommandSetTask, run.task, P.TaskFieldKeyUntilMs, 0, untilMs);
+    if (after && after.task !== 0 && after.end === End.None) commands.push(P.CommandDependOn, run.task, after.task, P.EdgeKindOnSettled);
+  }
+
+  // Freeing a key
+
+  /**
+   * The next call with this key makes a new run, whatever holds it now. Resolves when that is stored; false: nobody
+   * held it. @throws ConfigurationError
+   */
+  async reset(task: Task | string, key: string | readonly string[] | IdempotencyKey, options: ResetOptions = {}): Promise<boolean> {
+    const asker = askerOf(options, key);
+    const taskIdentifier = checkIdentifier(isTask(task) ? task.id : task, 'idempotencyKeys.reset task');
+    await this.#house.ready;
+    const text = textOf(key as NonNullable<KeyOptions['idempotencyKey']>, asker);
+    const wanted: RunKey = { text, hash: hashOf(taskIdentifier, text), untilMs: 0, onDuplicate: 'join', whileAlive: false };
+    let count = 0;
+    for (let holder = this.#holder(taskIdentifier, wanted); holder; holder = this.#holder(taskIdentifier, wanted)) {
+      if (!(await (holder instanceof Run ? this.free(holder) : holder.freeKey()))) break;
+      count++;
+    }
+    return count > 0;
+  }
+
+  /** The key of a run counts no longer. */
+  async free(run: Run): Promise<boolean> {
+    await run.accepted;
+    return this.#house.control.set(run, P.TaskFieldKeyUntilMs, 0);
+  }
+}
+
+function placeOf(taskIdentifier: string, text: string): string {
+  return `${taskIdentifier}\u0000${text}`;
+}
+
+function isOver(holder: Run | RemoteHandle): boolean {
+  return holder instanceof Run ? holder.end !== End.None : hasEnded(holder.status);
+}
+
