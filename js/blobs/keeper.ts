@@ -256,8 +256,13 @@ export class BlobKeeper {
     if (mine) this.#counted.add(other);
   }
 
-  /** It is acknowledged that a run is forgotten. */
+  /** It is acknowledged that a run is forgotten, or it was refused after its files were stored. */
   forgotten(run: Run): void {
+    const { pendingBlobs } = run.extra;
+    if (pendingBlobs) {
+      run.ownExtra.pendingBlobs = undefined;
+      this.release(pendingBlobs);
+    }
     if (!this.#counted.delete(run)) return;
     const unwanted: string[] = [];
     for (const id of run.extra.blobs!.keys()) {

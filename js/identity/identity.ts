@@ -31,6 +31,9 @@ export class Identity {
   readonly #pending = new Map<string, Run[]>();
   /** Runs whose calls wait to hear whether they are made. */
   readonly #undecided = new WeakMap<Run, Settlement>();
+  /** What an undecided run waits for: the decisions about calls for its task that came before. */
+  readonly #before = new WeakMap<Run, Promise<unknown>>();
+  readonly #last = new Map<string, Promise<void>>();
   readonly create = createKey;
 
   constructor(house: Orchestrator) {
@@ -57,9 +60,21 @@ export class Identity {
     const run = intake.trigger(definition, input, options, replayOf, undefined, key);
     const decision = settlement();
     this.#undecided.set(run, decision);
+    this.#queueUp(run, decision.promise);
     // Refused for another reason.
     run.accepted.then(decision.resolve, () => decision.resolve());
     return new KeyedHandle(run, decision.promise);
+  }
+
+  /** Calls for a task are decided in their order, however long the payload of one is read. */
+  #queueUp(run: Run, decision: Promise<unknown>): void {
+    const { taskIdentifier } = run;
+    const before = this.#last.get(taskIdentifier) ?? Promise.resolve();
+    this.#before.set(run, before);
+    const last = Promise.all([before, decision]).then(() => {
+      if (this.#last.get(taskIdentifier) === last) this.#last.delete(taskIdentifier);
+    });
+    this.#last.set(taskIdentifier, last);
   }
 
   /** For a child, whose code can wait. */
@@ -127,7 +142,7 @@ export class Identity {
   enqueue(run: Run): void {
     const { pump, ready } = this.#house;
     const key = run.extra.key!;
-    if (!key.decided) return void ready.then(() => this.#decide(run, key), () => {});
+    if (!key.decided) return void Promise.all([ready, this.#before.get(run)]).then(() => this.#decide(run, key), () => {});
     const go = () => pump.enqueue(run);
     // The core has to know whom it waits for.
     if (key.after && key.after.task === 0) key.after.accepted.then(go, go);
@@ -150,8 +165,6 @@ export class Identity {
 
   /** Nothing of it is kept: the call is about the other one. */
   #withdraw(run: Run, joined: Joined): void {
-    const blobs = run.extra.pendingBlobs?.map(({ id }) => id);
-    if (blobs) void this.#house.journal?.slot.deleteBlobs(blobs).catch(() => {});
     this.#undecided.get(run)?.resolve(joined);
     this.#house.refuse(run, duplicate(joined.handle, 'Joined'));
   }

@@ -184,6 +184,25 @@ describe('A key that follows from the payload', () => {
     expect(orchestrator.getAllTasks()).toHaveLength(2);
   });
 
+  it('leaves the file of the first to it, whose content a joined call has stored too; a refused one keeps nothing', async () => {
+    const task = defineTask({ id: 'reads', idempotency: { from: 'payload' }, run: async ({ file }: { file: File }, ctx) => {
+      await ctx.sleep('1m');
+      return file.text();
+    } });
+    const house = await open({ tasks: [task] });
+    const [one, same] = [1, 2].map(() => house.orchestrator.trigger(task, { file: new File(['x'.repeat(200_000)], 'a.txt') }));
+    await Promise.all([one!.accepted, same!.accepted]);
+    expect(same).toMatchObject({ isCached: true });
+    expect(same!.id).toBe(one!.id);
+    const refused = house.orchestrator.trigger(task, { file: new File(['x'.repeat(200_000)], 'a.txt') }, { onDuplicate: 'reject' });
+    await expect(refused.accepted).rejects.toThrow(DuplicateRunError);
+    await house.clock.settle();
+    expect(await house.orchestrator.storageUsage()).toMatchObject({ blobs: { count: 1 } });
+    const next = await crash(house);
+    await next.clock.advance(60_000);
+    expect(await next.orchestrator.attach(one!.id)!.result()).toHaveLength(200_000);
+  });
+
   it('is that of the payload as it was at the call', async () => {
     const { orchestrator } = await open();
     const task = order({ idempotency: { from: 'payload' } });
