@@ -25,6 +25,7 @@ import { nameOf, RecordKind, valueOf } from './history.ts';
 import { NoteKind } from './notes.ts';
 import { resolvePolicy } from './options.ts';
 import { contextRetry, pauseUntil } from './retrying/context-retry.ts';
+import type { RetryHost } from './retrying/host.ts';
 import type { Run } from './run.ts';
 import type {
   ChildOptions, ContextRetry, ContextWait, Duration, Instant, ItemResult, LogLevel, MapOptions, ProgressReport, RetryFetchInit, RetryOptions, RunFunction, RunTags, SleepOptions, StepOptions,
@@ -261,16 +262,20 @@ export class RunContext implements TaskContext {
     if (!this.#closed && !this.durable?.replay.active) this.#host.emit(this.#run, name, data);
   }
 
-  get retry(): ContextRetry {
+  get #retryHost(): RetryHost {
     const { services } = this.#host;
-    const after = (delayMs: number, callback: () => void) => services.after(delayMs, callback);
-    return contextRetry({
-      signal: this.signal, after,
+    return {
+      signal: this.signal,
       get nowMs() {
         return services.nowMs;
       },
+      after: (delayMs, callback) => services.after(delayMs, callback),
       pauseBeforeRetry: (...pause) => this.pauseBeforeRetry(...pause),
-    });
+    };
+  }
+
+  get retry(): ContextRetry {
+    return contextRetry(this.#retryHost);
   }
 
   fetch(input: string | URL | Request, init?: RetryFetchInit): Promise<Response> {
@@ -289,8 +294,7 @@ export class RunContext implements TaskContext {
 
   /** @internal */
   pauseFor(delayMs: number): Promise<void> {
-    const after = (ms: number, callback: () => void) => this.#host.services.after(ms, callback);
-    return pauseUntil({ signal: this.signal, after }, delayMs);
+    return pauseUntil(this.#retryHost, delayMs);
   }
 
   heartbeat(): void {

@@ -48,7 +48,8 @@ function parse(duration: unknown): number {
   return typeof duration === 'object' && duration !== null ? parseParts(duration) : Number.NaN;
 }
 
-function parseText(text: string): number {
+/** NaN for what is no duration. */
+export function parseText(text: string): number {
   if (SHORT.test(text)) {
     let sum = 0;
     for (const [, amount, unit] of text.matchAll(SHORT_PART)) sum += Number(amount) * UNITS[unit!]!;

@@ -55,26 +55,27 @@ export class PayloadArea {
   /** Files of the input stay in the page. */
   #inPage = writerOptions({});
   #metadata = writerOptions({});
-  /** What the metadata of one run may take. */
-  metadataBytes = 0;
   /** Names, ids and errors: never beside, never large. */
   readonly #small = writerOptions({ blobs: 'refuse' });
   #lastHeader: (Omit<EnvelopeHeader, 'id'> & { rest: Uint8Array }) | undefined;
   /** References of the last payload written. */
   blobs: BlobReference[] | undefined;
 
+  limits!: ResolvedLimits;
+
   constructor() {
     this.setLimits(resolveLimits());
   }
 
   /** For what is written from now on. */
-  setLimits({ inlineBytes, valueBytes, metadataBytes, blobBytes, largeFiles }: ResolvedLimits): void {
+  setLimits(limits: ResolvedLimits): void {
+    this.limits = limits;
+    const { inlineBytes, valueBytes, metadataBytes, blobBytes, largeFiles } = limits;
     const blobThreshold = Math.min(BLOB_THRESHOLD, inlineBytes);
     const common = { valueLimit: valueBytes, outsideAbove: inlineBytes, blobThreshold, blobLimit: blobBytes };
     this.#inPage = writerOptions({ ...common, inPageAbove: -1 });
     this.#input = writerOptions({ ...common, ...(largeFiles === 'page' && { inPageAbove: blobBytes }) });
     this.#values = writerOptions(common);
-    this.metadataBytes = metadataBytes;
     this.#metadata = writerOptions({ valueLimit: metadataBytes, blobThreshold: metadataBytes, blobs: 'refuse' });
   }
 

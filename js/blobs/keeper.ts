@@ -13,7 +13,7 @@ import { inUnits } from '../codec/refuse.ts';
 import { textBody } from '../codec/web-kinds.ts';
 import { PayloadLostError, PayloadTooLargeError } from '../errors.ts';
 import type { Journal } from '../journal.ts';
-import { type PayloadLimits, resolveLimits } from '../limits.ts';
+import type { ResolvedLimits } from '../limits.ts';
 import * as P from '../protocol.ts';
 import type { Pump } from '../pump.ts';
 import type { Run } from '../run.ts';
@@ -24,7 +24,7 @@ import { entriesOf } from './records.ts';
 export interface BlobKeeperHost {
   readonly journal: Journal | undefined;
   readonly pump: Pump;
-  getOptions(): { readonly limits?: PayloadLimits };
+  readonly payloads: { readonly limits: ResolvedLimits };
 }
 
 interface Kept {
@@ -112,7 +112,7 @@ export class BlobKeeper {
 
   /** A body that could only be read now. */
   async #read(reference: BlobReference): Promise<Blob> {
-    const blob = await reference.make!(resolveLimits(this.#host.getOptions().limits).blobBytes);
+    const blob = await reference.make!(this.#host.payloads.limits.blobBytes);
     reference.blob = blob;
     reference.size = blob.size;
     if (reference.kind === 'body' && blob.type === textBody) reference.kind = 'text';
@@ -163,7 +163,7 @@ export class BlobKeeper {
 
   /** @throws PayloadTooLargeError */
   #checkTotal(added: Kept): void {
-    const { totalBlobBytes } = resolveLimits(this.#host.getOptions().limits);
+    const { totalBlobBytes } = this.#host.payloads.limits;
     if (this.#bytes <= totalBlobBytes || added.stored || (added.runs > 0 && !added.page)) return;
     throw new PayloadTooLargeError(
       `There is no room for a file of ${inUnits(added.size)}: all files together would have ${inUnits(this.#bytes)}, the limit is ${inUnits(totalBlobBytes)}. Remove finished runs, or raise limits.totalBlobBytes.`,

@@ -7,7 +7,6 @@ import type { Validator } from '../definition/schema.ts';
 import { checkOf, issuesInWords } from '../definition/validation.ts';
 import { ConfigurationError, OutputValidationError, UnrecognizedTaskError } from '../errors.ts';
 import { type Entry, History } from '../history.ts';
-import { resolveLimits } from '../limits.ts';
 import { refuseOwnAncestor } from '../identity/join-child.ts';
 import type { RunKey } from '../identity/key.ts';
 import type { Joined } from '../identity/keyed-handle.ts';
@@ -220,7 +219,7 @@ export class ContextServices implements DurableHost, StepHost, ChildrenHost {
   }
 
   #fingerprint(input: unknown): number {
-    return fingerprint(input, resolveLimits(this.#house.getOptions().limits).valueBytes);
+    return fingerprint(input, this.#house.payloads.limits.valueBytes);
   }
 
   identityOf(parent: Run, attempt: number, definition: Definition, input: unknown, options: TriggerOptions): Promise<RunKey | undefined> | undefined {

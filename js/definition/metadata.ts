@@ -64,8 +64,8 @@ export class Metadata {
     for (const key of sizes.keys()) if (!Object.hasOwn(next, key)) sizes.delete(key);
     let total = 0;
     for (const size of sizes.values()) total += size;
-    if (total > this.#host.payloads.metadataBytes)
-      throw new PayloadTooLargeError(`The metadata of run ${run.id} would take ${total} bytes; ${this.#host.payloads.metadataBytes} are allowed. Keep large values in steps or in the result.`);
+    if (total > this.#host.payloads.limits.metadataBytes)
+      throw new PayloadTooLargeError(`The metadata of run ${run.id} would take ${total} bytes; ${this.#host.payloads.limits.metadataBytes} are allowed. Keep large values in steps or in the result.`);
     this.#sizes.set(run, sizes);
   }
 

@@ -7,6 +7,7 @@
  * Invariants: different keys have different texts, and no text that people write is taken for a hash;
  * the number only finds a run, the text decides.
  */
+import { Chance } from '../context/decisions.ts';
 import { checkEach, checkIdentifier, checkNames, describe, oneOf, refuse, wholeNumber } from '../checks.ts';
 import { toMilliseconds } from '../duration.ts';
 import { ConfigurationError } from '../errors.ts';
@@ -50,16 +51,7 @@ export interface Asker {
 
 /** A number from 1 to 2^53 - 1. The same for ever: it stands in journals. */
 export function hashOf(taskIdentifier: string, text: string): number {
-  let [low, high] = [0xdeadbeef, 0x41c6ce57];
-  const whole = `${taskIdentifier}\u0000${text}`;
-  for (let index = 0; index < whole.length; index++) {
-    const unit = whole.charCodeAt(index);
-    low = Math.imul(low ^ unit, 2654435761);
-    high = Math.imul(high ^ unit, 1597334677);
-  }
-  low = Math.imul(low ^ (low >>> 16), 2246822507) ^ Math.imul(high ^ (high >>> 13), 3266489909);
-  high = Math.imul(high ^ (high >>> 16), 2246822507) ^ Math.imul(low ^ (low >>> 13), 3266489909);
-  return (2097151 & high) * 4294967296 + (low >>> 0) || 1;
+  return new Chance(`${taskIdentifier}\u0000${text}`).number() * 2 ** 53 || 1;
 }
 
 /** @throws ConfigurationError */

@@ -2,6 +2,7 @@
  * When a server takes requests again, from what stands in its headers. Nothing is thrown: a header that
  * makes no sense says nothing.
  */
+import { parseText } from '../duration.ts';
 import type { ResetFormat } from './types.ts';
 
 /** Above it a number is a moment, below it seconds from now. */
@@ -9,13 +10,10 @@ const someYears = 1e8;
 /** Above it a moment counts milliseconds. */
 const manySeconds = 1e11;
 
-const units: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
-
 /** `1s`, `6m0s`, `1h2m3.5s`, `20ms`; undefined: it is none. */
 function durationMs(text: string): number | undefined {
-  const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(ms|[smhd])/g)];
-  if (parts.length === 0 || parts.map(([part]) => part).join('') !== text) return undefined;
-  return parts.reduce((sum, [, count, unit]) => sum + Number(count) * units[unit!]!, 0);
+  const ms = /^[\d.dhms]+$/.test(text) ? parseText(text) : Number.NaN;
+  return Number.isNaN(ms) ? undefined : ms;
 }
 
 function guessed(text: string, nowMs: number): number | undefined {

@@ -4,6 +4,10 @@ import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { type Browser, chromium } from 'playwright-core';
+import { afterAll, beforeAll } from 'vitest';
+import { findChromium } from '../../demo/check/browser.mjs';
+import { serve } from '../../demo/server.mjs';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -28,6 +32,26 @@ export function run(command: string, args: string[]): Promise<Output> {
 export async function buildDemo(): Promise<void> {
   const { code, stdout, stderr } = await run(join(root, 'node_modules/.bin/vite'), ['build', 'demo', '--logLevel', 'warn']);
   if (code !== 0) throw new Error(`The demo could not be built:\n${stdout}${stderr}`);
+}
+
+export interface ServedDemo {
+  browser: Browser;
+  server: Awaited<ReturnType<typeof serve>>;
+}
+
+/** The demo, served, and a browser: there from the first test of the file to its last. */
+export function servedDemo(): ServedDemo {
+  const demo = {} as ServedDemo;
+  beforeAll(async () => {
+    await buildDemo();
+    demo.server = await serve();
+    demo.browser = await chromium.launch({ executablePath: findChromium(), args: ['--no-sandbox', '--disable-gpu', '--disable-quic'] });
+  }, 120_000);
+  afterAll(async () => {
+    await demo.browser?.close();
+    await demo.server?.close();
+  });
+  return demo;
 }
 
 /** `npm start -- --check …` without setup and build. */

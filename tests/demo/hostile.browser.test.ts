@@ -3,39 +3,27 @@
  * under its policy. A page that only forbids scripts would complain; here nothing is even tried.
  */
 import type { OrchestratorApi } from 'holdfast';
-import { type Browser, chromium, type Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { findChromium } from '../../demo/check/browser.mjs';
-import { serve } from '../../demo/server.mjs';
+import type { Page } from 'playwright-core';
+import { describe, expect, it } from 'vitest';
 import { payloads, refusedUrls } from '../fixtures/hostile-texts.ts';
-import { buildDemo } from './built-demo.ts';
+import { servedDemo } from './built-demo.ts';
 
 declare global {
   var holdfast: OrchestratorApi;
 }
 
-let browser: Browser;
-let server: Awaited<ReturnType<typeof serve>>;
-beforeAll(async () => {
-  await buildDemo();
-  server = await serve();
-  browser = await chromium.launch({ executablePath: findChromium(), args: ['--no-sandbox', '--disable-gpu', '--disable-quic'] });
-}, 120_000);
-afterAll(async () => {
-  await browser?.close();
-  await server?.close();
-});
+const demo = servedDemo();
 
 /** A page that notes every sign of a text having become more than text. */
 async function watched(path: string) {
-  const page = await (await browser.newContext({ locale: 'en-US' })).newPage();
+  const page = await (await demo.browser.newContext({ locale: 'en-US' })).newPage();
   const signs: string[] = [];
   page.on('dialog', (dialog) => { signs.push(`dialog ${dialog.message()}`); void dialog.dismiss(); });
   page.on('pageerror', (error) => signs.push(`error ${error.message}`));
   page.on('console', (message) => message.type() === 'error' && signs.push(`console ${message.text()}`));
-  page.on('request', (request) => !request.url().startsWith(server.url) && !request.url().startsWith('blob:') && signs.push(`request ${request.url()}`));
-  page.on('framenavigated', (frame) => !frame.url().startsWith(server.url) && signs.push(`navigation ${frame.url()}`));
-  await page.goto(server.url + path);
+  page.on('request', (request) => !request.url().startsWith(demo.server.url) && !request.url().startsWith('blob:') && signs.push(`request ${request.url()}`));
+  page.on('framenavigated', (frame) => !frame.url().startsWith(demo.server.url) && signs.push(`navigation ${frame.url()}`));
+  await page.goto(demo.server.url + path);
   await page.getByRole('heading', { level: 1 }).waitFor();
   return { page, signs };
 }

@@ -1,23 +1,11 @@
 /** A file whose bytes the browser has lost between two visits: its run waits, and the panel asks for it. */
 import type { OrchestratorApi } from 'holdfast';
-import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
-import { afterAll, beforeAll, expect, it } from 'vitest';
-import { findChromium } from '../../demo/check/browser.mjs';
-import { serve } from '../../demo/server.mjs';
+import type { BrowserContext, Page } from 'playwright-core';
+import { expect, it } from 'vitest';
 import { makePdf } from '../fixtures/pdfs.mjs';
-import { buildDemo } from './built-demo.ts';
+import { servedDemo } from './built-demo.ts';
 
-let browser: Browser;
-let server: Awaited<ReturnType<typeof serve>>;
-beforeAll(async () => {
-  await buildDemo();
-  server = await serve();
-  browser = await chromium.launch({ executablePath: findChromium(), args: ['--no-sandbox', '--disable-gpu', '--disable-quic'] });
-}, 120_000);
-afterAll(async () => {
-  await browser?.close();
-  await server?.close();
-});
+const demo = servedDemo();
 
 declare global {
   // What the demo shows to whoever drives it.
@@ -26,7 +14,7 @@ declare global {
 
 async function visit(context: BrowserContext): Promise<Page> {
   const page = await context.newPage();
-  await page.goto(`${server.url}#/pdf`);
+  await page.goto(`${demo.server.url}#/pdf`);
   await page.getByRole('heading', { level: 1 }).waitFor();
   await page.evaluate(() => globalThis.holdfast.ready);
   return page;
@@ -41,7 +29,7 @@ const theRun = (page: Page) => page.evaluate(() => {
 async function loseBytes(context: BrowserContext): Promise<number> {
   const page = await context.newPage();
   // Of the same origin, and without holdfast.
-  await page.goto(`${server.url}nothing-here`);
+  await page.goto(`${demo.server.url}nothing-here`);
   const lost = await page.evaluate(async () => {
     let places = 0;
     const stores: any = await (await navigator.storage.getDirectory()).getDirectoryHandle('holdfast');
@@ -73,7 +61,7 @@ async function loseBytes(context: BrowserContext): Promise<number> {
 }
 
 it('A lost file is asked for in the panel: another one is refused with words, the right one lets the run go on and end', async () => {
-  const context = await browser.newContext({ locale: 'en-US' });
+  const context = await demo.browser.newContext({ locale: 'en-US' });
   const buffer = Buffer.from(await makePdf({ pages: 60, lines: 40 }));
   const upload = (name: string, bytes: Buffer) => ({ name, mimeType: 'application/pdf', buffer: bytes });
   const first = await visit(context);

@@ -1,23 +1,11 @@
 import type { OrchestratorApi } from 'holdfast';
 import AxeBuilder from '@axe-core/playwright';
-import { type Browser, chromium, type Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { findChromium } from '../../demo/check/browser.mjs';
-import { serve } from '../../demo/server.mjs';
+import type { Browser, Page } from 'playwright-core';
+import { describe, expect, it } from 'vitest';
 import { makePdf } from '../fixtures/pdfs.mjs';
-import { buildDemo } from './built-demo.ts';
+import { servedDemo } from './built-demo.ts';
 
-let browser: Browser;
-let server: Awaited<ReturnType<typeof serve>>;
-beforeAll(async () => {
-  await buildDemo();
-  server = await serve();
-  browser = await chromium.launch({ executablePath: findChromium(), args: ['--no-sandbox', '--disable-gpu', '--disable-quic'] });
-}, 120_000);
-afterAll(async () => {
-  await browser?.close();
-  await server?.close();
-});
+const demo = servedDemo();
 
 interface Opened {
   page: Page;
@@ -28,13 +16,13 @@ interface Opened {
 }
 
 async function opened(options: Parameters<Browser['newContext']>[0] = {}, path = '#/pdf'): Promise<Opened> {
-  const context = await browser.newContext({ locale: 'en-US', ...options });
+  const context = await demo.browser.newContext({ locale: 'en-US', ...options });
   const page = await context.newPage();
   const [complaints, foreign]: [string[], string[]] = [[], []];
   page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()));
   page.on('pageerror', (error) => complaints.push(error.message));
-  page.on('request', (request) => !request.url().startsWith(server.url) && !request.url().startsWith('blob:') && foreign.push(request.url()));
-  await page.goto(server.url + path);
+  page.on('request', (request) => !request.url().startsWith(demo.server.url) && !request.url().startsWith('blob:') && foreign.push(request.url()));
+  await page.goto(demo.server.url + path);
   await page.getByRole('heading', { level: 1 }).waitFor();
   return { page, complaints, foreign };
 }
@@ -163,7 +151,7 @@ describe('A crashed tab', () => {
       page.goto('chrome://crash').catch(() => {}); // never answers
       await crashed;
       page = next;
-      await page.goto(`${server.url}#/json`);
+      await page.goto(`${demo.server.url}#/json`);
     }
     await expect.poll(() => page.evaluate(() => globalThis.holdfast.getAllTasks()[0]?.status), { timeout: 60_000 }).toBe('completed');
     const outcome = await page.evaluate(async () => {

@@ -1,4 +1,4 @@
-import { defineTask, type Storage } from 'holdfast';
+import { defineTask } from 'holdfast';
 import * as fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
 import { digestOf, digestSlice } from '../../js/blobs/digest.ts';
@@ -7,7 +7,7 @@ import { rememberDigest } from '../../js/codec/known-digests.ts';
 import { PayloadLostError, StorageFullError } from '../../js/errors.ts';
 import { memory } from '../../js/storage/memory.ts';
 import type { StorageSlot } from '../../js/storage.ts';
-import { type House, openHouse } from './house.ts';
+import { type House, openHouse, shifted } from './house.ts';
 import { closeLater, open } from './houses.ts';
 
 const keep = defineTask({ id: 'keep', run: async (_: unknown) => 'kept' });
@@ -281,18 +281,6 @@ describe('crashes', () => {
 
 async function inputText(house: House, id: string): Promise<string> {
   return (await house.orchestrator.attempts.inputOf(house.orchestrator.attach(id) as never) as Blob).text();
-}
-
-/** The same store, in which this session has another slot. */
-function shifted(storage: Storage): Storage {
-  return new Proxy(storage, {
-    get: (target, key) => {
-      const value = Reflect.get(target, key, target);
-      if (key === 'openSlot') return (slot: number) => target.openSlot((slot + 1) % 2);
-      if (key === 'occupiedSlots') return async () => [];
-      return typeof value === 'function' ? value.bind(target) : value;
-    },
-  });
 }
 
 it('adoption: what both had is stored once, and outlives the run here that had it first', async () => {

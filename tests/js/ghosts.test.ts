@@ -1,8 +1,8 @@
-import { defineTask, PayloadLostError, PayloadMismatchError, type RunHandle, type Storage } from 'holdfast';
+import { defineTask, PayloadLostError, PayloadMismatchError, type RunHandle } from 'holdfast';
 import { describe, expect, it, vi } from 'vitest';
 import { digestOf } from '../../js/blobs/digest.ts';
 import { memory } from '../../js/storage/memory.ts';
-import { type House, openHouse } from './house.ts';
+import { type House, openHouse, shifted } from './house.ts';
 import { closeLater, open } from './houses.ts';
 
 const seen: string[] = [];
@@ -233,18 +233,6 @@ it('holdfast 0.1 kept no digests: name and size decide', async () => {
   await expect(ghosts.provide(run as never, pdf('longer text'))).rejects.toThrow(/11 bytes, the missing one had 5 bytes/);
   expect(await ghosts.provide(run as never, pdf('OLDER'))).toBe(true);
 });
-
-/** The same store, in which this session has another slot. */
-function shifted(storage: Storage): Storage {
-  return new Proxy(storage, {
-    get: (target, key) => {
-      const value = Reflect.get(target, key, target);
-      if (key === 'openSlot') return (slot: number) => target.openSlot((slot + 1) % 2);
-      if (key === 'occupiedSlots') return async () => [];
-      return typeof value === 'function' ? value.bind(target) : value;
-    },
-  });
-}
 
 it('a file that was lost comes back with the runs of a dead tab', async () => {
   const storage = memory();

@@ -74,3 +74,15 @@ function guard(storage: Storage): { storage: Storage; time: (clock: Clock) => Cl
   });
   return { storage: wrap(storage), time, cut: () => (dead = true) as unknown as void };
 }
+
+/** The same store, in which this session has another slot. */
+export function shifted(storage: Storage): Storage {
+  return new Proxy(storage, {
+    get: (target, key) => {
+      const value = Reflect.get(target, key, target);
+      if (key === 'openSlot') return (slot: number) => target.openSlot((slot + 1) % 2);
+      if (key === 'occupiedSlots') return async () => [];
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
+}
