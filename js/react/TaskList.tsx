@@ -3,12 +3,14 @@ import { type ReactNode, type RefObject, startTransition, useEffect, useLayoutEf
 import { usePanel } from './panel.ts';
 import { TaskRow } from './TaskRow.tsx';
 
+/** The first rows come alone: they pay for code, styles and formats that run for the first time. */
+const first = 2;
 const batch = 8;
 const useIsomorphicLayoutEffect = typeof document === 'undefined' ? useEffect : useLayoutEffect;
 
 /** Grows to `wanted` a few rows at a time, so that no single render of a long list holds the page up. */
 function useGrowing(wanted: number): number {
-  const [grown, setGrown] = useState(batch);
+  const [grown, setGrown] = useState(first);
   useEffect(() => {
     if (grown < wanted) startTransition(() => setGrown((count) => count + batch));
   }, [grown, wanted]);

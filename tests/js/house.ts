@@ -28,13 +28,18 @@ export async function openHouse(options: OrchestratorOptions = {}, clock = new T
   const orchestrator = new OrchestratorClass({ seed: ++opened, clock: gate.time(clock), storage: gate.storage, tabs: false, ...options });
   await orchestrator.ready;
   const again = (next?: OrchestratorOptions) => openHouse({ ...options, ...next }, clock, storage);
+  const cut = () => {
+    gate.cut();
+    // The page's definitions outlive it in a test, and would keep it in memory.
+    orchestrator.definitions.stopWatching();
+  };
   return {
     clock,
     storage,
     orchestrator,
-    cut: () => void gate.cut(),
+    cut,
     crash: async (next) => {
-      gate.cut();
+      cut();
       return again(next);
     },
     reload: async (next) => {

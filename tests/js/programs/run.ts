@@ -13,8 +13,6 @@ export interface Observed {
   changed: string[];
 }
 
-let made = 0;
-
 /** After so many milliseconds of the virtual clock, from the one before. */
 export interface Kill {
   afterMs: number;
@@ -28,9 +26,8 @@ export async function observe(program: Program, kills: readonly Kill[]): Promise
   const changed: string[] = [];
   let failures = program.failures;
   const clock = new TestClock();
-  const number = ++made;
   const child: Task<string, Part, unknown> = defineTask({
-    id: `program-child-${number}`, retry: { maxAttempts: 1 },
+    id: 'program-child', retry: { maxAttempts: 1 },
     run: ({ body, path }: Part, ctx): Promise<unknown> => interpret(body, ctx, living(), path),
   });
   const witness: Witness = {
@@ -52,7 +49,7 @@ export async function observe(program: Program, kills: readonly Kill[]): Promise
     return { ...witness, computed: heard(witness.computed), given: heard(witness.given), changed: heard(witness.changed) };
   };
   const task = defineTask({
-    id: `program-${number}`, retry: { maxAttempts: 3, minDelayMs: 50, randomize: false },
+    id: 'program', retry: { maxAttempts: 3, minDelayMs: 50, randomize: false },
     run: async (input: Program, ctx) => {
       const values = await interpret(input.body, ctx, living(), '');
       if (failures-- > 0) throw new Error('the program fails');
