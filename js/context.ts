@@ -223,7 +223,8 @@ export class RunContext implements TaskContext {
   /** @internal For a worker, which can't ask and wait: what `now()` was, in its order. */
   recordedTimes(): number[] {
     const times: number[] = [];
-    for (const entry of this.#host.services.historyOf(this.#run).entries)
+    const { services } = this.#host;
+    for (const entry of [...services.forkedOf(this.#run), ...services.historyOf(this.#run).entries])
       if (entry.kind === RecordKind.Mark && nameOf(entry.key) === 'now') times.push(valueOf(entry) as number);
     return times;
   }

@@ -8,6 +8,7 @@
 import { checkCallOption, storedCallOption } from './cache/checks.ts';
 import { type BlobReference, clone } from './codec.ts';
 import { beget, type Family, familyOf, readFamily } from './family.ts';
+import { describeFork, type Fork } from './identity/forked.ts';
 import { asksForKey } from './identity/plan.ts';
 import { keyOptionNames, type RunKey, storedKey } from './identity/key.ts';
 import { checkBoolean, checkEach, checkIdentifier, checkNames, checkRecord, checkText, describe } from './checks.ts';
@@ -77,7 +78,7 @@ export class Intake {
     return definition;
   }
 
-  trigger(definition: Definition, input: unknown, options: TriggerOptions | undefined, replayOf?: string, family?: Family, key?: RunKey | Promise<RunKey>): Run {
+  trigger(definition: Definition, input: unknown, options: TriggerOptions | undefined, replayOf?: string, family?: Family, key?: RunKey | Promise<RunKey>, fork?: Fork): Run {
     if (this.#house.opening.failure !== undefined) throw this.#house.opening.failure;
     if (this.#house.disposed) throw new DisposedError('This orchestrator was disposed. Create another one.');
     if (this.#house.journal?.refusing)
@@ -113,6 +114,7 @@ export class Intake {
     if (isPromise(key)) this.#keepUnder(run, definition, input, key);
     else {
       if (key) run.ownExtra.key = key;
+      if (fork) run.ownExtra.fork = fork;
       if (run.definition.prepared?.atDispatch) this.#check(run, definition, input);
       else this.#keep(run, input);
       if (key?.decided) this.#house.identity.come(run, key);
@@ -238,7 +240,9 @@ export class Intake {
     run.envelope = this.#house.payloads.writeEnvelope(header, input, metadata, run.options!.filesInPage);
     // What people see later is what was stored, not what the caller may still change.
     if (metadata) run.ownExtra.metadata = readMetadata(run.envelope);
+    const { fork } = run.extra;
     const { blobs } = this.#house.payloads;
+    if (fork) run.ownExtra.pendingBlobs = fork.blobs;
     if (blobs) this.#storeThenEnqueue(run, blobs);
     else this.#enqueue(run);
   }
@@ -252,7 +256,7 @@ export class Intake {
     this.#house.opening.opened
       .then(() => this.#house.blobs.store(blobs))
       .then(() => {
-        run.ownExtra.pendingBlobs = blobs;
+        run.ownExtra.pendingBlobs = [...(run.extra.pendingBlobs ?? []), ...blobs];
         this.#enqueue(run);
       })
       .catch((error) => {
@@ -374,8 +378,8 @@ export class Intake {
     if (envelope) commands.addPayload(envelope.bytes, envelope.start, envelope.length);
     if (options.place < 0) options.place = this.#house.table.place(options);
     const { place } = options;
-    const { pendingBlobs, parent, blobs, key } = run.extra;
-    const simple = options.plain && !pendingBlobs && !parent && !blobs && !key;
+    const { pendingBlobs, parent, blobs, key, fork } = run.extra;
+    const simple = options.plain && !pendingBlobs && !parent && !blobs && !key && !fork;
     commands.push(P.CommandCreate, task, (simple ? place | 0x80000000 : place) >>> 0, envelope?.length ?? 0);
     if (!simple) this.#describe(run, options);
     if (run.extra.hold) commands.push(P.CommandHold, task, run.extra.hold);
@@ -395,13 +399,14 @@ export class Intake {
     if (options.countFrozen) set(P.TaskFieldCountFrozen, 1);
     if (options.heartbeatMs) set(P.TaskFieldHeartbeatMs, options.heartbeatMs);
     if (options.maxDurationMs) set(P.TaskFieldComputeBudgetMs, options.maxDurationMs);
-    const { notBeforeMs, pendingBlobs, parent, childPolicy, key } = run.extra;
+    const { notBeforeMs, pendingBlobs, parent, childPolicy, key, fork } = run.extra;
     if (notBeforeMs > run.createdAtMs) set(P.TaskFieldNotBeforeMs, notBeforeMs);
     if (pendingBlobs) {
       this.#house.blobs.attach(run, pendingBlobs);
       run.ownExtra.pendingBlobs = undefined;
     } else this.#house.blobs.tellAgain(run);
     if (key) this.#house.identity.describe(run);
+    if (fork) describeFork(this.#house, run);
     if (parent) commands.push(P.CommandBelong, run.task, parent.task, childPolicy);
     commands.push(P.CommandSubmit, run.task);
   }

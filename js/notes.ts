@@ -22,6 +22,8 @@ export const NoteKind = {
   Version: 7,
   /** All its tags, after some were added. */
   Tags: 16,
+  /** What a fork has taken over. */
+  Forked: 17,
 } as const;
 
 /** Where it was encoded, or, where nothing is kept beyond memory, the value. */

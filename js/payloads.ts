@@ -57,6 +57,8 @@ export class PayloadArea {
   #metadata = writerOptions({});
   /** Names, ids and errors: never beside, never large. */
   readonly #small = writerOptions({ blobs: 'refuse' });
+  /** Records of another run, of which each was measured when it was written. */
+  readonly #records = writerOptions({ blobs: 'refuse', blobThreshold: Number.POSITIVE_INFINITY, valueLimit: 2 ** 29 });
   #lastHeader: (Omit<EnvelopeHeader, 'id'> & { rest: Uint8Array }) | undefined;
   /** References of the last payload written. */
   blobs: BlobReference[] | undefined;
@@ -153,6 +155,13 @@ export class PayloadArea {
   writeMetadata(metadata: unknown): PayloadBytes {
     const start = this.#fresh().position;
     this.#part(metadata, 'metadata', this.#metadata);
+    return this.#written(start);
+  }
+
+  /** Records as bytes, always in the journal. */
+  writeRecords(records: readonly Uint8Array[]): PayloadBytes {
+    const start = this.#fresh().position;
+    this.#part(records, 'steps', this.#records);
     return this.#written(start);
   }
 

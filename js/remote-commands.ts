@@ -19,6 +19,7 @@ const verbs: Record<Verb, (house: Orchestrator, id: string, argument: unknown) =
   signal: (house, id, argument) => house.attach(id)!.signal((argument as [string])[0], fromMessage((argument as [string, ValueMessage])[1])),
   completeToken: (house, id, argument) => house.wait.obeyComplete(id, argument),
   tokenOutcome: (house, id) => house.wait.obeyOutcome(id),
+  reschedule: (house, id, argument) => house.runs.reschedule(id, { delay: new Date(argument as number) }),
   freeKey: (house, id) => house.identity.free(house.localRun(id)!),
 };
 

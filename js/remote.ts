@@ -108,7 +108,7 @@ export class RemoteRuns {
 }
 
 /** Commands that a tab carries out for others. */
-export const remoteVerbs = ['cancel', 'pause', 'resume', 'retry', 'remove', 'result', 'signal', 'completeToken', 'tokenOutcome', 'provide', 'freeKey'] as const;
+export const remoteVerbs = ['cancel', 'pause', 'resume', 'retry', 'remove', 'result', 'signal', 'completeToken', 'tokenOutcome', 'provide', 'freeKey', 'reschedule'] as const;
 
 export class RemoteHandle implements RunHandle {
   readonly id: string;
@@ -192,6 +192,9 @@ export class RemoteHandle implements RunHandle {
   }
   retry(): Promise<boolean> {
     return this.#command('retry');
+  }
+  reschedule(atMs: number): Promise<boolean> {
+    return this.#command('reschedule', atMs);
   }
   freeKey(): Promise<boolean> {
     return this.#command('freeKey');

@@ -11,6 +11,7 @@ import type { BlobReference } from './codec.ts';
 import type { Locals } from './definition/locals.ts';
 import type { Process } from './definition/process.ts';
 import type { History } from './history.ts';
+import type { Fork } from './identity/forked.ts';
 import type { RunKey } from './identity/key.ts';
 import type { StoredNote } from './notes.ts';
 import type { RunProgress } from './progress.ts';
@@ -31,6 +32,8 @@ export class RunExtra {
   /** Options of the tree of runs that it stands in. */
   process: Process | undefined;
   locals: Locals | undefined;
+  /** What it takes over from another run, until that is stored. */
+  fork: Fork | undefined;
   /** What makes it the same as another. */
   key: RunKey | undefined;
 

@@ -2,14 +2,17 @@
  * Runs as a collection: list, look up, follow by a filter, repeat, and how far they are together.
  * Invariant: nothing here changes a run; a repeated one is a new run.
  */
-import { checkFunction, checkRecord } from './checks.ts';
+import { checkFunction, checkNames, checkRecord, refuse } from './checks.ts';
 import { ConfigurationError, UnrecognizedTaskError } from './errors.ts';
 import { asksForKey } from './identity/plan.ts';
 import { matcher } from './lists.ts';
+import { notBeforeMs } from './options.ts';
 import type { Orchestrator } from './orchestrator.ts';
+import * as P from './protocol.ts';
+import type { RemoteHandle } from './remote.ts';
 import { Run } from './run.ts';
 import { isCompleted, isSuccess } from './status.ts';
-import type { AggregateProgress, ListFilter, ReplayOptions, RunFilter, RunHandle, TaskPage, TaskState } from './types.ts';
+import type { AggregateProgress, Duration, ForkOptions, ListFilter, ReplayOptions, RunFilter, RunHandle, TaskPage, TaskState } from './types.ts';
 
 export class Runs {
   readonly #house: Orchestrator;
@@ -54,6 +57,30 @@ export class Runs {
     // Whoever repeats a run wants another one: no key follows from its payload again.
     if (asksForKey({ ...definition, prepared: undefined }, merged)) return this.#house.identity.trigger(definition, input, merged, run.id);
     return this.#house.intake.trigger(definition, input, merged, run.id);
+  }
+
+  /**
+   * A new run of the same task that takes over what this one has recorded up to a step: results, what children gave,
+   * waits that were over. Code and options are today's; failures are tried again. The other run is untouched.
+   * @throws ConfigurationError for a run this tab does not have or a step that it has not recorded, UnrecognizedTaskError,
+   * PayloadLostError for a file or child that was removed
+   */
+  async fork<Output = any>(id: string, options: ForkOptions = {}): Promise<RunHandle<Output>> {
+    const { fork } = await import('./identity/fork.ts');
+    return fork(this.#house, id, options);
+  }
+
+  /**
+   * Another first start for a run that still waits for its own: from now, or at that time. Resolves when it is stored; false: it
+   * does not wait for a time. @throws ConfigurationError
+   */
+  async reschedule(id: string, options: { delay: Duration | Date }): Promise<boolean> {
+    checkNames(options, ['delay'], 'reschedule');
+    if (options.delay === undefined) refuse('reschedule delay', 'a duration or a Date', options.delay);
+    const atMs = Math.max(1, notBeforeMs(options.delay, this.#house.clock.now()));
+    const handle = this.#house.attach(id);
+    if (!handle) return false;
+    return handle instanceof Run ? this.#house.control.set(handle, P.TaskFieldNotBeforeMs, atMs) : (handle as RemoteHandle).reschedule(atMs);
   }
 
   /** How far all that match are: the mean, ended ones as 100. */

@@ -151,6 +151,16 @@ export interface ProgressReport {
   step?: string;
 }
 
+export interface ForkOptions extends Omit<TriggerOptions, keyof KeyOptions> {
+  /**
+   * By its name: this step (child, wait) and what was recorded after it is done anew. Of several with that name the
+   * first. Default: everything that is recorded is taken over.
+   */
+  fromStep?: string;
+  /** In place of the input of the run that is forked. */
+  input?: unknown;
+}
+
 /** `Input` is what `trigger` takes: before a schema has parsed it. */
 export interface Task<Id extends string = string, Input = any, Output = any> {
   readonly id: Id;

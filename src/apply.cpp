@@ -123,38 +123,6 @@ void Core::apply_created(const Record& event) {
   move(slot, State::Ready);
 }
 
-void Core::apply_task_set(std::uint32_t slot, TaskField field, double value) {
-  Task& task = tasks_[slot];
-  if (field == TaskField::Key || field == TaskField::KeyUntilMs) return apply_key_set(slot, field, value);
-  leave_lane(slot);
-  switch (field) {
-    case TaskField::Priority: task.priority = static_cast<std::int32_t>(value); break;
-    case TaskField::Queue: task.queue = static_cast<std::uint16_t>(value); break;
-    case TaskField::Policy: task.policy = static_cast<std::uint16_t>(value); break;
-    case TaskField::NotBeforeMs: own_extra(task).not_before = value; break;
-    case TaskField::TimeToLiveMs: own_extra(task).time_to_live_ms = value; break;
-    case TaskField::AttemptTimeoutMs: own_extra(task).attempt_timeout_ms = value; break;
-    case TaskField::DeadlineAtMs: own_extra(task).deadline_at = value; break;
-    case TaskField::GraceMs: own_extra(task).grace_ms = value; break;
-    case TaskField::CountFrozen: own_extra(task).count_frozen = value == 1; break;
-    case TaskField::HeartbeatMs: own_extra(task).heartbeat_ms = value; break;
-    case TaskField::ComputeBudgetMs: own_extra(task).budget_ms = value; break;
-    default: break;
-  }
-  place(slot);
-}
-
-void Core::apply_key_set(std::uint32_t slot, TaskField field, double value) {
-  TaskExtra& more = own_extra(tasks_[slot]);
-  if (field == TaskField::KeyUntilMs) {
-    more.key_until = value;
-    return;
-  }
-  if (more.key != 0) keys_.remove(slot, more.key);
-  more.key = value;
-  keys_.add(slot, value);
-}
-
 void Core::apply_belonged(std::uint32_t slot, const Record& event) {
   const auto policy = static_cast<ChildPolicy>(event.b);
   if (policy == ChildPolicy::Release) return family_.leave(slot);

@@ -191,6 +191,7 @@ class Core {
   void apply_alive(std::uint32_t slot, double at);
   void apply_slot_taken(std::uint32_t slot, double at);
   void apply_task_set(std::uint32_t slot, TaskField field, double value);
+  void apply_not_before(Task& task, double value);
   void apply_key_set(std::uint32_t slot, TaskField field, double value);
   void apply_depended(std::uint32_t slot, const Record& event);
   void apply_started(std::uint32_t slot, const Record& event);

@@ -103,7 +103,7 @@ void Core::set_task(const Ask& ask) {
   const auto field = static_cast<TaskField>(ask.command.a);
   if (task.ended() && field != TaskField::KeyUntilMs) return reject(ask.command, Rejection::WrongState);
   const bool any_time = field == TaskField::Priority || field == TaskField::Queue || field == TaskField::Policy ||
-                        field == TaskField::KeyUntilMs;
+                        field == TaskField::KeyUntilMs || (field == TaskField::NotBeforeMs && task.awaits_first_start());
   if (!any_time && task.has(kSubmitted)) return reject(ask.command, Rejection::AlreadySubmitted);
   if (field == TaskField::Queue && task.state == State::Running) {
     return reject(ask.command, Rejection::WrongState);

@@ -29,8 +29,8 @@ static_assert(sizeof(Record) == 24);
 enum class Command : std::uint32_t {
   // task: new task · a: queue (bits 0-15), policy (bits 16-30), submit at once (bit 31) · b: payload
   Create = 1,
-  // task · a: TaskField · at: value. Only before Submit, but for Priority, Queue, Policy and KeyUntilMs; of a
-  // task that has ended KeyUntilMs alone.
+  // task · a: TaskField · at: value. Only before Submit, but for Priority, Queue, Policy and KeyUntilMs, and
+  // NotBeforeMs until the first start is due; of a task that has ended KeyUntilMs alone.
   SetTask = 2,
   // task waits for prerequisite a · b: EdgeKind. Only before Submit.
   DependOn = 3,

@@ -68,6 +68,9 @@ struct Task {
   }
   // Its attempt fails by itself, and another may follow.
   bool stopping_as_failed() const { return stop == StopReason::Timeout || stop == StopReason::Stalled; }
+  bool awaits_first_start() const {
+    return state == State::Blocked || (state == State::Delayed && failures == 0);
+  }
   bool startable() const { return !has(kPaused) && holds == 0; }
 };
 

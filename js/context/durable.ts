@@ -35,6 +35,8 @@ export interface Prepared {
 export interface DurableHost {
   readonly nowMs: number;
   historyOf(run: Run): History;
+  /** What it has taken over from another run. */
+  forkedOf(run: Run): Entry[];
   closedAttemptOf(run: Run): number;
   isPaused(run: Run): boolean;
   isRunning(run: Run): boolean;
@@ -122,6 +124,7 @@ export class Durable {
     this.#recorded = history.entries.length;
     const drained = (callback: () => void) => host.defer(() => afterHops(hops, callback));
     this.replay = new Replay({ defer: drained, after: (delayMs, callback) => host.after(delayMs, callback) }, history, host.closedAttemptOf(run));
+    for (const entry of host.forkedOf(run)) if (!history.entries.some(({ key }) => key === entry.key)) this.replay.remember(entry);
     this.parking = new Parking(
       {
         push: (command, a, b, at) => host.push(run, command, a, b, at),

@@ -61,6 +61,12 @@ export class Replay {
     } else if (!isFailure(entry)) this.#memo.set(entry.key, entry);
   }
 
+  /** Taken over from another run. */
+  remember(entry: Entry): void {
+    if (entry.kind === RecordKind.Mark) this.#marks.set(entry.key, entry);
+    else if (!isFailure(entry)) this.#memo.set(entry.key, entry);
+  }
+
   /** Something recorded is still to be given. */
   get active(): boolean {
     return this.#turn < this.#order.length;

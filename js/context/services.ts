@@ -7,6 +7,7 @@ import type { Validator } from '../definition/schema.ts';
 import { checkOf, issuesInWords } from '../definition/validation.ts';
 import { ConfigurationError, OutputValidationError, UnrecognizedTaskError } from '../errors.ts';
 import { type Entry, History } from '../history.ts';
+import { forkedEntries } from '../identity/forked.ts';
 import { refuseOwnAncestor } from '../identity/join-child.ts';
 import type { RunKey } from '../identity/key.ts';
 import type { Joined } from '../identity/keyed-handle.ts';
@@ -59,6 +60,10 @@ export class ContextServices implements DurableHost, StepHost, ChildrenHost {
       extra.stepPayloads = undefined;
     }
     return extra.history;
+  }
+
+  forkedOf(run: Run): Entry[] {
+    return forkedEntries(run);
   }
 
   closedAttemptOf(run: Run): number {

@@ -190,7 +190,7 @@ export class Events {
   async #readUsed(durable: Durable): Promise<Set<string>> {
     const former = (await durable.host.readNote(durable.run, NoteKind.Taken)?.value) as string[] | undefined;
     const used = new Set<string>(former);
-    const { entries } = durable.host.historyOf(durable.run);
+    const entries = [...durable.host.forkedOf(durable.run), ...durable.host.historyOf(durable.run).entries];
     for (const entry of entries) if (isReceived(entry)) used.add(((await durable.host.valueOf(entry)) as { event: string }).event);
     return used;
   }

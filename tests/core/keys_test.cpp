@@ -1,4 +1,4 @@
-// Keys: who holds one, and until when.
+// What is said of a task later: who holds its key, until when, and when it starts first.
 #include "scenario.h"
 
 using namespace holdfast;
@@ -114,6 +114,31 @@ TEST_CASE("Keys are the same after the log was read, compacted and taken over") 
   other.put(log);
   REQUIRE(other.session.import_log(log.size(), 1) > 0);
   for (std::uint32_t key = 1; key <= 40; key++) CHECK((holder(other, key) == 0) == (holder(s, key) == 0));
+}
+
+TEST_CASE("A task that waits for its first start can be given another, earlier, later or past") {
+  for (const double delay : {500.0, 5000.0, -10.0}) {
+    Scenario other;
+    other.draft(1);
+    other.set(1, TaskField::NotBeforeMs, other.now + 1000);
+    other.submit(1);
+    other.pause(1);
+    other.set(1, TaskField::NotBeforeMs, other.now + delay);
+    CHECK(other.state(1) == State::Delayed);
+    other.resume(1);
+    other.advance(499);
+    CHECK(other.state(1) == (delay < 0 ? State::Running : State::Delayed));
+    other.advance(1);
+    CHECK(other.state(1) == (delay <= 500 ? State::Running : State::Delayed));
+    other.advance(4500);
+    CHECK(other.state(1) == State::Running);
+    other.set(1, TaskField::NotBeforeMs, other.now + 5);
+    CHECK(other.refused(Rejection::AlreadySubmitted));
+    other.fail(1);
+    CHECK(other.state(1) == State::Delayed);
+    other.set(1, TaskField::NotBeforeMs, other.now + 5);
+    CHECK(other.refused(Rejection::AlreadySubmitted));
+  }
 }
 
 TEST_CASE("Tasks without a key cost no memory for it") {

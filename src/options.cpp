@@ -1,0 +1,51 @@
+// What is set on a task: options before it is submitted, and the few that may change later.
+//
+// Invariant: what is set is an event's, so a journal that is read again sets the same.
+#include <algorithm>
+
+#include "core.h"
+
+namespace holdfast {
+
+void Core::apply_task_set(std::uint32_t slot, TaskField field, double value) {
+  Task& task = tasks_[slot];
+  if (field == TaskField::Key || field == TaskField::KeyUntilMs) return apply_key_set(slot, field, value);
+  leave_lane(slot);
+  switch (field) {
+    case TaskField::Priority: task.priority = static_cast<std::int32_t>(value); break;
+    case TaskField::Queue: task.queue = static_cast<std::uint16_t>(value); break;
+    case TaskField::Policy: task.policy = static_cast<std::uint16_t>(value); break;
+    case TaskField::NotBeforeMs: apply_not_before(task, value); break;
+    case TaskField::TimeToLiveMs: own_extra(task).time_to_live_ms = value; break;
+    case TaskField::AttemptTimeoutMs: own_extra(task).attempt_timeout_ms = value; break;
+    case TaskField::DeadlineAtMs: own_extra(task).deadline_at = value; break;
+    case TaskField::GraceMs: own_extra(task).grace_ms = value; break;
+    case TaskField::CountFrozen: own_extra(task).count_frozen = value == 1; break;
+    case TaskField::HeartbeatMs: own_extra(task).heartbeat_ms = value; break;
+    case TaskField::ComputeBudgetMs: own_extra(task).budget_ms = value; break;
+    default: break;
+  }
+  place(slot);
+}
+
+void Core::apply_not_before(Task& task, double value) {
+  TaskExtra& more = own_extra(task);
+  more.not_before = value;
+  if (task.state != State::Delayed) return;
+  // 0 would say that nothing is due.
+  more.due_at = std::max(value, 1.0);
+  more.delay_ms = std::max(value - time_, 0.0);
+}
+
+void Core::apply_key_set(std::uint32_t slot, TaskField field, double value) {
+  TaskExtra& more = own_extra(tasks_[slot]);
+  if (field == TaskField::KeyUntilMs) {
+    more.key_until = value;
+    return;
+  }
+  if (more.key != 0) keys_.remove(slot, more.key);
+  more.key = value;
+  keys_.add(slot, value);
+}
+
+}  // namespace holdfast
