@@ -11,9 +11,9 @@ import type { FoundRuns } from './found.ts';
 import type { Journal } from './journal.ts';
 import * as P from './protocol.ts';
 import { End, type Run } from './run.ts';
+import { Slice } from './slice.ts';
 import { TimeWatch, type TimeWatchHost } from './time-watch.ts';
 
-const sliceMs = 8;
 /** Creations wait while more than this is handed over and not acknowledged: a full disk must fit it. */
 const creationWindowBytes = 256 * 1024;
 const creationBatch = 512;
@@ -76,7 +76,7 @@ export class Pump {
   #scheduled = false;
   #pumping = false;
   #stopped = false;
-  #sliceEndsMs = 0;
+  readonly #slice: Slice;
   #armedMs = Number.POSITIVE_INFINITY;
   readonly #time: TimeWatch;
   #disarm: (() => void) | undefined;
@@ -86,6 +86,7 @@ export class Pump {
 
   constructor(host: PumpHost) {
     this.#host = host;
+    this.#slice = new Slice(host.clock);
     this.#time = new TimeWatch(host, () => this.wake());
     // Number 0 stays free: it says that the core does not know a run yet.
     this.runs.push(undefined);
@@ -241,8 +242,7 @@ export class Pump {
     const nowMs = this.#host.clock.now();
     if (this.#time.isAsking(nowMs)) return;
     this.#time.look(nowMs, this.#armedMs);
-    if (this.#sliceEndsMs === 0) this.#openSlice(nowMs);
-    else if (nowMs >= this.#sliceEndsMs) return this.#yield();
+    if (!this.#slice.enter(nowMs)) return this.#yield();
     this.#pumping = true;
     try {
       this.#pump(nowMs);
@@ -252,20 +252,9 @@ export class Pump {
     this.#pumping = false;
   };
 
-  /** The slice ends when the page has had its turn, which a message tells. */
-  #openSlice(nowMs: number): void {
-    this.#sliceEndsMs = nowMs + sliceMs;
-    this.#host.clock.defer(() => {
-      this.#sliceEndsMs = 0;
-    });
-  }
-
   #yield(): void {
     this.#scheduled = true;
-    this.#host.clock.defer(() => {
-      this.#sliceEndsMs = 0;
-      this.#turn();
-    });
+    this.#slice.yield(this.#turn);
   }
 
   #pump(firstNowMs: number): void {
@@ -278,7 +267,7 @@ export class Pump {
       this.#runStarts();
       if (done && this.commands.count === 0 && !this.#admissible()) break;
       nowMs = this.#host.clock.now();
-      if (nowMs >= this.#sliceEndsMs) return this.#yield();
+      if (this.#slice.isOver(nowMs)) return this.#yield();
     }
     this.#arm();
   }

@@ -34,6 +34,8 @@ export interface OpfsOptions {
 }
 
 const OPEN_LIMIT_MS = 5_000;
+/** To copy so few bytes into a message takes less time than to hand their buffer over. */
+const COPY_BYTES = 16 * 1024;
 const plenty: AppendReceipt = Object.freeze({ spaceLow: false });
 const scarce: AppendReceipt = Object.freeze({ spaceLow: true });
 
@@ -142,7 +144,7 @@ class OpfsSlot implements CopySlot {
     if (!this.#settled) await this.#settle();
     this.#ahead = undefined;
     if (this.#lost) throw this.#lost;
-    const low = await this.#client.call<boolean>('append', { handle: this.#handle, bytes }, [bytes.buffer]);
+    const low = await this.#client.call<boolean>('append', { handle: this.#handle, bytes }, bytes.length > COPY_BYTES ? [bytes.buffer] : undefined);
     return low ? scarce : plenty;
   }
 
