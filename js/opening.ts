@@ -25,7 +25,7 @@ import { obey } from './remote-commands.ts';
 import { storageName } from './storage-name.ts';
 import { End, Run, settlement } from './run.ts';
 import type { Storage, StorageEvent, StorageSlot } from './storage.ts';
-import { type Claim, type Standing, Tabs, type TabsHost } from './tabs.ts';
+import { type Claim, type KeyPlace, type Standing, Tabs, type TabsHost } from './tabs.ts';
 import { eventTask, hiddenQueue, type SentEvent } from './waiting/internal.ts';
 import type { WorkerClient } from './worker-client.ts';
 import type { RecoveryReport, StorageState, TaskState } from './types.ts';
@@ -387,6 +387,9 @@ export class Opening implements TabsHost, AdoptionHost {
   }
   received(event: SentEvent): Promise<void> {
     return this.#house.waiting.receive(event);
+  }
+  holdersOf(keys: readonly KeyPlace[]): Run[] {
+    return this.#house.identity.holdersOf(keys);
   }
   news(): SentEvent[] {
     return this.#house.waiting.news();

@@ -28,11 +28,16 @@ export interface TabsHost {
   obey(id: string, verb: string, argument: unknown): Promise<unknown>;
   /** Another tab has sent an event; resolves when it is stored here. */
   received(event: SentEvent): Promise<void>;
+  /** Our runs that hold these keys, also such as are on their way to the core. */
+  holdersOf(keys: readonly KeyPlace[]): Run[];
   /** Events a tab that has just come may have missed. */
   news(): SentEvent[];
   remoteChanged(id?: string): void;
   warn(message: string): void;
 }
+
+/** A key of a task, as text. */
+export type KeyPlace = readonly [taskIdentifier: string, key: string];
 
 export interface Claim {
   slot: number;
@@ -59,12 +64,15 @@ type Message =
   | { type: 'answer'; session: string; request: string; known: boolean; value?: unknown; error?: unknown }
   | { type: 'event'; session: string; request: string; event: SentEvent }
   | { type: 'stored'; session: string; request: string }
+  | { type: 'holders'; session: string; request: string; keys: KeyPlace[] }
+  | { type: 'told'; session: string; request: string; slot: number }
   | { type: 'owns'; session: string; request: string; ids: string[] }
   | { type: 'owned'; session: string; request: string; slot: number; ids: string[]; held?: string[] };
 
 const stateBatch = 500;
 const answerTimeoutMs = 10_000;
 const spreadTimeoutMs = 2000;
+const keyBatch = 500;
 
 export class Tabs {
   readonly #host: TabsHost;
@@ -81,6 +89,9 @@ export class Tabs {
   #answers = new Map<string, (message: Extract<Message, { type: 'answer' }>) => void>();
   #storedAnswers = new Map<string, (session: string) => void>();
   #ownedAnswers = new Map<string, (message: Extract<Message, { type: 'owned' }>) => void>();
+  readonly #toldAnswers = new Map<string, (slot: number) => void>();
+  /** Slots of sessions that did not answer in time: nobody waits for them before they are heard again. */
+  readonly #silent = new Set<number>();
   #requests = 0;
 
   constructor(host: TabsHost, namespace: string) {
@@ -136,6 +147,16 @@ export class Tabs {
   #own(slot: number, release: () => void): void {
     this.#slot = slot;
     this.#releaseOwn = release;
+  }
+
+  /** Waits until no other session holds this name. Resolves to what lets go of it. */
+  exclusive(name: string): Promise<() => void> {
+    return new Promise((resolve) => {
+      navigator.locks
+        .request(`holdfast:${this.#namespace}:${name}`, { signal: this.#stop.signal }, () => new Promise<void>((release) => resolve(release)))
+        // Closed, or not to be had: then as without other tabs.
+        .catch(() => resolve(() => {}));
+    });
   }
 
   #tryLock(slot: number): Promise<(() => void) | undefined> {
@@ -200,6 +221,11 @@ export class Tabs {
     return this.#peers.size === 0;
   }
 
+  /** Certainly: one that has not greeted yet holds its slot all the same. */
+  get surelyAlone(): boolean {
+    return this.#peers.size === 0 && this.#watched.size === 0;
+  }
+
   // What others see of ours
 
   changed(runs: readonly Run[]): void {
@@ -256,6 +282,40 @@ export class Tabs {
       });
       this.#post({ type: 'owns', session: this.session, request, ids: [...ids] });
     });
+  }
+
+  /** Every other session tells of its runs that hold these keys. Resolves when they are known, or after 2 s. */
+  async hearHolders(keys: readonly KeyPlace[]): Promise<void> {
+    const waiting = new Set((await this.#heldSlots()).filter((slot) => !this.#silent.has(slot)));
+    for (let first = 0; waiting.size > 0 && first < keys.length; first += keyBatch)
+      await this.#hearSome(keys.slice(first, first + keyBatch), new Set(waiting));
+  }
+
+  #hearSome(keys: KeyPlace[], waiting: Set<number>): Promise<void> {
+    const request = this.#request();
+    return new Promise((resolve) => {
+      const finish = () => {
+        cancel();
+        this.#toldAnswers.delete(request);
+        resolve();
+      };
+      const cancel = this.#host.clock.schedule(this.#host.clock.now() + spreadTimeoutMs, () => {
+        for (const slot of waiting) this.#silent.add(slot);
+        finish();
+      });
+      this.#toldAnswers.set(request, (slot) => {
+        waiting.delete(slot);
+        if (waiting.size === 0) finish();
+      });
+      this.#post({ type: 'holders', session: this.session, request, keys });
+    });
+  }
+
+  /** Ahead of the answer, on the same way. */
+  #tellHolders({ request, keys }: Extract<Message, { type: 'holders' }>): void {
+    const states = this.#host.holdersOf(keys).map((run) => publicState(run.state));
+    if (states.length > 0) this.#post({ type: 'states', session: this.session, states });
+    this.#post({ type: 'told', session: this.session, request, slot: this.#slot });
   }
 
   /** Gives an event to every other tab. Resolves when those that live have it, or after 2 s. */
@@ -340,6 +400,11 @@ export class Tabs {
         return this.#hear(message);
       case 'stored':
         return this.#storedAnswers.get(message.request)?.(message.session);
+      case 'holders':
+        return this.#tellHolders(message);
+      case 'told':
+        this.#silent.delete(message.slot);
+        return this.#toldAnswers.get(message.request)?.(message.slot);
       case 'owns':
         return this.#tellStanding(message);
       case 'owned':
@@ -356,6 +421,7 @@ export class Tabs {
   }
 
   #greet({ session, slot, again }: Extract<Message, { type: 'hello' }>): void {
+    this.#silent.delete(slot);
     const news = !this.#peers.has(session);
     this.#peers.set(session, slot);
     this.watch(slot);
@@ -390,6 +456,8 @@ export class Tabs {
 
 const text = (value: unknown): value is string => typeof value === 'string' && value.length <= 512;
 const texts = (value: unknown): boolean => Array.isArray(value) && value.every(text);
+const isKeyPlace = (value: unknown): boolean =>
+  Array.isArray(value) && value.length === 2 && value.every((part) => typeof part === 'string' && part.length <= 4096);
 const slotNumber = (value: unknown): boolean => Number.isInteger(value) && (value as number) >= 0 && (value as number) < 4096;
 const shapes: Record<Message['type'], (message: any) => boolean> = {
   hello: ({ slot }) => slotNumber(slot),
@@ -400,6 +468,8 @@ const shapes: Record<Message['type'], (message: any) => boolean> = {
   answer: ({ request }) => text(request),
   event: ({ request, event }) => text(request) && isSentEvent(event),
   stored: ({ request }) => text(request),
+  holders: ({ request, keys }) => text(request) && Array.isArray(keys) && keys.length <= keyBatch && keys.every(isKeyPlace),
+  told: ({ request, slot }) => text(request) && slotNumber(slot),
   owns: ({ request, ids }) => text(request) && texts(ids),
   owned: ({ request, slot, ids, held = [] }) => text(request) && slotNumber(slot) && texts(ids) && texts(held),
 };

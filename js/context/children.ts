@@ -100,11 +100,20 @@ async function launchChild(durable: Durable, host: ChildrenHost, { key, definiti
     launched();
     return joinRun(durable, key, joined);
   }
-  const child = found ?? host.create(durable.run, key, policy, definition, input, options, identity);
+  const child = found ?? made(() => host.create(durable.run, key, policy, definition, input, options, identity), identity);
   durable.children.add(child);
   launched();
   if (found) await revive(durable, host, key, found);
   return give(durable, host, key, child);
+}
+
+function made(create: () => Run, identity: RunKey | undefined): Run {
+  try {
+    return create();
+  } catch (error) {
+    identity?.endTurn?.();
+    throw error;
+  }
 }
 
 function driftOf(durable: Durable, key: string, child: Run, definition: Definition): DriftError {

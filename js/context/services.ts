@@ -219,6 +219,7 @@ export class ContextServices implements DurableHost, StepHost, ChildrenHost {
       throw new ConfigurationError(`ctx.run("${definition.id}"): run ${parent.id} is ${parent.extra.depth} children deep, which is the limit. Does a task run itself?`);
     const family = { parent, key, policy, depth, fingerprint: this.#fingerprint(input) };
     const child = this.#house.intake.trigger(definition, input, options, undefined, family, identity);
+    if (identity?.endTurn) child.accepted.then(identity.endTurn, identity.endTurn);
     this.children.add(parent, key, child);
     return child;
   }
@@ -231,9 +232,15 @@ export class ContextServices implements DurableHost, StepHost, ChildrenHost {
     return asksForKey(definition, options) ? this.#house.identity.keyOf(definition, input, options, { id: parent.id, attempt }) : undefined;
   }
   joinedBy(parent: Run, definition: Definition, identity: RunKey): Joined | undefined {
-    const joined = this.#house.identity.claim(definition.id, identity);
-    if (joined) refuseOwnAncestor(parent, joined);
-    return joined;
+    try {
+      const joined = this.#house.identity.claim(definition.id, identity);
+      if (joined) refuseOwnAncestor(parent, joined);
+      if (joined) identity.endTurn?.();
+      return joined;
+    } catch (error) {
+      identity.endTurn?.();
+      throw error;
+    }
   }
 
   matches(child: Run, definition: Definition, input: unknown): boolean {

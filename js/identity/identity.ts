@@ -15,10 +15,12 @@ import { RemoteHandle } from '../remote.ts';
 import { type Definition, isTask } from '../registry.ts';
 import { End, Run, settlement, type Settlement } from '../run.ts';
 import { hasEnded } from '../status.ts';
+import type { KeyPlace } from '../tabs.ts';
 import type { RunHandle, Task, TriggerOptions } from '../types.ts';
 import { isPromise } from '../definition/validation.ts';
 import { checkIdentifier } from '../checks.ts';
 import { type Asker, askerOf, createKey, hashOf, type RunKey, textOf } from './key.ts';
+import { KeyTurns } from './key-turns.ts';
 import { duplicate, type Joined, KeyedHandle } from './keyed-handle.ts';
 import { keyOf } from './plan.ts';
 import type { IdempotencyKey, KeyOptions, ResetOptions } from './types.ts';
@@ -34,10 +36,17 @@ export class Identity {
   /** What an undecided run waits for: the decisions about calls for its task that came before. */
   readonly #before = new WeakMap<Run, Promise<unknown>>();
   readonly #last = new Map<string, Promise<void>>();
+  readonly #turns: KeyTurns;
   readonly create = createKey;
 
   constructor(house: Orchestrator) {
     this.#house = house;
+    this.#turns = new KeyTurns({
+      get tabs() {
+        return house.opening.tabs;
+      },
+      defer: (callback) => house.clock.defer(callback),
+    });
   }
 
   opened(): void {
@@ -55,7 +64,7 @@ export class Identity {
     if (this.#isOpen && !isPromise(key)) {
       const joined = this.claim(definition.id, key);
       if (joined) return new KeyedHandle(joined);
-      return intake.trigger(definition, input, options, replayOf, undefined, this.#taken(key));
+      if (!this.#turns.areNeeded) return intake.trigger(definition, input, options, replayOf, undefined, this.#taken(key));
     }
     const run = intake.trigger(definition, input, options, replayOf, undefined, key);
     const decision = settlement();
@@ -80,8 +89,10 @@ export class Identity {
   /** For a child, whose code can wait. */
   async keyOf(definition: Definition, input: unknown, options: TriggerOptions, asker: Asker): Promise<RunKey | undefined> {
     const key = await keyOf(definition, input, options, this.#house.clock.now(), asker);
-    if (key && !this.#isOpen) await this.#house.ready;
-    return key && this.#taken(key);
+    if (!key) return undefined;
+    if (!this.#isOpen) await this.#house.ready;
+    const endTurn = this.#turns.areNeeded ? await this.#turns.begin(definition.id, key) : undefined;
+    return this.#taken({ ...key, endTurn });
   }
 
   /** What a run bears that may be made at once. */
@@ -94,6 +105,7 @@ export class Identity {
    * one in this very turn. @throws DuplicateRunError
    */
   claim(taskIdentifier: string, key: RunKey): Joined | undefined {
+    key.replaces = key.after = undefined;
     const holder = this.#holder(taskIdentifier, key);
     if (!holder || (key.whileAlive && isOver(holder))) return undefined;
     switch (key.onDuplicate) {
@@ -113,6 +125,12 @@ export class Identity {
   #holder(taskIdentifier: string, { text, hash }: RunKey): Run | RemoteHandle | undefined {
     const nowMs = this.#house.clock.now();
     return this.#coming(taskIdentifier, text, nowMs) ?? this.#ofTheCore(taskIdentifier, text, hash, nowMs) ?? this.#elsewhere(taskIdentifier, text, nowMs);
+  }
+
+  /** For other tabs: of ours only. */
+  holdersOf(keys: readonly KeyPlace[]): Run[] {
+    const nowMs = this.#house.clock.now();
+    return keys.flatMap(([taskIdentifier, text]) => this.#coming(taskIdentifier, text, nowMs) ?? this.#ofTheCore(taskIdentifier, text, hashOf(taskIdentifier, text), nowMs) ?? []);
   }
 
   #coming(taskIdentifier: string, text: string, nowMs: number): Run | undefined {
@@ -142,11 +160,17 @@ export class Identity {
   enqueue(run: Run): void {
     const { pump, ready } = this.#house;
     const key = run.extra.key!;
-    if (!key.decided) return void Promise.all([ready, this.#before.get(run)]).then(() => this.#decide(run, key), () => {});
+    if (!key.decided) return void Promise.all([ready, this.#before.get(run)]).then(() => this.#decideInTurn(run, key)).catch(() => {});
     const go = () => pump.enqueue(run);
     // The core has to know whom it waits for.
     if (key.after && key.after.task === 0) key.after.accepted.then(go, go);
     else go();
+  }
+
+  async #decideInTurn(run: Run, key: RunKey): Promise<void> {
+    if (this.#turns.areNeeded) key.endTurn = await this.#turns.begin(run.taskIdentifier, key);
+    this.#decide(run, key);
+    if (key.endTurn) run.accepted.then(key.endTurn, key.endTurn);
   }
 
   #decide(run: Run, key: RunKey): void {

@@ -37,6 +37,8 @@ export interface RunKey {
   readonly whileAlive: boolean;
   /** Starts when this one has ended … */
   after?: Run | undefined;
+  /** Other tabs may decide about the key again. To be called once the run is stored, or is not made. */
+  endTurn?: (() => void) | undefined;
   /** … or this one is cancelled when it comes. */
   replaces?: Pick<RunHandle, 'cancel'> | undefined;
   /** Its run holds it: it may be created. */

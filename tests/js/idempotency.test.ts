@@ -328,6 +328,88 @@ describe('Between tabs a key', () => {
   });
 });
 
+describe('Two tabs that give a key in the same moment', () => {
+  const settle = async () => {
+    for (let turn = 0; turn < 20; turn++) await origin.clock.advance(50);
+  };
+  const two = async (task: Task<string, any, any>) => {
+    origin = new Origin();
+    return [await origin.open({ tasks: [task] }), await origin.open({ tasks: [task] })] as const;
+  };
+
+  it('make one run, and both have its result', async () => {
+    const task = order();
+    const tabs = await two(task);
+    await settle();
+    const handles: any[] = [];
+    for (const tab of tabs) tab.act(() => handles.push(tab.orchestrator.trigger(task, handles.length, { idempotencyKey: 'daily' })));
+    await settle();
+    await Promise.all(handles.map(({ accepted }) => accepted));
+    expect(handles[0].id).toBe(handles[1].id);
+    expect(handles.map(({ isCached }) => isCached).sort()).toEqual([false, true]);
+    const [one, other] = await Promise.all(handles.map((handle) => handle.result()));
+    expect(one).toEqual(other);
+    expect(calls).toHaveLength(1);
+  });
+
+  it('make one run also while they open, and for many keys at once', async () => {
+    const task = order();
+    const tabs = await two(task);
+    const handles: any[][] = tabs.map(() => []);
+    tabs.forEach((tab, index) => tab.act(() => {
+      for (let key = 0; key < 50; key++) handles[index]!.push(tab.orchestrator.trigger(task, key, { idempotencyKey: `key ${key}` }));
+    }));
+    await settle();
+    await Promise.all(handles.flat().map(({ accepted }) => accepted));
+    expect(handles[0]!.map(({ id }) => id)).toEqual(handles[1]!.map(({ id }) => id));
+    expect(calls.length).toBe(50);
+  });
+
+  it('make one child, for a key that counts everywhere', async () => {
+    const child = order();
+    const parent = defineTask({ id: 'asks', run: (_: null, ctx) => ctx.run(child, 7, { idempotencyKey: idempotencyKeys.create('everywhere', { scope: 'global' }) }) });
+    origin = new Origin();
+    const tabs = [await origin.open({ tasks: [child, parent] }), await origin.open({ tasks: [child, parent] })];
+    await settle();
+    const handles: any[] = [];
+    for (const tab of tabs) tab.act(() => handles.push(tab.orchestrator.trigger(parent, null)));
+    await settle();
+    expect(await Promise.all(handles.map((handle) => handle.result()))).toEqual([{ done: 7 }, { done: 7 }]);
+    expect(calls).toEqual([7]);
+  });
+
+  it('go on when one of them dies before it has made the run', async () => {
+    const task = order();
+    const [one, other] = await two(task);
+    await settle();
+    let handle = undefined as any;
+    one.act(() => void one.orchestrator.trigger(task, 1, { idempotencyKey: 'a' }).accepted.catch(() => {}));
+    other.act(() => (handle = other.orchestrator.trigger(task, 2, { idempotencyKey: 'a' })));
+    one.kill();
+    await settle();
+    expect(await handle.result()).toEqual({ done: 2 });
+    expect(calls).toEqual([2]);
+  });
+
+  it('do not wait for ever for a third one that is silent', async () => {
+    const task = order();
+    const [one, other] = await two(task);
+    await settle();
+    const silent = await origin.open({ tasks: [task] });
+    await settle();
+    silent.silent = true;
+    let handle = undefined as any;
+    one.act(() => (handle = one.orchestrator.trigger(task, 1, { idempotencyKey: 'a' })));
+    for (let turn = 0; turn < 60; turn++) await origin.clock.advance(50);
+    expect(await handle.result()).toEqual({ done: 1 });
+    // Nobody waits for it again.
+    other.act(() => (handle = other.orchestrator.trigger(task, 2, { idempotencyKey: 'b' })));
+    one.act(() => void one.orchestrator.trigger(task, 2, { idempotencyKey: 'c' }));
+    await settle();
+    expect(calls.length).toBeGreaterThanOrEqual(2);
+  });
+});
+
 describe('What is wrong with a key', () => {
   const bad: [object, string][] = [
     [{ idempotencyKey: '' }, 'idempotencyKey must be text of 1 to 1024 bytes'],

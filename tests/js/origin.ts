@@ -98,7 +98,7 @@ export class Origin {
       readonly #entry;
       constructor(name: string) {
         const tab = current.getStore()!;
-        const deliver = (data: unknown) => tab.act(() => this.onmessage?.({ data }));
+        const deliver = (data: unknown) => tab.silent || tab.act(() => this.onmessage?.({ data }));
         this.#entry = { tab, name, deliver };
         channels.add(this.#entry);
       }
@@ -142,6 +142,8 @@ export class Tab {
   readonly orchestrator: Orchestrator;
   readonly warnings: string[] = [];
   dead = false;
+  /** Hears nobody, and keeps its locks: a page in the background that the browser has frozen. */
+  silent = false;
 
   constructor(origin: Origin, shared: Storage, options: OrchestratorOptions) {
     this.origin = origin;
