@@ -182,7 +182,7 @@ describe('the page', () => {
   it.each([
     ['a page that was frozen', (page: HiddenPage) => page.setState('frozen'), (page: HiddenPage) => page.setState('active')],
     ['a machine that slept', (_: HiddenPage, chromium: PlainChromium) => chromium.signal('SIGSTOP'), (_: HiddenPage, chromium: PlainChromium) => chromium.signal('SIGCONT')],
-  ] as const)('E7: %s keeps what was left of the timeout of its attempts, and counts it where that is asked for', async (_, stop, goOn) => {
+  ] as const)('E7: %s keeps what was left of the timeout and the heartbeat of its attempts, and counts it where that is asked for', async (_, stop, goOn) => {
     house = await House.open();
     const chromium = new PlainChromium();
     try {
@@ -190,14 +190,14 @@ describe('the page', () => {
       const options = { timeout: 6000, graceMs: 0, retry: { maxAttempts: 1 } };
       const spared = await page(`system.submit('gate', 'spared', ${JSON.stringify(options)})`);
       const counted = await page(`system.submit('gate', 'counted', ${JSON.stringify({ ...options, countFrozen: true })})`);
-      await house.hears('body', spared);
-      await house.hears('body', counted);
+      const beating = await page(`system.submit('gate', 'beating', ${JSON.stringify({ ...options, timeout: undefined, heartbeat: 6000 })})`);
+      for (const run of [spared, counted, beating]) await house.hears('body', run);
       await stop(page, chromium);
       await new Promise((resolve) => setTimeout(resolve, 8000));
       await goOn(page, chromium);
       const status = (run: string) => page(`system.states().find(({ id }) => id === ${JSON.stringify(run)}).status`);
       await until('the one that counts has timed out', async () => (await status(counted)) === 'failed');
-      expect(await status(spared)).toBe('running');
+      expect([await status(spared), await status(beating)]).toEqual(['running', 'running']);
       await page(`system.letThrough('spared')`);
       expect(await page(`system.handle(${JSON.stringify(spared)}).result()`)).toBe('through spared');
       const frozenMs = await page(`(async () => {

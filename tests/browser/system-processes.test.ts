@@ -161,6 +161,18 @@ describe('several tabs', () => {
     }, 120_000);
   }
 
+  it('C3: a key that five tabs give in the same moment makes one run', async () => {
+    house = await House.open();
+    const tabs: Awaited<ReturnType<House['tab']>>[] = [];
+    while (tabs.length < 5) tabs.push(await house.tab());
+    const ids = await Promise.all(tabs.map((tab, index) => tab.submit('echo', index, { idempotencyKey: 'daily' })));
+    expect(new Set(ids).size).toBe(1);
+    await house.hears('body', ids[0]!, 1);
+    await tabs[0]!.ended(ids[0]!);
+    const all = (await Promise.all(tabs.map((tab) => tab.states()))).flat().filter(({ local }) => local);
+    expect(all.map(({ id, status }) => [id, status])).toEqual([[ids[0], 'completed']]);
+  });
+
   it('E2: when one is killed in the middle of a run, the other goes on within 2 s, from the last recorded step', async () => {
     house = await House.open();
     const [one, other] = [await house.tab(), await house.tab()];

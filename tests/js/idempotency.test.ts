@@ -330,11 +330,11 @@ describe('Between tabs a key', () => {
 
 describe('Two tabs that give a key in the same moment', () => {
   const settle = async () => {
-    for (let turn = 0; turn < 20; turn++) await origin.clock.advance(50);
+    for (let turn = 0; turn < 20; turn++) await origin!.clock.advance(50);
   };
   const two = async (task: Task<string, any, any>) => {
     origin = new Origin();
-    return [await origin.open({ tasks: [task] }), await origin.open({ tasks: [task] })] as const;
+    return [await origin!.open({ tasks: [task] }), await origin!.open({ tasks: [task] })] as const;
   };
 
   it('make one run, and both have its result', async () => {
@@ -369,7 +369,7 @@ describe('Two tabs that give a key in the same moment', () => {
     const child = order();
     const parent = defineTask({ id: 'asks', run: (_: null, ctx) => ctx.run(child, 7, { idempotencyKey: idempotencyKeys.create('everywhere', { scope: 'global' }) }) });
     origin = new Origin();
-    const tabs = [await origin.open({ tasks: [child, parent] }), await origin.open({ tasks: [child, parent] })];
+    const tabs = [await origin!.open({ tasks: [child, parent] }), await origin!.open({ tasks: [child, parent] })];
     await settle();
     const handles: any[] = [];
     for (const tab of tabs) tab.act(() => handles.push(tab.orchestrator.trigger(parent, null)));
@@ -395,12 +395,12 @@ describe('Two tabs that give a key in the same moment', () => {
     const task = order();
     const [one, other] = await two(task);
     await settle();
-    const silent = await origin.open({ tasks: [task] });
+    const silent = await origin!.open({ tasks: [task] });
     await settle();
     silent.silent = true;
     let handle = undefined as any;
     one.act(() => (handle = one.orchestrator.trigger(task, 1, { idempotencyKey: 'a' })));
-    for (let turn = 0; turn < 60; turn++) await origin.clock.advance(50);
+    for (let turn = 0; turn < 60; turn++) await origin!.clock.advance(50);
     expect(await handle.result()).toEqual({ done: 1 });
     // Nobody waits for it again.
     other.act(() => (handle = other.orchestrator.trigger(task, 2, { idempotencyKey: 'b' })));
