@@ -207,7 +207,7 @@ export class Attempts implements ContextHost {
     if (ending.way === 'again') return this.#again(run, attempt, ending);
     const { commands } = this.#host.pump;
     // What was undone would have to be done again.
-    if (ending.way === 'cancelled' || ending.final) commands.push(P.CommandDropSteps, run.task, attempt, 0);
+    if (ending.way === 'cancelled' || ending.final) this.#drop(run, attempt, 0);
     if (ending.way === 'failed') return this.#fail(run, attempt, { ...decision, error: ending.error, isFinal: ending.final || decision?.isFinal === true });
     commands.push(P.CommandCancel, run.task);
     this.#settle(run, attempt, P.OutcomeInterrupted, 0);
@@ -217,8 +217,13 @@ export class Attempts implements ContextHost {
   #again(run: Run, attempt: number, { kept, giveInput }: Ending & { way: 'again' }): void {
     giveInput?.();
     if (kept === 0) this.services.release(run);
-    this.#host.pump.commands.push(P.CommandDropSteps, run.task, attempt, kept);
+    this.#drop(run, attempt, kept);
     this.#settle(run, attempt, P.OutcomeInterrupted, 0);
+  }
+
+  #drop(run: Run, attempt: number, kept: number): void {
+    this.services.beginEra(run);
+    this.#host.pump.commands.push(P.CommandDropSteps, run.task, attempt, kept);
   }
 
   #succeed(run: Run, attempt: number, value: unknown): void {

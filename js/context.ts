@@ -158,6 +158,10 @@ export class RunContext implements TaskContext {
     return step(this.#work(), this.#host.services, name, compute, options as StepOptions | undefined);
   }
 
+  get stepId(): string {
+    return this.#work().stepId;
+  }
+
   sleep(duration: Duration, options?: SleepOptions): Promise<void> {
     return sleep(this.#work(), duration, options);
   }
@@ -272,6 +276,7 @@ export class RunContext implements TaskContext {
       },
       after: (delayMs, callback) => services.after(delayMs, callback),
       pauseBeforeRetry: (...pause) => this.pauseBeforeRetry(...pause),
+      stepId: () => this.stepId,
     };
   }
 

@@ -24,6 +24,8 @@ export const NoteKind = {
   Tags: 16,
   /** What a fork has taken over. */
   Forked: 17,
+  /** How often its records were dropped. */
+  Era: 23,
 } as const;
 
 /** Where it was encoded, or, where nothing is kept beyond memory, the value. */

@@ -12,11 +12,13 @@ import { type Entry, KeyPrefix, nameOf, ordinalMark, RecordKind, type History } 
 import * as P from '../protocol.ts';
 import type { Run, Settlement } from '../run.ts';
 import { deserializeError, serializeError } from '../serialize-error.ts';
+import type { StepInfo } from '../types.ts';
 import { Alarms } from './alarms.ts';
-import { closedError, nestedError, whoIs } from './misuse.ts';
+import { closedError, nestedError, noStepError, whoIs } from './misuse.ts';
 import { Parking } from './parking.ts';
 import { Replay } from './replay.ts';
 import { pendingRollback, type Undoing } from './rollback.ts';
+import { idOfStep, StepFacts } from './step-id.ts';
 
 export interface NewRecord {
   key: string;
@@ -101,7 +103,7 @@ export class Durable {
   /** Of verbs with an `id`. */
   readonly #ownKeys = new Set<string>();
   /** The step that is being computed, while its function has not given way. */
-  #inside: string | undefined;
+  #inside: { name: string; key: string } | undefined;
   /** Thrown at the code, and not recorded: the code may not go on. */
   #failures: { key: string; kind: number; error: unknown }[] = [];
   #recorded: number;
@@ -168,18 +170,24 @@ export class Durable {
   }
 
   /** Calls what computes a step: no verb may be used in it, as far as it goes by itself. */
-  inside<Value>(step: string, compute: () => Value): Value {
-    this.#inside = step;
+  inside<Value>(name: string, key: string, compute: (info: StepInfo) => Value, attempt: number, signal: AbortSignal | undefined): Value {
+    this.#inside = { name, key };
     try {
-      return compute();
+      return compute(new StepFacts(this.host, this.run, key, attempt, signal));
     } finally {
       this.#inside = undefined;
     }
   }
 
+  /** Of the step that is being computed. @throws ConfigurationError where none can be told */
+  get stepId(): string {
+    if (!this.#inside) throw noStepError(this.#who);
+    return idOfStep(this.host, this.run, this.#inside.key);
+  }
+
   /** @throws the reason of the stop, ContextClosedError, or ConfigurationError inside of a step */
   check(verb: string, name: string): void {
-    if (this.#inside !== undefined) throw nestedError(this.#who, verb, name, this.#inside);
+    if (this.#inside !== undefined) throw nestedError(this.#who, verb, name, this.#inside.name);
     if (this.#stopReason) throw this.#stopReason;
     if (!this.#isClosed()) return;
     throw closedError(this.#who, verb, name);

@@ -6,12 +6,12 @@
 import { BatchError, ConfigurationError } from '../errors.ts';
 import { checkNames, describe, wholeNumber } from '../checks.ts';
 import { isTask } from '../registry.ts';
-import type { GatherOptions, ItemResult, Joined, MapOptions, TaskContext } from '../types.ts';
+import type { GatherOptions, ItemInfo, ItemResult, Joined, MapOptions, TaskContext } from '../types.ts';
 
 const mapOptionNames = ['id', 'concurrency', 'ordered', 'onItemError', 'name'];
 const gatherOptionNames = ['id', 'concurrency', 'onItemError'];
 
-type Work<Item> = ((item: Item, info: { id: string; index: number }) => unknown) | object | string;
+type Work<Item> = ((item: Item, info: ItemInfo) => unknown) | object | string;
 
 /** @throws ConfigurationError for an id that is no text, or comes twice */
 function idsOf<Item>(items: readonly Item[], id: MapOptions<Item>['id'], verb: string): string[] {
@@ -80,7 +80,7 @@ async function runItem<Item, Value>(
   try {
     const value = (isTask(work) || typeof work === 'string'
       ? await ctx.run(work as never, item as never, { id: key, item: { id, index } } as never)
-      : await ctx.step(name, () => (work as (item: Item, info: object) => unknown)(item, { id, index }), { id: key })) as Value;
+      : await ctx.step(name, ({ stepId }) => (work as (item: Item, info: object) => unknown)(item, { id, index, stepId }), { id: key })) as Value;
     return { id, index, item, ok: true, value };
   } catch (error) {
     // The run is being stopped: that is no failure of the item.

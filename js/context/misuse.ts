@@ -7,6 +7,11 @@ export function closedError(who: string, verb: string, name: string): ContextClo
   return new ContextClosedError(`${who}: ctx.${verb}("${name}") was used after its attempt had ended. Await everything before the handler returns.`);
 }
 
+/** Code that has given way may be the code of any step, or of none: only what was handed to it is sure to be its own. */
+export function noStepError(who: string): ConfigurationError {
+  return new ConfigurationError(`${who}: ctx.stepId is asked for where no step's function runs, or after an await in one. Take it from what the function gets: ctx.step(name, async ({ stepId }) => …), and { idempotencyKey: stepId } for ctx.fetch.`);
+}
+
 /** A recorded step is not run again: what it had asked of `ctx` would be missed. */
 export function nestedError(who: string, verb: string, name: string, step: string): ConfigurationError {
   const fix = verb === 'now' || verb === 'random' || verb === 'uuid' ? 'The clock and the chance of JavaScript will do there: the result is recorded' : 'Do it before or after the step';

@@ -12,7 +12,7 @@ import { refuseOwnAncestor } from '../identity/join-child.ts';
 import type { RunKey } from '../identity/key.ts';
 import type { Joined } from '../identity/keyed-handle.ts';
 import { asksForKey } from '../identity/plan.ts';
-import type { StoredNote } from '../notes.ts';
+import { NoteKind, type StoredNote } from '../notes.ts';
 import type { Orchestrator } from '../orchestrator.ts';
 import { describe } from '../checks.ts';
 import { type Policy } from '../options.ts';
@@ -27,6 +27,7 @@ import type { Waiting } from '../waiting/waiting.ts';
 import { ChildIndex } from './child-index.ts';
 import { depthLimit, type ChildrenHost } from './children.ts';
 import type { DurableHost, NewRecord, Prepared } from './durable.ts';
+import { eraOf } from './step-id.ts';
 import type { StepHost } from './steps.ts';
 
 const pausedBit = 1 << 4;
@@ -155,6 +156,16 @@ export class ContextServices implements DurableHost, StepHost, ChildrenHost {
       pump.commands.addPayload(payload.bytes, payload.start, payload.length);
       pump.commands.push(P.CommandNote, run.task, kind, payload.length);
     };
+  }
+
+  /** Its records are being dropped: what it does from now on is not what it did, so the ids of its steps are others. */
+  beginEra(run: Run): void {
+    const { journal, payloads, pump } = this.#house;
+    const era = eraOf(this, run) + 1;
+    const payload = journal && payloads.writeValue(era, 'era');
+    if (payload) pump.commands.addPayload(payload.bytes, payload.start, payload.length);
+    (run.ownExtra.notes ??= new Map()).set(NoteKind.Era, payload ? { payload } : { value: era });
+    pump.commands.push(P.CommandNote, run.task, NoteKind.Era, payload?.length ?? 0);
   }
 
   /** undefined: there is none. By value; a promise where blobs have to be loaded. */

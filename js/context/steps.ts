@@ -64,7 +64,7 @@ export async function attemptStep<Value>(
   try {
     const computed = options?.retry || options?.timeout !== undefined
       ? await computeWithRetries(durable, host, name, key, compute, options)
-      : await durable.inside(name, () => compute({ attempt: 1, signal: undefined as never }));
+      : await durable.inside(name, key, compute, 1, undefined);
     durable.check('step', name);
     const value = options?.schema ? await host.validate(options.schema, computed, `result of step "${name}"`) : computed;
     durable.parking.answering();
@@ -101,7 +101,7 @@ async function computeWithRetries<Value>(
     if (tries.atMs > durable.host.nowMs) await betweenTries(durable, tries.atMs);
     durable.check('step', name);
     try {
-      return await computeOnce(durable, name, compute, tries.failures + 1, options);
+      return await computeOnce(durable, name, key, compute, tries.failures + 1, options);
     } catch (error) {
       durable.check('step', name);
       const failures = tries.failures + 1;
@@ -136,10 +136,10 @@ async function betweenTries(durable: Durable, atMs: number): Promise<void> {
 }
 
 async function computeOnce<Value>(
-  durable: Durable, name: string, compute: Compute<Value>, attemptNumber: number, options: StepOptions,
+  durable: Durable, name: string, key: string, compute: Compute<Value>, attemptNumber: number, options: StepOptions,
 ): Promise<Value> {
   const controller = new AbortController();
-  if (options.timeout === undefined) return await durable.inside(name, () => compute({ attempt: attemptNumber, signal: controller.signal }));
+  if (options.timeout === undefined) return await durable.inside(name, key, compute, attemptNumber, controller.signal);
   const timeoutMs = toMilliseconds(options.timeout, `ctx.step("${name}") timeout`);
   let cancel = () => {};
   const late = new Promise<never>((_, reject) => {
@@ -150,7 +150,7 @@ async function computeOnce<Value>(
     });
   });
   try {
-    return await Promise.race([durable.inside(name, () => compute({ attempt: attemptNumber, signal: controller.signal })), late]);
+    return await Promise.race([durable.inside(name, key, compute, attemptNumber, controller.signal), late]);
   } finally {
     cancel();
   }

@@ -15,6 +15,11 @@ export interface StepInfo {
   readonly attempt: number;
   /** Aborted when the step's `timeout` is over; only where it has one. */
   readonly signal: AbortSignal;
+  /**
+   * The same in every try and attempt of this step, and after a crash; of no other step. At most 255 visible ASCII
+   * characters: an `Idempotency-Key`. Another one after `ctx.continueAsNew`, and for what is done again after it was undone.
+   */
+  readonly stepId: string;
 }
 
 export interface StepOptions<Value = any> {
@@ -28,6 +33,14 @@ export interface StepOptions<Value = any> {
   schema?: Validator;
   /** Undoes the step when the run fails for good or is cancelled; the last step first. */
   compensate?: (value: Value) => unknown;
+}
+
+/** What the function of an item gets beside it. */
+export interface ItemInfo {
+  readonly id: string;
+  readonly index: number;
+  /** Of the step that computes it, as in StepInfo. */
+  readonly stepId: string;
 }
 
 export interface SleepOptions {
@@ -152,6 +165,11 @@ export interface CoreContext {
    * not by a retry, not after a crash. Steps of one name are told apart by their order.
    */
   step<Value>(name: string, compute: (info: StepInfo) => Value | Promise<Value>, options?: StepOptions<Value>): Promise<Value>;
+  /**
+   * As a step's function gets it (`stepId` of StepInfo), while that function has not awaited anything yet.
+   * @throws ConfigurationError elsewhere
+   */
+  readonly stepId: string;
   /** Waits without a slot; goes on after a crash when the time that was left is over. */
   sleep(duration: Duration, options?: SleepOptions): Promise<void>;
   sleepUntil(instant: Instant, options?: SleepOptions & { throwIfInThePast?: boolean }): Promise<void>;
@@ -169,14 +187,14 @@ export interface CoreContext {
   /** Each item by itself, as a child of `work` or as a step; the records keep the items' ids. */
   map<Item, Output>(items: readonly Item[], work: Task<string, Item, Output>, options?: MapOptions<Item>): Promise<ItemResult<Output, Item>[]>;
   map<Item, Value>(
-    items: readonly Item[], work: (item: Item, info: { id: string; index: number }) => Value | Promise<Value>, options?: MapOptions<Item>,
+    items: readonly Item[], work: (item: Item, info: ItemInfo) => Value | Promise<Value>, options?: MapOptions<Item>,
   ): Promise<ItemResult<Value, Item>[]>;
   map<Item>(items: readonly Item[], work: string, options?: MapOptions<Item>): Promise<ItemResult<any, Item>[]>;
   /**
    * Everything fetched, then combined: each source (a task, its name, or a function as a step) for all
    * items; the records are those of `map`, their values by source. So code may go from one to the other.
    */
-  gather<Item, const Sources extends Record<string, Task<string, Item, any> | string | ((item: Item, info: { id: string; index: number }) => unknown)>>(
+  gather<Item, const Sources extends Record<string, Task<string, Item, any> | string | ((item: Item, info: ItemInfo) => unknown)>>(
     items: readonly Item[], sources: Sources, options?: GatherOptions<Item>,
   ): Promise<ItemResult<Gathered<Sources>, Item>[]>;
   /** Several sources at once, functions as steps; rejects with everything that failed. */

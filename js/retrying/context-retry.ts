@@ -5,7 +5,11 @@ import type { ContextRetry } from './types.ts';
 export function contextRetry(host: RetryHost): ContextRetry {
   return {
     onThrow: async (work, options) => (await import('./on-throw.ts')).onThrow(host, work, options),
-    fetch: async (input, init) => (await import('./fetch.ts')).retryFetch(host, input, init),
+    fetch: async (input, init) => {
+      // Before anything is awaited: then nobody knows any more which step asks.
+      const stepId = init?.idempotencyKey === true ? host.stepId() : undefined;
+      return (await import('./fetch.ts')).retryFetch(host, input, stepId === undefined ? init : { ...init, idempotencyKey: stepId });
+    },
   };
 }
 

@@ -2,7 +2,7 @@
  * `ctx.fetch`: fetch that tries again when the server is busy, gone or slow. It ends with the run, and
  * gives the response as fetch does: one that says 404, or still 503 after the last try, is no error.
  */
-import { checkNames, checkRecord, describe, oneOf, wholeNumber } from '../checks.ts';
+import { checkNames, checkRecord, describe, oneOf, refuse, wholeNumber } from '../checks.ts';
 import { toMilliseconds } from '../duration.ts';
 import { ConfigurationError, FetchTimeoutError } from '../errors.ts';
 import { resolvePolicy } from '../options.ts';
@@ -15,6 +15,8 @@ const usualStatuses: NonNullable<FetchRetryOptions['byStatus']> = { '408,409,429
 const headersNames = ['strategy', 'resetHeader', 'resetFormat', 'remainingHeader', 'maxAttempts'];
 const resetFormats = ['unix_timestamp', 'unix_timestamp_in_ms', 'iso_8601', 'iso_8601_duration_openai_variant'];
 
+const keyHeader = 'Idempotency-Key';
+
 type Strategy = BackoffStrategy | HeadersStrategy;
 interface Plan {
   statuses: { fits(status: number): boolean; strategy: Strategy }[];
@@ -25,7 +27,8 @@ interface Plan {
 
 /** @throws ConfigurationError for a pattern or an option that is none; TypeError where no response came; FetchTimeoutError */
 export async function retryFetch(host: RetryHost, input: string | URL | Request, init: RetryFetchInit = {}): Promise<Response> {
-  const { retry, timeout, timeoutInMs, ...rest } = init;
+  const { retry, timeout, timeoutInMs, idempotencyKey, ...given } = init;
+  const rest = withKey(input, given, idempotencyKey);
   const plan = planOf(retry, timeout ?? timeoutInMs);
   const isOnce = retry === false;
   if (!isOnce && rest.body instanceof ReadableStream)
@@ -42,6 +45,17 @@ export async function retryFetch(host: RetryHost, input: string | URL | Request,
       if (isOnce || policy === false || isEnd(error) || isStopped(input, rest) || !(await tries.another(policy))) throw error;
     }
   }
+}
+
+/** @throws ConfigurationError for a key no header can hold, or one more beside the caller's own */
+function withKey(input: unknown, init: RequestInit, key: unknown): RequestInit {
+  if (key === undefined) return init;
+  if (typeof key !== 'string' || !/^[\x21-\x7e]{1,255}$/.test(key)) refuse('ctx.fetch idempotencyKey', 'true or a text of 1 to 255 visible ASCII characters', key);
+  // As with fetch itself, headers of the call stand in place of the request's.
+  const headers = new Headers(init.headers ?? (input instanceof Request ? input.headers : undefined));
+  if (headers.has(keyHeader)) throw new ConfigurationError(`ctx.fetch has an idempotencyKey and a header ${keyHeader}: ${describe(headers.get(keyHeader))}; give one of the two.`);
+  headers.set(keyHeader, key);
+  return { ...init, headers };
 }
 
 /** The caller's own signal has ended it. */

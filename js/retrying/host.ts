@@ -14,6 +14,8 @@ export interface RetryHost {
    */
   pauseBeforeRetry(retry: RetryOptions, failures: number, lastDelayMs: number, untilMs: number | undefined): Promise<number>;
   after(delayMs: number, callback: () => void): () => void;
+  /** Of the step that is being computed. @throws ConfigurationError where none can be told */
+  stepId(): string;
 }
 
 /** Counts the tries of one piece of work. */

@@ -46,6 +46,11 @@ export interface FetchRetryOptions {
 export interface RetryFetchInit extends RequestInit {
   /** false: one try. */
   retry?: FetchRetryOptions | false;
+  /**
+   * Sent as the header `Idempotency-Key`, the same in every try: a text of 1 to 255 visible ASCII characters, or
+   * true: the `stepId` of the step whose function calls this before it awaits anything.
+   */
+  idempotencyKey?: string | true;
   /** Of each try, until the head of the response has come. Default: none. `timeoutInMs` is the same. */
   timeout?: Duration;
   timeoutInMs?: number;

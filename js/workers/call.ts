@@ -7,7 +7,7 @@ import { ContinueAsNew } from '../context/again.ts';
 import { metadataVerbs } from '../definition/metadata-view.ts';
 import { AbortedError, WorkerCrashedError } from '../errors.ts';
 import { deserializeError, serializeError } from '../serialize-error.ts';
-import type { LogLevel, StepOptions, TaskContext, WaitResult } from '../types.ts';
+import type { LogLevel, StepInfo, StepOptions, TaskContext, WaitResult } from '../types.ts';
 import { toWaitMessage } from '../waiting/outcome.ts';
 import { type AskVerb, askVerbs, type ToPage, type ToWorker } from './protocol.ts';
 
@@ -142,7 +142,7 @@ export class WorkerCall {
 
   async #step(step: number, name: string, options: StepOptions | undefined): Promise<void> {
     try {
-      const value = await this.#context.step(name, () => this.#compute(step), options);
+      const value = await this.#context.step(name, (info) => this.#compute(step, info), options);
       const { value: sent, transfer } = toMessage(value, `result of step "${name}"`);
       this.#send({ holdfast: 'recorded', call: this.#id, step, value: sent }, transfer);
     } catch (error) {
@@ -150,10 +150,10 @@ export class WorkerCall {
     }
   }
 
-  #compute(step: number): Promise<unknown> {
+  #compute(step: number, { attempt, stepId }: StepInfo): Promise<unknown> {
     return new Promise((resolve, reject) => {
       this.#computations.set(step, { resolve, reject });
-      this.#send({ holdfast: 'compute', call: this.#id, step });
+      this.#send({ holdfast: 'compute', call: this.#id, step, attempt, stepId });
     });
   }
 

@@ -9,7 +9,7 @@ import { clone } from '../codec/clone.ts';
 import { fromMessage, toMessage } from '../codec/message.ts';
 import { ContinueAsNew } from '../context/again.ts';
 import { runFunction } from '../context/children.ts';
-import { closedError, nestedError, whoIs } from '../context/misuse.ts';
+import { closedError, nestedError, noStepError, whoIs } from '../context/misuse.ts';
 import { Chance } from '../context/decisions.ts';
 import { gather, map, scatter } from '../context/items.ts';
 import { Locals } from '../definition/locals.ts';
@@ -60,6 +60,7 @@ export class WorkerContext implements TaskContext {
   #closed = false;
   /** The step whose function has not given way yet. */
   #inside: string | undefined;
+  #insideId = '';
 
   constructor(call: number, context: CallContext, post: (message: ToPage, transfer?: Transferable[]) => void) {
     this.#call = call;
@@ -217,6 +218,7 @@ export class WorkerContext implements TaskContext {
 
   get retry(): ContextRetry {
     return contextRetry({
+      stepId: () => this.stepId,
       signal: this.signal,
       get nowMs() {
         return wallClockMs();
@@ -231,6 +233,10 @@ export class WorkerContext implements TaskContext {
   }
   fetch(input: string | URL | Request, init?: RetryFetchInit): Promise<Response> {
     return this.retry.fetch(input, init);
+  }
+  get stepId(): string {
+    if (this.#inside === undefined) throw noStepError(whoIs(this.task.id, this.run.id));
+    return this.#insideId;
   }
   heartbeat(): void {
     this.#tell('heartbeat', []);
@@ -267,7 +273,7 @@ export class WorkerContext implements TaskContext {
       case 'abort':
         return this.#controller.abort(deserializeError(message.reason));
       case 'compute':
-        return this.#compute(message.step);
+        return this.#compute(message);
       case 'recorded':
         return take(this.#steps, message.step)?.resolve(fromMessage(message.value));
       case 'failed':
@@ -284,19 +290,20 @@ export class WorkerContext implements TaskContext {
     this.#closed = true;
   }
 
-  #inStep({ name, run }: Step): unknown {
+  #inStep({ name, run }: Step, attempt: number, stepId: string): unknown {
     this.#inside = name;
+    this.#insideId = stepId;
     try {
-      return run({ attempt: 1, signal: this.signal });
+      return run({ attempt, signal: this.signal, stepId });
     } finally {
       this.#inside = undefined;
     }
   }
 
-  async #compute(step: number): Promise<void> {
+  async #compute({ step, attempt, stepId }: Extract<ToWorker, { holdfast: 'compute' }>): Promise<void> {
     const call = this.#call;
     try {
-      const computed = await this.#inStep(this.#steps.get(step)!);
+      const computed = await this.#inStep(this.#steps.get(step)!, attempt, stepId);
       const { value, transfer } = toMessage(computed, 'result of the step');
       this.#post({ holdfast: 'computed', call, step, value }, transfer);
     } catch (error) {

@@ -2,7 +2,7 @@
  * What page and worker say to each other about one call (one attempt of one task):
  *
  *   page   → worker   run input · abort reason                     the attempt begins, is asked to stop
- *                     compute step                                 not recorded yet: run its function
+ *                     compute step attempt stepId                  not recorded yet: run its function
  *                     recorded step value · failed step error      what `ctx.step` gives to the handler
  *                     answered number value · refused number error what any other verb gives
  *   worker → page     step name                                    the handler has called `ctx.step`
@@ -43,7 +43,7 @@ export interface CallContext {
 export type ToWorker =
   | (Of<'run'> & { input: ValueMessage; context: CallContext })
   | (Of<'abort'> & { reason: SerializedError })
-  | (Of<'compute'> & { step: number })
+  | (Of<'compute'> & { step: number; attempt: number; stepId: string })
   | (Of<'recorded'> & { step: number; value: ValueMessage })
   | (Of<'failed'> & { step: number; error: SerializedError })
   | (Of<'answered'> & { ask: number; value: ValueMessage })

@@ -83,8 +83,9 @@ class TestContext {
     this.recorded = recorded;
     this.task = { id: taskId };
   }
-  async step<Value>(name: string, run: () => Value | Promise<Value>): Promise<Value> {
-    if (!this.recorded.has(name)) this.recorded.set(name, await run());
+  async step<Value>(name: string, run: (info: object) => Value | Promise<Value>): Promise<Value> {
+    const info = { attempt: 2, signal: this.signal, stepId: `r1/${name}` };
+    if (!this.recorded.has(name)) this.recorded.set(name, await run(info));
     return this.recorded.get(name) as Value;
   }
   progress(report: any): void {
@@ -286,6 +287,18 @@ describe('a handler in a worker', () => {
     });
     const asked = ['step', 'now', 'uuid', 'sleep'].map((verb) => `ConfigurationError ${verb}`);
     expect(await run(1, new TestContext())).toEqual([asked, 2]);
+  });
+
+  it('P13: a step knows its try and its id, and so does what it fetches before it awaits', async () => {
+    const { run } = setup(async (_, ctx) => {
+      const facts = await ctx.step('pay', ({ attempt, stepId }) => ({ attempt, stepId, own: ctx.stepId }));
+      const late = await ctx.step('late', async () => {
+        await null;
+        return ctx.stepId;
+      }).catch((error: Error) => error.name);
+      return { ...facts, late, bare: await ctx.fetch('http://127.0.0.1:9/', { idempotencyKey: true }).catch((error: Error) => error.name) };
+    });
+    expect(await run(null, new TestContext())).toEqual({ attempt: 2, stepId: 'r1/pay', own: 'r1/pay', late: 'ConfigurationError', bare: 'ConfigurationError' });
   });
 
   it('D6: tries again by the delays and the clock of its page', async () => {
