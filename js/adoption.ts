@@ -281,6 +281,7 @@ export class Adoption {
       recoverTakenOver(this.#house, run);
       pump.commands.push(P.CommandRelease, run.task, P.HoldImportUnconfirmed);
     }
+    this.#house.opening.network.look();
     pump.wake();
   }
 

@@ -28,6 +28,7 @@ import type { Journal } from './journal.ts';
 import { Landings } from './landing.ts';
 import { inputBytes, type PayloadArea, payloadBytes } from './payloads.ts';
 import { NoteKind } from './notes.ts';
+import type { Network } from './network/network.ts';
 import type { ProgressTracker } from './progress.ts';
 import * as P from './protocol.ts';
 import type { Pump } from './pump.ts';
@@ -47,6 +48,7 @@ export interface AttemptsHost {
   readonly services: ContextServices;
   readonly definitions: { readonly lifecycle: Lifecycle; readonly hooks: Hooks; readonly describing: Describing; readonly heartbeats: Heartbeats };
   readonly cache: CacheDoor;
+  readonly opening: { readonly network: Network };
   /** The code of a run; undefined: nothing is registered for it here. */
   definitionOf(run: Run): Definition | undefined;
   missingDefinition(run: Run): void;
@@ -71,6 +73,7 @@ export class Attempts implements ContextHost {
     if (run.attempt !== attempt) return;
     run.definition ??= this.#host.definitionOf(run);
     if (!run.definition) return this.#host.missingDefinition(run);
+    if (this.#host.opening.network.holdsBack(run)) return;
     this.#host.progress.attemptStarted(run, attempt);
     if (run.envelope) this.#startStored(run, attempt, run.definition);
     else this.#call(run, attempt, run.definition, clone(this.#inputValue(run), 'input'));
@@ -176,6 +179,15 @@ export class Attempts implements ContextHost {
     // Code that was stopped throws this or that; why it was stopped is why it failed.
     const stopped = run.context?.stopReason as OrchestratorError | undefined;
     const failure = stopped?.retryable ? stopped : thrown;
+    const suspended = this.#host.opening.network.suspends(run, failure);
+    if (suspended === true) return;
+    if (suspended) void suspended.then((waits) => waits || this.#failedOnline(run, attempt, failure));
+    else this.#failedOnline(run, attempt, failure);
+  }
+
+  /** Whatever it was, it was not that there is no network. */
+  #failedOnline(run: Run, attempt: number, failure: unknown): void {
+    if (run.attempt !== attempt) return this.#late(run);
     const decided = this.#host.definitions.lifecycle.decide(run, attempt, failure);
     if (decided) void decided.then((decision) => this.#decided(run, attempt, decision));
     else this.#decided(run, attempt, { error: failure });

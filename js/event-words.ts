@@ -2,7 +2,7 @@
  * What the core's events are called, and what their numbers mean, for people.
  * Invariant: pure; a kind that has no word here is nothing people need to hear of.
  */
-import { HoldOutside, HoldSchemaMismatch, HoldTurn } from './holds.ts';
+import { HoldOffline, HoldOutside, HoldSchemaMismatch, HoldTurn } from './holds.ts';
 import * as P from './protocol.ts';
 import type { RunEventType } from './types.ts';
 
@@ -38,6 +38,7 @@ const holdWords: readonly (readonly [number, string])[] = [
   [HoldTurn, 'recovery'],
   [HoldOutside, 'token'],
   [HoldSchemaMismatch, 'schema-mismatch'],
+  [HoldOffline, 'offline'],
 ];
 
 const holds = ({ a }: RawEvent): Data => ({ reasons: holdWords.filter(([bit]) => a & bit).map(([, word]) => word) });

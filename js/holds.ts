@@ -9,3 +9,5 @@ export const HoldTurn = 1 << 4;
 export const HoldOutside = 1 << 5;
 /** Its input is not what today's schema takes. */
 export const HoldSchemaMismatch = 1 << 6;
+/** There is no network. */
+export const HoldOffline = 1 << 7;

@@ -26,6 +26,7 @@ import {
 } from './options.ts';
 import type { Orchestrator } from './orchestrator.ts';
 import { type EnvelopeExtras, type EnvelopeHeader, knownHeader, knownMetadata, readMetadata } from './payloads.ts';
+import { checkNetworkMode, storedNetworkMode } from './network/mode.ts';
 import { NoteKind } from './notes.ts';
 import * as P from './protocol.ts';
 import { type Definition, executorHandler, executorType, isExecutor, isTask } from './registry.ts';
@@ -56,6 +57,7 @@ export class Intake {
 
   /** The orchestrator's defaults changed. */
   forgetPrepared(): void {
+    this.#house.opening.network.optionsChanged();
     this.#prepared = new WeakMap();
     this.#lastPrepared = undefined;
   }
@@ -194,7 +196,7 @@ export class Intake {
   #resolve(definition: Definition, options: TriggerOptions | undefined, process?: Process, nowMs = 0): ResolvedRunOptions {
     if (process || (options && triggerChangesOptions(options))) {
       const layers = [options ?? {}, definition.spec, process ? layerOf(process) : {}, ...this.#weaker(definition)];
-      const resolved = { ...resolveRunOptions(this.#house.table, layers), ...((options?.retry || process?.options.retry) && { ownPolicy: true }) };
+      const resolved = { ...resolveRunOptions(this.#house.table, layers), ...((options?.retry || process?.options.retry) && { ownPolicy: true }), networkMode: options?.networkMode };
       if (typeof options?.queue === 'object') this.#house.table.declareQueue(options.queue.name, options.queue);
       return process?.deadlineAtMs === undefined ? resolved : withinProcess(resolved, process.deadlineAtMs - nowMs);
     }
@@ -324,6 +326,7 @@ export class Intake {
       delay: undefined,
       simulation: storedSimulation(extras?.simulate),
       queueName: extras?.queue,
+      networkMode: storedNetworkMode(extras?.network),
       plain: true,
     };
   }
@@ -382,7 +385,8 @@ export class Intake {
     const simple = options.plain && !pendingBlobs && !parent && !blobs && !key && !fork;
     commands.push(P.CommandCreate, task, (simple ? place | 0x80000000 : place) >>> 0, envelope?.length ?? 0);
     if (!simple) this.#describe(run, options);
-    if (run.extra.hold) commands.push(P.CommandHold, task, run.extra.hold);
+    const hold = run.extra.hold | this.#house.opening.network.holdOf(run);
+    if (hold) commands.push(P.CommandHold, task, hold);
     const { early } = run.extra;
     if (early) for (const give of early.splice(0)) give();
     return true;
@@ -427,14 +431,14 @@ export class Intake {
 /** By their names, and what only a call may say. @throws ConfigurationError */
 export function checkTriggerOptions(options: TriggerOptions): void {
   checkNames(options, triggerOptionNames, 'trigger');
-  checkEach(options, { name: checkText, metadata: checkRecord, propagateTags: checkBoolean, cache: checkCallOption }, 'trigger');
+  checkEach(options, { name: checkText, metadata: checkRecord, propagateTags: checkBoolean, cache: checkCallOption, networkMode: checkNetworkMode }, 'trigger');
 }
 
 /** What the core does not keep of it. */
 function extrasOf(run: Run): EnvelopeExtras | undefined {
   const { replayOf, version, keepsRaw, parent, tags, propagateTags, process, cacheOption, key } = run.extra;
-  const { queueName, simulation, ownPolicy, policy } = run.options!;
-  if (run.extra === noExtra && queueName === undefined && !simulation && !ownPolicy) return undefined;
+  const { queueName, simulation, ownPolicy, policy, networkMode } = run.options!;
+  if (run.extra === noExtra && queueName === undefined && !simulation && !ownPolicy && !networkMode) return undefined;
   const extras: EnvelopeExtras = {
     ...(replayOf !== undefined && { replayOf }),
     ...(version !== undefined && { version }),
@@ -448,6 +452,7 @@ function extrasOf(run: Run): EnvelopeExtras | undefined {
     ...(queueName !== undefined && { queue: queueName }),
     ...(simulation && { simulate: simulation }),
     ...(ownPolicy && { policy }),
+    ...(networkMode && { network: networkMode }),
   };
   return isEmpty(extras) ? undefined : extras;
 }

@@ -14,6 +14,7 @@ import { contentLength, endOf, FoundRuns, place } from './found.ts';
 import { importLegacy } from './legacy.ts';
 import { loadCore, randomSeed } from './load.ts';
 import { LogReader } from './log-reader.ts';
+import { Network } from './network/network.ts';
 import type { Orchestrator } from './orchestrator.ts';
 import { OwnSlot } from './own-slot.ts';
 import { PageLife } from './page-life.ts';
@@ -62,6 +63,7 @@ export class Opening implements TabsHost, AdoptionHost {
   failure: unknown;
   readonly #page: PageLife;
   readonly inMemory: boolean;
+  readonly network: Network;
   tabs: Tabs | undefined;
   storageState: StorageState;
   readonly report: RecoveryReport;
@@ -71,6 +73,7 @@ export class Opening implements TabsHost, AdoptionHost {
     this.#session = session;
     this.#rebuilder = new Rebuilder(house, session, (error) => this.#fail(error));
     this.#page = new PageLife(this.namespace);
+    this.network = new Network(house);
     const { storage, durability = 'process' } = house.getOptions();
     this.inMemory = storage === 'memory';
     const name = this.inMemory ? 'memory' : 'opening';
@@ -109,6 +112,7 @@ export class Opening implements TabsHost, AdoptionHost {
       this.#house.pump.start(engine);
       this.#house.refuseDuplicates();
       this.#house.waiting.opened();
+      this.network.opened();
       // Who looked before saw nothing; ended runs give no other occasion to look again.
       this.#house.store.changedElsewhere();
       this.#opened.resolve();
@@ -405,6 +409,7 @@ export class Opening implements TabsHost, AdoptionHost {
 
   async rebuild(cause: unknown): Promise<void> {
     await this.#rebuilder.rebuild(cause);
+    this.network.look();
     // What an adoption was about to release.
     void this.#adoption?.resolve();
     // Logs are not read in an instance that has crashed.
@@ -413,6 +418,7 @@ export class Opening implements TabsHost, AdoptionHost {
 
   async close(): Promise<void> {
     this.#page.unwatch();
+    this.network.close();
     await this.#adoption?.close();
     const { journal } = this.#house;
     if (journal) {

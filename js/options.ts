@@ -8,13 +8,14 @@ import { ConfigurationError, RetryableError } from './errors.ts';
 import { joinTags } from './definition/tags.ts';
 import { toInstant, toMilliseconds } from './duration.ts';
 import { keyOptionNames } from './identity/key.ts';
+import { checkNetworkMode } from './network/mode.ts';
 import * as P from './protocol.ts';
-import type { Duration, QueueOptions, RetryOptions, RunOptions, SimulateProgressOptions } from './types.ts';
+import type { Duration, NetworkMode, QueueOptions, RetryOptions, RunOptions, SimulateProgressOptions } from './types.ts';
 import { refuseReserved } from './waiting/internal.ts';
 
 export const runOptionNames = [
   'retry', 'queue', 'priority', 'timeout', 'countFrozen', 'deadline', 'ttl', 'graceMs', 'delay', 'simulateProgress', 'metadata',
-  'tags', 'propagateTags', 'maxDuration', 'heartbeat', 'persistPayload',
+  'tags', 'propagateTags', 'maxDuration', 'heartbeat', 'persistPayload', 'networkMode',
 ] as const;
 export const triggerOptionNames = [...runOptionNames, ...keyOptionNames, 'id', 'name', 'process', 'cache'] as const;
 const retryNames = [
@@ -210,6 +211,8 @@ export interface ResolvedRunOptions {
   queueName: string | undefined;
   /** Files of the input are not stored. */
   filesInPage?: boolean;
+  /** Given at the call. */
+  networkMode?: NetworkMode | undefined;
   /** The policy was given at the call. */
   ownPolicy?: boolean;
   /** Queue and policy as the core numbers them; -1 until the first run is created. */
@@ -389,6 +392,7 @@ export function checkRunOptions(options: RunOptions, where: string): void {
     propagateTags: checkBoolean, maxDuration: duration,
     heartbeat: (value: unknown) => void heartbeatMs(value as Duration),
     persistPayload: (value: unknown, name: string) => oneOf(value, ['copy', 'none'], name),
+    networkMode: checkNetworkMode,
   };
   checkEach(options, checks, where);
 }

@@ -8,13 +8,14 @@ import { checkOf } from './definition/validation.ts';
 import { toMilliseconds } from './duration.ts';
 import { ConfigurationError } from './errors.ts';
 import { resolveLimits } from './limits.ts';
+import { checkConnectivity } from './network/connectivity.ts';
 import { checkConcurrency, checkRunOptions, queueNames } from './options.ts';
 import type { OrchestratorOptions, QueueOptions, RunOptions, Task } from './types.ts';
 
 export const orchestratorOptionNames: readonly (keyof OrchestratorOptions)[] = [
   'id', 'namespace', 'storage', 'durability', 'tasks', 'queues', 'retry', 'maxRetries', 'retryBackoffFactor', 'timeout', 'countFrozen',
   'simulateProgress', 'onComplete', 'onError', 'onProgress', 'onListenerError', 'hooks', 'processSchema', 'persistenceKey', 'retention', 'recovery',
-  'tabs', 'clock', 'seed', 'wasm', 'worker', 'cache', 'limits',
+  'tabs', 'clock', 'seed', 'wasm', 'worker', 'cache', 'limits', 'connectivity',
 ];
 
 /** @throws ConfigurationError naming the option, its value and what it may be */
@@ -56,6 +57,7 @@ const orchestratorChecks: Partial<Record<keyof OrchestratorOptions, (value: any,
   cache: checkOrchestratorCache,
   recovery: (value) => void checkRecovery(value),
   limits: (value) => void resolveLimits(value),
+  connectivity: checkConnectivity,
   tabs: checkBoolean,
   clock: (value, where) => {
     if (!hasAll(value, ['now', 'schedule', 'defer', 'frame'])) refuse(where, 'a Clock', value);

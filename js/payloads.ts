@@ -13,6 +13,7 @@ import { BLOB_THRESHOLD, type BlobReference, decode, encode, PayloadWriter, type
 import type { Process } from './definition/process.ts';
 import { SerializationError, type SerializedError } from './errors.ts';
 import { type ResolvedLimits, resolveLimits } from './limits.ts';
+import type { NetworkMode } from './network/types.ts';
 import type { Policy } from './options.ts';
 import type { PayloadBytes } from './run.ts';
 
@@ -46,6 +47,8 @@ export interface EnvelopeExtras {
   cache?: CacheCallOption;
   /** The text of its key. */
   key?: string;
+  /** The mode that its call gave. */
+  network?: NetworkMode;
 }
 
 export class PayloadArea {

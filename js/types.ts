@@ -12,6 +12,7 @@ import type { Validator } from './definition/schema.ts';
 import type { TaskContext, TaskSpec } from './definition/types.ts';
 import type { PayloadLimits } from './limits.ts';
 import type { KeyOptions } from './identity/types.ts';
+import type { ConnectivityOptions, NetworkMode } from './network/types.ts';
 import type { Durability, Storage, StorageEvent } from './storage.ts';
 import type { ListFilter, TaskCounts, TaskPage, TaskState, TaskStatus } from './task-state.ts';
 
@@ -19,6 +20,7 @@ export type * from './cache/types.ts';
 export type * from './context/portable.ts';
 export type * from './context/types.ts';
 export type * from './identity/types.ts';
+export type * from './network/types.ts';
 export type { SelectTaskSpec, TaskContext, TaskHandler, TaskSpec } from './definition/types.ts';
 export type * from './retrying/types.ts';
 export type * from './task-state.ts';
@@ -125,6 +127,8 @@ export interface RunOptions {
    * `none`: this page keeps them; after a reload the run waits until the person gives them again.
    */
   persistPayload?: 'copy' | 'none';
+  /** What it does while there is no network. Default by `intent`: `online` for `fetch` and `effect`, else `always`. */
+  networkMode?: NetworkMode;
 }
 
 export interface TriggerOptions extends RunOptions, KeyOptions {
@@ -379,6 +383,8 @@ export interface OrchestratorOptions {
   seed?: number;
   /** Where outputs of cached tasks are kept, and defaults for them. Default: IndexedDB; memory where runs are kept in memory. */
   cache?: Cache | OrchestratorCacheOptions;
+  /** How it is known whether there is a network. Default: the browser's word. */
+  connectivity?: ConnectivityOptions;
   wasm?: string | URL | BufferSource | WebAssembly.Module;
   /** How the small worker that keeps time and storage is made; for CDNs and strict hosts. */
   worker?: () => Worker;

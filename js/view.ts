@@ -6,7 +6,7 @@ import { isFromCache } from './cache/mark.ts';
 import { inUnits } from './codec/refuse.ts';
 import { isSkipped } from './definition/process.ts';
 import type { Engine } from './engine.ts';
-import { HoldOutside, HoldSchemaMismatch, HoldTurn } from './holds.ts';
+import { HoldOffline, HoldOutside, HoldSchemaMismatch, HoldTurn } from './holds.ts';
 import * as P from './protocol.ts';
 import { End, type Run } from './run.ts';
 import { noExtra } from './run-extra.ts';
@@ -42,6 +42,7 @@ function blockedReason(holds: number): BlockedReason {
   if (holds & P.HoldImportUnconfirmed) return 'adoption';
   if (holds & HoldTurn) return 'recovery';
   if (holds & HoldOutside) return 'token';
+  if (holds & HoldOffline) return 'offline';
   return 'dependencies';
 }
 
@@ -60,7 +61,7 @@ function running(packed: number): Standing {
 function waitingToRun(engine: Engine, run: Standee, packed: number, state: number): Standing {
   const holds = packed >>> 16;
   if (packed & pausedBit) return paused(packed);
-  if (holds & (P.HoldDefinitionMissing | P.HoldPayloadMissing | HoldSchemaMismatch)) return { status: 'paused', phase: 'blocked', reason: blockedReason(holds) };
+  if (holds & (P.HoldDefinitionMissing | P.HoldPayloadMissing | HoldSchemaMismatch | HoldOffline)) return { status: 'paused', phase: 'blocked', reason: blockedReason(holds) };
   if (holds !== 0 || state === P.StateBlocked) return { status: 'pending', phase: 'blocked', reason: blockedReason(holds) };
   if (state === P.StateDelayed) {
     const retrying = engine.value(run.task, P.FieldFailures) > 0;
@@ -203,6 +204,8 @@ function blockedWords(engine: Engine, run: Run, state: TaskState): string {
       return 'It is being taken over from a closed tab.';
     case 'token':
       return `Waits until wait.completeToken("${state.id}") is called.`;
+    case 'offline':
+      return 'Waits for a network: this browser is offline. It goes on by itself when that is over; no attempt is counted meanwhile.';
     case 'recovery':
       return 'Recovered runs start one after the other; its turn comes.';
     default:

@@ -204,6 +204,10 @@ export class ContextServices implements DurableHost, StepHost, ChildrenHost {
   readonly retryDelay = (policy: Policy, failures: number, lastDelayMs: number): Promise<number> =>
     this.#house.table.retryDelay(this.#house.pump, policy, failures, lastDelayMs);
 
+  suspends(run: Run, error: unknown): boolean | Promise<boolean> {
+    return this.#house.opening.network.suspends(run, error);
+  }
+
   defer(callback: () => void): void {
     this.#house.clock.defer(callback);
   }

@@ -7,6 +7,7 @@ import { toMilliseconds } from '../duration.ts';
 import { KeyPrefix, RecordKind } from '../history.ts';
 import { checkNames } from '../checks.ts';
 import { type Policy, resolvePolicy, retryDecision } from '../options.ts';
+import type { Run } from '../run.ts';
 import { serializeError } from '../serialize-error.ts';
 import type { StepInfo, StepOptions } from '../types.ts';
 import type { Durable } from './durable.ts';
@@ -21,6 +22,8 @@ export type RetryDelay = (policy: Policy, failures: number, lastDelayMs: number)
 
 export interface StepHost {
   readonly retryDelay: RetryDelay;
+  /** true: there is no network, and the run has been stopped to wait for it. */
+  suspends(run: Run, error: unknown): boolean | Promise<boolean>;
   validate(schema: unknown, value: unknown, what: string): Promise<unknown>;
 }
 
@@ -103,6 +106,9 @@ async function computeWithRetries<Value>(
     try {
       return await computeOnce(durable, name, key, compute, tries.failures + 1, options);
     } catch (error) {
+      durable.check('step', name);
+      // A try that fails for want of a network is none: the run waits, and the step begins anew.
+      if (options.retry) await host.suspends(durable.run, error);
       durable.check('step', name);
       const failures = tries.failures + 1;
       const delayMs = isFinal(error, policy, options, failures) ? Number.POSITIVE_INFINITY : await delayOf(host, error, policy, failures, tries.delayMs, durable.host.nowMs);

@@ -1,0 +1,48 @@
+/** A page whose runs fetch from the test's server, and whose network the test takes away. Globals: see `Network`. */
+import { createOrchestrator, defineTask, type Orchestrator } from 'holdfast';
+
+let open = () => {};
+const gate = new Promise<void>((resolve) => (open = resolve));
+
+/** A step that is recorded, then what needs the network. */
+const get = defineTask({
+  id: 'get',
+  intent: 'fetch',
+  retry: { maxAttempts: 1 },
+  run: async ({ path, waits }: { path: string; waits: boolean }, ctx) => {
+    await ctx.step('first', () => fetch(`/step?${path}`).then((response) => response.status));
+    if (waits && ctx.run.recoveries === 0 && ctx.attempt.number === 1) await gate;
+    return (await ctx.fetch(`/data?${path}`, { retry: false })).text();
+  },
+});
+
+class Network {
+  #orchestrator!: Orchestrator;
+  /** What the probe says; undefined: there is no probe. */
+  online: boolean | undefined;
+
+  async open(online?: boolean): Promise<void> {
+    this.online = online;
+    this.#orchestrator = createOrchestrator({
+      id: 'network',
+      connectivity: { jitter: 100, ...(online !== undefined && { isOnline: () => this.online!, checkEvery: 200 }) },
+    });
+    await this.#orchestrator.ready;
+  }
+
+  async submit(id: string, waits: boolean, networkMode?: 'always'): Promise<void> {
+    await this.#orchestrator.trigger(get, { path: id, waits }, { id, ...(networkMode && { networkMode }) }).accepted;
+  }
+
+  openGate(): void {
+    open();
+  }
+
+  state(id: string) {
+    const { status, reason, retryCount, steps, result, error } = this.#orchestrator.getTaskState(id)!;
+    return { status, reason, retryCount, steps, result, error: error?.message };
+  }
+}
+
+export type { Network };
+Object.assign(globalThis, { network: new Network() });
