@@ -312,6 +312,7 @@ export class Attempts implements ContextHost {
   }
 
   #settle(run: Run, attempt: number, outcome: number, payloadLength: number, at = 0): void {
+    run.extra.locks?.releaseAll();
     run.context = undefined;
     run.attempt = 0;
     this.#host.pump.commands.push(P.CommandSettle, run.task, attempt | (outcome << 24), payloadLength, at);
@@ -369,6 +370,7 @@ export class Attempts implements ContextHost {
   abandoned(run: Run): void {
     if (run.extra.sharing) this.#host.cache.loaded!.abandoned(run);
     const { context } = run;
+    run.extra.locks?.releaseAll();
     run.context = undefined;
     run.attempt = 0;
     context?.abandon();

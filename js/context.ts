@@ -22,13 +22,14 @@ import type { ContextMetadata } from './definition/metadata-types.ts';
 import type { ProcessOptions } from './definition/process-types.ts';
 import { ContextClosedError } from './errors.ts';
 import { nameOf, RecordKind, valueOf } from './history.ts';
+import { claimLock, lock } from './locking/context-lock.ts';
 import { NoteKind } from './notes.ts';
 import { resolvePolicy } from './options.ts';
 import { contextRetry, pauseUntil } from './retrying/context-retry.ts';
 import type { RetryHost } from './retrying/host.ts';
 import type { Run } from './run.ts';
 import type {
-  ChildOptions, ContextRetry, ContextWait, Duration, Instant, ItemResult, LogLevel, MapOptions, ProgressReport, RetryFetchInit, RetryOptions, RunFunction, RunTags, SleepOptions, StepOptions,
+  ChildOptions, ContextRetry, ContextWait, Duration, Instant, ItemResult, LockOptions, LogLevel, MapOptions, ProgressReport, RetryFetchInit, RetryOptions, RunFunction, RunTags, SleepOptions, StepOptions,
   TaskContext, TaskFacts, TaskLog, WaitForOptions, WaitPromise,
 } from './types.ts';
 import { contextWait } from './waiting/context-wait.ts';
@@ -168,6 +169,20 @@ export class RunContext implements TaskContext {
 
   sleepUntil(instant: Instant, options?: SleepOptions & { throwIfInThePast?: boolean }): Promise<void> {
     return sleepTo(this.#work(), instant, options);
+  }
+
+  lock<Value>(key: string, work: () => Value | Promise<Value>, options?: LockOptions): Promise<Value> {
+    return lock(this.#work(), this.#host.services, key, work, options);
+  }
+
+  /** @internal For a worker, which runs what is to be locked by itself. */
+  async acquireLock(key: string, options?: LockOptions): Promise<number> {
+    return (await claimLock(this.#work(), this.#host.services, key, options)).number;
+  }
+
+  /** @internal */
+  releaseLock(number: number): void {
+    this.#run.extra.locks?.releaseNumber(number);
   }
 
   waitFor<Data = any>(name: string, options?: WaitForOptions<Data>): WaitPromise<Data> {

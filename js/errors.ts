@@ -158,6 +158,12 @@ export class StepTimeoutError extends family('StepTimeoutError', 'STEP_TIMEOUT',
 export class UnawaitedChildrenError extends family('UnawaitedChildrenError', 'UNAWAITED_CHILDREN') {}
 /** An event did not come, or a token was not completed, in time. Never thrown by the wait itself, but by its `unwrap()`. */
 export class WaitTimeoutError extends family('WaitTimeoutError', 'WAIT_TIMEOUT') {}
+/** `ctx.lock`: the lock was not to be had in time. Retried. */
+export class LockTimeoutError extends family('LockTimeoutError', 'LOCK_TIMEOUT', true) {}
+/** `ctx.lock`: the run asks for a lock again that it holds, or waits for, already. */
+export class LockReentryError extends family('LockReentryError', 'LOCK_REENTRY') {}
+/** `ctx.lock`: runs of this page would wait for each other for ever. Retried: by then the others may have gone on. */
+export class LockDeadlockError extends family('LockDeadlockError', 'LOCK_DEADLOCK', true) {}
 /** Several things that were done at once failed; `data.failed` names them. Retried. */
 export class BatchError extends family('BatchError', 'BATCH', true) {}
 /** The worker of an attempt died. Retried. */

@@ -27,6 +27,8 @@ export const RecordKind = {
   Slept: 6,
   /** An event or a token's data was given to the code. */
   Received: 7,
+  /** A lock was had. */
+  Locked: 10,
 } as const;
 
 export interface Entry {
@@ -48,7 +50,7 @@ interface Pending {
 }
 
 /** Keys of different verbs never meet; a verb's prefix is no character of a name. */
-export const KeyPrefix = { Step: '', Child: '\u0001', Sleep: '\u0002', Event: '\u0003', Mark: '\u0004', Undo: '\u0005' } as const;
+export const KeyPrefix = { Step: '', Child: '\u0001', Sleep: '\u0002', Event: '\u0003', Mark: '\u0004', Undo: '\u0005', Lock: '\u0006' } as const;
 
 /** Behind the name, of the second and further ones of that name. */
 export const ordinalMark = '\u0000';

@@ -17,6 +17,7 @@ export function forgetUnsealed(house: Orchestrator, error: Error): void {
   for (const run of house.pump.runs) {
     if (!run) continue;
     run.context?.stop(error);
+    run.extra.locks?.releaseAll();
     run.context = undefined;
     run.attempt = 0;
     run.extra.history?.forgetUnsealed();

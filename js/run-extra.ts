@@ -13,6 +13,7 @@ import type { Process } from './definition/process.ts';
 import type { History } from './history.ts';
 import type { Fork } from './identity/forked.ts';
 import type { RunKey } from './identity/key.ts';
+import type { RunLocks } from './locking/claims.ts';
 import type { StoredNote } from './notes.ts';
 import type { RunProgress } from './progress.ts';
 import type { CommandWaiter, PayloadBytes, Run, Settlement } from './run.ts';
@@ -61,6 +62,8 @@ export class RunExtra {
   error: Error | undefined;
   errorPayload: PayloadBytes | undefined;
 
+  /** Of the attempt that runs. */
+  locks: RunLocks | undefined;
   /** By kind. */
   notes: Map<number, StoredNote> | undefined;
   /** The run whose code made this one, and what it asked for it under. */

@@ -25,9 +25,9 @@ export type TaskPhase =
 /**
  * `missing-definition`: nothing is registered under `taskIdentifier` in this page. `schema-mismatch`: its
  * input is from an earlier page, and today's schema refuses it; `error` says why. `token`: a wait token.
- * `offline`: its `networkMode` asks for a network, and there is none.
+ * `lock`, of phase `waiting`: another run holds it. `offline`: its `networkMode` asks for a network, and there is none.
  */
-export type BlockedReason = 'dependencies' | 'missing-definition' | 'schema-mismatch' | 'missing-payload' | 'storage-full' | 'adoption' | 'recovery' | 'token' | 'offline';
+export type BlockedReason = 'dependencies' | 'missing-definition' | 'schema-mismatch' | 'missing-payload' | 'storage-full' | 'adoption' | 'recovery' | 'token' | 'offline' | 'lock';
 
 export type ProgressSource = 'reported' | 'simulated' | 'estimated';
 

@@ -20,6 +20,7 @@ export type * from './cache/types.ts';
 export type * from './context/portable.ts';
 export type * from './context/types.ts';
 export type * from './identity/types.ts';
+export type * from './locking/types.ts';
 export type * from './network/types.ts';
 export type { SelectTaskSpec, TaskContext, TaskHandler, TaskSpec } from './definition/types.ts';
 export type * from './retrying/types.ts';

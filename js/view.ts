@@ -58,6 +58,10 @@ function running(packed: number): Standing {
   return { status: 'running', phase: 'running' };
 }
 
+function waiting({ extra }: Standee): Standing {
+  return { status: 'running', phase: 'waiting', ...(extra.locks?.waiting && { reason: 'lock' as const }) };
+}
+
 function waitingToRun(engine: Engine, run: Standee, packed: number, state: number): Standing {
   const holds = packed >>> 16;
   if (packed & pausedBit) return paused(packed);
@@ -85,7 +89,7 @@ export function standing(engine: Engine | undefined, run: Standee): Standing {
   if (!engine || state === P.StateNone) return unknownToTheCore(run);
   if (state >= P.StateSucceeded) return run.announced ? ended(engine, run, state) : { status: 'running', phase: 'running' };
   if (state === P.StateRunning) return running(packed);
-  if (state === P.StateWaiting) return packed & pausedBit ? paused(packed) : { status: 'running', phase: 'waiting' };
+  if (state === P.StateWaiting) return packed & pausedBit ? paused(packed) : waiting(run);
   return waitingToRun(engine, run, packed, state);
 }
 
@@ -168,7 +172,7 @@ export function explain(engine: Engine, run: Run, state: TaskState): string {
     case 'queued':
       return queuedWords(engine, run);
     case 'waiting':
-      return run.extra.sharing?.words ?? 'Its own code waits; its slot is free for others.';
+      return run.extra.sharing?.words ?? run.extra.locks?.waiting?.words ?? 'Its own code waits; its slot is free for others.';
     case 'suspended':
       return 'Paused. Resume it to go on from its last step.';
     case 'interrupted':

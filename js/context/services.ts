@@ -13,6 +13,7 @@ import type { RunKey } from '../identity/key.ts';
 import type { Joined } from '../identity/keyed-handle.ts';
 import { asksForKey } from '../identity/plan.ts';
 import { NoteKind, type StoredNote } from '../notes.ts';
+import type { LockTable } from '../locking/table.ts';
 import type { Orchestrator } from '../orchestrator.ts';
 import { describe } from '../checks.ts';
 import { type Policy } from '../options.ts';
@@ -37,6 +38,7 @@ const stopBits = 0xff << 8;
 export class ContextServices implements DurableHost, StepHost, ChildrenHost {
   readonly #house: Orchestrator;
   readonly children: ChildIndex;
+  #lockTable: Promise<LockTable> | undefined;
 
   /** Events and tokens. */
   get waiting(): Waiting {
@@ -216,6 +218,20 @@ export class ContextServices implements DurableHost, StepHost, ChildrenHost {
   }
   warn(message: string): void {
     this.#house.warn(message);
+  }
+
+  /** Who holds which lock; loaded with the first. */
+  lockTable(): Promise<LockTable> {
+    const house = this.#house;
+    this.#lockTable ??= import('../locking/table.ts').then(({ LockTable }) => new LockTable({
+      nameOf: (key) => house.opening.tabs && `holdfast:${house.opening.namespace}:lock:${key}`,
+      changed: (run) => house.changed(run),
+      warn: (message) => house.warn(message),
+    }), (error) => {
+      this.#lockTable = undefined;
+      throw error;
+    });
+    return this.#lockTable;
   }
 
   // Children

@@ -5,6 +5,7 @@ import type { ContextMetadata } from '../definition/metadata-types.ts';
 import type { InputIn, NameIn, OutputIn, TaskMap } from '../definition/names.ts';
 import type { ProcessOptions } from '../definition/process-types.ts';
 import type { Validator } from '../definition/schema.ts';
+import type { LockOptions } from '../locking/types.ts';
 import type { ContextRetry, RetryFetchInit } from '../retrying/types.ts';
 import type { ContextWait, WaitForOptions, WaitPromise } from '../waiting/types.ts';
 import type { Duration, Instant, ProgressReport, RetryOptions, Task, TriggerOptions } from '../types.ts';
@@ -184,6 +185,14 @@ export interface CoreContext {
   waitForToken<Output = any>(token: string | { id: string }): WaitPromise<Output>;
   /** The same waits under the names of others. */
   readonly wait: ContextWait;
+  /**
+   * Runs `work` while no other run of this namespace, in whatever tab, holds the lock of this key. Waits for it
+   * without a slot. Given back when `work` ends, and when the attempt does, however; a run that goes on after a
+   * crash takes it again before it goes on. Steps in `work` are ordinary steps.
+   * @throws LockTimeoutError after `timeout`; LockReentryError for a key that it has; LockDeadlockError where runs of
+   * this page would wait for each other
+   */
+  lock<Value>(key: string, work: () => Value | Promise<Value>, options?: LockOptions): Promise<Value>;
   /** Each item by itself, as a child of `work` or as a step; the records keep the items' ids. */
   map<Item, Output>(items: readonly Item[], work: Task<string, Item, Output>, options?: MapOptions<Item>): Promise<ItemResult<Output, Item>[]>;
   map<Item, Value>(

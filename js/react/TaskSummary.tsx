@@ -26,7 +26,7 @@ function runningWords(state: TaskState, format: Format): ReactNode {
   const { isFinalizing } = progressOf(state);
   const own = state.progressMessage ?? state.progressStep ?? state.progressPhase;
   if (own) return theirs(own);
-  if (state.phase === 'waiting') return format.label('waitingMessage');
+  if (state.phase === 'waiting') return format.label(state.reason ? `blocked.${state.reason}` : 'waitingMessage');
   return format.label(isFinalizing ? 'finalizingMessage' : 'working');
 }
 

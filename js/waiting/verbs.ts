@@ -9,6 +9,7 @@ import { type Entry, KeyPrefix, RecordKind } from '../history.ts';
 import { checkNames, describe } from '../checks.ts';
 import { deserializeError, serializeError } from '../serialize-error.ts';
 import type { Durable, Prepared } from '../context/durable.ts';
+import { decided } from './decided.ts';
 import { checkEventName, eventKey, type StoredEvent } from './events.ts';
 import { checkMatch, matches } from './match.ts';
 import { failed, succeeded } from './outcome.ts';
@@ -56,16 +57,6 @@ async function give(durable: Durable, outside: Promise<Arrival>): Promise<WaitRe
     throw error;
   }
   return come!.result;
-}
-
-/** Decided once in this try: a new attempt waits anew. */
-function decided(durable: Durable, what: string, key: string, decide: () => number): number {
-  const marker = `${KeyPrefix.Mark}${what}${key}`;
-  const known = durable.replay.mark(marker);
-  if (known && known.attempt > durable.host.closedAttemptOf(durable.run)) return durable.host.valueOf(known) as number;
-  const value = decide();
-  durable.note(marker, RecordKind.Mark, value);
-  return value;
 }
 
 interface EventWait {

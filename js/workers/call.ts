@@ -119,7 +119,7 @@ export class WorkerCall {
   async #answer(verb: AskVerb, args: unknown[]): Promise<unknown> {
     if (verb === 'flushMetadata') return this.#context.metadata.flush();
     if (verb === 'addTags') return this.#context.tags.add(args[0] as string[]);
-    // Two of them are the house's own, and no verb of people's code.
+    // Some of them are the house's own, and no verb of people's code.
     const context = this.#context as unknown as Record<AskVerb, (...list: unknown[]) => unknown>;
     const result = await context[verb](...args);
     return verb === 'waitForEvent' || verb === 'waitForToken' ? toWaitMessage(result as WaitResult).value : result;

@@ -20,7 +20,7 @@ import { ConfigurationError } from '../errors.ts';
 import { contextRetry } from '../retrying/context-retry.ts';
 import { deserializeError, serializeError } from '../serialize-error.ts';
 import type {
-  ContextRetry, ContextWait, Duration, Instant, ItemResult, LogLevel, MapOptions, ProgressReport, RetryFetchInit, RunFunction, RunTags, SleepOptions, StepInfo, StepOptions,
+  ContextRetry, ContextWait, Duration, Instant, ItemResult, LockOptions, LogLevel, MapOptions, ProgressReport, RetryFetchInit, RunFunction, RunTags, SleepOptions, StepInfo, StepOptions,
   TaskContext, TaskLog, WaitForOptions, WaitPromise,
 } from '../types.ts';
 import { contextWait } from '../waiting/context-wait.ts';
@@ -103,6 +103,16 @@ export class WorkerContext implements TaskContext {
   }
   sleepUntil(instant: Instant, options?: SleepOptions & { throwIfInThePast?: boolean }): Promise<void> {
     return this.#ask('sleepUntil', [instant, options]);
+  }
+  async lock<Value>(key: string, work: () => Value | Promise<Value>, options?: LockOptions): Promise<Value> {
+    checkFunction(work, `ctx.lock(${JSON.stringify(key)}) work`);
+    const number = await this.#ask('acquireLock', [key, options]);
+    try {
+      return await work();
+    } finally {
+      // The page gives it back by itself when the attempt is over.
+      this.#ask('releaseLock', [number]).catch(() => {});
+    }
   }
   checkpoint(state: unknown): Promise<void> {
     return this.#ask('checkpoint', [state]);

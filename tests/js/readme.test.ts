@@ -25,7 +25,7 @@ const written = (language: string) => blocks.filter((block) => block.language ==
 
 /** What the reader is to bring along. */
 const given: Record<string, string> = {
-  file: 'File', countPages: '(file: File) => number', readPage: '(file: File, page: number) => string',
+  file: 'File', countPages: '(file: File) => number', pull: '(account: string) => Promise<string[]>', push: '(account: string, changes: string[]) => Promise<void>', readPage: '(file: File, page: number) => string',
   save: '(...things: unknown[]) => void', fetchPage: '(input: { url: string; dpi: number }) => Promise<{ text: string }>', url: 'string', reader: 'TaskExecutor<{ file: File }, string>', orchestrator: 'Orchestrator',
 };
 

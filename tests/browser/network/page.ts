@@ -1,5 +1,5 @@
 /** A page whose runs fetch from the test's server, and whose network the test takes away. Globals: see `Network`. */
-import { createOrchestrator, defineTask, type Orchestrator } from 'holdfast';
+import { createOrchestrator, defineTask, type Orchestrator, type TaskState } from 'holdfast';
 
 let open = () => {};
 const gate = new Promise<void>((resolve) => (open = resolve));
@@ -14,6 +14,26 @@ const get = defineTask({
     if (waits && ctx.run.recoveries === 0 && ctx.attempt.number === 1) await gate;
     return (await ctx.fetch(`/data?${path}`, { retry: false })).text();
   },
+});
+
+const said = (what: string, facts: Record<string, string>) => fetch(`/${what}`, { method: 'POST', body: JSON.stringify({ page, ...facts }) });
+const page = new URLSearchParams(location.search).get('page') ?? '';
+
+/** Three steps of 150 ms in a lock; the server sees who comes in and goes out. */
+const locked = defineTask({
+  id: 'locked',
+  run: (run: string, ctx) =>
+    ctx.lock('shared', async () => {
+      await said('enter', { run });
+      for (const step of ['one', 'two', 'three']) {
+        await ctx.step(step, async ({ stepId }) => {
+          await said('begin', { run, stepId });
+          await new Promise((resolve) => setTimeout(resolve, 150));
+        });
+        await said('done', { run, step });
+      }
+      await said('leave', { run });
+    }),
 });
 
 class Network {
@@ -34,12 +54,16 @@ class Network {
     await this.#orchestrator.trigger(get, { path: id, waits }, { id, ...(networkMode && { networkMode }) }).accepted;
   }
 
+  async lock(id: string): Promise<void> {
+    await this.#orchestrator.trigger(locked, id, { id }).accepted;
+  }
+
   openGate(): void {
     open();
   }
 
   state(id: string) {
-    const { status, reason, retryCount, steps, result, error } = this.#orchestrator.getTaskState(id)!;
+    const { status, reason, retryCount, steps, result, error } = this.#orchestrator.getTaskState(id) ?? ({} as Partial<TaskState>);
     return { status, reason, retryCount, steps, result, error: error?.message };
   }
 }

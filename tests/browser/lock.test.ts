@@ -1,0 +1,95 @@
+/** C11, P13 in a real browser: two tabs that want one lock, one of them killed, then the whole browser. */
+import type { Page } from 'playwright-core';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { Chromium, until } from '../crash/chromium.mjs';
+import { bundle, serve } from '../crash/serve.mjs';
+import type { Network } from './network/page.ts';
+
+interface Said {
+  what: string;
+  page: string;
+  run: string;
+  step?: string;
+  stepId?: string;
+}
+
+const browser = new Chromium();
+const said: Said[] = [];
+/** Who is in the lock, by what living pages have said. */
+const inside = new Map<string, string>();
+const overlaps: string[] = [];
+const dead = new Set<string>();
+let pages: Awaited<ReturnType<typeof bundle>>;
+let server: Awaited<ReturnType<typeof serve>>;
+
+function hear(what: string, facts: Omit<Said, 'what'>): void {
+  said.push({ what, ...facts });
+  const { page, run } = facts;
+  if (dead.has(page)) return;
+  if (what === 'enter') {
+    for (const [other, itsPage] of inside) if (!dead.has(itsPage)) overlaps.push(`${run} in page ${page} beside ${other} in page ${itsPage}`);
+    inside.set(run, page);
+  } else if (what === 'leave') inside.delete(run);
+}
+
+beforeAll(async () => {
+  pages = await bundle(new URL('./network/', import.meta.url));
+  const answer = (path: string, _file: unknown, body?: Buffer) => {
+    if (!['/enter', '/begin', '/done', '/leave'].includes(path)) return undefined;
+    hear(path.slice(1), JSON.parse(body!.toString('utf8')));
+    return { status: 200, type: 'text/plain', body: '' };
+  };
+  server = await serve(pages.directory, { answer: answer as () => undefined });
+});
+
+afterAll(async () => {
+  await browser.close();
+  await server?.close();
+  await pages?.remove();
+});
+
+function call<Name extends keyof Network>(page: Page, name: Name, ...args: unknown[]): Promise<any> {
+  return page.evaluate(([name, args]) => (globalThis as any).network[name as string](...(args as unknown[])), [name, args] as const);
+}
+
+async function openTab(name: string): Promise<Page> {
+  const page: Page = await browser.open(`${server.url}?page=${name}`);
+  await until('the page is loaded', () => page.evaluate(() => 'network' in globalThis));
+  await call(page, 'open');
+  return page;
+}
+
+const hears = (what: string, run: string, count = 1) => until(`${run} says ${what}`, () => said.filter((one) => one.what === what && one.run === run).length >= count);
+
+it('C11, P13: one run at a time over tabs and kills, no finished step again, and steps that are asked again have the same id', { timeout: 60_000 }, async () => {
+  await browser.launch();
+  const first = await openTab('1');
+  const second = await openTab('2');
+  await call(first, 'lock', 'a');
+  await hears('done', 'a');
+  await call(second, 'lock', 'b');
+  await call(first, 'lock', 'c');
+  await until('b waits', async () => (await call(second, 'state', 'b')).reason === 'lock');
+  // The tab whose run is in the lock, in the middle of a step.
+  dead.add('1');
+  inside.clear();
+  await browser.crash(first);
+  await hears('done', 'b');
+  dead.add('2');
+  inside.clear();
+  await browser.kill();
+
+  await browser.launch();
+  const third = await openTab('3');
+  for (const run of ['a', 'b', 'c']) await until(`${run} has ended`, async () => (await call(third, 'state', run)).status === 'completed');
+  expect(overlaps).toEqual([]);
+  const dones = said.filter(({ what }) => what === 'done').map(({ page, run, step }) => `${page} ${run} ${step}`);
+  for (const run of ['a', 'b', 'c']) {
+    const begun = said.filter((one) => one.what === 'begin' && one.run === run).map(({ stepId }) => stepId);
+    expect([...new Set(begun)]).toEqual([`${run}/one`, `${run}/two`, `${run}/three`]);
+    // The one whose result was not kept when the page was killed may be asked again, and no other.
+    expect(begun.length).toBeLessThanOrEqual(3 + (run === 'c' ? 0 : 1));
+  }
+  expect(dones).toContain('1 a one');
+  expect(dones.filter((one) => one.startsWith('3 '))).toContain('3 c three');
+});
