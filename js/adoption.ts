@@ -35,7 +35,7 @@ export interface AdoptionHost {
 
 /** What of a run stands in a log: two copies exchange it and stay, for people, who they are. */
 const stored = ['task', 'envelope', 'output', 'outputPayload', 'end', 'announced'] as const;
-const storedExtra = ['blobs', 'history', 'stepPayloads', 'error', 'errorPayload', 'notes', 'eventSteps'] as const;
+const storedExtra = ['blobs', 'history', 'stepPayloads', 'error', 'errorPayload', 'notes', 'streams', 'eventSteps'] as const;
 
 function exchange<Part extends object>(one: Part, other: Part, fields: readonly (keyof Part)[]): void {
   for (const field of fields) [one[field], other[field]] = [other[field], one[field]];

@@ -165,6 +165,13 @@ export class Attempts implements ContextHost {
 
   succeeded(run: Run, attempt: number, value: unknown): void {
     if (run.attempt !== attempt) return this.#late(run);
+    const streamed = run.extra.streams?.flush(attempt);
+    if (streamed) return void streamed.then(() => this.#returned(run, attempt, value), (error) => this.failed(run, attempt, error));
+    this.#returned(run, attempt, value);
+  }
+
+  #returned(run: Run, attempt: number, value: unknown): void {
+    if (run.attempt !== attempt) return this.#late(run);
     const durable = run.context?.durable;
     if (durable) this.#endReturn(durable, run, attempt, value);
     else this.#succeed(run, attempt, value);
@@ -175,6 +182,15 @@ export class Attempts implements ContextHost {
   }
 
   failed(run: Run, attempt: number, thrown: unknown): void {
+    if (run.attempt !== attempt) return this.#late(run);
+    const streamed = run.extra.streams?.flush(attempt);
+    if (!streamed) return this.#threw(run, attempt, thrown);
+    // What was appended before is stored before; what can't be is no other failure than this one.
+    const threw = () => this.#threw(run, attempt, thrown);
+    void streamed.then(threw, threw);
+  }
+
+  #threw(run: Run, attempt: number, thrown: unknown): void {
     if (run.attempt !== attempt) return this.#late(run);
     // Code that was stopped throws this or that; why it was stopped is why it failed.
     const stopped = run.context?.stopReason as OrchestratorError | undefined;
@@ -229,6 +245,7 @@ export class Attempts implements ContextHost {
   #again(run: Run, attempt: number, { kept, giveInput }: Ending & { way: 'again' }): void {
     giveInput?.();
     if (kept === 0) this.services.release(run);
+    if (kept === 0) run.extra.streams?.recorder?.beginAnew();
     this.#drop(run, attempt, kept);
     this.#settle(run, attempt, P.OutcomeInterrupted, 0);
   }

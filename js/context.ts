@@ -13,6 +13,7 @@ import { Chance, now, patch } from './context/decisions.ts';
 import { Durable } from './context/durable.ts';
 import { gather, map, scatter } from './context/items.ts';
 import type { ContextServices } from './context/services.ts';
+import { closedError, whoIs } from './context/misuse.ts';
 import { sleep, sleepTo } from './context/sleep.ts';
 import { checkStep, type Compute, step } from './context/steps.ts';
 import type { Describing } from './definition/describing.ts';
@@ -28,9 +29,10 @@ import { resolvePolicy } from './options.ts';
 import { contextRetry, pauseUntil } from './retrying/context-retry.ts';
 import type { RetryHost } from './retrying/host.ts';
 import type { Run } from './run.ts';
+import { checkStream, type StreamSink, StreamWriting } from './streams/writing.ts';
 import type {
   ChildOptions, ContextRetry, ContextWait, Duration, Instant, ItemResult, LockOptions, LogLevel, MapOptions, ProgressReport, RetryFetchInit, RetryOptions, RunFunction, RunTags, SleepOptions, StepOptions,
-  TaskContext, TaskFacts, TaskLog, WaitForOptions, WaitPromise,
+  StreamOptions, TaskContext, TaskFacts, TaskLog, TaskStream, WaitForOptions, WaitPromise,
 } from './types.ts';
 import { contextWait } from './waiting/context-wait.ts';
 import { waitPromise } from './waiting/outcome.ts';
@@ -60,6 +62,8 @@ class ContextExtra {
   /** The values it shows. */
   metadataOf: Record<string, any> | undefined;
   stopReason: Error | undefined;
+  /** Has it begun a stream? */
+  appends = false;
 }
 
 export class RunContext implements TaskContext {
@@ -278,6 +282,30 @@ export class RunContext implements TaskContext {
     return (this.#ownExtra.log ??= { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') });
   }
 
+  stream<Chunk = any>(key: string, options?: StreamOptions): TaskStream<Chunk> {
+    const mode = checkStream(key, options, 'ctx.stream');
+    return new StreamWriting(key, mode, this.streamSink(key));
+  }
+
+  /** @internal For a worker too. */
+  streamSink(key: string): StreamSink {
+    this.#ownExtra.appends = true;
+    const check = () => this.#checkOpen('stream', key);
+    const during = () => {
+      this.heartbeat();
+      return [...(this.durable?.computing ?? [])];
+    };
+    const { signal } = this;
+    return this.#host.services.streams.sink(this.#run, this.#attempt, key, { signal, check, during });
+  }
+
+  /** Also within a step. */
+  #checkOpen(verb: string, name: string): void {
+    const reason = this.stopReason;
+    if (reason) throw reason;
+    if (this.#closed) throw closedError(whoIs(this.#run.taskIdentifier, this.#run.id), verb, name);
+  }
+
   emit(name: string, data?: unknown): void {
     if (!this.#closed && !this.durable?.replay.active) this.#host.emit(this.#run, name, data);
   }
@@ -352,8 +380,8 @@ export class RunContext implements TaskContext {
 
   /** @internal From now on it belongs to another run's attempt. false: what it has done belongs to the first. */
   adopt(run: Run, attempt: number): boolean {
-    const { durable, chance, stopReason } = this.#extra ?? {};
-    if (durable || chance || stopReason || this.#closed) return false;
+    const { durable, chance, stopReason, appends } = this.#extra ?? {};
+    if (durable || chance || stopReason || appends || this.#closed) return false;
     if (this.#extra) this.#extra.runFunction = this.#extra.log = undefined;
     this.#run = run;
     this.#attempt = attempt;

@@ -5,6 +5,7 @@ import type { Engine, LocatedPayload } from './engine.ts';
 import { StoreTooNewError } from './errors.ts';
 import * as P from './protocol.ts';
 import { End, type Run } from './run.ts';
+import { isStreamNote, StreamLog } from './streams/log.ts';
 
 export function endOf(state: number): End {
   if (state === P.StateSucceeded) return End.Completed;
@@ -22,6 +23,7 @@ export function place(run: Run, log: Uint8Array, { kind, offset, length, blobId 
   if (kind === P.PayloadKindInput) run.envelope = payload;
   else if (kind === P.PayloadKindStep) (run.ownExtra.stepPayloads ??= []).push(payload);
   else if (kind === P.PayloadKindResult) run.outputPayload = payload;
+  else if ((kind & 0xff) === P.PayloadKindNote && isStreamNote(kind >>> 8)) (run.ownExtra.streams ??= new StreamLog()).found.push({ kind: kind >>> 8, payload });
   else if ((kind & 0xff) === P.PayloadKindNote) (run.ownExtra.notes ??= new Map()).set(kind >>> 8, { payload });
   else if (kind === P.PayloadKindError) run.ownExtra.errorPayload = payload;
 }

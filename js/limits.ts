@@ -16,6 +16,8 @@ export interface PayloadLimits {
    * again after a reload, as with `persistPayload: 'none'`.
    */
   largeFiles?: 'refuse' | 'page';
+  /** All chunks of all streams of one run. Default 256 MiB. */
+  streamBytes?: number;
   /** All files and large values of this tab's runs together, each content once. Default 2 GiB. */
   totalBlobBytes?: number;
 }
@@ -31,6 +33,7 @@ const defaults: Sizes = {
   valueBytes: MiB,
   metadataBytes: 256 * KiB,
   blobBytes: 512 * MiB,
+  streamBytes: 256 * MiB,
   totalBlobBytes: 2048 * MiB,
 };
 
@@ -40,6 +43,7 @@ const largest: Sizes = {
   valueBytes: 512 * MiB,
   metadataBytes: MiB,
   blobBytes: 2 ** 32 - 128,
+  streamBytes: Number.MAX_SAFE_INTEGER,
   totalBlobBytes: Number.MAX_SAFE_INTEGER,
 };
 

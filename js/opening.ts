@@ -29,7 +29,7 @@ import type { Storage, StorageEvent, StorageSlot } from './storage.ts';
 import { type Claim, type KeyPlace, type Standing, Tabs, type TabsHost } from './tabs.ts';
 import { eventTask, hiddenQueue, type SentEvent } from './waiting/internal.ts';
 import type { WorkerClient } from './worker-client.ts';
-import type { RecoveryReport, StorageState, TaskState } from './types.ts';
+import type { ReadStreamOptions, RecoveryReport, StorageState, StreamReader, TaskState } from './types.ts';
 
 /** From the strongest to memory; each says why the one before it could not be had. */
 export type StorageCandidates = readonly ((worker: () => WorkerClient) => Promise<Storage>)[];
@@ -397,6 +397,9 @@ export class Opening implements TabsHost, AdoptionHost {
   }
   news(): SentEvent[] {
     return this.#house.waiting.news();
+  }
+  readStream(id: string, key: string, options?: ReadStreamOptions): StreamReader {
+    return this.#house.stream(id, key, options);
   }
   remoteChanged(id?: string): void {
     this.#house.store.changedElsewhere(id);

@@ -9,6 +9,7 @@ import { CommandBuffer, type Engine, recordWords } from './engine.ts';
 import type { EventLog } from './event-log.ts';
 import type { FoundRuns } from './found.ts';
 import type { Journal } from './journal.ts';
+import { awaitedNote } from './notes.ts';
 import * as P from './protocol.ts';
 import { End, type Run } from './run.ts';
 import { Slice } from './slice.ts';
@@ -22,7 +23,7 @@ const settled = Promise.resolve();
 
 /** Events that say that somebody's command was carried out, and nothing else. */
 const answered: ReadonlyMap<number, number> = new Map([
-  [P.EventPaused, P.CommandPause], [P.EventUnpaused, P.CommandResume], [P.EventNoted, P.CommandNote],
+  [P.EventPaused, P.CommandPause], [P.EventUnpaused, P.CommandResume],
   [P.EventReleased, P.CommandRelease], [P.EventTaskSet, P.CommandSetTask],
 ]);
 
@@ -426,7 +427,7 @@ export class Pump {
       case P.EventRejected:
         return this.#refuse(run, b);
       default: {
-        const command = answered.get(kind);
+        const command = kind === P.EventNoted ? awaitedNote(a) : answered.get(kind);
         if (command !== undefined) this.#answer(run, command);
         return this.#host.changed(run);
       }

@@ -8,6 +8,7 @@ import { loadCore, randomSeed } from './load.ts';
 import type { Orchestrator } from './orchestrator.ts';
 import * as P from './protocol.ts';
 import { End } from './run.ts';
+import { isStreamNote } from './streams/log.ts';
 
 export function forgetUnsealed(house: Orchestrator, error: Error): void {
   const lost = house.journal?.dropGathered();
@@ -41,6 +42,15 @@ export function recreateUnknown(house: Orchestrator, engine: Engine): void {
     if (run.end === End.None) house.pump.enqueue(run);
   }
   house.table.tellAgain();
+}
+
+/** What the new core has of streams: some of what the crashed one had may be lost. */
+function rereadStreams(house: Orchestrator, engine: Engine, log: Uint8Array, error: Error): void {
+  for (const run of house.pump.runs) {
+    if (!run?.extra.streams || run.task === 0) continue;
+    const found = engine.locate(run.task).filter(({ kind, blobId }) => blobId === undefined && (kind & 0xff) === P.PayloadKindNote && isStreamNote(kind >>> 8));
+    run.extra.streams.reread(found.map(({ kind, offset, length }) => ({ kind: kind >>> 8, payload: { bytes: log, start: offset, length } })), error);
+  }
 }
 
 /** Blobs that the crashed core knew of and had not sealed: a record that comes later may refer to them. */
@@ -85,6 +95,7 @@ export class Rebuilder {
         const log = house.journal.log();
         engine.load(log);
         house.pump.moveFound(engine, log);
+        rereadStreams(house, engine, log, error);
       } else engine.keepNothing();
       recreateUnknown(house, engine);
       attachAgain(house, engine);

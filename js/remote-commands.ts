@@ -20,6 +20,7 @@ const verbs: Record<Verb, (house: Orchestrator, id: string, argument: unknown) =
   completeToken: (house, id, argument) => house.wait.obeyComplete(id, argument),
   tokenOutcome: (house, id) => house.wait.obeyOutcome(id),
   reschedule: (house, id, argument) => house.runs.reschedule(id, { delay: new Date(argument as number) }),
+  readStream: (house, id, argument) => house.streams.answer(house.localRun(id)!, argument),
   freeKey: (house, id) => house.identity.free(house.localRun(id)!),
 };
 

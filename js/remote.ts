@@ -9,7 +9,7 @@ import { StorageLostError } from './errors.ts';
 import { deserializeError, serializeError } from './serialize-error.ts';
 import { hasEnded, taskStatuses } from './status.ts';
 import { checkEventName } from './waiting/events.ts';
-import type { ResultPromise, ResumePolicy, RunEvent, RunHandle, TaskRunResult, TaskState, TaskStatus } from './types.ts';
+import type { ReadStreamOptions, ResultPromise, ResumePolicy, RunEvent, RunHandle, StreamReader, TaskRunResult, TaskState, TaskStatus } from './types.ts';
 
 interface RemoteEntry {
   session: string;
@@ -18,6 +18,7 @@ interface RemoteEntry {
 
 export interface RemoteHost {
   ask(session: string, id: string, verb: string, argument: unknown): Promise<unknown>;
+  stream(id: string, key: string, options?: ReadStreamOptions): StreamReader;
   changed(id?: string): void;
 }
 
@@ -86,6 +87,10 @@ export class RemoteRuns {
     return this.#entries.has(id) ? new RemoteHandle(this, id) : undefined;
   }
 
+  stream(id: string, key: string, options?: ReadStreamOptions): StreamReader {
+    return this.#host.stream(id, key, options);
+  }
+
   async ask(id: string, verb: string, argument?: unknown): Promise<unknown> {
     const entry = this.#entries.get(id);
     if (!entry) throw new StorageLostError(`Run ${id} is not known any more: its tab was closed or it was removed.`);
@@ -108,7 +113,7 @@ export class RemoteRuns {
 }
 
 /** Commands that a tab carries out for others. */
-export const remoteVerbs = ['cancel', 'pause', 'resume', 'retry', 'remove', 'result', 'signal', 'completeToken', 'tokenOutcome', 'provide', 'freeKey', 'reschedule'] as const;
+export const remoteVerbs = ['cancel', 'pause', 'resume', 'retry', 'remove', 'result', 'signal', 'completeToken', 'tokenOutcome', 'provide', 'freeKey', 'reschedule', 'readStream'] as const;
 
 export class RemoteHandle implements RunHandle {
   readonly id: string;
@@ -208,6 +213,14 @@ export class RemoteHandle implements RunHandle {
   }
   async provide(file: Blob): Promise<boolean> {
     return (await this.#runs.ask(this.id, 'provide', file)) === true;
+  }
+
+  stream<Chunk = any>(key: string, options?: ReadStreamOptions): StreamReader<Chunk> {
+    return this.#runs.stream(this.id, key, options);
+  }
+  /** @internal */
+  ask(verb: string, argument: unknown): Promise<unknown> {
+    return this.#runs.ask(this.id, verb, argument);
   }
 
   onProgress(listener: (progress: number, state: TaskState) => void): () => void {

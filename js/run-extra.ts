@@ -17,6 +17,7 @@ import type { RunLocks } from './locking/claims.ts';
 import type { StoredNote } from './notes.ts';
 import type { RunProgress } from './progress.ts';
 import type { CommandWaiter, PayloadBytes, Run, Settlement } from './run.ts';
+import type { StreamLog } from './streams/log.ts';
 import type { MissingFile, TaskState } from './types.ts';
 
 export class RunExtra {
@@ -66,6 +67,7 @@ export class RunExtra {
   locks: RunLocks | undefined;
   /** By kind. */
   notes: Map<number, StoredNote> | undefined;
+  streams: StreamLog | undefined;
   /** The run whose code made this one, and what it asked for it under. */
   parent: Run | undefined;
   parentId: string | undefined;

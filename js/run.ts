@@ -13,7 +13,7 @@ import { RecordBytes } from './protocol.ts';
 import type { Definition } from './registry.ts';
 import { noExtra, RunExtra } from './run-extra.ts';
 import type {
-  ResultPromise, ResumePolicy, RunEvent, RunHandle, TaskRunResult, TaskState, TaskStatus,
+  ReadStreamOptions, ResultPromise, ResumePolicy, RunEvent, RunHandle, StreamReader, TaskRunResult, TaskState, TaskStatus,
 } from './types.ts';
 
 /** Where the bytes of a payload lie in memory. */
@@ -34,6 +34,7 @@ export interface RunHost {
   retryRun(run: Run): Promise<boolean>;
   signalRun(run: Run, name: string, data: unknown): Promise<boolean>;
   provideFor(run: Run, file: Blob): Promise<boolean>;
+  stream(id: string, key: string, options?: ReadStreamOptions): StreamReader;
   outputOf(run: Run): Promise<unknown>;
   errorOf(run: Run): Error;
   /** Settles what `promised` of a run waits for, once its end has been announced. */
@@ -251,6 +252,10 @@ export class Run<Output = any, Id extends string = string> implements RunHandle<
     return this.host.provideFor(this, file);
   }
 
+  stream<Chunk = any>(key: string, options?: ReadStreamOptions): StreamReader<Chunk> {
+    return this.host.stream(this.id, key, options);
+  }
+
   onProgress(listener: (progress: number, state: TaskState<Output>) => void): () => void {
     checkFunction(listener, 'onProgress listener');
     let last = this.state.progress;
@@ -281,7 +286,7 @@ const snapshotRecordBytes = 7 * RecordBytes;
 
 /** About what a snapshot needs for it. */
 export function snapshotBytesOf(run: Run): number {
-  let bytes = snapshotRecordBytes + (run.envelope?.length ?? 0) + (run.outputPayload?.length ?? 0);
+  let bytes = snapshotRecordBytes + (run.envelope?.length ?? 0) + (run.outputPayload?.length ?? 0) + (run.extra.streams?.bytes ?? 0);
   if (run.end === End.None) {
     bytes += run.extra.history?.bytes ?? 0;
     for (const { length } of run.extra.stepPayloads ?? []) bytes += length;

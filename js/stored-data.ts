@@ -7,9 +7,10 @@ import type { Ghosts } from './blobs/ghosts.ts';
 import type { BlobKeeper } from './blobs/keeper.ts';
 import type { Journal } from './journal.ts';
 import type { Pump } from './pump.ts';
+import { StreamDoor } from './streams/door.ts';
 import type { Orchestrator } from './orchestrator.ts';
 import { type Run, snapshotBytesOf } from './run.ts';
-import type { RunHandle } from './types.ts';
+import type { ReadStreamOptions, RunHandle, StreamReader } from './types.ts';
 
 export interface Amount {
   count: number;
@@ -25,6 +26,8 @@ export interface StorageUsage {
   steps: Amount;
   results: Amount;
   errors: Amount;
+  /** Chunks of streams; a part of the journal where they are few, of the blobs where they are many. */
+  streams: Amount;
   /** Files and large values, stored once each; `sharedBytes`: what that saves. */
   blobs: Amount & { sharedBytes: number };
   /** What the browser says of the whole origin; undefined: it says nothing. */
@@ -39,6 +42,7 @@ export abstract class StoredData {
   abstract readonly ready: Promise<unknown>;
   abstract attach(id: string): RunHandle | undefined;
 
+  readonly streams = new StreamDoor(this as unknown as Orchestrator);
   #ghosts: Promise<Ghosts> | undefined;
 
   /** What cares for runs whose files are gone; hardly anybody needs it. */
@@ -68,6 +72,14 @@ export abstract class StoredData {
     return handle ? handle.provide(file) : false;
   }
 
+  /**
+   * What the code of a run appends to `ctx.stream(key)`, in whichever tab it runs: first what is stored, then what
+   * comes. Reading rejects with StorageLostError where nobody knows the run. @throws ConfigurationError
+   */
+  stream<Chunk = any>(id: string, key: string, options?: ReadStreamOptions): StreamReader<Chunk> {
+    return this.streams.reader(id, key, options);
+  }
+
   /** About what a compacted journal would hold. */
   liveBytes(): number {
     let bytes = 0;
@@ -78,7 +90,7 @@ export abstract class StoredData {
   /** How much is stored, by what it is. Nothing (but memory) with storage `memory`. */
   async storageUsage(): Promise<StorageUsage> {
     await this.ready;
-    const [inputs, steps, results, errors] = Array.from({ length: 4 }, () => ({ count: 0, bytes: 0 })) as [Amount, Amount, Amount, Amount];
+    const [inputs, steps, results, errors, streams] = Array.from({ length: 5 }, () => ({ count: 0, bytes: 0 })) as [Amount, Amount, Amount, Amount, Amount];
     const add = (amount: Amount, bytes: number | undefined, count = 1) => {
       if (bytes === undefined) return;
       amount.count += count;
@@ -86,6 +98,10 @@ export abstract class StoredData {
     };
     for (const run of this.pump.allRuns()) {
       if (!run) continue;
+      if (run.extra.streams) {
+        const { count, bytes } = (await this.streams.load()).recorderOf(this as unknown as Orchestrator, run).usage;
+        add(streams, bytes, count);
+      }
       add(inputs, run.envelope?.length);
       add(results, run.outputPayload?.length);
       add(errors, run.extra.errorPayload?.length);
@@ -93,7 +109,7 @@ export abstract class StoredData {
       add(steps, run.extra.history?.bytes, run.extra.history?.entries.length);
     }
     const journal = { bytes: this.journal?.bytes ?? 0, liveBytes: this.journal ? this.liveBytes() : 0 };
-    return { journal, inputs, steps, results, errors, blobs: this.blobs.usage(), origin: await originUsage() };
+    return { journal, inputs, steps, results, errors, streams, blobs: this.blobs.usage(), origin: await originUsage() };
   }
 }
 

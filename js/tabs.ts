@@ -12,7 +12,7 @@ import type { Clock } from './clock.ts';
 import { randomSeed } from './load.ts';
 import type { Run } from './run.ts';
 import { RemoteRuns, type RemoteHandle, publicState } from './remote.ts';
-import type { TaskState } from './types.ts';
+import type { ReadStreamOptions, StreamReader, TaskState } from './types.ts';
 import { isSentEvent, type SentEvent } from './waiting/events.ts';
 import { eventTask } from './waiting/internal.ts';
 import { toSent } from './waiting/waiting.ts';
@@ -33,6 +33,7 @@ export interface TabsHost {
   /** Events a tab that has just come may have missed. */
   news(): SentEvent[];
   remoteChanged(id?: string): void;
+  readStream(id: string, key: string, options?: ReadStreamOptions): StreamReader;
   warn(message: string): void;
 }
 
@@ -100,6 +101,7 @@ export class Tabs {
     this.remote = new RemoteRuns({
       ask: (session, id, verb, argument) => this.#ask(session, id, verb, argument),
       changed: (id) => host.remoteChanged(id),
+      stream: (...asked) => host.readStream(...asked),
     });
   }
 

@@ -14,6 +14,7 @@ import type { PayloadLimits } from './limits.ts';
 import type { KeyOptions } from './identity/types.ts';
 import type { ConnectivityOptions, NetworkMode } from './network/types.ts';
 import type { Durability, Storage, StorageEvent } from './storage.ts';
+import type { ReadStreamOptions, StreamReader } from './streams/types.ts';
 import type { ListFilter, TaskCounts, TaskPage, TaskState, TaskStatus } from './task-state.ts';
 
 export type * from './cache/types.ts';
@@ -24,6 +25,7 @@ export type * from './locking/types.ts';
 export type * from './network/types.ts';
 export type { SelectTaskSpec, TaskContext, TaskHandler, TaskSpec } from './definition/types.ts';
 export type * from './retrying/types.ts';
+export type * from './streams/types.ts';
 export type * from './task-state.ts';
 export type * from './waiting/types.ts';
 
@@ -218,6 +220,8 @@ export interface RunHandle<Output = any, Id extends string = string> {
    * @throws PayloadMismatchError saying what differs: another size or content
    */
   provide(file: Blob): Promise<boolean>;
+  /** What its code appends to `ctx.stream(key)`: first what is stored, then what comes. @throws ConfigurationError */
+  stream<Chunk = any>(key: string, options?: ReadStreamOptions): StreamReader<Chunk>;
   onProgress(listener: (progress: number, state: TaskState<Output>) => void): () => void;
   subscribe(listener: (state: TaskState<Output>) => void): () => void;
   /** Saves a Blob or File result; browsers only. Its name: `fileName`, else the File’s own, else the run’s. */
@@ -415,6 +419,8 @@ export interface OrchestratorApi {
   resumeTask(id: string, policy?: ResumePolicy): Promise<boolean>;
   retryTask(id: string): Promise<boolean>;
   removeTask(id: string): Promise<boolean>;
+  /** As the handle's `stream`, of a run that may be another tab's. */
+  stream<Chunk = any>(id: string, key: string, options?: ReadStreamOptions): StreamReader<Chunk>;
   /** As the handle's `provide`. */
   providePayload(id: string, file: Blob): Promise<boolean>;
   /** Removes completed and failed runs older than this; gives their number. */

@@ -86,6 +86,9 @@ void PayloadIndex::forget(std::uint32_t task, Kept& kept) {
 }
 
 void PayloadIndex::note(More& more, const Record& record) {
+  const std::uint32_t kind = record.a >> 8;
+  if (kind == kPackingNote) drop(more.notes, static_cast<std::uint32_t>(PayloadKind::Note) | (kPackedNote << 8));
+  if (kind >= kPackedNote && kind <= kKeptNote) return append(more.notes, record);
   for (std::uint32_t entry = more.notes.first; entry != kNone; entry = entries_[entry].next) {
     if (entries_[entry].record.a != record.a) continue;
     entries_[entry].record = record;
@@ -121,6 +124,21 @@ void PayloadIndex::keep(List& list, std::uint32_t count) {
   free(entry);
   (last == kNone ? list.first : entries_[last].next) = kNone;
   list.last = last;
+}
+
+void PayloadIndex::drop(List& list, std::uint32_t a) {
+  List left;
+  for (std::uint32_t entry = list.first, next; entry != kNone; entry = next) {
+    next = entries_[entry].next;
+    entries_[entry].next = kNone;
+    if (entries_[entry].record.a == a) {
+      free(entry);
+    } else {
+      (left.last == kNone ? left.first : entries_[left.last].next) = entry;
+      left.last = entry;
+    }
+  }
+  list = left;
 }
 
 void PayloadIndex::free(std::uint32_t& head) {

@@ -3,7 +3,7 @@
 // lets this watch the events.
 //
 // Invariant: of each task the input, the steps in their order, the last error or the result, the last
-// note of each kind, and the blobs. Everything of a forgotten task is dropped.
+// note of each kind (of kinds that are a list, all that were not packed), and the blobs. Everything of a forgotten task is dropped.
 #pragma once
 
 #include <cstdint>
@@ -77,6 +77,8 @@ class PayloadIndex {
   void append(List& list, const Record& record);
   // The first `count` of the list; the rest is freed.
   void keep(List& list, std::uint32_t count);
+  // All but those with this `a`.
+  void drop(List& list, std::uint32_t a);
   void free(std::uint32_t& head);
   void note(More& more, const Record& located);
 

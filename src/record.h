@@ -66,7 +66,8 @@ enum class Command : std::uint32_t {
   // task · a: low, b: high half of the id of a blob that the task's payloads refer to · at: its size.
   // (b is not a payload length here.)
   AttachBlob = 18,
-  // task · a: kind of note, chosen by the host, 0-255 · b: payload; the last note of a kind is kept
+  // task · a: kind of note, chosen by the host, 0-255 · b: payload; the last note of a kind is kept, but
+  // of three kinds all are, in order: see kPackedNote
   Note = 19,
   // task becomes a child of parent a · b: ChildPolicy. Only before Submit, and never by another parent;
   // of the same parent again, at any time, to change the policy.
@@ -270,6 +271,10 @@ inline constexpr std::uint32_t kHoldStorage = 8;
 inline constexpr std::uint32_t kAttemptMask = 0x00ffffff;
 inline constexpr std::uint32_t kMaxRecoveries = 3;
 inline constexpr std::uint32_t kMaxNoteKind = 255;
+// Notes that are a list. A packing note takes the place of all packed ones before it; what is kept is kept.
+inline constexpr std::uint32_t kPackedNote = 26;
+inline constexpr std::uint32_t kPackingNote = 27;
+inline constexpr std::uint32_t kKeptNote = 28;
 // Parents above a child.
 inline constexpr std::uint32_t kMaxDepth = 64;
 

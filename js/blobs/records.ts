@@ -18,6 +18,7 @@ export function entriesOf(run: Run): BlobEntry[] {
     ...entries(inputBytes, run.envelope),
     ...(run.extra.stepPayloads ?? []).flatMap((step) => entries(recordValueBytes, step)),
     ...[...(run.extra.notes?.values() ?? [])].flatMap(({ payload }) => entries(payloadBytes, payload)),
+    ...(run.extra.streams?.payloads ?? []).flatMap((part) => entries(recordValueBytes, part)),
     ...entries(payloadBytes, run.outputPayload),
   ];
 }

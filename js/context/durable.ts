@@ -110,6 +110,8 @@ export class Durable {
   #warned = false;
   #stopReason: Error | undefined;
   readonly #isClosed: () => boolean;
+  /** Keys of steps that are being computed now. */
+  readonly computing = new Set<string>();
   /** Children that have not ended, and those that are about to be made. */
   readonly children = new Set<Run>();
   readonly launches = new Launches();

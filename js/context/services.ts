@@ -24,6 +24,7 @@ import { End, type Run } from '../run.ts';
 import { crc32 } from '../storage/crc32.ts';
 import type { Task, TriggerOptions } from '../types.ts';
 import { stopError } from '../attempts.ts';
+import type { StreamDoor } from '../streams/door.ts';
 import type { Waiting } from '../waiting/waiting.ts';
 import { ChildIndex } from './child-index.ts';
 import { depthLimit, type ChildrenHost } from './children.ts';
@@ -43,6 +44,10 @@ export class ContextServices implements DurableHost, StepHost, ChildrenHost {
   /** Events and tokens. */
   get waiting(): Waiting {
     return this.#house.waiting;
+  }
+
+  get streams(): StreamDoor {
+    return this.#house.streams;
   }
 
   constructor(house: Orchestrator) {
@@ -92,6 +97,8 @@ export class ContextServices implements DurableHost, StepHost, ChildrenHost {
   }
 
   async commit(run: Run, { entry, blobs }: Prepared): Promise<Entry> {
+    const streamed = run.extra.streams?.flush(entry.attempt);
+    if (streamed) await streamed;
     if (run.attempt !== entry.attempt) {
       this.discard({ entry, blobs });
       throw stopError(run, P.StopReasonInterrupt);

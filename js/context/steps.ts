@@ -64,10 +64,12 @@ export async function attemptStep<Value>(
   durable: Durable, host: StepHost, name: string, key: string, compute: Compute<Value>, options: StepOptions | undefined,
 ): Promise<Value> {
   durable.parking.begin();
+  durable.computing.add(key);
   try {
     const computed = options?.retry || options?.timeout !== undefined
       ? await computeWithRetries(durable, host, name, key, compute, options)
       : await durable.inside(name, key, compute, 1, undefined);
+    durable.computing.delete(key);
     durable.check('step', name);
     const value = options?.schema ? await host.validate(options.schema, computed, `result of step "${name}"`) : computed;
     durable.parking.answering();
@@ -82,6 +84,7 @@ export async function attemptStep<Value>(
     durable.fail(key, RecordKind.Failure, error);
     throw error;
   } finally {
+    durable.computing.delete(key);
     durable.parking.end();
   }
 }

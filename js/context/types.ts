@@ -7,6 +7,7 @@ import type { ProcessOptions } from '../definition/process-types.ts';
 import type { Validator } from '../definition/schema.ts';
 import type { LockOptions } from '../locking/types.ts';
 import type { ContextRetry, RetryFetchInit } from '../retrying/types.ts';
+import type { StreamOptions, TaskStream } from '../streams/types.ts';
 import type { ContextWait, WaitForOptions, WaitPromise } from '../waiting/types.ts';
 import type { Duration, Instant, ProgressReport, RetryOptions, Task, TriggerOptions } from '../types.ts';
 
@@ -230,6 +231,12 @@ export interface CoreContext {
   /** true for runs that come here first with this code, false for those that had passed it before. */
   patch(id: string): Promise<boolean>;
   readonly log: TaskLog;
+  /**
+   * A log of chunks that is stored as it is written and read in any tab while the run goes on, and afterwards:
+   * `handle.stream(key)`. Kept until the run is removed. In a step or beside steps; code that runs again appends
+   * nothing twice (js/streams/README.md). @throws ConfigurationError
+   */
+  stream<Chunk = any>(key: string, options?: StreamOptions): TaskStream<Chunk>;
   /** Tells listeners of `orchestrator.on('emit')`; not stored. */
   emit(name: string, data?: unknown): void;
   /** A sign of life, for tasks with a `heartbeat`. */

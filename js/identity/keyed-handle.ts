@@ -5,7 +5,8 @@
  * Invariant: what was asked of it before that settles as if it had been asked after it.
  */
 import { DuplicateRunError } from '../errors.ts';
-import type { ResultPromise, ResumePolicy, RunEvent, RunHandle, TaskRunResult, TaskState, TaskStatus } from '../types.ts';
+import { Reader } from '../streams/reader.ts';
+import type { ReadStreamOptions, ResultPromise, ResumePolicy, RunEvent, RunHandle, StreamReader, TaskRunResult, TaskState, TaskStatus } from '../types.ts';
 
 export interface Joined {
   handle: RunHandle;
@@ -92,6 +93,16 @@ export class KeyedHandle implements RunHandle<any, any> {
   }
   download(fileName?: string): Promise<void> {
     return this.#then(() => this.#target.download(fileName));
+  }
+
+  stream<Chunk = any>(key: string, options?: ReadStreamOptions): StreamReader<Chunk> {
+    const reader = this.#target.stream<Chunk>(key, options);
+    if (!this.#decision) return reader;
+    const read = async function* (handle: KeyedHandle, signal: AbortSignal | undefined) {
+      await handle.#decision;
+      yield* handle.#target.stream(key, { ...options, ...(signal && { signal }) }).entries();
+    };
+    return new Reader(key, (signal) => read(this, signal), options?.signal);
   }
 
   onProgress(listener: (progress: number, state: TaskState) => void): () => void {

@@ -10,4 +10,5 @@ export { useStorageState } from './useStorageState.ts';
 export { useTask } from './useTask.ts';
 export { type TaskOrchestrator, useTaskOrchestrator } from './useTaskOrchestrator.ts';
 export { type TaskProgress, useTaskProgress } from './useTaskProgress.ts';
+export { type TaskStreamState, useTaskStream } from './useTaskStream.ts';
 export { useTasks } from './useTasks.ts';

@@ -8,6 +8,7 @@ import { metadataVerbs } from '../definition/metadata-view.ts';
 import { AbortedError, WorkerCrashedError } from '../errors.ts';
 import { deserializeError, serializeError } from '../serialize-error.ts';
 import type { LogLevel, StepInfo, StepOptions, TaskContext, WaitResult } from '../types.ts';
+import { checkStream, type StreamSink } from '../streams/writing.ts';
 import { toWaitMessage } from '../waiting/outcome.ts';
 import { type AskVerb, askVerbs, type ToPage, type ToWorker } from './protocol.ts';
 
@@ -119,10 +120,17 @@ export class WorkerCall {
   async #answer(verb: AskVerb, args: unknown[]): Promise<unknown> {
     if (verb === 'flushMetadata') return this.#context.metadata.flush();
     if (verb === 'addTags') return this.#context.tags.add(args[0] as string[]);
+    if (verb === 'streamAppend' || verb === 'streamRecorded') return this.#stream(verb, args);
     // Some of them are the house's own, and no verb of people's code.
     const context = this.#context as unknown as Record<AskVerb, (...list: unknown[]) => unknown>;
     const result = await context[verb](...args);
     return verb === 'waitForEvent' || verb === 'waitForToken' ? toWaitMessage(result as WaitResult).value : result;
+  }
+
+  #stream(verb: 'streamAppend' | 'streamRecorded', [key, chunk, id]: any[]): Promise<unknown> {
+    checkStream(key, undefined, 'ctx.stream');
+    const sink = (this.#context as unknown as { streamSink(key: string): StreamSink }).streamSink(key);
+    return verb === 'streamAppend' ? sink.append(chunk, id) : sink.recorded();
   }
 
   /** [whose, verb, its arguments]: checked where it is carried out. */

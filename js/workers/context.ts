@@ -21,8 +21,9 @@ import { contextRetry } from '../retrying/context-retry.ts';
 import { deserializeError, serializeError } from '../serialize-error.ts';
 import type {
   ContextRetry, ContextWait, Duration, Instant, ItemResult, LockOptions, LogLevel, MapOptions, ProgressReport, RetryFetchInit, RunFunction, RunTags, SleepOptions, StepInfo, StepOptions,
-  TaskContext, TaskLog, WaitForOptions, WaitPromise,
+  StreamOptions, TaskContext, TaskLog, TaskStream, WaitForOptions, WaitPromise,
 } from '../types.ts';
+import { checkStream, StreamWriting } from '../streams/writing.ts';
 import { contextWait } from '../waiting/context-wait.ts';
 import { fromWaitMessage, waitPromise } from '../waiting/outcome.ts';
 import type { AskVerb, CallContext, ToPage, ToWorker } from './protocol.ts';
@@ -202,6 +203,15 @@ export class WorkerContext implements TaskContext {
     this.#check('uuid', '');
     return this.#chance.uuid();
   }
+  stream<Chunk = any>(key: string, options?: StreamOptions): TaskStream<Chunk> {
+    const mode = checkStream(key, options, 'ctx.stream');
+    const { signal } = this;
+    return new StreamWriting(key, mode, {
+      signal,
+      append: (chunk, id) => this.#ask('streamAppend', [key, chunk, id], true),
+      recorded: () => this.#ask('streamRecorded', [key], true),
+    });
+  }
   emit(name: string, data?: unknown): void {
     this.#tell('emit', [name, data]);
   }
@@ -210,9 +220,10 @@ export class WorkerContext implements TaskContext {
     if (!this.#closed) this.#post({ holdfast: 'told', call: this.#call, verb, args: toMessage(args, verb).value });
   }
 
-  #ask(verb: AskVerb, args: unknown[]): Promise<any> {
+  /** @param inSteps may be asked within a step */
+  #ask(verb: AskVerb, args: unknown[], inSteps = false): Promise<any> {
     return new Promise((resolve, reject) => {
-      this.#check(verb, '');
+      this.#check(verb, '', inSteps);
       const ask = ++this.#count;
       const { value, transfer } = toMessage(args, `arguments of ctx.${verb}`);
       this.#questions.set(ask, { resolve, reject });
@@ -220,9 +231,9 @@ export class WorkerContext implements TaskContext {
     });
   }
 
-  #check(verb: string, name: string): void {
+  #check(verb: string, name: string, inSteps = false): void {
     const who = whoIs(this.task.id, this.run.id);
-    if (this.#inside !== undefined) throw nestedError(who, verb, name, this.#inside);
+    if (this.#inside !== undefined && !inSteps) throw nestedError(who, verb, name, this.#inside);
     if (this.#closed) throw closedError(who, verb, name);
   }
 

@@ -51,7 +51,7 @@ export type ToWorker =
 
 /** Durable verbs that cross as they are. */
 export const askVerbs = [
-  'run', 'sleep', 'sleepUntil', 'patch', 'checkpoint', 'waitForEvent', 'waitForToken', 'flushMetadata', 'addTags', 'yield', 'pauseBeforeRetry', 'pauseFor', 'acquireLock', 'releaseLock',
+  'run', 'sleep', 'sleepUntil', 'patch', 'checkpoint', 'waitForEvent', 'waitForToken', 'flushMetadata', 'addTags', 'yield', 'pauseBeforeRetry', 'pauseFor', 'acquireLock', 'releaseLock', 'streamAppend', 'streamRecorded',
 ] as const;
 export type AskVerb = (typeof askVerbs)[number];
 

@@ -18,7 +18,7 @@ void live_a_little(Scenario& s, std::uint64_t seed, int moves = 2000) {
   s.group(3, GroupField::Concurrency, 2);
   for (int i = 0; i < moves; i++) {
     const std::uint32_t task = 1 + below(30);
-    switch (below(18)) {
+    switch (below(19)) {
       case 0: s.step({{number(Command::Create), task, below(2) | (below(2) << 16) | (1u << 31), 3, 0}}, "inp"); break;
       case 1: s.draft(task, below(2)); break;
       case 2: s.depend(task, 1 + below(30), static_cast<EdgeKind>(below(3))); break;
@@ -36,6 +36,7 @@ void live_a_little(Scenario& s, std::uint64_t seed, int moves = 2000) {
       case 14: s.set(task, below(2) == 0 ? TaskField::HeartbeatMs : TaskField::ComputeBudgetMs, 1000 + below(9000)); break;
       case 15: s.set(task, TaskField::Key, 1 + below(4)); break;
       case 16: s.set(task, TaskField::KeyUntilMs, s.now + below(5000)); break;
+      case 17: s.step({{number(Command::Note), task, 25 + below(5), 4, 0}}, "note"); break;
       default: s.advance(below(2000)); break;
     }
   }
@@ -44,6 +45,21 @@ void live_a_little(Scenario& s, std::uint64_t seed, int moves = 2000) {
 std::size_t compact(Scenario& s, const std::vector<std::byte>& log) {
   s.put(log);
   return s.session.compact(log.size());
+}
+
+using Texts = std::vector<std::string>;
+
+// The notes a log is said to hold, as `kind text`.
+Texts notes_of(const std::vector<std::byte>& log) {
+  Scenario s;
+  s.load(log);
+  Texts found;
+  for (const Record& record : s.said) {
+    if (record.kind != number(Event::Located) || (record.a & 0xff) != number(PayloadKind::Note)) continue;
+    const auto* text = reinterpret_cast<const char*>(log.data()) + static_cast<long>(record.at);
+    found.push_back(std::to_string(record.a >> 8) + " " + std::string(text, record.b));
+  }
+  return found;
 }
 
 }  // namespace
@@ -70,6 +86,36 @@ TEST_CASE("A compacted log gives the same state, payloads included, and is short
                        shorter.begin() + static_cast<long>(y.at)));
     }
   }
+}
+
+TEST_CASE("Notes that are a list are all kept, in order, until a pack takes the place of the packed ones") {
+  Scenario s;
+  s.create(1);
+  const auto note = [&](std::uint32_t kind, const std::string& text) {
+    s.step({{number(Command::Note), 1, kind, static_cast<std::uint32_t>(text.size()), 0}}, text);
+  };
+  note(kPackedNote, "a");
+  note(kPackedNote, "b");
+  note(4, "old");
+  note(kKeptNote, "kept");
+  note(kPackedNote, "c");
+  note(4, "new");
+  CHECK(notes_of(s.log()) == Texts{"26 a", "26 b", "4 new", "28 kept", "26 c"});
+  note(kPackingNote, "abc");
+  note(kPackedNote, "d");
+  CHECK(notes_of(s.log()) == Texts{"4 new", "28 kept", "27 abc", "26 d"});
+  note(kPackingNote, "d too");
+  const auto log = s.log();
+  const Texts packed{"4 new", "28 kept", "27 abc", "27 d too"};
+  CHECK(notes_of(log) == packed);
+  REQUIRE(compact(s, log) > 0);
+  auto shorter = s.session.frame();
+  CHECK(notes_of(shorter) == packed);
+  s.session.commit_compaction();
+  note(kPackedNote, "e");
+  s.session.seal();
+  shorter.insert(shorter.end(), s.session.frame().begin(), s.session.frame().end());
+  CHECK(notes_of(shorter) == Texts{"4 new", "28 kept", "27 abc", "27 d too", "26 e"});
 }
 
 TEST_CASE("Compacting what is compacted changes nothing any more") {

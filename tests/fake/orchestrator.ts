@@ -9,6 +9,7 @@ import type {
   RecoveryReport,
   RunHandle,
   StorageState,
+  StreamReader,
   TaskCounts,
   TaskState,
   TaskStatus,
@@ -31,6 +32,10 @@ const statusOf: Partial<Record<TaskState['phase'], TaskStatus>> = {
   completed: 'completed',
   cancelled: 'cancelled',
 };
+
+function refuseEntries(): never {
+  throw new Error('the fake has no entries');
+}
 
 export class FakeOrchestrator implements OrchestratorApi {
   ready: Promise<RecoveryReport> = Promise.resolve({
@@ -60,6 +65,17 @@ export class FakeOrchestrator implements OrchestratorApi {
 
   constructor(defer: (notify: () => void) => void = (notify) => notify()) {
     this.defer = defer;
+  }
+
+  /** What `stream` gives, by run and key. */
+  readonly chunks = new Map<string, AsyncIterable<unknown>>();
+
+  stream<Chunk = any>(id: string, key: string): StreamReader<Chunk> {
+    const given = this.chunks.get(`${id} ${key}`) as AsyncIterable<Chunk> | undefined;
+    const read = async function* () {
+      if (given) yield* given;
+    };
+    return { key, entries: () => refuseEntries(), readable: () => new ReadableStream(), [Symbol.asyncIterator]: read };
   }
 
   // The hands of a test.

@@ -12,7 +12,8 @@ import {
 import type { TaskContext } from '../../js/types.ts';
 import { workerHandler } from '../../js/workers/pool.ts';
 import { type Handlers, serve, type WorkerScope } from '../../js/workers/serve.ts';
-import { FakeWorker, setup, TestContext, type TestHandler } from './worker-house.ts';
+import { FakeWorker } from '../fake/worker.ts';
+import { setup, TestContext, type TestHandler } from './worker-house.ts';
 
 /** Never settles by itself, but listens to its signal. */
 const untilAborted = (_input: unknown, ctx: TaskContext) =>

@@ -10,6 +10,7 @@ import {
   useTaskOrchestrator,
   useTaskProgress,
   useTasks,
+  useTaskStream,
 } from '../../js/react/index.ts';
 import { FakeOrchestrator } from '../fake/orchestrator.ts';
 import { renderWith, wrapperFor } from './setup.tsx';
@@ -239,5 +240,35 @@ describe('on a server', () => {
     expect(html).toContain('Looking for your tasks');
     expect(html).toContain('0 undefined 0');
     expect(html).not.toContain('Secret');
+  });
+});
+
+describe('useTaskStream', () => {
+  async function* chunks(count: number, error?: Error) {
+    for (let chunk = 0; chunk < count; chunk++) yield chunk;
+    if (error) throw error;
+  }
+
+  it('gives the chunks, and how it ended', async () => {
+    const fake = new FakeOrchestrator();
+    fake.chunks.set('a out', chunks(1000));
+    fake.chunks.set('b out', chunks(2, new Error('broken')));
+    let renders = 0;
+    let id: string | undefined = 'a';
+    const { result, rerender } = renderWith(fake, () => {
+      renders++;
+      return useTaskStream(id, 'out');
+    });
+    expect(result.current).toEqual({ chunks: [], status: 'reading', error: null });
+    await vi.waitFor(() => expect(result.current.status).toBe('ended'));
+    expect(result.current.chunks).toEqual(Array.from({ length: 1000 }, (_, chunk) => chunk));
+    expect(renders).toBeLessThan(100);
+    id = 'b';
+    rerender();
+    await vi.waitFor(() => expect(result.current.status).toBe('failed'));
+    expect(result.current).toEqual({ chunks: [0, 1], status: 'failed', error: new Error('broken') });
+    id = undefined;
+    rerender();
+    expect(result.current).toEqual({ chunks: [], status: 'reading', error: null });
   });
 });

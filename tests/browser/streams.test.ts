@@ -1,0 +1,70 @@
+/**
+ * `ctx.stream` with a real browser, really killed: SIGKILL to every process of Chromium while a run streams, the same
+ * profile again. What its code was told is stored is there, once, in order.
+ */
+import type { Page } from 'playwright-core';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { Chromium, until } from '../crash/chromium.mjs';
+import { generator } from '../crash/harness.mjs';
+import { bundle, serve } from '../crash/serve.mjs';
+import type { Streams } from './streams/page.ts';
+
+const kills = Number(process.env.HOLDFAST_KILLS ?? 3);
+const seed = Number(process.env.HOLDFAST_SEED ?? 20_261_127);
+const chunks = 200;
+
+const stored = new Set<number>();
+const browser = new Chromium();
+let pages: Awaited<ReturnType<typeof bundle>>;
+let server: Awaited<ReturnType<typeof serve>>;
+
+beforeAll(async () => {
+  pages = await bundle(new URL('./streams/', import.meta.url));
+  const answer = (path: string, _file: unknown, body?: Buffer) => {
+    if (path !== '/report') return undefined;
+    for (const { index } of JSON.parse(body!.toString('utf8')) as { index: number }[]) stored.add(index);
+    return { status: 204, type: 'text/plain', body: '' };
+  };
+  server = await serve(pages.directory, { answer: answer as () => undefined });
+});
+
+afterAll(async () => {
+  await browser.close();
+  await server?.close();
+  await pages?.remove();
+});
+
+async function openPage(): Promise<Page> {
+  await browser.launch();
+  const page: Page = await browser.open(server.url);
+  await until('the page is loaded', () => page.evaluate(() => 'streams' in globalThis));
+  await call(page, 'open');
+  return page;
+}
+
+function call<Name extends keyof Streams>(page: Page, name: Name, ...args: unknown[]): Promise<any> {
+  return page.evaluate(([name, args]) => (globalThis as any).streams[name as string](...(args as unknown[])), [name, args] as const);
+}
+
+it(`I9: ${kills} kills of the browser: a stream has every chunk that was acknowledged, each once and in order`, { timeout: 120_000 }, async () => {
+  const random = generator(seed);
+  let page = await openPage();
+  const id = await call(page, 'submit', chunks);
+  let midway = 0;
+  for (let kill = 0; kill < kills; kill++) {
+    await new Promise((resolve) => setTimeout(resolve, 60 + random() * 200));
+    await browser.kill();
+    const before = stored.size;
+    page = await openPage();
+    const there: number[] = await call(page, 'stored', id);
+    expect(there).toEqual(Array.from({ length: there.length }, (_, index) => index));
+    expect(there.length, 'chunks that are there of those that were acknowledged').toBeGreaterThanOrEqual(before);
+    if (before > 0 && before < chunks) midway++;
+  }
+  const { indexes, pieces, result } = await call(page, 'whole', id);
+  expect(indexes).toEqual(Array.from({ length: chunks }, (_, index) => index));
+  expect(pieces).toEqual(await Promise.all(Array.from({ length: chunks / 10 }, (_, piece) => call(page, 'expected', piece * 10 + 9))));
+  expect(result).toBe(chunks);
+  // Otherwise nothing could have been lost.
+  expect(midway).toBeGreaterThan(0);
+});
