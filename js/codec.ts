@@ -27,7 +27,7 @@ import { rememberDigest } from './codec/known-digests.ts';
 import { pack, unpack } from './codec/message-pack.ts';
 import { isPlain } from './codec/plain.ts';
 import { notReadable, tooLarge } from './codec/refuse.ts';
-import { textBody } from './codec/web-kinds.ts';
+import { type KeepHandle, textBody } from './codec/web-kinds.ts';
 import { PayloadLostError, SerializationError } from './errors.ts';
 
 export { clone } from './codec/clone.ts';
@@ -64,6 +64,8 @@ export interface EncodeOptions {
   blobLimit?: number;
   /** Larger Blobs and Files are marked to stay in the page. Default: none is. */
   inPageAbove?: number;
+  /** Stores file handles and gives what stands for them. Default: they are refused. */
+  keepHandle?: KeepHandle;
   /** Default `store`. */
   blobs?: 'store' | 'refuse';
   /** 16 hexadecimal digits, never the same twice: ids until the references are settled. Default: random. */
@@ -94,6 +96,7 @@ export function writerOptions(options: EncodeOptions): WriterOptions {
     inPageAbove: options.inPageAbove ?? Number.POSITIVE_INFINITY,
     randomId: options.randomId ?? randomId,
     blobs: options.blobs ?? 'store',
+    keepHandle: options.keepHandle,
   };
 }
 

@@ -178,7 +178,7 @@ export class StorageBlockedError extends family('StorageBlockedError', 'STORAGE_
 export class StoreTooNewError extends family('StoreTooNewError', 'STORE_TOO_NEW', false, StorageError) {}
 /** The bytes of an input, result or blob are gone. */
 export class PayloadLostError extends family('PayloadLostError', 'PAYLOAD_LOST', false, StorageError) {}
-/** A file that was given in place of a lost one is another one; `data.differs` says in what: `size`, `content` or `name`. */
+/** A file that was given in place of a lost one is another one; `data.differs` says in what: `size`, `content`, `name` or `lastModified`. */
 export class PayloadMismatchError extends family('PayloadMismatchError', 'PAYLOAD_MISMATCH') {}
 /** The WebAssembly core could not be loaded; data is untouched. */
 export class CoreLoadError extends family('CoreLoadError', 'CORE_LOAD') {}

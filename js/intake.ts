@@ -239,7 +239,7 @@ export class Intake {
   #encode(run: Run, input: unknown): void {
     const { name, metadata } = run.extra;
     const header = { id: run.id, identifier: run.identifier!, name, extras: extrasOf(run) };
-    run.envelope = this.#house.payloads.writeEnvelope(header, input, metadata, run.options!.filesInPage);
+    run.envelope = this.#house.payloads.writeEnvelope(header, input, metadata, run.options!.files);
     // What people see later is what was stored, not what the caller may still change.
     if (metadata) run.ownExtra.metadata = readMetadata(run.envelope);
     const { fork } = run.extra;

@@ -398,6 +398,12 @@ export class Opening implements TabsHost, AdoptionHost {
   news(): SentEvent[] {
     return this.#house.waiting.news();
   }
+  /** No other tab has runs, and no slot has any that nobody has taken over. */
+  async isAlone(): Promise<boolean> {
+    const own = this.#house.journal?.slot.slot;
+    const occupied = (await this.#storage?.occupiedSlots()) ?? [];
+    return (this.tabs?.alone ?? true) && occupied.every((slot) => slot === own);
+  }
   readStream(id: string, key: string, options?: ReadStreamOptions): StreamReader {
     return this.#house.stream(id, key, options);
   }

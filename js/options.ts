@@ -9,6 +9,7 @@ import { joinTags } from './definition/tags.ts';
 import { toInstant, toMilliseconds } from './duration.ts';
 import { keyOptionNames } from './identity/key.ts';
 import { checkNetworkMode } from './network/mode.ts';
+import type { FilePolicy } from './payloads.ts';
 import * as P from './protocol.ts';
 import type { Duration, NetworkMode, QueueOptions, RetryOptions, RunOptions, SimulateProgressOptions } from './types.ts';
 import { refuseReserved } from './waiting/internal.ts';
@@ -209,8 +210,8 @@ export interface ResolvedRunOptions {
   delay: RunOptions['delay'];
   simulation: SimulatedProgress | undefined;
   queueName: string | undefined;
-  /** Files of the input are not stored. */
-  filesInPage?: boolean;
+  /** What becomes of the files in the input. */
+  files?: FilePolicy;
   /** Given at the call. */
   networkMode?: NetworkMode | undefined;
   /** The policy was given at the call. */
@@ -391,7 +392,7 @@ export function checkRunOptions(options: RunOptions, where: string): void {
     tags: (value: unknown, name: string) => void joinTags([value as string], name),
     propagateTags: checkBoolean, maxDuration: duration,
     heartbeat: (value: unknown) => void heartbeatMs(value as Duration),
-    persistPayload: (value: unknown, name: string) => oneOf(value, ['copy', 'none'], name),
+    persistPayload: (value: unknown, name: string) => oneOf(value, ['copy', 'handle', 'none'], name),
     networkMode: checkNetworkMode,
   };
   checkEach(options, checks, where);
@@ -432,7 +433,7 @@ export function resolveRunOptions(table: OptionTable, layers: readonly RunOption
     maxDurationMs: duration('maxDuration') ?? 0,
     delay: pick('delay'),
     simulation: resolveSimulation(pick('simulateProgress')),
-    filesInPage: choice({ copy: false, none: true }, pick('persistPayload'), false, 'persistPayload'),
+    files: choice({ copy: 'copy', none: 'none', handle: 'handle' } as const, pick('persistPayload'), 'copy', 'persistPayload'),
     queueName: queue === undefined ? undefined : table.checkQueue(queue),
     place: -1,
   };

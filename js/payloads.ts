@@ -11,6 +11,7 @@
 import type { CacheCallOption } from './cache/checks.ts';
 import { BLOB_THRESHOLD, type BlobReference, decode, encode, PayloadWriter, type WriterOptions, writerOptions } from './codec.ts';
 import type { Process } from './definition/process.ts';
+import type { KeepHandle } from './codec/web-kinds.ts';
 import { SerializationError, type SerializedError } from './errors.ts';
 import { type ResolvedLimits, resolveLimits } from './limits.ts';
 import type { NetworkMode } from './network/types.ts';
@@ -18,6 +19,9 @@ import type { Policy } from './options.ts';
 import type { PayloadBytes } from './run.ts';
 
 const chunkBytes = 256 * 1024;
+
+/** What becomes of the files in an input: `persistPayload`. */
+export type FilePolicy = 'copy' | 'none' | 'handle';
 
 export interface EnvelopeHeader {
   id: string;
@@ -54,9 +58,8 @@ export interface EnvelopeExtras {
 export class PayloadArea {
   #writer = new PayloadWriter({}, chunkBytes);
   #values = writerOptions({});
-  #input = writerOptions({});
-  /** Files of the input stay in the page. */
-  #inPage = writerOptions({});
+  /** By what becomes of the files in it. */
+  #inputs: Record<FilePolicy, WriterOptions> = { copy: this.#values, none: this.#values, handle: this.#values };
   #metadata = writerOptions({});
   /** Names, ids and errors: never beside, never large. */
   readonly #small = writerOptions({ blobs: 'refuse' });
@@ -67,6 +70,8 @@ export class PayloadArea {
   blobs: BlobReference[] | undefined;
 
   limits!: ResolvedLimits;
+  /** Stores a file handle, and gives what stands for it. */
+  keepHandle!: KeepHandle;
 
   constructor() {
     this.setLimits(resolveLimits());
@@ -78,20 +83,24 @@ export class PayloadArea {
     const { inlineBytes, valueBytes, metadataBytes, blobBytes, largeFiles } = limits;
     const blobThreshold = Math.min(BLOB_THRESHOLD, inlineBytes);
     const common = { valueLimit: valueBytes, outsideAbove: inlineBytes, blobThreshold, blobLimit: blobBytes };
-    this.#inPage = writerOptions({ ...common, inPageAbove: -1 });
-    this.#input = writerOptions({ ...common, ...(largeFiles === 'page' && { inPageAbove: blobBytes }) });
+    const copied = { ...common, ...(largeFiles === 'page' && { inPageAbove: blobBytes }) };
+    this.#inputs = {
+      copy: writerOptions(copied),
+      none: writerOptions({ ...common, inPageAbove: -1 }),
+      handle: writerOptions({ ...copied, keepHandle: (...handle) => this.keepHandle(...handle) }),
+    };
     this.#values = writerOptions(common);
     this.#metadata = writerOptions({ valueLimit: metadataBytes, blobThreshold: metadataBytes, blobs: 'refuse' });
   }
 
   /** @throws SerializationError naming the path below `input` or `metadata`; nothing is written then */
-  writeEnvelope(header: EnvelopeHeader, input: unknown, metadata: unknown, filesInPage = false): PayloadBytes {
+  writeEnvelope(header: EnvelopeHeader, input: unknown, metadata: unknown, files: FilePolicy = 'copy'): PayloadBytes {
     const writer = this.#fresh();
     const start = writer.position;
     try {
       writer.skip(8);
       const head = this.#writeHeader(header);
-      const body = this.#part(input, 'input', filesInPage ? this.#inPage : this.#input);
+      const body = this.#part(input, 'input', this.#inputs[files]);
       this.#part(metadata, 'metadata', this.#metadata);
       writer.setUint32(start, head);
       writer.setUint32(start + 4, body);

@@ -211,7 +211,7 @@ export class RemoteHandle implements RunHandle {
     checkEventName(name, 'signal');
     return (await this.#runs.ask(this.id, 'signal', [name, toMessage(data, 'data').value])) === true;
   }
-  async provide(file: Blob): Promise<boolean> {
+  async provide(file: Blob | FileSystemFileHandle): Promise<boolean> {
     return (await this.#runs.ask(this.id, 'provide', file)) === true;
   }
 

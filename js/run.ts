@@ -33,7 +33,7 @@ export interface RunHost {
   resumeRun(run: Run, policy: ResumePolicy): Promise<boolean>;
   retryRun(run: Run): Promise<boolean>;
   signalRun(run: Run, name: string, data: unknown): Promise<boolean>;
-  provideFor(run: Run, file: Blob): Promise<boolean>;
+  provideFor(run: Run, file: Blob | FileSystemFileHandle): Promise<boolean>;
   stream(id: string, key: string, options?: ReadStreamOptions): StreamReader;
   outputOf(run: Run): Promise<unknown>;
   errorOf(run: Run): Error;
@@ -248,7 +248,7 @@ export class Run<Output = any, Id extends string = string> implements RunHandle<
   signal(name: string, data?: unknown): Promise<boolean> {
     return this.host.signalRun(this, name, data);
   }
-  provide(file: Blob): Promise<boolean> {
+  provide(file: Blob | FileSystemFileHandle): Promise<boolean> {
     return this.host.provideFor(this, file);
   }
 

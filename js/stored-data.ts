@@ -61,13 +61,13 @@ export abstract class StoredData {
     else this.attempts.failed(run, attempt, error);
   }
 
-  async provideFor(run: Run, file: Blob): Promise<boolean> {
+  async provideFor(run: Run, file: Blob | FileSystemFileHandle): Promise<boolean> {
     await this.ready;
     return (await this.ghosts()).provide(run, file);
   }
 
   /** As `provide` of the run's handle. @throws PayloadMismatchError saying what differs */
-  async providePayload(id: string, file: Blob): Promise<boolean> {
+  async providePayload(id: string, file: Blob | FileSystemFileHandle): Promise<boolean> {
     const handle = this.attach(id);
     return handle ? handle.provide(file) : false;
   }

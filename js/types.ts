@@ -127,9 +127,11 @@ export interface RunOptions {
   propagateTags?: boolean;
   /**
    * What becomes of the files in the input. `copy` (default): they are stored before the run is accepted.
-   * `none`: this page keeps them; after a reload the run waits until the person gives them again.
+   * `none`: this page keeps them; after a reload the run waits until the person gives them again. `handle`: as `copy`,
+   * and a FileSystemFileHandle is kept as one, its file not copied; where that may not be read any more, or was
+   * changed, the run waits until the person gives the file, or a handle of it.
    */
-  persistPayload?: 'copy' | 'none';
+  persistPayload?: 'copy' | 'none' | 'handle';
   /** What it does while there is no network. Default by `intent`: `online` for `fetch` and `effect`, else `always`. */
   networkMode?: NetworkMode;
 }
@@ -219,7 +221,7 @@ export interface RunHandle<Output = any, Id extends string = string> {
    * goes on. False: it misses others, or none. Its name may differ where its content is known.
    * @throws PayloadMismatchError saying what differs: another size or content
    */
-  provide(file: Blob): Promise<boolean>;
+  provide(file: Blob | FileSystemFileHandle): Promise<boolean>;
   /** What its code appends to `ctx.stream(key)`: first what is stored, then what comes. @throws ConfigurationError */
   stream<Chunk = any>(key: string, options?: ReadStreamOptions): StreamReader<Chunk>;
   onProgress(listener: (progress: number, state: TaskState<Output>) => void): () => void;
@@ -422,7 +424,7 @@ export interface OrchestratorApi {
   /** As the handle's `stream`, of a run that may be another tab's. */
   stream<Chunk = any>(id: string, key: string, options?: ReadStreamOptions): StreamReader<Chunk>;
   /** As the handle's `provide`. */
-  providePayload(id: string, file: Blob): Promise<boolean>;
+  providePayload(id: string, file: Blob | FileSystemFileHandle): Promise<boolean>;
   /** Removes completed and failed runs older than this; gives their number. */
   cleanupCompletedTasks(maxAgeMs?: number): Promise<number>;
   clearAllTasks(): Promise<number>;

@@ -6,6 +6,7 @@
  * where holdfast 0.1 has kept no digest). A run is never failed for a file that the person can give.
  */
 import { refuse } from '../checks.ts';
+import { blobEntries } from '../codec.ts';
 import { inUnits } from '../codec/refuse.ts';
 import { PayloadLostError, PayloadMismatchError } from '../errors.ts';
 import type { Orchestrator } from '../orchestrator.ts';
@@ -14,6 +15,7 @@ import { End, type Run } from '../run.ts';
 import type { MissingFile } from '../types.ts';
 import { type DescribedFile, describeFiles } from './describe.ts';
 import { digestOf } from './digest.ts';
+import { isFileHandle } from './handles.ts';
 
 export class Ghosts {
   readonly #house: Orchestrator;
@@ -52,11 +54,26 @@ export class Ghosts {
   async startFailed(run: Run, attempt: number): Promise<boolean> {
     const lost = new Set<string>();
     for (const id of run.extra.blobs?.keys() ?? []) if (!(await this.#house.blobs.isThere(id))) lost.add(id);
-    const missing = await this.#missing(run, lost);
+    const missing = await this.#missing(run, new Set([...lost, ...(await this.#closedHandles(run))]));
     if (!missing || run.attempt !== attempt) return false;
     this.#house.blobs.lose(lost);
     this.#hold(run, missing);
     return true;
+  }
+
+  /** Handles whose files can't be read, or are others now; what stands for them is there. */
+  async #closedHandles(run: Run): Promise<string[]> {
+    const { attempts, blobs } = this.#house;
+    const handles = blobEntries(attempts.inputBytes(run)).filter(({ kind }) => kind === 'handle');
+    const closed = await Promise.all(handles.map((entry) => blobs.load(entry).then(() => [], () => [entry.id])));
+    return closed.flat();
+  }
+
+  /** What a handle stood for. */
+  async #described(file: DescribedFile): Promise<DescribedFile> {
+    if (file.kind !== 'handle') return file;
+    const { blobs } = this.#house;
+    return { ...file, ...(await blobs.handles.read(await blobs.ticket(file))) };
   }
 
   /** The files of its input that are gone. undefined: none, or what is gone was no file. */
@@ -65,7 +82,8 @@ export class Ghosts {
       const files = await describeFiles(this.#house.attempts.inputBytes(run), this.#house.blobs.load);
       // One file twice in a value, as it was given and as a schema parsed it, is asked for once.
       const missing = files.filter(({ id, name }, index) => lost.has(id) && files.findIndex((one) => one.id === id && one.name === name) === index);
-      return missing.length > 0 && missing.every(({ kind }) => kind === 'blob' || kind === 'page') ? missing : undefined;
+      const canBeGiven = missing.length > 0 && missing.every(({ kind }) => kind === 'blob' || kind === 'page' || kind === 'handle');
+      return canBeGiven ? await Promise.all(missing.map((file) => this.#described(file))) : undefined;
     } catch (error) {
       if (!(error instanceof PayloadLostError)) this.#house.warn(`The input of run ${run.id} can't be read: ${(error as Error).message}`);
       return undefined;
@@ -86,11 +104,13 @@ export class Ghosts {
    * @throws PayloadMismatchError saying what differs @throws StorageFullError
    */
   async provide(run: Run, file: unknown): Promise<boolean> {
-    if (!(file instanceof Blob)) refuse('provide', 'a File or Blob', file);
+    const content = isFileHandle(file) ? await file.getFile() : file;
+    if (!(content instanceof Blob)) refuse('provide', 'a File, a Blob or a file handle', file);
     const missing = this.#waiting.get(run);
     if (!missing) return false;
-    const match = await findMatch(missing, file);
-    await this.#house.blobs.restore(match, file);
+    const match = await findMatch(missing, content);
+    if (match.kind === 'handle') await this.#house.blobs.giveHandle(match, isFileHandle(file) ? file : (content as File), content as File);
+    else await this.#house.blobs.restore(match, content);
     if (this.#waiting.has(run)) return false;
     await this.#house.journal!.acknowledged();
     return true;
@@ -125,26 +145,30 @@ async function findMatch(missing: readonly DescribedFile[], file: Blob): Promise
   const name = typeof File === 'function' && file instanceof File ? file.name : undefined;
   const sized = missing.filter(({ size }) => size === file.size);
   if (sized.length === 0) throw mismatch(closest(missing, name), file, name, 'size');
-  const old = sized.find((one) => one.digest === undefined && (one.name === undefined || one.name === name));
+  const old = sized.find((one) => one.digest === undefined && (one.name === undefined || one.name === name) && isOfTheTime(one, file));
   const digest = sized.some((one) => one.digest !== undefined) ? await digestOf(file) : undefined;
   const match = sized.find((one) => one.digest !== undefined && one.digest === digest) ?? old;
   if (match) return match;
   const wanted = closest(sized, name);
-  throw mismatch(wanted, file, name, wanted.digest === undefined ? 'name' : 'content');
+  throw mismatch(wanted, file, name, wanted.digest !== undefined ? 'content' : wanted.name === name ? 'lastModified' : 'name');
 }
+
+/** Of a handle's large file nothing is known but this. */
+const isOfTheTime = (one: DescribedFile, file: Blob): boolean => one.kind !== 'handle' || one.lastModified === (file as Partial<File>).lastModified;
 
 /** The one that was probably meant. */
 function closest(missing: readonly DescribedFile[], name: string | undefined): DescribedFile {
   return missing.find((one) => one.name === name) ?? missing[0]!;
 }
 
-function mismatch(wanted: DescribedFile, file: Blob, name: string | undefined, differs: 'name' | 'size' | 'content'): PayloadMismatchError {
+function mismatch(wanted: DescribedFile, file: Blob, name: string | undefined, differs: 'name' | 'size' | 'content' | 'lastModified'): PayloadMismatchError {
   const given = name === undefined ? 'This Blob' : JSON.stringify(name);
   const missing = wanted.name === undefined ? 'the missing file' : JSON.stringify(wanted.name);
   const why = {
     name: `it has another name, and nothing else is known of the missing one's content`,
     size: `it has ${inUnits(file.size)}, the missing one had ${inUnits(wanted.size ?? 0)}`,
     content: `it has the same size, but another content`,
+    lastModified: `it was changed since, or is another one, and nothing else is known of the missing one's content`,
   }[differs];
   return new PayloadMismatchError(`${given} is not ${missing}: ${why}.`, {
     data: { differs, expected: told(wanted), given: { name, size: file.size } },

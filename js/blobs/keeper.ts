@@ -13,18 +13,20 @@ import { inUnits } from '../codec/refuse.ts';
 import { textBody } from '../codec/web-kinds.ts';
 import { PayloadLostError, PayloadTooLargeError } from '../errors.ts';
 import type { Journal } from '../journal.ts';
+import type { Orchestrator } from '../orchestrator.ts';
 import type { ResolvedLimits } from '../limits.ts';
 import * as P from '../protocol.ts';
 import type { Pump } from '../pump.ts';
 import type { Run } from '../run.ts';
 import type { StorageSlot } from '../storage.ts';
 import { digestOf } from './digest.ts';
+import { HandleDoor } from './handle-door.ts';
 import { entriesOf } from './records.ts';
 
 export interface BlobKeeperHost {
   readonly journal: Journal | undefined;
   readonly pump: Pump;
-  readonly payloads: { readonly limits: ResolvedLimits };
+  readonly payloads: { readonly limits: ResolvedLimits; keepHandle: HandleDoor['keep'] };
 }
 
 interface Kept {
@@ -62,8 +64,13 @@ export class BlobKeeper {
   #held = new Set<string>();
   readonly #spared = new Set<string>();
 
+  /** File handles, whose tickets are blobs. */
+  readonly handles: HandleDoor;
+
   constructor(host: BlobKeeperHost) {
     this.#host = host;
+    this.handles = new HandleDoor(host as Orchestrator);
+    host.payloads.keepHandle = this.handles.keep;
   }
 
   get #slot(): StorageSlot {
@@ -223,14 +230,27 @@ export class BlobKeeper {
   // Out
 
   /** @throws PayloadLostError */
-  load = async ({ id, digest }: BlobEntry): Promise<Blob> => {
+  load = async (entry: BlobEntry): Promise<Blob> => {
+    const blob = await this.ticket(entry);
+    return entry.kind === 'handle' ? ((await this.handles.open(blob)) as never) : blob;
+  };
+
+  /** What is stored itself. @throws PayloadLostError */
+  async ticket({ id, digest }: BlobEntry): Promise<Blob> {
     const kept = this.#kept.get(id);
     if (kept?.page) return kept.page;
     const known = kept?.digest;
     if (known !== undefined && digest !== undefined && known !== digest)
       throw new PayloadLostError(`The stored blob ${id} has another content than the one that was stored.`, { data: { blobId: id } });
     return this.#slot.getBlob(id);
-  };
+  }
+
+  /** What a lost handle stood for is given again. REQUIRES: it is that file. */
+  async giveHandle(entry: BlobEntry, given: FileSystemFileHandle | File, file: File): Promise<void> {
+    // Its digest is the file's, as it is told to people.
+    await this.handles.give(await this.ticket({ ...entry, digest: undefined }), given, file);
+    this.onRestored?.(entry.id);
+  }
 
   /** A run of another slot's log. Its blobs are there, or were lost. */
   found(run: Run): void {

@@ -14,7 +14,7 @@ import { SerializationError } from '../errors.ts';
 import type { ReadBody } from './web-kinds.ts';
 
 /** By position: what stands for the kind of an entry. */
-const KINDS = ['blob', 'bytes', 'value', 'page', 'body', 'text', 'image'] as const;
+const KINDS = ['blob', 'bytes', 'value', 'page', 'body', 'text', 'image', 'handle'] as const;
 export type BlobKind = (typeof KINDS)[number];
 
 /** A Blob, File or large binary value that is stored beside the bytes that refer to it. */
@@ -28,7 +28,7 @@ export interface BlobReference {
   /**
    * `bytes`: a binary value that comes back as such. `value`: the encoding of a value.
    * `page`: a Blob or File that is not stored; the page keeps it. `body`, `text`: what is read once, as bytes or as
-   * text. `image`: a bitmap, as PNG.
+   * text. `image`: a bitmap, as PNG. `handle`: what stands for a file handle (blobs/handles.ts).
    */
   kind: BlobKind;
   /** undefined: it is read by `make`. */

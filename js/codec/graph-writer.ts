@@ -37,7 +37,7 @@ import {
   tagOf,
 } from './kinds.ts';
 import { isExactInUtf8 } from './plain.ts';
-import { Body, copyInMemory, takeApart, WebKind } from './web-kinds.ts';
+import { Body, copyInMemory, handleItself, type KeepHandle, takeApart, WebKind } from './web-kinds.ts';
 import { fileTooLarge, notCloneable, notReadable, segment, tooDeep, tooLarge } from './refuse.ts';
 
 export interface GraphOptions {
@@ -49,6 +49,8 @@ export interface GraphOptions {
   blobLimit?: number;
   /** Larger Blobs and Files are not stored. Default: none. */
   inPageAbove?: number;
+  /** Stores a file handle. Default: those are refused. */
+  keepHandle?: KeepHandle | undefined;
   randomId: () => string;
   /** A graph that stays in memory crosses to another thread: what can't is refused. */
   crossing?: boolean;
@@ -179,8 +181,8 @@ export class GraphWriter {
   }
 
   #web(node: GraphNode, value: any, tag: string, depth: number): unknown {
-    const { blobs, crossing = false } = this.#options;
-    const apart = takeApart(value, tag, this.#where());
+    const { blobs, crossing = false, keepHandle } = this.#options;
+    const apart = takeApart(value, tag, this.#where(), blobs === 'keep' ? handleItself : keepHandle);
     const hasBody = apart !== undefined && apart.kind >= WebKind.request;
     if (!apart || (hasBody && blobs === 'refuse')) throw notCloneable(this.#where(), value, tag);
     if (!hasBody || blobs === 'store') return node.push(NodeKind.web, apart.kind, this.#slot(apart.parts, depth));

@@ -31,7 +31,7 @@ const FIXES: Record<string, string> = {
   ImageBitmap: 'is an ImageBitmap; put it into the input or the result',
   Blob: 'is a Blob; put it into the input or the result',
   File: 'is a File; put it into the input or the result',
-  FileSystemFileHandle: "is a file handle; pass await handle.getFile()",
+  FileSystemFileHandle: "is a file handle; pass await handle.getFile(), or keep it in an input with persistPayload: 'handle'",
   FileSystemDirectoryHandle: 'is a directory handle; pass the files in it',
   Window: 'is a window',
 };

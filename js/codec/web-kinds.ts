@@ -1,5 +1,5 @@
 /**
- * What browsers hand around beside plain data: forms, headers, requests, responses, streams, bitmaps.
+ * What browsers hand around beside plain data: forms, headers, requests, responses, streams, bitmaps, file handles.
  * Each is taken apart into values the codec has, and put together again when it is read; what
  * has a body (bytes that can be read once) or pixels becomes a blob.
  *
@@ -18,6 +18,7 @@ export const WebKind = {
   response: 4,
   stream: 5,
   imageBitmap: 6,
+  fileHandle: 7,
 } as const;
 
 /** Type of a body that is text: its chunks come back as text. */
@@ -28,7 +29,7 @@ export type ReadBody = (limit: number) => Promise<Blob>;
 
 /** Bytes that are read after the value was accepted. */
 export class Body {
-  readonly kind: 'body' | 'image';
+  readonly kind: 'body' | 'image' | 'handle';
   /** Takes hold of it, at once; what it gives reads it. */
   readonly begin: (path: string) => ReadBody;
 
@@ -38,6 +39,12 @@ export class Body {
   }
 }
 
+/** Stores a file handle where handles can be stored; gives what stands for it. */
+export type KeepHandle = (handle: FileSystemFileHandle, path: string) => Promise<Blob>;
+
+/** In memory a handle stands for itself. */
+export const handleItself: KeepHandle = async (handle) => handle as never;
+
 export interface Apart {
   kind: number;
   parts: unknown;
@@ -46,10 +53,10 @@ export interface Apart {
 const readers = () => import('./web-bodies.ts');
 
 /**
- * undefined: it is none of these.
+ * undefined: it is none of these. Without `keepHandle` a file handle is none either.
  * @throws NotCloneableError where it can't be taken as it is
  */
-export function takeApart(value: any, tag: string, path: string): Apart | undefined {
+export function takeApart(value: any, tag: string, path: string, keepHandle?: KeepHandle): Apart | undefined {
   switch (tag) {
     case 'URLSearchParams':
       return { kind: WebKind.urlSearchParams, parts: String(value) };
@@ -65,6 +72,8 @@ export function takeApart(value: any, tag: string, path: string): Apart | undefi
       return { kind: WebKind.stream, parts: stream(value, path) };
     case 'ImageBitmap':
       return { kind: WebKind.imageBitmap, parts: bitmap(value, path) };
+    case 'FileSystemFileHandle':
+      return keepHandle && { kind: WebKind.fileHandle, parts: new Body('handle', (where) => () => keepHandle(value, where)) };
     default:
       return undefined;
   }
@@ -131,6 +140,7 @@ function drawn(value: ImageBitmap): OffscreenCanvas {
 
 /** One of its own for whoever gets it in memory. REQUIRES: `takeApart` has let it pass, and it is no stream. */
 export function copyInMemory(value: any, kind: number): unknown {
+  if (kind === WebKind.fileHandle) return value;
   return kind === WebKind.imageBitmap ? drawn(value).transferToImageBitmap() : value.clone();
 }
 
@@ -151,6 +161,8 @@ export function putTogether(kind: unknown, parts: any): unknown {
       return streamFrom(parts);
     case WebKind.imageBitmap:
       return bitmapFrom(parts);
+    case WebKind.fileHandle:
+      return handleFrom(parts);
     default:
       throw new TypeError('an unknown kind');
   }
@@ -176,4 +188,10 @@ function streamFrom(body: unknown): ReadableStream {
 function bitmapFrom(image: unknown): unknown {
   if (Object.prototype.toString.call(image) !== '[object ImageBitmap]') throw new TypeError('a bitmap expected');
   return image;
+}
+
+/** Whoever loads it has asked whether its file may be read. */
+function handleFrom(handle: any): unknown {
+  if (typeof handle?.getFile !== 'function') throw new TypeError('a file handle expected');
+  return handle;
 }

@@ -85,7 +85,7 @@ export class KeyedHandle implements RunHandle<any, any> {
   retry(): Promise<boolean> {
     return this.#then(() => this.#target.retry());
   }
-  provide(file: Blob): Promise<boolean> {
+  provide(file: Blob | FileSystemFileHandle): Promise<boolean> {
     return this.#then(() => this.#target.provide(file));
   }
   signal(name: string, data?: unknown): Promise<boolean> {

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { Chromium, until } from '../crash/chromium.mjs';
 import { generator } from '../crash/harness.mjs';
 import { bundle, serve } from '../crash/serve.mjs';
+import { digest } from '../crash/page/digest.ts';
 import type { Streams } from './streams/page.ts';
 
 const kills = Number(process.env.HOLDFAST_KILLS ?? 3);
@@ -17,6 +18,7 @@ const stored = new Set<number>();
 const browser = new Chromium();
 let pages: Awaited<ReturnType<typeof bundle>>;
 let server: Awaited<ReturnType<typeof serve>>;
+let page: Page;
 
 beforeAll(async () => {
   pages = await bundle(new URL('./streams/', import.meta.url));
@@ -26,6 +28,7 @@ beforeAll(async () => {
     return { status: 204, type: 'text/plain', body: '' };
   };
   server = await serve(pages.directory, { answer: answer as () => undefined });
+  page = await openPage();
 });
 
 afterAll(async () => {
@@ -36,10 +39,10 @@ afterAll(async () => {
 
 async function openPage(): Promise<Page> {
   await browser.launch();
-  const page: Page = await browser.open(server.url);
-  await until('the page is loaded', () => page.evaluate(() => 'streams' in globalThis));
-  await call(page, 'open');
-  return page;
+  const opened: Page = await browser.open(server.url);
+  await until('the page is loaded', () => opened.evaluate(() => 'streams' in globalThis));
+  await call(opened, 'open');
+  return opened;
 }
 
 function call<Name extends keyof Streams>(page: Page, name: Name, ...args: unknown[]): Promise<any> {
@@ -48,7 +51,6 @@ function call<Name extends keyof Streams>(page: Page, name: Name, ...args: unkno
 
 it(`I9: ${kills} kills of the browser: a stream has every chunk that was acknowledged, each once and in order`, { timeout: 120_000 }, async () => {
   const random = generator(seed);
-  let page = await openPage();
   const id = await call(page, 'submit', chunks);
   let midway = 0;
   for (let kill = 0; kill < kills; kill++) {
@@ -67,4 +69,18 @@ it(`I9: ${kills} kills of the browser: a stream has every chunk that was acknowl
   expect(result).toBe(chunks);
   // Otherwise nothing could have been lost.
   expect(midway).toBeGreaterThan(0);
+});
+
+it('I2, I4: a file handle outlives the browser; the run whose file was changed waits for it', async () => {
+  const before = await call(page, 'blobBytes');
+  const ids = await call(page, 'submitHandles');
+  await browser.kill();
+  page = await openPage();
+  const expected = (bytes: number) => `${bytes} ${digest(new Uint8Array(bytes).fill(5))}`;
+  const { blobs, ...rest } = await call(page, 'readHandles', ids);
+  expect(rest).toEqual({
+    output: `same.bin ${expected(3_000_000)}`, missing: [['changed.bin', 1000]], wrong: 'PayloadMismatchError', given: true, again: `given.bin ${expected(1000)}`,
+  });
+  // Two tickets and no file.
+  expect(blobs - before).toBeLessThan(1000);
 });

@@ -62,7 +62,7 @@ describe('a recovered run whose file is gone', () => {
       expect(error.message).toMatch(message);
       expect(error.data).toMatchObject({ differs, expected: { name: 'a.pdf' }, given: { size: wrong.size } });
     }
-    await expect(run.provide('a.pdf' as never)).rejects.toThrow(/must be a File or Blob, not "a.pdf"/);
+    await expect(run.provide('a.pdf' as never)).rejects.toThrow(/must be a File, a Blob or a file handle, not "a.pdf"/);
     expect(await idsOf(next)).toEqual([]);
 
     // Renamed since; what it holds is the same.
@@ -208,7 +208,7 @@ describe('files that are not stored', () => {
     expect(handleOf(next, run).state.missing).toMatchObject([{ name: 'large.pdf', size: 2000 }]);
     expect(await handleOf(next, run).provide(large)).toBe(true);
     expect(await handleOf(next, run).result()).toHaveLength(2);
-    expect(() => house.orchestrator.trigger(read, { files: [] }, { persistPayload: 'some' as never })).toThrow(/persistPayload must be one of copy, none, not "some"/);
+    expect(() => house.orchestrator.trigger(read, { files: [] }, { persistPayload: 'some' as never })).toThrow(/persistPayload must be one of copy, none, handle, not "some"/);
   });
 });
 

@@ -22,11 +22,29 @@ const writing = defineTask({
   },
 });
 
+const reading = defineTask({
+  id: 'reading',
+  persistPayload: 'handle',
+  run: async ({ handle }: { handle: FileSystemFileHandle }) => {
+    const file = await handle.getFile();
+    return `${file.name} ${file.size} ${digest(new Uint8Array(await file.arrayBuffer()))}`;
+  },
+});
+
+/** A file of the origin's own, of so many bytes. */
+async function fileOf(bytes: number, name: string): Promise<FileSystemFileHandle> {
+  const handle = await (await navigator.storage.getDirectory()).getFileHandle(name, { create: true });
+  const writable = await handle.createWritable();
+  await writable.write(new Uint8Array(bytes).fill(5));
+  await writable.close();
+  return handle;
+}
+
 class Streams {
   #orchestrator!: Orchestrator;
 
   async open(): Promise<void> {
-    this.#orchestrator = createOrchestrator({ id: 'streams', tasks: [writing] });
+    this.#orchestrator = createOrchestrator({ id: 'streams', tasks: [writing, reading] });
     await this.#orchestrator.ready;
     for (const { id, phase } of this.#orchestrator.getAllTasks()) if (phase === 'quarantined') await this.#orchestrator.retryTask(id);
   }
@@ -35,6 +53,26 @@ class Streams {
     const run = this.#orchestrator.trigger(writing, { chunks });
     await run.accepted;
     return run.id;
+  }
+
+  /** Two runs that read files by their handles, once a page after this one is open; one of them is changed before. */
+  async submitHandles(): Promise<string[]> {
+    const handles = [await fileOf(3_000_000, 'same.bin'), await fileOf(1000, 'changed.bin')];
+    const runs = handles.map((handle) => this.#orchestrator.trigger(reading, { handle }, { delay: 500 }));
+    await Promise.all(runs.map(({ accepted }) => accepted));
+    await fileOf(999, 'changed.bin');
+    return runs.map(({ id }) => id);
+  }
+
+  async readHandles([same, changed]: [string, string]): Promise<unknown> {
+    const [one, other] = [this.#orchestrator.attach(same)!, this.#orchestrator.attach(changed)!];
+    const output = await one.result();
+    while (other.state.reason !== 'missing-payload') await new Promise((resolve) => setTimeout(resolve, 20));
+    const missing = other.state.missing!.map(({ name, size }) => [name, size]);
+    const { lastModified } = other.state.missing![0]!;
+    const wrong = await other.provide(await fileOf(999, 'changed.bin')).catch((error) => error.name);
+    const given = await other.provide(new File([new Uint8Array(1000).fill(5)], 'given.bin', { lastModified }));
+    return { output, missing, wrong, given, again: await other.result(), blobs: await this.blobBytes() };
   }
 
   /** What is there at once. */
@@ -56,6 +94,10 @@ class Streams {
     for await (const { index } of this.#orchestrator.stream<{ index: number }>(id, 'out')) indexes.push(index);
     for await (const piece of this.#orchestrator.stream<Uint8Array>(id, 'bytes')) pieces.push(`${piece.length} ${digest(piece)}`);
     return { indexes, pieces, result: await this.#orchestrator.attach(id)!.result() };
+  }
+
+  async blobBytes(): Promise<number> {
+    return (await this.#orchestrator.storageUsage()).blobs.bytes;
   }
 
   expected(index: number): string {

@@ -4,6 +4,10 @@
  * Invariant: reports of a page arrive in their order; each is told only after the fact it speaks of,
  * but for `attempt` and `execute`, which are told before the code they speak of has done anything.
  */
+import { digest } from './digest.ts';
+
+export { digest };
+
 export const page = new URLSearchParams(location.search).get('page') ?? 'page';
 
 let waiting: object[] = [];
@@ -33,14 +37,6 @@ async function send(): Promise<void> {
 }
 
 export const nothingToTell = (): boolean => waiting.length === 0 && !sending;
-
-/** FNV-1a: equal values have equal digests, others hardly ever. */
-export function digest(bytes: Uint8Array | string): string {
-  const data = typeof bytes === 'string' ? new TextEncoder().encode(bytes) : bytes;
-  let hash = 0x811c9dc5;
-  for (const byte of data) hash = Math.imul(hash ^ byte, 0x01000193);
-  return (hash >>> 0).toString(16).padStart(8, '0');
-}
 
 /** A value as one line: equal lines, equal values. Blobs by their bytes. */
 export async function summary(value: unknown): Promise<string> {
