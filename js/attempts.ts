@@ -24,6 +24,7 @@ import { beginsAnew } from './definition/version-change.ts';
 import {
   CanceledError, DeadlineError, InterruptedError, MaxDurationError, OrchestratorError, PayloadLostError, RetryableError, StalledError, TaskTimeoutError, WorkerCrashedError,
 } from './errors.ts';
+import { forgetFork } from './identity/forked.ts';
 import type { Journal } from './journal.ts';
 import { Landings } from './landing.ts';
 import { inputBytes, type PayloadArea, payloadBytes } from './payloads.ts';
@@ -212,7 +213,7 @@ export class Attempts implements ContextHost {
   #decided(run: Run, attempt: number, decision: Decision): void {
     if (run.attempt !== attempt) return this.#late(run);
     const noteVersion = beginsAnew(decision.error);
-    if (noteVersion) return this.#again(run, attempt, { way: 'again', kept: 0, giveInput: noteVersion });
+    if (noteVersion) return this.#again(run, attempt, { way: 'again', kept: 0, isAnew: true, giveInput: noteVersion });
     const durable = run.context?.durable;
     if (!durable) return this.#fail(run, attempt, decision);
     void endOfThrow(durable, this.services, this.#endingOptions(run, attempt, decision), decision.error).then((ending) => this.#end(run, attempt, ending, undefined, decision));
@@ -235,15 +236,19 @@ export class Attempts implements ContextHost {
     if (ending.way === 'again') return this.#again(run, attempt, ending);
     const { commands } = this.#host.pump;
     // What was undone would have to be done again.
-    if (ending.way === 'cancelled' || ending.final) this.#drop(run, attempt, 0);
+    if (ending.way === 'cancelled' || ending.final) {
+      this.#drop(run, attempt, 0);
+      forgetFork(this.#host, run);
+    }
     if (ending.way === 'failed') return this.#fail(run, attempt, { ...decision, error: ending.error, isFinal: ending.final || decision?.isFinal === true });
     commands.push(P.CommandCancel, run.task);
     this.#settle(run, attempt, P.OutcomeInterrupted, 0);
   }
 
   /** Not counted as an attempt that failed. */
-  #again(run: Run, attempt: number, { kept, giveInput }: Ending & { way: 'again' }): void {
+  #again(run: Run, attempt: number, { kept, isAnew, giveInput }: Ending & { way: 'again' }): void {
     giveInput?.();
+    if (isAnew) forgetFork(this.#host, run);
     if (kept === 0) this.services.release(run);
     if (kept === 0) run.extra.streams?.recorder?.beginAnew();
     this.#drop(run, attempt, kept);

@@ -19,8 +19,8 @@ export type Ending =
   | { way: 'failed'; error: unknown; final: boolean }
   /** Undone because it was cancelled. */
   | { way: 'cancelled' }
-  /** With so many of its records, and perhaps another input. */
-  | { way: 'again'; kept: number; giveInput?: () => void };
+  /** With so many of its records, and perhaps another input; anew: also without what a fork has taken over. */
+  | { way: 'again'; kept: number; isAnew?: boolean; giveInput?: () => void };
 
 export interface EndingOptions {
   unawaited: Unawaited;
@@ -79,7 +79,8 @@ async function drifted(
   durable.host.warn(`${error.message} It goes on as its task says: ${options.onDrift}.`);
   const { entries } = services.historyOf(durable.run);
   const place = key === undefined ? -1 : entries.findIndex((entry) => entry.key === key);
-  return { way: 'again', kept: options.onDrift === 'restart' || place < 0 ? 0 : place };
+  const isAnew = options.onDrift === 'restart';
+  return { way: 'again', kept: isAnew || place < 0 ? 0 : place, isAnew };
 }
 
 function driftError(run: Run, { expected, actual, key }: { expected: string; actual: string | undefined; key: string }): DriftError {

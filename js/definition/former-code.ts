@@ -28,7 +28,7 @@ export async function codeFor(services: ContextServices, run: Run, spec: NamedSp
 
 async function restart(services: ContextServices, run: Run, today: number | string): Promise<undefined> {
   const note = await services.writeNote(run, NoteKind.Version, today, 'version');
-  if (services.historyOf(run).entries.length > 0) throw beginAnew(note);
+  if (services.historyOf(run).entries.length > 0 || services.forkedOf(run).length > 0) throw beginAnew(note);
   // Nothing to begin anew.
   note();
 }

@@ -4,7 +4,7 @@
  *
  *   note := list of records, each the bytes of one as a step's record has them (payloads.ts)
  *
- * Invariant: a run that begins anew has forgotten it.
+ * Invariant: a run that begins anew, or was rolled back, has forgotten it.
  */
 import { type BlobReference, decode } from '../codec.ts';
 import type { Entry } from '../history.ts';
@@ -28,6 +28,15 @@ export function describeFork({ pump }: Orchestrator, run: Run): void {
   const { note } = run.extra.fork!;
   (run.ownExtra.notes ??= new Map()).set(NoteKind.Forked, note);
   const { payload } = note;
+  if (payload) pump.commands.addPayload(payload.bytes, payload.start, payload.length);
+  pump.commands.push(P.CommandNote, run.task, NoteKind.Forked, payload?.length ?? 0);
+}
+
+/** Undone, or begun anew: what it has taken over counts no longer. Stored with what says so. */
+export function forgetFork({ journal, payloads, pump }: Pick<Orchestrator, 'journal' | 'payloads' | 'pump'>, run: Run): void {
+  if (!run.extra.notes?.has(NoteKind.Forked)) return;
+  const payload = journal ? payloads.writeRecords([]) : undefined;
+  run.extra.notes.set(NoteKind.Forked, payload ? { payload } : { value: [] });
   if (payload) pump.commands.addPayload(payload.bytes, payload.start, payload.length);
   pump.commands.push(P.CommandNote, run.task, NoteKind.Forked, payload?.length ?? 0);
 }
