@@ -8,7 +8,7 @@ import { checkOf, issuesInWords } from '../definition/validation.ts';
 import { ConfigurationError, OutputValidationError, UnrecognizedTaskError } from '../errors.ts';
 import { type Entry, History } from '../history.ts';
 import { forkedEntries } from '../identity/forked.ts';
-import { refuseOwnAncestor } from '../identity/join-child.ts';
+import { refuseCycle } from '../identity/join-child.ts';
 import type { RunKey } from '../identity/key.ts';
 import type { Joined } from '../identity/keyed-handle.ts';
 import { asksForKey } from '../identity/plan.ts';
@@ -272,7 +272,8 @@ export class ContextServices implements DurableHost, StepHost, ChildrenHost {
   joinedBy(parent: Run, definition: Definition, identity: RunKey): Joined | undefined {
     try {
       const joined = this.#house.identity.claim(definition.id, identity);
-      if (joined) refuseOwnAncestor(parent, joined);
+      const holder = joined?.handle ?? identity.after ?? identity.replaces;
+      if (holder) refuseCycle(parent, holder, (run) => this.children.of(run));
       if (joined) identity.endTurn?.();
       return joined;
     } catch (error) {

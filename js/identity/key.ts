@@ -40,7 +40,7 @@ export interface RunKey {
   /** Other tabs may decide about the key again. To be called once the run is stored, or is not made. */
   endTurn?: (() => void) | undefined;
   /** … or this one is cancelled when it comes. */
-  replaces?: Pick<RunHandle, 'cancel'> | undefined;
+  replaces?: RunHandle | undefined;
   /** Its run holds it: it may be created. */
   readonly decided?: boolean;
 }
