@@ -10,6 +10,7 @@ import { createKey } from './identity/key.ts';
 import type { Identity } from './identity/identity.ts';
 import { defineSpec, nameSpec } from './definition/spec.ts';
 import type { SelectTaskSpec, TaskSpec, Unreserved } from './definition/types.ts';
+import type { DestroyOptions } from './namespaces/destroy.ts';
 import { pageRegistry } from './registry.ts';
 import type { OrchestratorOptions, Task, TaskExecutor, TaskState, TriggerOptions } from './types.ts';
 
@@ -114,6 +115,15 @@ export function executeTask<T, R>(
 
 export function getTaskState<R = any>(id: string): TaskState<R> | undefined {
   return getDefaultOrchestrator().getTaskState<R>(id);
+}
+
+/**
+ * Destroys a namespace where there need be no orchestrator, as on a page for signing out: as `orchestrator.destroyNamespace()`.
+ * Orchestrators of it, of this page too, end. A storage of your own is emptied by `orchestrator.destroyNamespace()` alone.
+ * @throws NamespaceInUseError ConfigurationError
+ */
+export async function destroyNamespace(namespace: string, options?: DestroyOptions): Promise<void> {
+  await (await import('./namespaces/destroy.ts')).destroyNamespace(namespace, options);
 }
 
 /** `create` makes a key with a scope; `reset` frees one of the default orchestrator's: the next call with it makes a new run. */

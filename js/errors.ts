@@ -176,6 +176,8 @@ export class StorageLostError extends family('StorageLostError', 'STORAGE_LOST',
 export class StorageBlockedError extends family('StorageBlockedError', 'STORAGE_BLOCKED', false, StorageError) {}
 /** The store was written by a newer holdfast; it is left untouched. */
 export class StoreTooNewError extends family('StoreTooNewError', 'STORE_TOO_NEW', false, StorageError) {}
+/** What is stored is encrypted with a key that is not ours (or was changed by somebody who has none); it is left untouched. */
+export class StorageLockedError extends family('StorageLockedError', 'STORAGE_LOCKED', false, StorageError) {}
 /** The bytes of an input, result or blob are gone. */
 export class PayloadLostError extends family('PayloadLostError', 'PAYLOAD_LOST', false, StorageError) {}
 /** A file that was given in place of a lost one is another one; `data.differs` says in what: `size`, `content`, `name` or `lastModified`. */
@@ -186,5 +188,9 @@ export class CoreLoadError extends family('CoreLoadError', 'CORE_LOAD') {}
 export class CoreCrashedError extends family('CoreCrashedError', 'CORE_CRASHED') {}
 /** The orchestrator was disposed. */
 export class DisposedError extends family('DisposedError', 'DISPOSED') {}
+/** The namespace was destroyed, by this tab or another one: nothing of it is left, and this orchestrator has ended. */
+export class NamespaceDestroyedError extends family('NamespaceDestroyedError', 'NAMESPACE_DESTROYED', false, DisposedError) {}
+/** A namespace could not be destroyed yet: a tab that does not answer is still in it. Nothing was deleted; it is marked, and finished by the next opening. */
+export class NamespaceInUseError extends family('NamespaceInUseError', 'NAMESPACE_IN_USE', false, StorageError) {}
 /** `unwrap()` of a run that did not succeed; `cause` is its error. */
 export class SubtaskUnwrapError extends family('SubtaskUnwrapError', 'SUBTASK') {}

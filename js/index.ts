@@ -2,7 +2,7 @@
 export { type Clock, SystemClock, TestClock } from './clock.ts';
 export { type CustomCodec, registerCodec } from './codec.ts';
 export { joinById } from './context/items.ts';
-export { createOrchestrator, defineTask, defineTask as task, executeTask, getDefaultOrchestrator, getTaskState, idempotencyKeys } from './define.ts';
+export { createOrchestrator, defineTask, destroyNamespace, defineTask as task, executeTask, getDefaultOrchestrator, getTaskState, idempotencyKeys } from './define.ts';
 export type * from './definition/hook-types.ts';
 export type { TaskInfo } from './definition/info.ts';
 export type { Intent } from './definition/intent.ts';
@@ -17,6 +17,7 @@ export { Orchestrator } from './orchestrator.ts';
 export { registerError } from './serialize-error.ts';
 export * from './status.ts';
 export type { PayloadLimits } from './limits.ts';
+export type { DestroyOptions } from './namespaces/destroy.ts';
 export type * from './storage.ts';
 export type { Amount, StorageUsage } from './stored-data.ts';
 export type * from './types.ts';

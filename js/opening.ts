@@ -5,7 +5,7 @@
  *
  * Invariants: nothing is written before a successful load; a log of a newer version is left as it is.
  */
-import { StorageUnavailableError, StoreTooNewError } from './errors.ts';
+import { NamespaceDestroyedError, StorageUnavailableError, StoreTooNewError } from './errors.ts';
 import { Adoption, type AdoptionHost } from './adoption.ts';
 import type { MainModule } from './core.js';
 import { Engine, type LocatedPayload } from './engine.ts';
@@ -14,6 +14,7 @@ import { contentLength, endOf, FoundRuns, place } from './found.ts';
 import { importLegacy } from './legacy.ts';
 import { loadCore, randomSeed } from './load.ts';
 import { LogReader } from './log-reader.ts';
+import { Gate } from './namespaces/gate.ts';
 import { Network } from './network/network.ts';
 import type { Orchestrator } from './orchestrator.ts';
 import { OwnSlot } from './own-slot.ts';
@@ -62,6 +63,7 @@ export class Opening implements TabsHost, AdoptionHost {
   /** Why there is no engine, and won't be. */
   failure: unknown;
   readonly #page: PageLife;
+  #gate: Gate | undefined;
   readonly inMemory: boolean;
   readonly network: Network;
   tabs: Tabs | undefined;
@@ -121,10 +123,15 @@ export class Opening implements TabsHost, AdoptionHost {
       return this.report;
     } catch (error) {
       // Another tab may be able to do what we can't.
-      if (!this.#house.journal) this.tabs?.giveUpClaim();
+      if (!this.#house.journal) this.#giveUp();
       this.#fail(error);
       throw error;
     }
+  }
+
+  #giveUp(): void {
+    this.tabs?.giveUpClaim();
+    this.#gate?.leave();
   }
 
   /** Nothing hangs: whoever waits for a run hears that there is no engine. */
@@ -145,8 +152,12 @@ export class Opening implements TabsHost, AdoptionHost {
     if (!lasts || tabs === false) return undefined;
     if (Tabs.supported) this.tabs = new Tabs(this, this.namespace);
     else this.report.warnings.push('This page has no Web Locks (they need https): a second tab of it is not durable.');
+    if (!this.tabs) return undefined;
+    this.#gate = new Gate(this.namespace);
     // A sandboxed frame is refused locks, and has no storage that would need one.
-    return this.tabs?.claimUsual().catch(() => undefined);
+    const claimed = this.tabs.claimUsual().catch(() => undefined);
+    await this.#gate.enter(typeof storage === 'object' ? storage : undefined);
+    return claimed;
   }
 
   #freshEngine(): Engine {
@@ -413,6 +424,15 @@ export class Opening implements TabsHost, AdoptionHost {
   warn(message: string): void {
     this.#house.warn(message);
   }
+  /** Nothing of the namespace runs, or is shown, any more. */
+  async destroyed(): Promise<void> {
+    if (this.#house.disposed) return;
+    const error = new NamespaceDestroyedError('This namespace was destroyed (signed out, here or in another tab): nothing of it is left. Create another orchestrator.');
+    this.failure = error;
+    this.storageState = { ...this.storageState, status: 'destroyed', message: error.message };
+    this.#house.storageChanged(this.storageState);
+    await this.#house.end(error);
+  }
 
   // A crashed core
 
@@ -425,6 +445,12 @@ export class Opening implements TabsHost, AdoptionHost {
     this.#module = await loadCore(this.#house.getOptions().wasm);
   }
 
+  #showNothing(): void {
+    this.tabs = undefined;
+    this.#house.store.changedElsewhere();
+    this.#house.store.flush();
+  }
+
   async close(): Promise<void> {
     this.#page.unwatch();
     this.network.close();
@@ -435,6 +461,8 @@ export class Opening implements TabsHost, AdoptionHost {
       this.#page.markEnd(journal.slot.slot);
     }
     this.tabs?.close();
+    if (this.storageState.status === 'destroyed') this.#showNothing();
     await this.#storage?.close().catch(() => {});
+    this.#gate?.leave();
   }
 }

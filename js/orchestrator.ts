@@ -40,11 +40,10 @@ import { Runs } from './runs.ts';
 import type { Definition } from './registry.ts';
 import { type Run, snapshotBytesOf } from './run.ts';
 import { type Listener, Store } from './store.ts';
-import type { StorageEvent } from './storage.ts';
 import { StoredData } from './stored-data.ts';
 import type {
   AggregateProgress, EventsOptions, ListFilter, LogLevel, OrchestratorApi, OrchestratorEvents, OrchestratorOptions, RecoveryReport, ResultPromise,
-  ResumePolicy, RetryOptions, RunEvent, RunFilter, RunHandle, SendOptions, StorageState, Task, TaskCounts, TaskExecutor, TaskPage, TaskState, TriggerOptions,
+  ResumePolicy, RetryOptions, RunEvent, RunFilter, RunHandle, SendOptions, Task, TaskCounts, TaskExecutor, TaskPage, TaskState, TriggerOptions,
 } from './types.ts';
 import { explain } from './view.ts';
 import { Waiting } from './waiting/waiting.ts';
@@ -433,18 +432,6 @@ export class Orchestrator extends StoredData implements OrchestratorApi {
   subscribeRun(run: Run, listener: () => void): () => void {
     return this.store.subscribeRun(run, listener);
   }
-  get storageState(): StorageState {
-    return this.opening.failure === undefined && this.journal ? this.journal.state : this.opening.storageState;
-  }
-  storageChanged(state: StorageState): void {
-    this.store.emit('storage', { type: 'durability', level: state.durability, ...(state.message && { reason: state.message }) });
-    this.store.changedElsewhere();
-    this.pump.wake();
-  }
-  storageEvent(event: StorageEvent): void {
-    this.opening.storageEvent(event);
-    this.store.emit('storage', event);
-  }
   warn(message: string): void {
     this.store.emit('warning', message);
   }
@@ -471,18 +458,24 @@ export class Orchestrator extends StoredData implements OrchestratorApi {
   }
 
   /** Nothing runs on; what was accepted is found again by the next orchestrator. */
-  async dispose(): Promise<void> {
+  dispose(): Promise<void> {
+    return this.end();
+  }
+
+  /** @internal `destroyed`: its namespace is; nothing of it is shown any more. */
+  async end(destroyed?: Error): Promise<void> {
     if (this.#disposed) return;
     this.#disposed = true;
     this.onDisposed?.();
     this.definitions.stopWatching();
     await this.ready.catch(() => {});
-    this.attempts.close(new InterruptedError('The orchestrator was disposed.'));
+    this.attempts.close(destroyed ?? new InterruptedError('The orchestrator was disposed.'));
     this.pump.drain();
     await this.definitions.services.close();
     this.progress.dispose();
-    const because = () => new DisposedError('The orchestrator was disposed; the run is found again by the next one.');
+    const because = () => destroyed ?? new DisposedError('The orchestrator was disposed; the run is found again by the next one.');
     for (const run of this.#index.each()) run.letGo(because);
+    if (destroyed) this.#index.clear();
     await this.cache.close();
     await this.opening.close();
     this.waiting.close();

@@ -9,14 +9,16 @@ import type { Run } from './run.ts';
 export class RunIndex {
   readonly #byId = new Map<string, Run>();
   #unindexed: Run[] = [];
+  #cleared = false;
   /** Adds the runs of the journal that nobody has asked for yet. */
-  readonly #addRest: () => void;
+  #addRest: () => void;
 
   constructor(addRest: () => void = () => {}) {
     this.#addRest = addRest;
   }
 
   add(run: Run): void {
+    if (this.#cleared) return;
     if (run.knownId !== undefined) this.#byId.set(run.knownId, run);
     else this.#unindexed.push(run);
   }
@@ -33,6 +35,14 @@ export class RunIndex {
   delete(id: string): void {
     this.#index();
     this.#byId.delete(id);
+  }
+
+  /** For good: what comes afterwards, out of a log that was being taken over, is not shown either. */
+  clear(): void {
+    this.#cleared = true;
+    this.#addRest = () => {};
+    this.#byId.clear();
+    this.#unindexed = [];
   }
 
   all(): Run[] {

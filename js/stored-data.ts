@@ -6,11 +6,15 @@ import type { Attempts } from './attempts.ts';
 import type { Ghosts } from './blobs/ghosts.ts';
 import type { BlobKeeper } from './blobs/keeper.ts';
 import type { Journal } from './journal.ts';
+import type { DestroyOptions } from './namespaces/destroy.ts';
+import type { Opening } from './opening.ts';
 import type { Pump } from './pump.ts';
 import { StreamDoor } from './streams/door.ts';
 import type { Orchestrator } from './orchestrator.ts';
 import { type Run, snapshotBytesOf } from './run.ts';
-import type { ReadStreamOptions, RunHandle, StreamReader } from './types.ts';
+import type { StorageEvent } from './storage.ts';
+import type { Store } from './store.ts';
+import type { ReadStreamOptions, RunHandle, StorageState, StreamReader } from './types.ts';
 
 export interface Amount {
   count: number;
@@ -39,11 +43,26 @@ export abstract class StoredData {
   abstract readonly attempts: Attempts;
   abstract readonly pump: Pump;
   abstract readonly journal: Journal | undefined;
+  abstract readonly opening: Opening;
+  abstract readonly store: Store;
   abstract readonly ready: Promise<unknown>;
   abstract attach(id: string): RunHandle | undefined;
 
   readonly streams = new StreamDoor(this as unknown as Orchestrator);
   #ghosts: Promise<Ghosts> | undefined;
+
+  get storageState(): StorageState {
+    return this.opening.failure === undefined && this.journal ? this.journal.state : this.opening.storageState;
+  }
+  storageChanged(state: StorageState): void {
+    this.store.emit('storage', { type: 'durability', level: state.durability, ...(state.message && { reason: state.message }) });
+    this.store.changedElsewhere();
+    this.pump.wake();
+  }
+  storageEvent(event: StorageEvent): void {
+    this.opening.storageEvent(event);
+    this.store.emit('storage', event);
+  }
 
   /** What cares for runs whose files are gone; hardly anybody needs it. */
   ghosts(): Promise<Ghosts> {
@@ -78,6 +97,18 @@ export abstract class StoredData {
    */
   stream<Chunk = any>(id: string, key: string, options?: ReadStreamOptions): StreamReader<Chunk> {
     return this.streams.reader(id, key, options);
+  }
+
+  /**
+   * Logout: nothing of this namespace is left in this browser: runs, files, results, cache entries (but those of a
+   * cache store of your own), marks and locks. This orchestrator ends, and so do those of other tabs
+   * (`storageState.status` is `destroyed`, whoever waits hears NamespaceDestroyedError). Other namespaces stay. What
+   * was cut short is finished by the next opening of the namespace, or by calling it again.
+   * @throws NamespaceInUseError a tab did not leave it in time: nothing is deleted yet @throws ConfigurationError
+   */
+  async destroyNamespace(options: DestroyOptions = {}): Promise<void> {
+    const { destroyOwn } = await import('./namespaces/destroy-own.ts');
+    await destroyOwn(this as unknown as Orchestrator, options);
   }
 
   /** About what a compacted journal would hold. */

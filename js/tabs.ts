@@ -35,6 +35,8 @@ export interface TabsHost {
   remoteChanged(id?: string): void;
   readStream(id: string, key: string, options?: ReadStreamOptions): StreamReader;
   warn(message: string): void;
+  /** A tab destroys the namespace, and waits for us to leave it. */
+  destroyed(): Promise<void>;
 }
 
 /** A key of a task, as text. */
@@ -61,6 +63,7 @@ type Message =
   | { type: 'states'; session: string; states: unknown[] }
   | { type: 'forgotten'; session: string; id: string }
   | { type: 'bye'; session: string }
+  | { type: 'destroy'; session: string }
   | { type: 'command'; session: string; request: string; id: string; verb: string; argument: unknown }
   | { type: 'answer'; session: string; request: string; known: boolean; value?: unknown; error?: unknown }
   | { type: 'event'; session: string; request: string; event: SentEvent }
@@ -394,6 +397,8 @@ export class Tabs {
       case 'bye':
         this.#peers.delete(message.session);
         return this.remote.dropSession(message.session);
+      case 'destroy':
+        return void this.#host.destroyed();
       case 'command':
         return this.#obey(message);
       case 'answer':
@@ -466,6 +471,7 @@ const shapes: Record<Message['type'], (message: any) => boolean> = {
   states: ({ states }) => Array.isArray(states) && states.length <= stateBatch,
   forgotten: ({ id }) => text(id),
   bye: () => true,
+  destroy: () => true,
   command: ({ request, id, verb }) => text(request) && text(id) && text(verb),
   answer: ({ request }) => text(request),
   event: ({ request, event }) => text(request) && isSentEvent(event),

@@ -331,8 +331,11 @@ export interface OrchestratorEvents extends CacheEvents {
 export interface StorageState {
   name: string;
   durability: Durability;
-  /** ok · full: new tasks are refused · degraded: one copy gone · failing: nothing can be written now · opening */
-  status: 'opening' | 'ok' | 'full' | 'degraded' | 'failing';
+  /**
+   * ok · full: new tasks are refused · degraded: one copy gone · failing: nothing can be written now · opening ·
+   * destroyed: the namespace is gone, and this orchestrator has ended
+   */
+  status: 'opening' | 'ok' | 'full' | 'degraded' | 'failing' | 'destroyed';
   /** One sentence for the person. */
   message?: string;
 }

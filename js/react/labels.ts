@@ -129,6 +129,8 @@ export const en = {
   storageDegradedHint: 'The other copy goes on alone. Nothing is lost.',
   storageFailing: 'Tasks cannot be saved right now',
   storageFailingHint: 'Keep this page open: what happens now may be lost when it closes.',
+  storageDestroyed: 'Signed out',
+  storageDestroyedHint: 'The tasks kept here were removed. Reload the page to begin anew.',
   storageMemory: 'Tasks are kept in memory only',
   storageMemoryHint: 'They will be gone when this page is closed or reloaded.',
   // announcements
@@ -275,6 +277,8 @@ export const fr: Labels = {
   storageDegradedHint: 'L’autre copie continue seule. Rien n’est perdu.',
   storageFailing: 'Les tâches ne peuvent pas être enregistrées pour le moment',
   storageFailingHint: 'Gardez cette page ouverte : ce qui se passe maintenant pourrait être perdu à sa fermeture.',
+  storageDestroyed: 'Déconnecté',
+  storageDestroyedHint: 'Les tâches conservées ici ont été supprimées. Rechargez la page pour recommencer.',
   storageMemory: 'Les tâches sont gardées en mémoire seulement',
   storageMemoryHint: 'Elles disparaîtront à la fermeture ou au rechargement de cette page.',
   sayStarted: '{name} : démarrée',

@@ -15,11 +15,12 @@ const never = new Promise<never>(() => {});
 interface LockRequest {
   name: string;
   tab: Tab;
+  shared: boolean;
   grant(): void;
 }
 
 class Locks {
-  readonly #held = new Map<string, Tab>();
+  readonly #held = new Map<string, LockRequest[]>();
   #waiting: LockRequest[] = [];
   /** Who of those that wait for a name gets it. */
   prefer: (name: string, tabs: readonly Tab[]) => Tab | undefined = () => undefined;
@@ -28,8 +29,9 @@ class Locks {
     const tab = current.getStore()!;
     const isFree = !this.#held.has(name) && !this.#waiting.some((one) => one.name === name);
     if (options.ifAvailable && !isFree) return callback(null);
+    const request: LockRequest = { name, tab, shared: options.mode === 'shared', grant: () => {} };
     await new Promise<void>((grant, refuse) => {
-      const request = { name, tab, grant };
+      request.grant = grant;
       options.signal?.addEventListener('abort', () => {
         this.#waiting = this.#waiting.filter((one) => one !== request);
         refuse(options.signal.reason);
@@ -40,7 +42,7 @@ class Locks {
     try {
       return await callback({ name });
     } finally {
-      if (this.#held.get(name) === tab) this.#free(name);
+      this.#free(request);
     }
   }
 
@@ -50,27 +52,31 @@ class Locks {
 
   kill(tab: Tab): void {
     this.#waiting = this.#waiting.filter((one) => one.tab !== tab);
-    for (const [name, holder] of [...this.#held]) if (holder === tab) this.#free(name);
+    for (const held of [...this.#held.values()].flat()) if (held.tab === tab) this.#free(held);
   }
 
+  /** Of slots that are somebody's. */
   get names(): string[] {
-    return [...this.#held.keys()].sort();
+    return [...this.#held.keys()].filter((name) => name.includes(':slot:')).sort();
   }
 
-  #free(name: string): void {
-    this.#held.delete(name);
-    this.#grantNext(name);
+  #free(request: LockRequest): void {
+    const left = this.#held.get(request.name)?.filter((one) => one !== request) ?? [];
+    if (left.length > 0) this.#held.set(request.name, left);
+    else this.#held.delete(request.name);
+    this.#grantNext(request.name);
   }
 
   #grantNext(name: string): void {
-    if (this.#held.has(name)) return;
+    const held = this.#held.get(name) ?? [];
     const waiting = this.#waiting.filter((one) => one.name === name);
     const preferred = this.prefer(name, waiting.map(({ tab }) => tab));
     const next = waiting.find(({ tab }) => tab === preferred) ?? waiting[0];
-    if (!next) return;
+    if (!next || (held.length > 0 && !(next.shared && held.every(({ shared }) => shared)))) return;
     this.#waiting = this.#waiting.filter((one) => one !== next);
-    this.#held.set(name, next.tab);
+    this.#held.set(name, [...held, next]);
     next.grant();
+    this.#grantNext(name);
   }
 }
 

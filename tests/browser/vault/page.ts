@@ -1,0 +1,79 @@
+/** A page with orchestrators of several namespaces, and a look at what the browser really keeps of them. */
+import { createOrchestrator, defineTask, destroyNamespace, type Orchestrator, type OrchestratorOptions } from 'holdfast';
+
+const copy = defineTask({
+  id: 'copy-of-secrets',
+  cache: true,
+  run: async ({ file, note }: { file: File; note: string }, ctx) => {
+    await ctx.step('taken', () => `taken: ${note}`);
+    return { text: `${note} ${(await file.text()).length}` };
+  },
+});
+
+const forever = defineTask({
+  id: 'forever',
+  run: async ({ note }: { note: string; file: File }, ctx) => {
+    await ctx.step('begun', () => `begun: ${note}`);
+    await new Promise((_, stop) => ctx.signal.addEventListener('abort', () => stop(ctx.signal.reason)));
+  },
+});
+
+const fileOf = (text: string, size: number) => new File([text.repeat(Math.ceil(size / text.length)).slice(0, size)], `${text}.txt`, { type: 'text/plain' });
+
+const houses = new Map<string, Orchestrator>();
+
+async function open(namespace: string, options: OrchestratorOptions = {}): Promise<Orchestrator> {
+  const known = houses.get(namespace);
+  if (known && !known.disposed) return known;
+  const house = createOrchestrator({ id: `${namespace} ${houses.size}`, namespace, ...options });
+  houses.set(namespace, house);
+  await house.ready;
+  return house;
+}
+
+const page = {
+  async open(namespace: string) {
+    await open(namespace);
+  },
+
+  /** So many runs that have ended, and one that goes on. */
+  async fill(namespace: string, word: string, runs: number) {
+    const house = await open(namespace);
+    const ended = Array.from({ length: runs }, (_, n) => house.trigger(copy, { file: fileOf(`${word} ${n} `, 100_000), note: `${word} ${n}` }));
+    const goesOn = house.trigger(forever, { file: fileOf(word, 300_000), note: word });
+    await Promise.all([...ended.map((run) => run.result()), goesOn.accepted]);
+  },
+
+  look(namespace: string) {
+    const house = houses.get(namespace)!;
+    return { status: house.storageState.status, runs: house.getAllTasks().length, disposed: house.disposed };
+  },
+
+  async destroy(namespace: string) {
+    await houses.get(namespace)!.destroyNamespace();
+  },
+  async destroyByName(namespace: string) {
+    await destroyNamespace(namespace);
+  },
+
+  /** Begins to, and does not wait. */
+  begin(namespace: string) {
+    void houses.get(namespace)!.destroyNamespace();
+  },
+
+  /** Files, databases, marks and locks that bear its name. */
+  async left(namespace: string): Promise<string[]> {
+    const left: string[] = [];
+    const root = await navigator.storage.getDirectory();
+    const top = await root.getDirectoryHandle('holdfast', { create: true });
+    for await (const name of (top as any).keys()) if (name === namespace) left.push(`files of ${name}`);
+    for (const { name } of await indexedDB.databases()) if (name?.split(':')[1] === namespace) left.push(`database ${name}`);
+    for (const key of Object.keys(localStorage)) if (key.startsWith(`holdfast:${namespace}:`)) left.push(`mark ${key}`);
+    const { held = [], pending = [] } = await navigator.locks.query();
+    for (const { name } of [...held, ...pending]) if (name?.startsWith(`holdfast:${namespace}:`)) left.push(`lock ${name}`);
+    return left;
+  },
+};
+
+export type VaultPage = typeof page;
+Object.assign(globalThis, { vault: page });
