@@ -63,6 +63,7 @@ export async function destroyStored(namespace: string, { storage, timeoutMs = de
     await Promise.all([
       deleteFiles(namespace),
       deleteDatabase(`holdfast:${namespace}`),
+      deleteDatabase(`holdfast:${namespace}:handles`),
       // The cache names its database by what it is given, which is our name already.
       deleteDatabase(`holdfast-cache:${storageName(namespace)}`),
     ]);

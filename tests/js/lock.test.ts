@@ -312,7 +312,7 @@ describe('several tabs', () => {
     await calm(origin.clock);
     expect(b!.state.reason).toBe('lock');
     expect(second.orchestrator.why(b!.id)).toMatch(/which another tab holds/);
-    expect(origin.locks.names.filter((lock) => lock.includes(':lock:'))).toEqual(['holdfast:default:lock:k']);
+    expect(origin.locks.held.filter((lock) => lock.includes(':lock:'))).toEqual(['holdfast:default:lock:k']);
     first.kill();
     witness.clear();
     await origin.clock.advance(5000);
@@ -325,7 +325,7 @@ describe('several tabs', () => {
     }
     expect([a!.id, b!.id].map((id) => second.orchestrator.getTaskState(id)?.result)).toEqual(['a', 'b']);
     expect(steps).toBe(2);
-    expect(origin.locks.names.filter((lock) => lock.includes(':lock:'))).toEqual([]);
+    expect(origin.locks.held.filter((lock) => lock.includes(':lock:'))).toEqual([]);
     await origin.close();
   });
 

@@ -55,6 +55,10 @@ class Locks {
     for (const held of [...this.#held.values()].flat()) if (held.tab === tab) this.#free(held);
   }
 
+  get held(): string[] {
+    return [...this.#held.keys()].sort();
+  }
+
   /** Of slots that are somebody's. */
   get names(): string[] {
     return [...this.#held.keys()].filter((name) => name.includes(':slot:')).sort();

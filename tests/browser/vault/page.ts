@@ -44,6 +44,12 @@ const page = {
     await Promise.all([...ended.map((run) => run.result()), goesOn.accepted]);
   },
 
+  /** A run that keeps a handle of a file of the person's. */
+  async keepHandle(namespace: string) {
+    const given = await (await navigator.storage.getDirectory()).getFileHandle('given.txt', { create: true });
+    await (await open(namespace)).trigger(forever, { file: given as unknown as File, note: 'by handle' }, { persistPayload: 'handle' }).accepted;
+  },
+
   look(namespace: string) {
     const house = houses.get(namespace)!;
     return { status: house.storageState.status, runs: house.getAllTasks().length, disposed: house.disposed };
