@@ -29,6 +29,7 @@ const edgeKinds = ['onSuccess', 'onFailure', 'onSettled'];
 const resumePolicies = ['keepDeadline', 'remaining', 'restart'];
 const taskFields = ['', 'priority', 'notBefore', 'ttl', 'timeout', 'deadlineAt', 'graceMs', 'queue', 'policy', 'countFrozen', 'heartbeat', 'maxDuration'];
 const queueFields = ['', 'concurrency', 'paused'];
+const circuitFields = ['', 'failureRate', 'minCalls', 'openForMs', 'halfOpenMax', 'windowMs', 'retryRatio', 'retryWindowMs'];
 const groupFields = ['', 'concurrency', 'failureThreshold', 'closed'];
 const holdWords: readonly (readonly [number, string])[] = [
   [P.HoldDefinitionMissing, 'missing-definition'],
@@ -39,6 +40,7 @@ const holdWords: readonly (readonly [number, string])[] = [
   [HoldOutside, 'token'],
   [HoldSchemaMismatch, 'schema-mismatch'],
   [HoldOffline, 'offline'],
+  [P.HoldCircuit, 'breaker'],
 ];
 
 const holds = ({ a }: RawEvent): Data => ({ reasons: holdWords.filter(([bit]) => a & bit).map(([, word]) => word) });
@@ -94,6 +96,10 @@ const words = new Map<number, Word>([
   [P.EventQueueSet, { type: 'queueSet', data: ({ a, at }) => ({ field: queueFields[a], value: at }), untimed: true }],
   [P.EventGroupSet, { type: 'groupSet', data: ({ a, at }) => ({ field: groupFields[a], value: at }), untimed: true }],
   [P.EventGroupSettled, { type: 'groupSettled', data: ({ a, b }) => ({ succeeded: a, endedBadly: b }) }],
+  [P.EventCircuitSet, { type: 'circuitSet', data: ({ a, at }) => ({ field: circuitFields[a], value: at }), untimed: true }],
+  [P.EventCircuitOpened, { type: 'circuitOpened', data: ({ at }) => ({ until: at }), untimed: true }],
+  [P.EventCircuitHalfOpened, { type: 'circuitHalfOpened', data: none }],
+  [P.EventCircuitClosed, { type: 'circuitClosed', data: none }],
   [KindClockJumped, { type: 'clockJumped', data: ({ at }) => ({ byMs: at }), untimed: true }],
 ]);
 

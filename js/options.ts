@@ -2,6 +2,8 @@
  * Options as people write them → numbers the core takes. Everything is checked here, at the call,
  * with the exact value and the fix; an option name nobody knows is an error, not ignored.
  */
+import { circuitChecks, circuitOptionNames } from './circuits/settings.ts';
+import { CircuitTable } from './circuits/table.ts';
 import { checkBoolean, checkEach, checkIdentifier, checkNames, checkRecord, describe, oneOf, wholeNumber } from './checks.ts';
 import type { CommandBuffer } from './engine.ts';
 import { ConfigurationError, RetryableError } from './errors.ts';
@@ -23,7 +25,7 @@ const retryNames = [
   'maxAttempts', 'maxRetries', 'factor', 'retryBackoffFactor', 'minTimeoutInMs', 'minDelayMs', 'initialDelay',
   'maxTimeoutInMs', 'maxDelayMs', 'randomize', 'jitter', 'backoff', 'maxElapsed', 'retryOn', 'nonRetryable', 'crashRetries',
 ];
-export const queueNames = ['name', 'concurrency', 'concurrencyLimit'];
+export const queueNames = ['name', 'concurrency', 'concurrencyLimit', ...circuitOptionNames];
 const simulateNames = ['intervalMs', 'maxIncrement', 'cap', 'curve'];
 
 /** A retry policy in the core's terms; `delaysMs` only for a list. */
@@ -212,6 +214,8 @@ export interface ResolvedRunOptions {
   queueName: string | undefined;
   /** What becomes of the files in the input. */
   files?: FilePolicy;
+  /** Its own circuit and its queue's; 0: none. */
+  circuits?: readonly [own: number, queue: number];
   /** Given at the call. */
   networkMode?: NetworkMode | undefined;
   /** The policy was given at the call. */
@@ -249,8 +253,11 @@ export class OptionTable {
   #nextPolicy = 1;
   #nextQueue = 1;
 
+  readonly circuits: CircuitTable;
+
   constructor(commands: CommandBuffer) {
     this.#commands = commands;
+    this.circuits = new CircuitTable(commands);
   }
 
   /** Policies below this number belong to the journal's past. */
@@ -305,6 +312,7 @@ export class OptionTable {
     refuseReserved(checkIdentifier(name, 'queue name'), 'queue name');
     checkNames(options, queueNames, `queue "${name}"`);
     const concurrency = checkConcurrency(options, `queue "${name}"`);
+    this.circuits.declare('queue', name, options);
     const known = this.#queues.get(name);
     if (known?.concurrency === concurrency) return;
     this.#queues.set(name, { number: known?.number, concurrency });
@@ -315,6 +323,7 @@ export class OptionTable {
   tellAgain(): void {
     for (const { number, concurrency } of this.#queues.values()) if (number !== undefined) this.#limit(number, concurrency);
     for (const [key, number] of this.#policies) if (number !== 0) this.#describePolicy(number, JSON.parse(key));
+    this.circuits.tellAgain();
   }
 
   /** Queue and policy in one number, as Create takes them. */
@@ -398,8 +407,9 @@ export function checkRunOptions(options: RunOptions, where: string): void {
   checkEach(options, checks, where);
 }
 
-/** 0: no limit. */
+/** What a queue may say but its name. 0: no limit. @throws ConfigurationError */
 export function checkConcurrency(options: Omit<QueueOptions, 'name'>, where: string): number {
+  checkEach(options, circuitChecks, where);
   const limit = given(options.concurrency, options.concurrencyLimit, Number.POSITIVE_INFINITY);
   return limit === Number.POSITIVE_INFINITY ? 0 : wholeNumber(limit, `${where} concurrency`, 1);
 }

@@ -361,6 +361,7 @@ export class Pump {
       const task = words[word + 1]!;
       const run = runs[task] ?? (kind < P.EventQueueSet ? this.#found?.take(task, true) : undefined);
       if (run) this.#apply(run, kind, words[word + 2]!, words[word + 3]!);
+      else if (kind >= P.EventCircuitOpened && kind <= P.EventCircuitClosed) for (const held of this.heldRuns(P.HoldCircuit)) this.#host.changed(held);
     }
   }
 

@@ -25,9 +25,9 @@ export type TaskPhase =
 /**
  * `missing-definition`: nothing is registered under `taskIdentifier` in this page. `schema-mismatch`: its
  * input is from an earlier page, and today's schema refuses it; `error` says why. `token`: a wait token.
- * `lock`, of phase `waiting`: another run holds it. `offline`: its `networkMode` asks for a network, and there is none.
+ * `breaker`: runs like it fail too often; a few try at `retryAt`. `lock`, of phase `waiting`: another run holds it. `offline`: its `networkMode` asks for a network, and there is none.
  */
-export type BlockedReason = 'dependencies' | 'missing-definition' | 'schema-mismatch' | 'missing-payload' | 'storage-full' | 'adoption' | 'recovery' | 'token' | 'offline' | 'lock';
+export type BlockedReason = 'dependencies' | 'missing-definition' | 'schema-mismatch' | 'missing-payload' | 'storage-full' | 'adoption' | 'recovery' | 'token' | 'offline' | 'lock' | 'breaker';
 
 export type ProgressSource = 'reported' | 'simulated' | 'estimated';
 
@@ -62,7 +62,7 @@ export interface TaskState<Result = any> {
   readonly retryCount: number;
   /** maxAttempts - 1. */
   readonly maxRetries: number;
-  /** When the next attempt or the first start is due. */
+  /** When the next attempt or the first start is due; of the reason `breaker`, when a few may try again. */
   readonly retryAt?: number;
   /** How often it lost its tab in a row, without a step recorded in between. */
   readonly recoveries: number;

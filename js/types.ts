@@ -3,6 +3,7 @@
  * `TaskState` is what `getTaskState(id)` gives, so its `id` is the run's.
  */
 import type { Cache, CacheCallOptions, CacheEvents, CacheMode, OrchestratorCacheOptions } from './cache/types.ts';
+import type { CircuitOptions } from './circuits/types.ts';
 import type { Clock } from './clock.ts';
 import type { LogEntry } from './context/types.ts';
 import type { TaskHooks } from './definition/hook-types.ts';
@@ -18,6 +19,7 @@ import type { ReadStreamOptions, StreamReader } from './streams/types.ts';
 import type { ListFilter, TaskCounts, TaskPage, TaskState, TaskStatus } from './task-state.ts';
 
 export type * from './cache/types.ts';
+export type * from './circuits/types.ts';
 export type * from './context/portable.ts';
 export type * from './context/types.ts';
 export type * from './identity/types.ts';
@@ -71,7 +73,7 @@ export interface RetryOptions {
   nonRetryable?: readonly (string | (abstract new (...args: any[]) => unknown))[];
 }
 
-export interface QueueOptions {
+export interface QueueOptions extends CircuitOptions {
   name: string;
   /** Default: no limit. Alias: concurrencyLimit. */
   concurrency?: number;
@@ -291,6 +293,10 @@ export type RunEventType =
   | 'queueSet' // field, value
   | 'groupSet' // field, value
   | 'groupSettled' // succeeded, endedBadly
+  | 'circuitSet' // field, value
+  | 'circuitOpened' // until: what it is about failed too often
+  | 'circuitHalfOpened' // a few try
+  | 'circuitClosed'
   | 'clockJumped'; // byMs: of this page, not of a run
 
 /** One entry of the event log. */

@@ -43,6 +43,7 @@ function blockedReason(holds: number): BlockedReason {
   if (holds & HoldTurn) return 'recovery';
   if (holds & HoldOutside) return 'token';
   if (holds & HoldOffline) return 'offline';
+  if (holds & P.HoldCircuit) return 'breaker';
   return 'dependencies';
 }
 
@@ -142,7 +143,7 @@ export function taskState(engine: Engine | undefined, run: Run, parts: ViewParts
     attempt: value(P.FieldAttempt),
     retryCount: value(P.FieldFailures),
     maxRetries: (known ? value(P.FieldMaxAttempts) : (run.options?.maxAttempts ?? 3)) - 1,
-    retryAt: dueAt > 0 && (where.phase === 'retrying' || where.phase === 'delayed') ? dueAt : undefined,
+    retryAt: where.reason === 'breaker' ? value(P.FieldOpenUntilMs) || undefined : dueAt > 0 && (where.phase === 'retrying' || where.phase === 'delayed') ? dueAt : undefined,
     recoveries: value(P.FieldRecoveries),
     steps: value(P.FieldSteps),
     metadata: metadata ?? emptyMetadata,
@@ -210,6 +211,8 @@ function blockedWords(engine: Engine, run: Run, state: TaskState): string {
       return `Waits until wait.completeToken("${state.id}") is called.`;
     case 'offline':
       return 'Waits for a network: this browser is offline. It goes on by itself when that is over; no attempt is counted meanwhile.';
+    case 'breaker':
+      return `Held back, because runs like it fail too often: ${state.retryAt === undefined ? 'a few try now whether it works again' : `a few try again ${at(state.retryAt)}`}.`;
     case 'recovery':
       return 'Recovered runs start one after the other; its turn comes.';
     default:

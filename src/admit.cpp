@@ -38,6 +38,9 @@ bool Core::task_value_valid(TaskField field, double value) const {
       return whole(value) && value >= 1 && value <= 9007199254740991.0;
     case TaskField::KeyUntilMs:
       return time_valid(value);
+    case TaskField::Circuit:
+    case TaskField::QueueCircuit:
+      return is_limit(value) && value > 0 && circuits_.may_know(static_cast<std::uint32_t>(value));
   }
   return false;
 }
@@ -75,6 +78,11 @@ bool Core::admissible(const Record& event) const {
     case Event::GroupSet:
       return event.task <= kMaxNumber &&
              group_value_valid(static_cast<GroupField>(event.a), event.at);
+    case Event::CircuitSet:
+    case Event::CircuitOpened:
+    case Event::CircuitHalfOpened:
+    case Event::CircuitClosed:
+      return admissible_circuit(event);
     case Event::GroupSettled: {
       const std::uint32_t group = groups_.table().find(event.task);
       return group != kNone && groups_.table()[group].open == 0;

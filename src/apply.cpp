@@ -24,6 +24,11 @@ void Core::apply(const Record& event) {
       return apply_group_settled(groups_.table().find(event.task));
     case Event::Restored:
       return apply_restored(event);
+    case Event::CircuitSet:
+    case Event::CircuitOpened:
+    case Event::CircuitHalfOpened:
+    case Event::CircuitClosed:
+      return apply_circuit(event);
     case Event::SnapshotEnded:
       return;
     default:
@@ -164,6 +169,7 @@ void Core::apply_started(std::uint32_t slot, const Record& event) {
   }
   apply_slot_taken(slot, event.at);
   move(slot, State::Running);
+  begin_trial(task);
 }
 
 void Core::apply_stopping(std::uint32_t slot, const Record& event) {
@@ -366,6 +372,7 @@ void Core::move(std::uint32_t slot, State state) {
   if (state == State::Running) limits_.acquire(task.queue, group);
   leave_lane(slot);
   if (ran) limits_.release(task.queue, group);
+  if (ran) end_trial(task);
   if (ran && state != State::Running && extra(task).budget_ms > 0) {
     TaskExtra& more = extras_[task.extra];
     more.computed_ms += std::max(0.0, task.updated_at - more.running_at);
@@ -377,6 +384,9 @@ void Core::move(std::uint32_t slot, State state) {
     task.flags &= static_cast<std::uint16_t>(~(kWoken | kAhead));
   } else if (task.startable()) {
     join_lane(slot, group);
+  } else {
+    // Whoever holds it may have let go of all others by now.
+    count_in_circuits(task, 0, 0);
   }
   arm(slot);
 }
@@ -390,6 +400,8 @@ void Core::place(std::uint32_t slot) {
   } else if (!task.has(kQueued)) {
     join_lane(slot, groups_.of(slot));
   }
+  // Held or not, paused or not: it may be its turn.
+  count_in_circuits(task, 0, 0);
   arm(slot);
 }
 
@@ -402,6 +414,7 @@ void Core::join_lane(std::uint32_t slot, std::uint32_t group) {
     }
   }
   task.flags |= kQueued;
+  count_in_circuits(task, 1, 0);
   limits_.enqueue({slot, group, task.priority, task.queue}, task.has(kAhead));
 }
 
@@ -409,6 +422,7 @@ void Core::leave_lane(std::uint32_t slot) {
   Task& task = tasks_[slot];
   if (!task.has(kQueued)) return;
   task.flags &= static_cast<std::uint16_t>(~kQueued);
+  count_in_circuits(task, -1, 0);
   limits_.dequeue(slot);
 }
 

@@ -41,7 +41,7 @@ void Core::advance_time(double now) {
 }
 
 double Core::deadline() const {
-  const double next = timers_.next();
+  const double next = std::min(timers_.next(), circuits_.next());
   if (next == kNever || std::isnan(host_time_)) return next;
   return std::max(host_time_, next - (time_ - host_time_));
 }
@@ -51,6 +51,7 @@ void Core::fire_timers() {
     fire(timers_.first());
     draw_consequences();
   }
+  if (circuits_.next() <= time_) half_open_circuits();
 }
 
 // One of the task's moments has come. Each case changes what the task waits for, so this ends.
@@ -83,12 +84,18 @@ void Core::ring(std::uint32_t slot) {
 
 void Core::start_ready() {
   if (closed_) return;
-  for (std::uint32_t slot; (slot = limits_.next()) != kNone;) start(slot);
+  // Who was held back comes first: whoever is behind him would take his slot.
+  let_through();
+  do {
+    for (std::uint32_t slot; (slot = limits_.next()) != kNone;) start(slot);
+  } while (let_through());
 }
 
 void Core::start(std::uint32_t slot) {
   const Task& task = tasks_[slot];
   if (task.has(kWoken)) return emit(Event::Resumed, slot, task.attempt);
+  if (!circuits_admit(task)) return emit(Event::Held, slot, kHoldCircuit);
+  note_start(slot);
   // Numbered on for ever; after 16 million attempts from 1 again.
   emit(Event::Started, slot, task.attempt % kAttemptMask + 1);
 }
@@ -100,6 +107,7 @@ void Core::fail_attempt(std::uint32_t slot, Outcome outcome, Bytes payload, doub
            pack(task.attempt, static_cast<std::uint32_t>(outcome)),
            static_cast<std::uint32_t>(payload.size()), time_},
           payload);
+  if (outcome != Outcome::Fatal) note_call(slot, true);
   if (final) return fail(slot, FailReason::Fatal);
   const RetryPolicy& policy = policies_[task.policy].policy;
   const std::uint64_t crashes = outcome == Outcome::Crashed ? policy.crash_retries : 0;
@@ -112,10 +120,11 @@ void Core::fail_attempt(std::uint32_t slot, Outcome outcome, Bytes payload, doub
 }
 
 double Core::next_attempt_at(const Task& task, double asked_at) {
-  if (asked_at > 0) return std::clamp(asked_at, time_, kMaxTimeMs);
+  const double backlog = retry_backlog(task);
+  if (asked_at > 0) return std::clamp(asked_at + backlog, time_, kMaxTimeMs);
   const RetryPolicy& policy = policies_[task.policy].policy;
   const double delay = retry_delay_ms(policy, task.failures, extra(task).delay_ms, random_);
-  return std::min(time_ + delay, kMaxTimeMs);
+  return std::min(time_ + delay + backlog, kMaxTimeMs);
 }
 
 void Core::fail(std::uint32_t slot, FailReason reason) {

@@ -20,6 +20,7 @@
 #include <span>
 #include <vector>
 
+#include "circuits.h"
 #include "family.h"
 #include "graph.h"
 #include "groups.h"
@@ -72,6 +73,7 @@ class Core {
   const Graph& graph() const { return graph_; }
   const Family& family() const { return family_; }
   const Limits& limits() const { return limits_; }
+  const Circuits& circuits() const { return circuits_; }
   const TaskExtra& extra(const Task& task) const;
   struct KnownPolicy {
     bool known = false;
@@ -135,6 +137,28 @@ class Core {
   void set_policy(const Record& command);
   void set_group(const Record& command);
   void reject(const Record& command, Rejection why);
+
+  // calls.cpp: circuits, and what the ends of attempts say about them.
+  void set_circuit(const Record& command);
+  bool admissible_circuit(const Record& event) const;
+  void apply_circuit(const Record& event);
+  template <class Visit>
+  void each_circuit(const Task& task, Visit&& visit);
+  void count_in_circuits(const Task& task, std::int32_t queued, std::int32_t trials);
+  void begin_trial(const Task& task);
+  void end_trial(const Task& task);
+  bool circuits_admit(const Task& task);
+  void note_start(std::uint32_t slot);
+  void note_call(std::uint32_t slot, bool failed);
+  void emit_circuit(Event event, const Circuit& circuit, double at);
+  double retry_backlog(const Task& task);
+  void half_open_circuits();
+  bool let_through();
+  bool let_through(std::uint32_t index);
+  std::uint64_t age_key(const Task& task) const;
+  bool has_room(const Task& task);
+  double open_until(const Task& task) const;
+
   bool attempt_matches(const Ask& ask) const;
 
   // core.cpp: what time, limits and consequences yield.
@@ -235,6 +259,7 @@ class Core {
   Groups groups_;
   Keys keys_;
   Limits limits_;
+  Circuits circuits_;
   Timers timers_;
   Random random_;
   std::vector<std::uint32_t> doomed_;  // slots of tasks to cancel because of an edge

@@ -40,6 +40,8 @@ void Core::decide(const Record& command, Bytes& payloads) {
       return set_policy(command);
     case Command::SetGroup:
       return set_group(command);
+    case Command::SetCircuit:
+      return set_circuit(command);
     case Command::Recover:
       return recover(command.a == 1);
     case Command::Close:
@@ -154,10 +156,11 @@ void Core::settle(const Ask& ask) {
   const auto outcome = static_cast<Outcome>(command.a >> 24);
   switch (outcome) {
     case Outcome::Success:
-      return emit_of(ask.slot,
-                     {static_cast<std::uint32_t>(Event::Succeeded), task.number, task.attempt,
-                      size_of(ask.payload), time_},
-                     ask.payload);
+      emit_of(ask.slot,
+              {static_cast<std::uint32_t>(Event::Succeeded), task.number, task.attempt,
+               size_of(ask.payload), time_},
+              ask.payload);
+      return note_call(ask.slot, false);
     case Outcome::Failure:
     case Outcome::Fatal:
     case Outcome::Timeout:

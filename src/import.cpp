@@ -31,6 +31,10 @@ class Import {
     switch (static_cast<Event>(event.kind)) {
       case Event::QueueSet:
       case Event::PolicySet:
+      // Whether it is open is found out here.
+      case Event::CircuitSet:
+      case Event::CircuitOpened:
+      case Event::CircuitHalfOpened:
       case Event::SnapshotEnded: return;
       case Event::GroupSet:
         event.task = group(event.task);

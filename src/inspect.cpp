@@ -56,6 +56,7 @@ double Core::task_value(std::uint32_t number, Field field) const {
     case Field::ComputeBudgetMs: return extra(task).budget_ms;
     case Field::Key: return extra(task).key;
     case Field::KeyUntilMs: return extra(task).key_until;
+    case Field::OpenUntilMs: return open_until(task);
     case Field::MaxAttempts: return policies_[task.policy].policy.max_attempts;
     default: return 0;
   }
@@ -109,7 +110,7 @@ std::uint32_t Core::policy_end() const {
 
 std::size_t Core::bytes() const {
   return tasks_.bytes() + extras_.capacity() * sizeof(TaskExtra) + graph_.bytes() +
-         family_.bytes() + limits_.bytes() + timers_.bytes() + keys_.bytes();
+         family_.bytes() + limits_.bytes() + timers_.bytes() + keys_.bytes() + circuits_.bytes();
 }
 
 }  // namespace holdfast

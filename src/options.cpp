@@ -23,6 +23,15 @@ void Core::apply_task_set(std::uint32_t slot, TaskField field, double value) {
     case TaskField::CountFrozen: own_extra(task).count_frozen = value == 1; break;
     case TaskField::HeartbeatMs: own_extra(task).heartbeat_ms = value; break;
     case TaskField::ComputeBudgetMs: own_extra(task).budget_ms = value; break;
+    case TaskField::Circuit:
+    case TaskField::QueueCircuit: {
+      const std::uint32_t index = circuits_.know(static_cast<std::uint32_t>(value));
+      auto& circuits = own_extra(task).circuits;
+      const bool queues = field == TaskField::QueueCircuit;
+      // One circuit counts once.
+      if (circuits[!queues] != index + 1) circuits[queues] = static_cast<std::uint16_t>(index + 1);
+      break;
+    }
     default: break;
   }
   place(slot);

@@ -85,6 +85,8 @@ enum class Command : std::uint32_t {
   SetPolicy = 33,
   // task: a group · a: GroupField · at: value
   SetGroup = 34,
+  // task: a circuit, by a number of the host's that is the same everywhere; not 0 · a: CircuitField · at: value
+  SetCircuit = 35,
   // After load or import: every task that was running, waiting or stopping when the log ended lost its host.
   // a: 1 when the last session ended in order (page closed or reloaded): its interruptions are not
   // counted and nobody is quarantined. Yields nothing where there is nothing to recover. Tasks started
@@ -142,6 +144,10 @@ enum class Event : std::uint32_t {
   GroupSettled = 99,      // task: group · a: succeeded · b: failed and cancelled (no payload) · at: now
   Thawed = 100,           // task · a: attempt · b: milliseconds that do not count (no payload) · at: now
   HeartbeatSeen = 101,    // task · a: attempt · at: now
+  CircuitSet = 102,       // as SetCircuit
+  CircuitOpened = 103,    // task: circuit · at: until when no attempt of it begins
+  CircuitHalfOpened = 104,  // task: circuit · at: now. A few may try.
+  CircuitClosed = 105,    // task: circuit · at: now
   Restored = 112,         // snapshot and import only: task (or group) · a: RestoredField · b, at: see there
   SnapshotEnded = 113,    // snapshot only: everything before it is the compacted state · at: its time
   // Not journalled:
@@ -175,10 +181,22 @@ enum class TaskField : std::uint32_t {
   ComputeBudgetMs = 11,  // running time in all, waits and delays excluded; default none
   Key = 12,              // a hash of what the host knows the task by, 1 to 2^53 - 1; default none
   KeyUntilMs = 13,       // epoch time from which the key does not count any more; default 0: it does not at all
+  Circuit = 34,          // what it calls, as a circuit knows it; default none
+  QueueCircuit = 35,     // one more, of its queue
 };
 
 enum class QueueField : std::uint32_t { Concurrency = 1 /* 0: no limit */, Paused = 2 };
 enum class GroupField : std::uint32_t { Concurrency = 1, FailureThreshold = 2, Closed = 3 };
+
+enum class CircuitField : std::uint32_t {
+  FailureRate = 1,    // 0-1: of the window's attempts, from which on it opens; default 0: never
+  MinCalls = 2,       // attempts in the window, below which it does not open; default 10
+  OpenForMs = 3,      // default 30000
+  HalfOpenMax = 4,    // attempts at once, and successes that close it again, while it is half open; default 1
+  WindowMs = 5,       // default 60000
+  RetryRatio = 6,     // 0-1: of the window's attempts, how many may be retries; default 0: any number
+  RetryWindowMs = 7,  // default 10000
+};
 
 enum class PolicyField : std::uint32_t {
   MaxAttempts = 1,    // first try included; default 3
@@ -257,6 +275,8 @@ enum class Field : std::uint32_t {
   HeartbeatMs = 20,      // 0: none
   ComputeBudgetMs = 21,  // 0: none
   Key = 24, KeyUntilMs = 25,  // 0: none
+  // Until when its circuits let nothing begin; 0: none is open.
+  OpenUntilMs = 34,
   // Of all tasks, whichever is asked about: their numbers, and those of the policies they have, are below it.
   TaskEnd = 32, PolicyEnd = 33,
 };
@@ -267,6 +287,8 @@ inline constexpr std::uint32_t kHoldDefinitionMissing = 1;
 inline constexpr std::uint32_t kHoldImportUnconfirmed = 2;
 inline constexpr std::uint32_t kHoldPayloadMissing = 4;
 inline constexpr std::uint32_t kHoldStorage = 8;
+// The core's own: a circuit lets nothing begin. Lifted by itself.
+inline constexpr std::uint32_t kHoldCircuit = 256;
 
 inline constexpr std::uint32_t kAttemptMask = 0x00ffffff;
 inline constexpr std::uint32_t kMaxRecoveries = 3;

@@ -19,6 +19,7 @@ class Snapshot {
     write_queues();
     write_policies();
     write_groups();
+    write_circuits();
     for (const auto& [number, slot] : slots_) write_task(slot);
     write_edges();
     write_children();
@@ -52,6 +53,7 @@ class Snapshot {
   void write_policies();
   void write_policy(std::uint32_t number, const RetryPolicy& policy);
   void write_groups();
+  void write_circuits();
   void write_task(std::uint32_t slot);
   void write_options(const Task& task, const TaskExtra& more);
   void write_payloads(const Task& task);
@@ -132,6 +134,30 @@ void Snapshot::write_groups() {
   }
 }
 
+// By number: the order in which they came to be known is nobody's concern.
+void Snapshot::write_circuits() {
+  std::vector<Keyed> order;
+  for (std::uint32_t index = 0; index < core_.circuits().size(); index++) order.push_back({core_.circuits()[index].number, index});
+  sort_by_key(order);
+  const Circuit usual;
+  for (const auto& [number, index] : order) {
+    const Circuit& circuit = core_.circuits()[index];
+    const auto differs = [&](CircuitField field, double value, double usual_value) {
+      if (value != usual_value) set(Event::CircuitSet, circuit.number, field, value);
+    };
+    differs(CircuitField::FailureRate, circuit.failure_rate, usual.failure_rate);
+    differs(CircuitField::MinCalls, circuit.min_calls, usual.min_calls);
+    differs(CircuitField::OpenForMs, circuit.open_for_ms, usual.open_for_ms);
+    differs(CircuitField::HalfOpenMax, circuit.half_open_max, usual.half_open_max);
+    differs(CircuitField::WindowMs, circuit.window_ms, usual.window_ms);
+    differs(CircuitField::RetryRatio, circuit.retry_ratio, usual.retry_ratio);
+    differs(CircuitField::RetryWindowMs, circuit.retry_window_ms, usual.retry_window_ms);
+    if (circuit.state == CircuitState::Closed) continue;
+    add(Event::CircuitOpened, circuit.number, 0, 0, circuit.until);
+    if (circuit.state == CircuitState::HalfOpen) add(Event::CircuitHalfOpened, circuit.number, 0, 0, core_.event_time());
+  }
+}
+
 void Snapshot::write_task(std::uint32_t slot) {
   const Task& task = core_.tasks()[slot];
   const TaskExtra& more = core_.extra(task);
@@ -171,6 +197,10 @@ void Snapshot::write_options(const Task& task, const TaskExtra& more) {
   option(TaskField::ComputeBudgetMs, more.budget_ms, 0);
   option(TaskField::Key, more.key, 0);
   option(TaskField::KeyUntilMs, more.key_until, 0);
+  for (const TaskField field : {TaskField::Circuit, TaskField::QueueCircuit}) {
+    const std::uint16_t place = more.circuits[field == TaskField::QueueCircuit];
+    if (place != 0) set(Event::TaskSet, task.number, field, core_.circuits()[place - 1u].number);
+  }
 }
 
 void Snapshot::write_payloads(const Task& task) {

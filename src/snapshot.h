@@ -1,7 +1,7 @@
 // Snapshot: a core's state as the events that make it, in one order for equal states. It is what
 // compaction writes, what an import takes over, and what tests compare.
 //
-//   snapshot := QueueSet* PolicySet* GroupSet* task* Depended* fields* state* group* SnapshotEnded
+//   snapshot := QueueSet* PolicySet* GroupSet* circuit* task* Depended* fields* state* group* SnapshotEnded
 //   task     := Created TaskSet* Joined? payload* Held?    (by number)
 //   fields   := Restored*           (by number; after whatever tells a time)
 //   state    := Restored State      (by number; ready tasks last, in the order they would start)

@@ -101,6 +101,8 @@ struct TaskExtra {
   double running_at = 0;       // since when it has its slot, if it has a budget
   double key = 0;              // stands in Keys
   double key_until = 0;
+  std::uint16_t circuits[2] = {0, 0};  // its own and its queue's: index + 1; 0: none
+  bool trial = false;           // its attempt runs, and began while one of them was half open
   std::uint32_t stop_note = 0;  // what Cancelled will say
   std::uint32_t closed_attempt = 0;  // the last one that is over for good
   Outcome last_outcome = Outcome::Success;
@@ -212,6 +214,8 @@ constexpr bool tells_time(Event event) {
     case Event::QueueSet:
     case Event::PolicySet:
     case Event::GroupSet:
+    case Event::CircuitSet:
+    case Event::CircuitOpened:
     case Event::Restored: return false;
     default: return true;
   }

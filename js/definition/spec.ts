@@ -7,6 +7,7 @@
  */
 import { type AnySpec, cacheSpecChecks, checkMigrations } from '../cache/checks.ts';
 import { isCached } from '../cache/door.ts';
+import { circuitChecks, circuitOptionNames } from '../circuits/settings.ts';
 import { ConfigurationError } from '../errors.ts';
 import { checkBoolean, checkEach, checkFunction, checkIdentifier, checkNames, checkText, describe, oneOf } from '../checks.ts';
 import { checkRunOptions, runOptionNames } from '../options.ts';
@@ -25,7 +26,7 @@ import { checkVersionChange } from './version-change.ts';
 import { type Check, checkOf, standardOf } from './validation.ts';
 
 export const specNames = [
-  ...runOptionNames, 'id', 'name', 'description', 'intent', 'version', 'run', 'input', 'schema', 'validate', 'output', 'setup', 'teardown', 'unawaited', 'onDrift', 'cancelOn', 'cache', 'migrations', 'select', 'selectVersion', 'onVersionChange', 'formerVersions', 'idempotency', 'singleton', 'onDuplicate', ...hookNames,
+  ...runOptionNames, ...circuitOptionNames, 'id', 'name', 'description', 'intent', 'version', 'run', 'input', 'schema', 'validate', 'output', 'setup', 'teardown', 'unawaited', 'onDrift', 'cancelOn', 'cache', 'migrations', 'select', 'selectVersion', 'onVersionChange', 'formerVersions', 'idempotency', 'singleton', 'onDuplicate', ...hookNames,
 ] as const;
 
 /** What a definition asks for beyond running its code. */
@@ -54,6 +55,7 @@ const preparations = new WeakMap<object, Prepared | 'none'>();
 
 const specChecks = {
   ...cacheSpecChecks,
+  ...circuitChecks,
   description: checkText,
   intent: checkIntent,
   unawaited: (value: unknown, where: string) => oneOf(value, ['wait', 'detach', 'cancel', 'error'], where),

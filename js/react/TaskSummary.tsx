@@ -32,6 +32,7 @@ function runningWords(state: TaskState, format: Format): ReactNode {
 
 function pendingWords(state: TaskState, format: Format): ReactNode {
   if (state.missing?.length) return format.label('missingFiles', { count: state.missing.length });
+  if (state.reason === 'breaker' && state.retryAt !== undefined) return <RelativeTime atMs={state.retryAt} label="heldUntil" overdue="blocked.breaker" />;
   if (state.phase === 'blocked') return format.label(`blocked.${state.reason ?? 'dependencies'}`);
   if (state.retryAt === undefined) return format.label('queuedMessage');
   if (state.phase === 'delayed') return <RelativeTime atMs={state.retryAt} label="startsIn" overdue="starting" />;

@@ -42,6 +42,7 @@ void World::check_step(const std::vector<Record>& commands) {
   check_events();
   check_limits();
   check_reasons();
+  check_circuits();
 }
 
 void World::check_events() {
@@ -105,6 +106,41 @@ void World::check_limits() {
     check(limit == 0 || core.limits().running(queue) <= limit, "no queue runs more than its limit");
     const std::uint32_t group_limit = group == kNone ? 0 : core.limits().group_concurrency(group);
     check(group_limit == 0 || groups[group] <= group_limit, "no group runs more than its limit");
+  }
+}
+
+// What is open lets nothing begin, and who is held is held by one without room.
+void World::check_circuits() {
+  const Core& core = session_->core();
+  std::map<std::uint32_t, std::uint32_t> trials, queued;
+  for (std::uint32_t slot = 0; slot < core.tasks().slot_end(); slot++) {
+    const Task& task = core.tasks()[slot];
+    bool has_any = false, room = true;
+    for (const std::uint16_t place : core.extra(task).circuits) {
+      if (place == 0) continue;
+      const Circuit& circuit = core.circuits()[place - 1u];
+      check(!core.extra(task).trial || task.state == State::Running, "a trial runs");
+      trials[place] += core.extra(task).trial;
+      queued[place] += task.state == State::Ready && task.startable();
+      const bool usable = task.state == State::Ready && !task.has(kPaused) && task.holds == kHoldCircuit;
+      has_any = true;
+      room = room && circuit.has_room() && (usable || circuit.state == CircuitState::Closed);
+    }
+    check(!has_any || !room || task.ended() || (task.holds & kHoldCircuit) == 0, "nobody is held by a circuit that has room");
+  }
+  for (std::uint32_t index = 0; index < core.circuits().size(); index++) {
+    const Circuit& circuit = core.circuits()[index];
+    check(circuit.trials == trials[index + 1] && circuit.queued == queued[index + 1], "a circuit counts who tries and who is in line");
+    check(circuit.state != CircuitState::Open || circuit.until > core.time(), "an open circuit has a time");
+  }
+  for (const Record& event : session_->outbox()) {
+    if (!is(event, Event::Started)) continue;
+    for (const std::uint16_t place : core.extra(core.tasks()[core.tasks().find(event.task)]).circuits) {
+      if (place == 0) continue;
+      const Circuit& circuit = core.circuits()[place - 1u];
+      check(circuit.state != CircuitState::Open, "nothing begins while its circuit is open");
+      check(circuit.state == CircuitState::Closed || circuit.trials <= circuit.half_open_max, "a few may try");
+    }
   }
 }
 

@@ -9,7 +9,7 @@ Record make(Command command, std::uint32_t task, std::uint32_t a = 0, std::uint3
   return {static_cast<std::uint32_t>(command), task, a, b, at};
 }
 
-constexpr std::uint32_t kQueues = 4, kPolicies = 4, kGroups = 6;
+constexpr std::uint32_t kQueues = 4, kPolicies = 4, kGroups = 6, kCircuits = 3;
 
 }  // namespace
 
@@ -75,7 +75,12 @@ Record World::random_command() {
 }
 
 Record World::random_setting() {
-  switch (below(5)) {
+  switch (below(6)) {
+    case 5: {
+      static constexpr double values[] = {0.5, 3, 4000, 2, 9000, 0.3, 5000};
+      const std::uint32_t field = below(7);
+      return make(Command::SetCircuit, 1 + below(kCircuits), field + 1, 0, values[field]);
+    }
     case 4: return make(Command::Thaw, 0, 0, 0, below(9000));
     case 0: return make(Command::SetQueue, below(kQueues), 1, 0, below(4));
     case 1: return make(Command::SetQueue, below(kQueues), 2, 0, below(4) == 0);
@@ -103,7 +108,9 @@ Record World::command_for(std::uint32_t task) {
   const auto attempt = static_cast<std::uint32_t>(core.value(task, Field::Attempt));
   const auto state = static_cast<State>(core.state(task) & 15);
   if (state == State::Blocked && chance(70)) {
-    switch (below(9)) {
+    switch (below(11)) {
+      case 9:
+      case 10: return make(Command::SetTask, task, 34 + below(2), 0, 1 + below(kCircuits));
       case 7:
       case 8: return make(Command::Belong, task, random_task(), below(2));
       case 0: return make(Command::DependOn, task, random_task(), below(3));

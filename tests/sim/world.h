@@ -2,7 +2,7 @@
 // clock that jumps, and checks after every step. All chance comes from one seed.
 //
 // Invariants checked (a failure throws Failure with the reason):
-//   running ≤ limits · children go with their parents · a higher priority starts first · every open task has a reason to wait
+//   running ≤ limits · open circuits let nothing begin, others hold nobody · children go with their parents · a higher priority starts first · every open task has a reason to wait
 //   · an end is final but for Retry and Forget · one result per life · no command is silent
 //   · the deadline is never in the past · replay ≡ live · after a crash the state is one that was
 //   sealed, and none older than what was acknowledged · compaction and import change nothing.
@@ -69,6 +69,7 @@ class World {
   void check_event(const Record& event);
   void check_limits();
   void check_reasons();
+  void check_circuits();
   void check_family(std::uint32_t slot);
   void check_reason(const Task& task, std::uint32_t slot);
   void check_order(const Record& started);

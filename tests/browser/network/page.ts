@@ -36,6 +36,18 @@ const locked = defineTask({
     }),
 });
 
+/** Asks what may be down. */
+const flaky = defineTask({
+  id: 'flaky',
+  retry: { maxAttempts: 1 },
+  breaker: { minCalls: 3, openFor: '5s' },
+  run: async () => {
+    const { status } = await fetch('/flaky');
+    if (status !== 200) throw new Error(`The server says ${status}.`);
+    return status;
+  },
+});
+
 class Network {
   #orchestrator!: Orchestrator;
   /** What the probe says; undefined: there is no probe. */
@@ -58,13 +70,17 @@ class Network {
     await this.#orchestrator.trigger(locked, id, { id }).accepted;
   }
 
+  async ask(id: string): Promise<void> {
+    await this.#orchestrator.trigger(flaky, undefined, { id }).accepted;
+  }
+
   openGate(): void {
     open();
   }
 
   state(id: string) {
-    const { status, reason, retryCount, steps, result, error } = this.#orchestrator.getTaskState(id) ?? ({} as Partial<TaskState>);
-    return { status, reason, retryCount, steps, result, error: error?.message };
+    const { status, reason, retryAt, retryCount, steps, result, error } = this.#orchestrator.getTaskState(id) ?? ({} as Partial<TaskState>);
+    return { status, reason, retryAt, retryCount, steps, result, error: error?.message };
   }
 }
 
