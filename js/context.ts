@@ -36,6 +36,7 @@ import type {
 } from './types.ts';
 import { contextWait } from './waiting/context-wait.ts';
 import { waitPromise } from './waiting/outcome.ts';
+import { markTransfer } from './workers/transfer.ts';
 import { waitForEvent, waitForToken } from './waiting/verbs.ts';
 
 const noOptions = Object.freeze({});
@@ -285,6 +286,15 @@ export class RunContext implements TaskContext {
   stream<Chunk = any>(key: string, options?: StreamOptions): TaskStream<Chunk> {
     const mode = checkStream(key, options, 'ctx.stream');
     return new StreamWriting(key, mode, this.streamSink(key));
+  }
+
+  transfer<Value>(value: Value, list: readonly (ArrayBuffer | ArrayBufferView)[]): Value {
+    return markTransfer(value, list);
+  }
+
+  /** @internal Its input moves to the worker, its result back. */
+  get movesBuffers(): boolean {
+    return this.#run.definition?.spec.transfer === true;
   }
 
   /** @internal For a worker too. */

@@ -7,6 +7,7 @@
  * Invariant: a handle is given only while the page may read the file and the file is the one that was accepted.
  */
 import { openDB } from 'idb';
+import { GivenFileHandle, knowGivenFiles } from '../codec/given-file.ts';
 import { PayloadLostError, SerializationError, StorageUnavailableError } from '../errors.ts';
 import { digestOf } from './digest.ts';
 
@@ -35,6 +36,8 @@ export interface HandleDatabase {
   keys(): Promise<string[]>;
   delete(key: string): Promise<unknown>;
 }
+
+knowGivenFiles();
 
 const store = 'handles';
 
@@ -123,36 +126,4 @@ export async function readTicket(blob: Blob): Promise<Ticket> {
 
 export function isFileHandle(value: unknown): value is FileSystemFileHandle {
   return Object.prototype.toString.call(value) === '[object FileSystemFileHandle]' && typeof (value as FileSystemFileHandle).getFile === 'function';
-}
-
-/** A file that the person gave in place of a handle: it can be read, and nothing else. */
-class GivenFileHandle {
-  readonly kind = 'file';
-  readonly #file: File;
-
-  constructor(file: File) {
-    this.#file = file;
-  }
-
-  get [Symbol.toStringTag](): string {
-    return 'FileSystemFileHandle';
-  }
-  get name(): string {
-    return this.#file.name;
-  }
-  async getFile(): Promise<File> {
-    return this.#file;
-  }
-  async queryPermission(): Promise<PermissionState> {
-    return 'granted';
-  }
-  async requestPermission(): Promise<PermissionState> {
-    return 'granted';
-  }
-  async isSameEntry(other: unknown): Promise<boolean> {
-    return other === this;
-  }
-  async createWritable(): Promise<never> {
-    throw new DOMException('The file was given to be read only.', 'NotAllowedError');
-  }
 }

@@ -1,25 +1,31 @@
 /**
  * Values for `postMessage`, exact like stored ones: a plain tree as it is, anything else as the graph
  * of codec/graph-writer.ts, which `postMessage` copies without loss. Binary values are copied here
- * and their copies transferred, so the sender keeps its own and the receiving thread copies nothing.
+ * and their copies transferred, so the sender keeps its own and the receiving thread copies nothing;
+ * what is to be moved (workers/transfer.ts) is transferred itself.
  */
 import { SerializationError } from '../errors.ts';
 import { CROSSING, IN_MEMORY } from './clone.ts';
+import { knowGivenFiles } from './given-file.ts';
 import { GraphReader } from './graph-reader.ts';
 import { GraphWriter } from './graph-writer.ts';
 import { NodeKind } from './kinds.ts';
 import { isPlain } from './plain.ts';
+import { moves } from '../workers/transfer.ts';
+
+knowGivenFiles();
 
 export type ValueMessage = { plain: unknown } | { graph: unknown[] };
 
-/** @throws NotCloneableError TooDeepError with the path below `rootName` */
-export function toMessage(value: unknown, rootName: string): { value: ValueMessage; transfer: ArrayBuffer[] } {
+/** @param move everything that can be @throws NotCloneableError TooDeepError with the path below `rootName` */
+export function toMessage(value: unknown, rootName: string, move = false): { value: ValueMessage; transfer: ArrayBuffer[] } {
   const transfer: ArrayBuffer[] = [];
   if (isPlain(value, IN_MEMORY.limit)) return { value: { plain: value }, transfer };
   const graph = new GraphWriter(rootName, CROSSING).write(value);
   for (const node of graph) {
     if (!Array.isArray(node) || node[0] !== NodeKind.binary) continue;
-    const bytes = (node[2] as Uint8Array).slice() as Uint8Array<ArrayBuffer>;
+    const own = node[2] as Uint8Array<ArrayBuffer>;
+    const bytes = moves(own, move) && !transfer.includes(own.buffer) ? own : own.slice();
     node[2] = bytes;
     transfer.push(bytes.buffer);
   }

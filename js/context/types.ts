@@ -237,6 +237,11 @@ export interface CoreContext {
    * nothing twice (js/streams/README.md). @throws ConfigurationError
    */
   stream<Chunk = any>(key: string, options?: StreamOptions): TaskStream<Chunk>;
+  /**
+   * Gives the value back; the buffers of the list move, when it leaves or enters a worker, instead of being copied, and
+   * are empty here afterwards. `return ctx.transfer(pixels, [pixels.buffer])`. @throws ConfigurationError
+   */
+  transfer<Value>(value: Value, list: readonly (ArrayBuffer | ArrayBufferView)[]): Value;
   /** Tells listeners of `orchestrator.on('emit')`; not stored. */
   emit(name: string, data?: unknown): void;
   /** A sign of life, for tasks with a `heartbeat`. */

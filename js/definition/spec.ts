@@ -26,7 +26,7 @@ import { checkVersionChange } from './version-change.ts';
 import { type Check, checkOf, standardOf } from './validation.ts';
 
 export const specNames = [
-  ...runOptionNames, ...circuitOptionNames, 'id', 'name', 'description', 'intent', 'version', 'run', 'input', 'schema', 'validate', 'output', 'setup', 'teardown', 'unawaited', 'onDrift', 'cancelOn', 'cache', 'migrations', 'select', 'selectVersion', 'onVersionChange', 'formerVersions', 'idempotency', 'singleton', 'onDuplicate', ...hookNames,
+  ...runOptionNames, ...circuitOptionNames, 'id', 'name', 'description', 'intent', 'version', 'run', 'input', 'schema', 'validate', 'output', 'setup', 'teardown', 'unawaited', 'onDrift', 'cancelOn', 'cache', 'migrations', 'select', 'selectVersion', 'onVersionChange', 'formerVersions', 'idempotency', 'singleton', 'onDuplicate', 'transfer', ...hookNames,
 ] as const;
 
 /** What a definition asks for beyond running its code. */
@@ -58,6 +58,7 @@ const specChecks = {
   ...circuitChecks,
   description: checkText,
   intent: checkIntent,
+  transfer: checkBoolean,
   unawaited: (value: unknown, where: string) => oneOf(value, ['wait', 'detach', 'cancel', 'error'], where),
   onDrift: (value: unknown, where: string) => oneOf(value, ['fail', 'restart', 'discard-tail', 'accept-new'], where),
 };

@@ -104,6 +104,12 @@ export interface SpecBase<
    * `restart` from the beginning, `discard-tail` from where it differs, `accept-new`: as the code says.
    */
   onDrift?: 'fail' | 'restart' | 'discard-tail' | 'accept-new';
+  /**
+   * Of a task whose `run` is a workerHandler: binary values of its input move to the worker, those of its result move
+   * back, instead of being copied. Each attempt gets its input from what is stored. A hook that looks at the input
+   * after that finds its buffers empty, and so does code in the worker with what it has returned. Default false.
+   */
+  transfer?: boolean;
   /** Events that cancel its runs, wherever they stand. */
   cancelOn?: readonly CancelOn<Parsed<In, Input>>[];
   /**

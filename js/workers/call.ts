@@ -43,12 +43,13 @@ export class WorkerCall {
   /** @throws SerializationError when the input can't be sent */
   start(input: unknown): void {
     const { attempt, run, task, metadata, signal, tags } = this.#context;
-    const sent = toMessage(input, 'input');
+    const { movesBuffers = false } = this.#context as { movesBuffers?: boolean };
+    const sent = toMessage(input, 'input', movesBuffers);
     const described = toMessage(metadata, 'metadata');
     const { recordedTimes, chanceSeed } = this.#context as { recordedTimes?: () => number[]; chanceSeed?: string };
     const times = recordedTimes?.call(this.#context) ?? [];
     const options = toMessage(this.#context.options, 'options').value;
-    const known = { tags: tags.current, computeMs: this.#context.usage.computeMs, options, chance: chanceSeed ?? run.id, times };
+    const known = { tags: tags.current, computeMs: this.#context.usage.computeMs, options, chance: chanceSeed ?? run.id, times, transfer: movesBuffers };
     const context = { attempt: { ...attempt }, run: { ...run }, task: { ...task }, metadata: described.value, ...known, resumedFrom: toMessage(this.#context.resumedFrom, 'checkpoint').value };
     const transfer = [...sent.transfer, ...described.transfer];
     this.#send({ holdfast: 'run', call: this.#id, input: sent.value, context }, transfer);

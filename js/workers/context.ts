@@ -26,6 +26,7 @@ import type {
 import { checkStream, StreamWriting } from '../streams/writing.ts';
 import { contextWait } from '../waiting/context-wait.ts';
 import { fromWaitMessage, waitPromise } from '../waiting/outcome.ts';
+import { markTransfer } from './transfer.ts';
 import type { AskVerb, CallContext, ToPage, ToWorker } from './protocol.ts';
 
 interface Question {
@@ -211,6 +212,9 @@ export class WorkerContext implements TaskContext {
       append: (chunk, id) => this.#ask('streamAppend', [key, chunk, id], true),
       recorded: () => this.#ask('streamRecorded', [key], true),
     });
+  }
+  transfer<Value>(value: Value, list: readonly (ArrayBuffer | ArrayBufferView)[]): Value {
+    return markTransfer(value, list);
   }
   emit(name: string, data?: unknown): void {
     this.#tell('emit', [name, data]);

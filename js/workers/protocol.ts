@@ -39,6 +39,8 @@ export interface CallContext {
   /** What `ctx.now()` was, in the attempts that are being repeated. */
   times: number[];
   resumedFrom: ValueMessage;
+  /** Results are moved back. */
+  transfer: boolean;
 }
 export type ToWorker =
   | (Of<'run'> & { input: ValueMessage; context: CallContext })

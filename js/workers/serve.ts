@@ -74,7 +74,7 @@ class Server {
     this.#contexts.set(call, ctx);
     try {
       const result = await this.#handler(context.task.id)(fromMessage(input), ctx);
-      const { value, transfer } = toMessage(result, 'result');
+      const { value, transfer } = toMessage(result, 'result', context.transfer);
       this.#scope.postMessage({ holdfast: 'returned', call, value } satisfies ToPage, transfer);
     } catch (error) {
       if (error instanceof ContinueAsNew) {
