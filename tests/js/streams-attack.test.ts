@@ -1,5 +1,5 @@
 /** Streams under odd circumstances: compaction, adoption twice, cancel in the middle, many keys, forks, disposal, full storage. */
-import { defineTask, DisposedError, StorageFullError, type TaskContext } from 'holdfast';
+import { defineTask, DisposedError, StorageFullError, type Task, type TaskContext } from 'holdfast';
 import { expect, it, vi } from 'vitest';
 import { closeLater, open } from './houses.ts';
 
@@ -9,8 +9,8 @@ async function all<Chunk>(reader: AsyncIterable<Chunk>): Promise<Chunk[]> {
   return chunks;
 }
 let made = 0;
-const streaming = (run: (ctx: TaskContext, input: any) => unknown, more: object = {}) =>
-  defineTask<any, any>({ id: `odd-${++made}`, retry: { maxAttempts: 1 }, ...more, run: async (input: any, ctx: TaskContext) => run(ctx, input) } as never);
+const streaming = (run: (ctx: TaskContext, input: any) => unknown, more: object = {}): Task<string, any, any> =>
+  defineTask({ id: `odd-${++made}`, retry: { maxAttempts: 1 }, ...more, run: async (input: any, ctx) => run(ctx, input) });
 
 it('survive compactions of the journal, of running runs and of ended ones', async () => {
   let go = () => {};
