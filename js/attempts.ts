@@ -246,11 +246,16 @@ export class Attempts implements ContextHost {
   }
 
   /** Not counted as an attempt that failed. */
-  #again(run: Run, attempt: number, { kept, isAnew, giveInput }: Ending & { way: 'again' }): void {
+  #again(run: Run, attempt: number, ending: Ending & { way: 'again' }): void {
+    const { kept, isAnew, giveInput } = ending;
+    const { streams } = run.extra;
+    // What former pages have appended is to be marked as that.
+    if (kept === 0 && streams && !streams.recorder)
+      return void this.services.streams.open(run).then(() => run.attempt === attempt && this.#again(run, attempt, ending), (error) => this.failed(run, attempt, error));
     giveInput?.();
     if (isAnew) forgetFork(this.#host, run);
     if (kept === 0) this.services.release(run);
-    if (kept === 0) run.extra.streams?.recorder?.beginAnew();
+    if (kept === 0) streams?.recorder?.beginAnew();
     this.#drop(run, attempt, kept);
     this.#settle(run, attempt, P.OutcomeInterrupted, 0);
   }

@@ -41,6 +41,11 @@ export class StreamDoor {
     return this.#loading;
   }
 
+  /** What is stored of its streams is read. */
+  async open(run: Run): Promise<void> {
+    (await this.load()).recorderOf(this.#house, run);
+  }
+
   sink(run: Run, attempt: number, key: string, appending: Appending): StreamSink {
     const house = this.#house;
     const log = (): StreamLog => (run.ownExtra.streams ??= new StreamLog());

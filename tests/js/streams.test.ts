@@ -309,6 +309,24 @@ describe('code that runs again', () => {
     house = await crash(house);
     expect(await all(house.orchestrator.stream(run.id, 'out'))).toEqual(['same', 'same', 'same']);
   });
+
+  it('begins behind what a former page had appended, also where its code has not looked at the stream since', async () => {
+    let page = 1;
+    const task = streaming(async (ctx, round: number) => {
+      if (page === 1 || round === 2) await ctx.stream('out').append('same');
+      if (page === 1) await new Promise(() => {});
+      if (round === 1) ctx.continueAsNew(2);
+    });
+    let house = await open({ tasks: [task] });
+    const run = house.orchestrator.trigger(task, 1);
+    await run.accepted;
+    await house.clock.settle();
+    expect((await house.orchestrator.storageUsage()).streams.count).toBe(1);
+    page = 2;
+    house = await crash(house);
+    await house.orchestrator.attach(run.id)!.result();
+    expect(await all(house.orchestrator.stream(run.id, 'out'))).toEqual(['same', 'same']);
+  });
 });
 
 describe('what is piped', () => {
