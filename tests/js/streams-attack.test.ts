@@ -1,6 +1,7 @@
 /** Streams under odd circumstances: compaction, adoption twice, cancel in the middle, many keys, forks, disposal, full storage. */
 import { defineTask, DisposedError, StorageFullError, type Task, type TaskContext } from 'holdfast';
 import { expect, it, vi } from 'vitest';
+import { seededRandom } from '../../js/random.ts';
 import { closeLater, open } from './houses.ts';
 
 async function all<Chunk>(reader: AsyncIterable<Chunk>): Promise<Chunk[]> {
@@ -126,4 +127,41 @@ it('of a fork begin anew: what its records answer is not appended there', async 
   await fork.result();
   expect(await all(house.orchestrator.stream(run.id, 'out'))).toEqual(['in one', 'first']);
   expect(await all(fork.stream('out'))).toEqual(['second']);
+});
+
+it('cut off at any moment, with large and small chunks, awaited or not, in steps and beside them, are whole and in order', async () => {
+  const large = 90_000;
+  const task = streaming(async (ctx, seed: number) => {
+    const random = seededRandom(seed);
+    const out = ctx.stream('out');
+    for (let index = 0; index < 24; index++) {
+      const chunk = { index, filling: 'z'.repeat(random() < 0.2 ? large : Math.floor(random() * 200)) };
+      const how = random();
+      if (how < 0.3) await ctx.step(`step ${index}`, () => out.append(chunk));
+      else if (how < 0.6) await out.append(chunk);
+      else void out.append(chunk);
+    }
+    return 'done';
+  });
+  let cuts = 0;
+  for (let seed = 1; seed <= 60; seed++) {
+    const random = seededRandom(seed * 7);
+    let house = await open({ tasks: [task] });
+    await house.orchestrator.streams.load();
+    const run = house.orchestrator.trigger(task, seed);
+    await run.accepted;
+    for (let crash = 0; crash < 2; crash++) {
+      for (let turn = Math.floor(random() * 400); turn > 0; turn--) await Promise.resolve();
+      for (let turn = Math.floor(random() * 4); turn > 0; turn--) await new Promise((resolve) => setImmediate(resolve));
+      house.cut();
+      if (house.orchestrator.getTaskState(run.id)?.status !== 'completed') cuts++;
+      house = closeLater(await house.crash());
+    }
+    const attached = house.orchestrator.attach(run.id)!;
+    // Cut off twice between two steps, and once more: a person would be asked.
+    if (attached.state.phase === 'quarantined') await attached.retry();
+    expect(await attached.result(), `seed ${seed}`).toBe('done');
+    expect((await all(attached.stream<any>('out'))).map(({ index }) => index), `seed ${seed}`).toEqual([...Array(24).keys()]);
+  }
+  expect(cuts).toBeGreaterThan(40);
 });
