@@ -9,8 +9,8 @@
  */
 import type { MainModule } from './core.js';
 import { Engine, type LocatedPayload } from './engine.ts';
-import { CoreCrashedError, DisposedError, StoreTooNewError } from './errors.ts';
-import { contentLength, describeLog, type LogDescription, sameEnvelope, unconfirmedIn } from './found.ts';
+import { CoreCrashedError, DisposedError, StorageLockedError, StoreTooNewError } from './errors.ts';
+import { contentLength, describeLog, type LogDescription, readLog, sameEnvelope, unconfirmedIn } from './found.ts';
 import { loadCore } from './load.ts';
 import type { Orchestrator } from './orchestrator.ts';
 import type { PageLife } from './page-life.ts';
@@ -31,6 +31,9 @@ export interface AdoptionHost {
   place(engine: Engine, log: Uint8Array, located: readonly LocatedPayload[]): Run[];
   /** Those that miss files wait for them; those that have them again do not. */
   holdGhosts(runs: readonly Run[]): Promise<void>;
+  /** It is encrypted with another key, and stays as it is. */
+  locked(slot: StorageSlot): Promise<void>;
+  readable(slot: number): void;
 }
 
 /** What of a run stands in a log: two copies exchange it and stay, for people, who they are. */
@@ -85,10 +88,11 @@ export class Adoption {
   /** What lies in slots that nobody holds; in those excepted files are still open. */
   async adoptFree(except: ReadonlySet<number>): Promise<void> {
     const { tabs } = this.#host;
-    if (!tabs) return;
     const own = this.#house.journal!.slot.slot;
     for (const slot of await this.#storage.occupiedSlots()) {
-      if (slot !== own && !except.has(slot) && !this.#closed) await tabs.adoptIfFree(slot);
+      if (slot === own || except.has(slot) || this.#closed) continue;
+      // Where nobody watches over slots we are alone: what lies in another one is what a wrong key has kept us from.
+      await (tabs ? tabs.adoptIfFree(slot) : this.adopt(slot));
     }
   }
 
@@ -138,10 +142,14 @@ export class Adoption {
     this.#stage = 'it is being opened';
     const dead = await this.#storage.openSlot(slot);
     try {
-      const log = await dead.read();
+      const log = await readLog(dead);
+      this.#host.readable(slot);
       if (contentLength(log) > 0) await this.#move(dead, log);
       // A crash while it was being emptied leaves what looks like a log, which runs would wait for to be taken over.
       else await dead.replace(new Uint8Array(0));
+    } catch (error) {
+      if (!(error instanceof StorageLockedError)) throw error;
+      await this.#host.locked(dead);
     } finally {
       this.#stage = 'it is being closed';
       await dead.close();

@@ -14,11 +14,12 @@ interface Known {
 }
 
 export class Durations {
-  readonly #key: () => string;
+  /** undefined: names of tasks are not to be written down. */
+  readonly #key: () => string | undefined;
   #known: Map<string, Known> | undefined;
   #savedMs = Number.NEGATIVE_INFINITY;
 
-  constructor(key: () => string) {
+  constructor(key: () => string | undefined) {
     this.#key = key;
   }
 
@@ -42,8 +43,9 @@ export class Durations {
 
   save(): void {
     try {
-      if (this.#known?.size && typeof localStorage !== 'undefined')
-        localStorage.setItem(this.#key(), JSON.stringify([...this.#known]));
+      const key = this.#key();
+      if (key !== undefined && this.#known?.size && typeof localStorage !== 'undefined')
+        localStorage.setItem(key, JSON.stringify([...this.#known]));
     } catch {
       // They are learnt again.
     }
@@ -56,7 +58,8 @@ export class Durations {
   #load(): Map<string, Known> {
     const known = new Map<string, Known>();
     try {
-      const told: unknown = typeof localStorage === 'undefined' ? [] : JSON.parse(localStorage.getItem(this.#key()) ?? '[]');
+      const key = this.#key();
+      const told: unknown = key === undefined || typeof localStorage === 'undefined' ? [] : JSON.parse(localStorage.getItem(key) ?? '[]');
       for (const [id, { samples, meanMs }] of (told as [string, Known][]).slice(0, mostTasks))
         if (typeof id === 'string' && samples >= 1 && meanMs >= 0) known.set(id, { samples, meanMs });
     } catch {

@@ -2,9 +2,11 @@
  * What is found in a slot: whose a payload is, how much of a log has content.
  */
 import type { Engine, LocatedPayload } from './engine.ts';
-import { StoreTooNewError } from './errors.ts';
+import { StorageLockedError, StoreTooNewError } from './errors.ts';
+import { isSealed } from './frames.ts';
 import * as P from './protocol.ts';
 import { End, type Run } from './run.ts';
+import type { StorageSlot } from './storage.ts';
 import { isStreamNote, StreamLog } from './streams/log.ts';
 
 export function endOf(state: number): End {
@@ -129,6 +131,13 @@ export function describeLog(reader: Engine, log: Uint8Array): LogDescription {
   } finally {
     reader.delete();
   }
+}
+
+/** @throws StorageLockedError it is encrypted, and we have no key */
+export async function readLog(slot: StorageSlot): Promise<Uint8Array<ArrayBuffer>> {
+  const log = await slot.read();
+  if (isSealed(log)) throw new StorageLockedError('What is stored here is encrypted. createOrchestrator({ encryption: { key } }) opens it.');
+  return log;
 }
 
 /** Without the zeros of a storage's reserve. */

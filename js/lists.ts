@@ -10,11 +10,15 @@ import { taskStatuses } from './status.ts';
 import type { ListFilter, RunFilter, TaskCounts, TaskPage, TaskState, TaskStatus } from './types.ts';
 import { standing, statusOf } from './view.ts';
 
+interface Elsewhere {
+  states(): TaskState[];
+}
+
 export interface ListsHost {
   readonly pump: Pump;
   readonly store: { readonly version: number };
   /** Not before the constructor has ended. */
-  readonly opening: { readonly tabs: { states(): TaskState[] } | undefined } | undefined;
+  readonly opening: { readonly tabs: Elsewhere | undefined; readonly lockedRuns: Elsewhere | undefined } | undefined;
 }
 
 export class Lists {
@@ -66,9 +70,10 @@ export class Lists {
     return [...own.map((run) => run.state), ...this.#elsewhere(hidden)].sort(newestFirst);
   }
 
-  /** Runs of other tabs, but for those that have become ours. */
+  /** Runs of other tabs, but for those that have become ours, and runs that nobody here can open. */
   #elsewhere(hidden: boolean): TaskState[] {
-    return (this.#host.opening?.tabs?.states() ?? []).filter((state) => (hidden || !state.hidden) && !this.#index.find(state.id));
+    const { tabs, lockedRuns } = this.#host.opening ?? {};
+    return [...(tabs?.states() ?? []), ...(lockedRuns?.states() ?? [])].filter((state) => (hidden || !state.hidden) && !this.#index.find(state.id));
   }
 
   /** @throws ConfigurationError for a limit that is none */

@@ -14,6 +14,7 @@ import { contentLength, endOf, FoundRuns, place } from './found.ts';
 import { importLegacy } from './legacy.ts';
 import { loadCore, randomSeed } from './load.ts';
 import { LogReader } from './log-reader.ts';
+import { sealedLength } from './frames.ts';
 import { Gate } from './namespaces/gate.ts';
 import { Network } from './network/network.ts';
 import type { Orchestrator } from './orchestrator.ts';
@@ -29,6 +30,8 @@ import { End, Run, settlement } from './run.ts';
 import type { Storage, StorageEvent, StorageSlot } from './storage.ts';
 import { type Claim, type KeyPlace, type Standing, Tabs, type TabsHost } from './tabs.ts';
 import { eventTask, hiddenQueue, type SentEvent } from './waiting/internal.ts';
+import type { LockedRuns } from './vault/locked.ts';
+import type { Vault } from './vault/vault.ts';
 import type { WorkerClient } from './worker-client.ts';
 import type { ReadStreamOptions, RecoveryReport, StorageState, StreamReader, TaskState } from './types.ts';
 
@@ -64,6 +67,10 @@ export class Opening implements TabsHost, AdoptionHost {
   failure: unknown;
   readonly #page: PageLife;
   #gate: Gate | undefined;
+  /** undefined: nothing is encrypted. */
+  #vault: Promise<Vault> | undefined;
+  /** Runs of which we have no key. undefined: there are none. */
+  lockedRuns: LockedRuns | undefined;
   readonly inMemory: boolean;
   readonly network: Network;
   tabs: Tabs | undefined;
@@ -169,7 +176,7 @@ export class Opening implements TabsHost, AdoptionHost {
     const choices = storage && storage !== 'memory' ? [async () => storage] : candidates;
     let refusal: unknown;
     for (const choice of choices) {
-      const candidate = await choice(() => this.#house.worker.get());
+      const candidate = await this.#sealed(await choice(() => this.#house.worker.get()));
       try {
         await this.#openOne(candidate, await usual);
         if (refusal) this.#warnFallback(candidate, refusal);
@@ -182,6 +189,17 @@ export class Opening implements TabsHost, AdoptionHost {
     throw refusal ?? new StorageUnavailableError('No storage was given.');
   }
 
+  /** What keeps everything under a key; loaded with the first. */
+  vault(): Promise<Vault> | undefined {
+    const { encryption } = this.#house.getOptions();
+    if (encryption && !this.inMemory) this.#vault ??= import('./vault/vault.ts').then(({ Vault }) => Vault.open(encryption));
+    return this.#vault;
+  }
+
+  async #sealed(storage: Storage): Promise<Storage> {
+    return (await this.vault())?.seal(storage) ?? storage;
+  }
+
   async #openOne(storage: Storage, ahead: number | undefined): Promise<void> {
     const { durability = 'process' } = this.#house.getOptions();
     await storage.open({
@@ -189,7 +207,7 @@ export class Opening implements TabsHost, AdoptionHost {
       durability,
       ahead,
       onEvent: (event) => this.#house.storageEvent(event),
-      inspect: (log) => ({ validBytes: this.#reader.inspect(log) }),
+      inspect: (log) => ({ validBytes: sealedLength(log) ?? this.#reader.inspect(log) }),
     });
     this.#storage = storage;
     const level = storage.durability === 'memory' ? 'memory' : durability;
@@ -227,7 +245,7 @@ export class Opening implements TabsHost, AdoptionHost {
 
   async #recover(storage: Storage, usual: number | undefined): Promise<Engine> {
     if (storage.durability === 'memory') this.#leaveTabs();
-    this.#own = new OwnSlot(this.tabs);
+    this.#own = new OwnSlot(this.tabs, (slot) => this.locked(slot));
     const { slot, log: bytes, adoptable } = await this.#own.open(storage, this.tabs && usual);
     this.#adoptable = adoptable;
     this.#stored = slot.blobIds();
@@ -359,11 +377,11 @@ export class Opening implements TabsHost, AdoptionHost {
 
   /** After the first pump: the report, the dead sessions, the other tabs, the seed's own store. */
   async #settleIn(): Promise<void> {
-    const [{ tabs }, { blocked }, adoption] = [this, this.#own!, this.#adoption!];
+    const [{ tabs }, { blocked, locked }, adoption] = [this, this.#own!, this.#adoption!];
     // Before anything is taken over: blobs of a take-over that a crash cut short are nobody's until it is done.
     await this.#stored!.then((stored) => this.#house.blobs.sweep(stored)).catch(() => {});
     for (const { slot, release } of this.#adoptable.splice(0)) await this.adopt(slot).finally(release);
-    await adoption.adoptFree(blocked).catch(() => {});
+    await adoption.adoptFree(new Set([...blocked, ...locked])).catch(() => {});
     await tabs?.start();
     if (tabs) this.#house.store.onChanged = (runs) => tabs.changed(runs);
     await adoption.resolve();
@@ -393,6 +411,20 @@ export class Opening implements TabsHost, AdoptionHost {
   }
   adopt(slot: number): Promise<void> {
     return this.#adoption!.adopt(slot);
+  }
+  async locked(slot: StorageSlot): Promise<void> {
+    const { LockedRuns } = await import('./vault/locked.ts');
+    this.lockedRuns ??= new LockedRuns(() => this.#house.storageChanged(this.#house.storageState));
+    await this.lockedRuns.found(slot);
+  }
+  readable(slot: number): void {
+    this.lockedRuns?.opened(slot);
+  }
+  /** A slot that was locked: another key is there now. False: somebody holds it at the moment. */
+  async tryAgain(slot: number): Promise<boolean> {
+    if (this.tabs) return this.tabs.adoptIfFree(slot);
+    await this.adopt(slot);
+    return true;
   }
   standingOf(ids: readonly string[]): Standing | undefined {
     return this.#adoption!.standingOf(ids);

@@ -10,12 +10,13 @@ import { ConfigurationError } from './errors.ts';
 import { resolveLimits } from './limits.ts';
 import { checkConnectivity } from './network/connectivity.ts';
 import { checkConcurrency, checkRunOptions, queueNames } from './options.ts';
+import { checkEncryption } from './vault/checks.ts';
 import type { OrchestratorOptions, QueueOptions, RunOptions, Task } from './types.ts';
 
 export const orchestratorOptionNames: readonly (keyof OrchestratorOptions)[] = [
   'id', 'namespace', 'storage', 'durability', 'tasks', 'queues', 'retry', 'maxRetries', 'retryBackoffFactor', 'timeout', 'countFrozen',
   'simulateProgress', 'onComplete', 'onError', 'onProgress', 'onListenerError', 'hooks', 'processSchema', 'persistenceKey', 'retention', 'recovery',
-  'tabs', 'clock', 'seed', 'wasm', 'worker', 'cache', 'limits', 'connectivity',
+  'tabs', 'clock', 'seed', 'wasm', 'worker', 'cache', 'limits', 'connectivity', 'encryption',
 ];
 
 /** @throws ConfigurationError naming the option, its value and what it may be */
@@ -56,6 +57,7 @@ const orchestratorChecks: Partial<Record<keyof OrchestratorOptions, (value: any,
   retention: checkRetention,
   cache: checkOrchestratorCache,
   recovery: (value) => void checkRecovery(value),
+  encryption: checkEncryption,
   limits: (value) => void resolveLimits(value),
   connectivity: checkConnectivity,
   tabs: checkBoolean,

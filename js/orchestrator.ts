@@ -127,8 +127,10 @@ export class Orchestrator extends StoredData implements OrchestratorApi {
   /** Merges; what concerns runs counts for runs triggered from now on. @throws ConfigurationError */
   setOptions(partial: Partial<OrchestratorOptions>): void {
     checkOrchestratorOptions(partial, 'setOptions');
+    if (partial.encryption && !this.#options.encryption) throw new ConfigurationError('setOptions: `encryption` can be given only when an orchestrator is made. Dispose this one, and create another.');
     if (partial.limits) this.payloads.setLimits(resolveLimits(partial.limits));
-    this.#options = { ...this.#options, ...partial };
+    const { encryption } = this.#options;
+    this.#options = { ...this.#options, ...partial, ...(encryption && { encryption }) };
     this.intake.forgetPrepared();
     this.cache.loaded?.optionsChanged();
     this.store.hearProgress(this.#options.onProgress);
@@ -326,7 +328,7 @@ export class Orchestrator extends StoredData implements OrchestratorApi {
   }
 
   getTaskState<R = any>(id: string): TaskState<R> | undefined {
-    return this.#index.find(id)?.state ?? this.opening.tabs?.state(id);
+    return this.#index.find(id)?.state ?? this.opening.tabs?.state(id) ?? this.opening.lockedRuns?.find(id);
   }
 
   getAllTasks(): readonly TaskState[] {
@@ -346,6 +348,7 @@ export class Orchestrator extends StoredData implements OrchestratorApi {
   why(id: string): string {
     if (this.#disposed) return 'This orchestrator was disposed.';
     const run = this.#index.find(id);
+    if (!run && this.opening.lockedRuns?.find(id)) return 'It is encrypted with another key, and goes on when that is given: orchestrator.unlock({ key }).';
     if (!run) return this.opening.tabs?.state(id) ? 'It belongs to another tab, which runs it.' : `There is no run "${id}".`;
     return this.pump.open ? explain(this.pump.engine, run, run.state) : 'The storage is being opened.';
   }

@@ -7,8 +7,8 @@
  * Invariants: a slot is opened only under its lock, where the browser has locks; a slot that a dead tab still
  * keeps open is left alone, and another one is ours.
  */
-import { StorageBlockedError } from './errors.ts';
-import { holdsContent } from './found.ts';
+import { StorageBlockedError, StorageLockedError } from './errors.ts';
+import { holdsContent, readLog } from './found.ts';
 import type { Storage, StorageSlot } from './storage.ts';
 import type { Claim, Tabs } from './tabs.ts';
 
@@ -23,11 +23,15 @@ export interface Owned {
 
 export class OwnSlot {
   readonly #tabs: Tabs | undefined;
+  readonly #locked: (slot: StorageSlot) => Promise<void>;
   /** Could not be opened yet. */
   readonly blocked = new Set<number>();
+  /** Encrypted with another key. */
+  readonly locked = new Set<number>();
 
-  constructor(tabs: Tabs | undefined) {
+  constructor(tabs: Tabs | undefined, locked: (slot: StorageSlot) => Promise<void>) {
     this.#tabs = tabs;
+    this.#locked = locked;
   }
 
   /** `usual`: a slot whose lock is held. */
@@ -43,7 +47,7 @@ export class OwnSlot {
       const owned = await this.#try(storage, claim);
       if (owned) return owned;
       for (const { release } of claim.adoptable) release();
-      this.#tabs!.giveUpClaim();
+      this.#tabs?.giveUpClaim();
     }
   }
 
@@ -53,10 +57,17 @@ export class OwnSlot {
 
   /** A dead tab's files can stay open for a while after its lock is free. */
   async #try(storage: Storage, { slot: number, adoptable }: Claim): Promise<Owned | undefined> {
+    let slot: StorageSlot | undefined;
     try {
-      const slot = await storage.openSlot(number);
-      return { slot, log: await slot.read(), adoptable };
+      slot = await storage.openSlot(number);
+      return { slot, log: await readLog(slot), adoptable };
     } catch (error) {
+      if (error instanceof StorageLockedError && slot) {
+        await this.#locked(slot);
+        await slot.close();
+        this.locked.add(number);
+        return undefined;
+      }
       if (!(error instanceof StorageBlockedError) || !this.#tabs || this.blocked.size >= blockedLimit) throw error;
       this.blocked.add(number);
       return undefined;
@@ -65,6 +76,15 @@ export class OwnSlot {
 
   async #claim(storage: Storage): Promise<Claim> {
     const [occupied, count] = [await storage.occupiedSlots(), await storage.slotCount()];
-    return this.#tabs ? this.#tabs.claim(occupied, count, this.blocked) : { slot: occupied[0] ?? 0, adoptable: [] };
+    const except = new Set([...this.blocked, ...this.locked]);
+    if (this.#tabs) return this.#tabs.claim(occupied, count, except);
+    const usual = occupied.filter((slot) => !except.has(slot));
+    return { slot: usual[0] ?? firstBut([...occupied, ...except]), adoptable: [] };
   }
+}
+
+function firstBut(taken: readonly number[]): number {
+  let slot = 0;
+  while (taken.includes(slot)) slot++;
+  return slot;
 }

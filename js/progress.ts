@@ -41,6 +41,7 @@ export interface ProgressHost {
   readonly clock: Clock;
   readonly pump: Pump;
   readonly opening: { namespace: string };
+  getOptions(): { encryption?: unknown };
   changed(run: Run): void;
   /** Uniform in [0, 1). */
   random(): number;
@@ -54,7 +55,7 @@ export class ProgressTracker {
 
   constructor(host: ProgressHost) {
     this.#host = host;
-    this.#durations = new Durations(() => `holdfast:${host.opening.namespace}:durations`);
+    this.#durations = new Durations(() => host.getOptions().encryption ? undefined : `holdfast:${host.opening.namespace}:durations`);
   }
 
   attemptStarted(run: Run, attempt: number): void {

@@ -5,6 +5,7 @@
 import type { Attempts } from './attempts.ts';
 import type { Ghosts } from './blobs/ghosts.ts';
 import type { BlobKeeper } from './blobs/keeper.ts';
+import { ConfigurationError } from './errors.ts';
 import type { Journal } from './journal.ts';
 import type { DestroyOptions } from './namespaces/destroy.ts';
 import type { Opening } from './opening.ts';
@@ -15,6 +16,8 @@ import { type Run, snapshotBytesOf } from './run.ts';
 import type { StorageEvent } from './storage.ts';
 import type { Store } from './store.ts';
 import type { ReadStreamOptions, RunHandle, StorageState, StreamReader } from './types.ts';
+import type { EncryptionOptions } from './vault/checks.ts';
+import type { Vault } from './vault/vault.ts';
 
 export interface Amount {
   count: number;
@@ -52,7 +55,9 @@ export abstract class StoredData {
   #ghosts: Promise<Ghosts> | undefined;
 
   get storageState(): StorageState {
-    return this.opening.failure === undefined && this.journal ? this.journal.state : this.opening.storageState;
+    const { failure, storageState, lockedRuns } = this.opening;
+    const state = failure === undefined && this.journal ? this.journal.state : storageState;
+    return lockedRuns ? lockedRuns.over(state) : state;
   }
   storageChanged(state: StorageState): void {
     this.store.emit('storage', { type: 'durability', level: state.durability, ...(state.message && { reason: state.message }) });
@@ -109,6 +114,28 @@ export abstract class StoredData {
   async destroyNamespace(options: DestroyOptions = {}): Promise<void> {
     const { destroyOwn } = await import('./namespaces/destroy-own.ts');
     await destroyOwn(this as unknown as Orchestrator, options);
+  }
+
+  /**
+   * Gives another key: what it opens goes on here, and from now on it seals; `former` keys open too, and those given
+   * before stay. Resolves to the number of runs that are still locked.
+   * @throws ConfigurationError for a key that is none, or where this orchestrator has not been made with `encryption`
+   */
+  async unlock(encryption: EncryptionOptions): Promise<number> {
+    const vault = await this.#vaultFor('unlock');
+    return (await import('./vault/vault.ts')).unlock(this as unknown as Orchestrator, vault, encryption);
+  }
+
+  /** Writes what this tab has stored anew, log and files, under the key that seals now; what was stored without a key too. */
+  async reseal(): Promise<void> {
+    await this.#vaultFor('reseal');
+    await (await import('./vault/vault.ts')).reseal(this as unknown as Orchestrator);
+  }
+
+  async #vaultFor(verb: string): Promise<Vault> {
+    const vault = await this.opening.vault();
+    if (!vault) throw new ConfigurationError(`${verb}() needs an orchestrator that was made with \`encryption\` (and stores something).`);
+    return vault;
   }
 
   /** About what a compacted journal would hold. */

@@ -192,10 +192,11 @@ export class Tabs {
     return slots.filter((slot) => Number.isInteger(slot) && slot !== this.#slot);
   }
 
-  /** Takes over what is in a slot that nobody holds. */
-  async adoptIfFree(slot: number): Promise<void> {
+  /** Takes over what is in a slot that nobody holds. False: somebody does. */
+  async adoptIfFree(slot: number): Promise<boolean> {
     const release = await this.#tryLock(slot);
     if (release) await this.#host.adopt(slot).finally(release);
+    return release !== undefined;
   }
 
   /** Takes over what is in a slot when its session has ended: the browser grants the lock then, however that was. */

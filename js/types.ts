@@ -17,6 +17,7 @@ import type { ConnectivityOptions, NetworkMode } from './network/types.ts';
 import type { Durability, Storage, StorageEvent } from './storage.ts';
 import type { ReadStreamOptions, StreamReader } from './streams/types.ts';
 import type { ListFilter, TaskCounts, TaskPage, TaskState, TaskStatus } from './task-state.ts';
+import type { EncryptionOptions } from './vault/checks.ts';
 
 export type * from './cache/types.ts';
 export type * from './circuits/types.ts';
@@ -29,6 +30,7 @@ export type { SelectTaskSpec, TaskContext, TaskHandler, TaskSpec } from './defin
 export type * from './retrying/types.ts';
 export type * from './streams/types.ts';
 export type * from './task-state.ts';
+export type { EncryptionOptions } from './vault/checks.ts';
 export type * from './waiting/types.ts';
 
 /** Milliseconds, or `'500ms' '10s' '5m' '1h' '2d' '1w' '1h30m'`, ISO 8601 (`PT5M`), or parts. */
@@ -339,9 +341,9 @@ export interface StorageState {
   durability: Durability;
   /**
    * ok · full: new tasks are refused · degraded: one copy gone · failing: nothing can be written now · opening ·
-   * destroyed: the namespace is gone, and this orchestrator has ended
+   * locked: there are runs that another key has encrypted · destroyed: the namespace is gone, and this orchestrator has ended
    */
-  status: 'opening' | 'ok' | 'full' | 'degraded' | 'failing' | 'destroyed';
+  status: 'opening' | 'ok' | 'full' | 'degraded' | 'failing' | 'locked' | 'destroyed';
   /** One sentence for the person. */
   message?: string;
 }
@@ -355,6 +357,11 @@ export interface OrchestratorOptions {
   storage?: Storage | 'memory';
   /** Default `process`. */
   durability?: Durability;
+  /**
+   * Everything that is stored is encrypted (AES-GCM): runs, files, results, cache entries. What stays readable is said in
+   * js/vault/README.md. Only when an orchestrator is made; another key later by `unlock`.
+   */
+  encryption?: EncryptionOptions;
   /** A list, or an object with the tasks' ids as keys. `orchestrator.run(id, input)` knows their types then. */
   tasks?: readonly Task[] | Record<string, Task>;
   /** What the process options of this application are beyond ours: a Standard Schema or a function, synchronous. */

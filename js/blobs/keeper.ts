@@ -27,6 +27,8 @@ export interface BlobKeeperHost {
   readonly journal: Journal | undefined;
   readonly pump: Pump;
   readonly payloads: { readonly limits: ResolvedLimits; keepHandle: HandleDoor['keep'] };
+  /** Where what is stored is not to tell what it is; undefined: a digest may. */
+  readonly opening: { vault(): Promise<{ keys: { name(digest: string): Promise<string> } }> | undefined };
 }
 
 interface Kept {
@@ -100,8 +102,10 @@ export class BlobKeeper {
   async #store(reference: BlobReference): Promise<void> {
     const blob = reference.blob ?? (await this.#read(reference));
     const digest = await digestOf(blob);
-    await this.#learn(digest);
-    const kept = this.#hold(digest, blob.size);
+    const vault = await this.#host.opening.vault();
+    const name = vault ? await vault.keys.name(digest) : digest;
+    await this.#learn(name);
+    const kept = this.#hold(digest, blob.size, name);
     try {
       if (reference.kind === 'page' && !kept.stored && (kept.runs === 0 || kept.page)) this.#keepInPage(kept, blob);
       else {
@@ -127,9 +131,9 @@ export class BlobKeeper {
   }
 
   /** Before an id is compared: what a former page has stored under it, where no record has said so yet. */
-  async #learn(digest: string): Promise<void> {
+  async #learn(name: string): Promise<void> {
     for (let at = 0; at < digestLength; at += idLength) {
-      const kept = this.#kept.get(digest.slice(at, at + idLength));
+      const kept = this.#kept.get(name.slice(at, at + idLength));
       if (!kept) return;
       if (kept.digest !== undefined || this.#lost.has(kept.id)) continue;
       kept.holds++;
@@ -145,9 +149,9 @@ export class BlobKeeper {
   }
 
   /** The one with this content, or a new one under an id that no other content has. */
-  #hold(digest: string, size: number): Kept {
+  #hold(digest: string, size: number, name: string): Kept {
     for (let at = 0; ; at += idLength) {
-      const id = at < digestLength ? digest.slice(at, at + idLength) : randomId();
+      const id = at < digestLength ? name.slice(at, at + idLength) : randomId();
       let kept = this.#kept.get(id);
       if (kept && !(kept.digest === digest && kept.size === size)) continue;
       kept ??= this.#add(id, size, digest);

@@ -14,19 +14,30 @@ export class Stores {
   readonly #told = new WeakSet<Cache>();
   readonly #used = new Set<Cache>();
   #own: Promise<Cache> | undefined;
+  readonly #sealedOnes = new WeakMap<Cache, Cache>();
 
   constructor(house: Orchestrator) {
     this.#house = house;
   }
 
   async of(plan: Pick<CachePlan, 'store'>): Promise<Cache> {
-    return this.#prepared(plan.store ?? (await this.default()));
+    return this.#prepared(await this.#sealed(plan.store ?? (await this.default())));
   }
 
   /** All that have been used, the default one among them. */
   async all(): Promise<Cache[]> {
-    this.#prepared(await this.default());
+    this.#prepared(await this.#sealed(await this.default()));
     return [...this.#used];
+  }
+
+  /** As what the house stores is. */
+  async #sealed(cache: Cache): Promise<Cache> {
+    const { opening } = this.#house;
+    const vault = await opening.vault();
+    if (!vault) return cache;
+    let sealed = this.#sealedOnes.get(cache);
+    if (!sealed) this.#sealedOnes.set(cache, (sealed = vault.sealCache(cache, opening.namespace)));
+    return sealed;
   }
 
   async default(): Promise<Cache> {

@@ -12,9 +12,10 @@ interface Trouble {
   tone: 'bad' | 'warn';
 }
 
-const troubles: Record<'full' | 'degraded' | 'failing' | 'destroyed' | 'memory', Trouble> = {
+const troubles: Record<'full' | 'degraded' | 'failing' | 'locked' | 'destroyed' | 'memory', Trouble> = {
   full: { title: 'storageFull', hint: 'storageFullHint', tone: 'bad' },
   failing: { title: 'storageFailing', hint: 'storageFailingHint', tone: 'bad' },
+  locked: { title: 'storageLocked', hint: 'storageLockedHint', tone: 'warn' },
   destroyed: { title: 'storageDestroyed', hint: 'storageDestroyedHint', tone: 'warn' },
   degraded: { title: 'storageDegraded', hint: 'storageDegradedHint', tone: 'warn' },
   memory: { title: 'storageMemory', hint: 'storageMemoryHint', tone: 'warn' },

@@ -1,15 +1,16 @@
 /**
- * CRC-32 (IEEE 802.3, reflected), four bytes a step. Continue a running sum by passing it as `seed`:
- * crc32(b, crc32(a)) is the sum of a and b in a row.
+ * CRC-32 (IEEE 802.3, reflected) and CRC-32C (Castagnoli, the core's), four bytes a step. Continue a running sum by
+ * passing it as `seed`: crc32(b, crc32(a)) is the sum of a and b in a row.
  */
 
-const tables = makeTables();
+const tables = makeTables(0xedb88320);
+let castagnoli: Int32Array[] | undefined;
 
-function makeTables(): Int32Array[] {
+function makeTables(polynomial: number): Int32Array[] {
   const first = new Int32Array(256);
   for (let n = 0; n < 256; n++) {
     let c = n;
-    for (let bit = 0; bit < 8; bit++) c = c & 1 ? (c >>> 1) ^ 0xedb88320 : c >>> 1;
+    for (let bit = 0; bit < 8; bit++) c = c & 1 ? (c >>> 1) ^ polynomial : c >>> 1;
     first[n] = c;
   }
   const all = [first];
@@ -21,7 +22,16 @@ function makeTables(): Int32Array[] {
 }
 
 export function crc32(bytes: Uint8Array, seed = 0): number {
-  const [t0, t1, t2, t3] = tables as [Int32Array, Int32Array, Int32Array, Int32Array];
+  return sum(bytes, seed, tables);
+}
+
+export function crc32c(bytes: Uint8Array, seed = 0): number {
+  castagnoli ??= makeTables(0x82f63b78);
+  return sum(bytes, seed, castagnoli);
+}
+
+function sum(bytes: Uint8Array, seed: number, of: Int32Array[]): number {
+  const [t0, t1, t2, t3] = of as [Int32Array, Int32Array, Int32Array, Int32Array];
   let c = ~seed;
   let at = 0;
   for (const end = bytes.length - 3; at < end; at += 4) {

@@ -31,7 +31,65 @@ async function open(namespace: string, options: OrchestratorOptions = {}): Promi
   return house;
 }
 
+/** The same one in every life of the page. */
+const keyOf = (number: number): Promise<CryptoKey> => crypto.subtle.importKey('raw', new Uint8Array(32).fill(number), 'AES-GCM', false, ['encrypt', 'decrypt']);
+
+const textOf = (bytes: BufferSource): string => new TextDecoder('latin1').decode(bytes);
+
+/** Every byte that the origin keeps, piece by piece: where it lies, and what it is. */
+async function* everything(): AsyncGenerator<[place: string, text: string]> {
+  yield ['localStorage', JSON.stringify(localStorage)];
+  const top: any = await (await navigator.storage.getDirectory()).getDirectoryHandle('holdfast', { create: true });
+  for await (const directory of top.values())
+    for await (const file of directory.values()) yield [`${directory.name}/${file.name}`, `${file.name} ${textOf(await (await file.getFile()).arrayBuffer())}`];
+  const done = <Result>(request: IDBRequest<Result>) => new Promise<Result>((resolve, reject) => Object.assign(request, { onsuccess: () => resolve(request.result), onerror: () => reject(request.error) }));
+  for (const { name } of await indexedDB.databases()) {
+    const database = await done(indexedDB.open(name!));
+    for (const store of database.objectStoreNames) {
+      const reading = database.transaction(store).objectStore(store);
+      const [keys, values] = await Promise.all([done(reading.getAllKeys()), done(reading.getAll())]);
+      yield [`${name} ${store}`, JSON.stringify(keys)];
+      for (const value of values) for await (const text of texts(value)) yield [`${name} ${store}`, text];
+    }
+    database.close();
+  }
+}
+
+async function* texts(value: unknown): AsyncGenerator<string> {
+  if (value instanceof Blob) yield textOf(await value.arrayBuffer());
+  else if (value instanceof ArrayBuffer || ArrayBuffer.isView(value)) yield textOf(value as BufferSource);
+  else if (typeof value === 'object' && value !== null) for (const part of Object.entries(value).flat()) yield* texts(part);
+  else yield String(value);
+}
+
 const page = {
+  /** Sealed with a key; 0: with none. Resolves to how it stands. */
+  async openSealed(namespace: string, key: number) {
+    const house = await open(namespace, key === 0 ? {} : { encryption: { key: () => keyOf(key) } });
+    const { status } = house.storageState;
+    return { status, states: house.getAllTasks().map(({ status, reason, taskIdentifier }) => ({ status, reason, taskIdentifier })) };
+  },
+  async unlock(namespace: string, key: number) {
+    return houses.get(namespace)!.unlock({ key: await keyOf(key) });
+  },
+  /** Results of runs that have ended; what the others have recorded. */
+  async results(namespace: string) {
+    const house = houses.get(namespace)!;
+    const all = house.getAllTasks().map(({ id }) => house.attach(id)!);
+    return Promise.all(all.map(async (run) => (run.status === 'completed' ? (await run.result()).text : run.status)));
+  },
+
+  /** Where this word can be read in what the browser keeps. */
+  async search(word: string): Promise<{ found: string[]; bytes: number }> {
+    const found = new Set<string>();
+    let bytes = 0;
+    for await (const [place, text] of everything()) {
+      bytes += text.length;
+      if (text.includes(word)) found.add(place);
+    }
+    return { found: [...found], bytes };
+  },
+
   async open(namespace: string) {
     await open(namespace);
   },

@@ -1,0 +1,72 @@
+/**
+ * What an orchestrator with a key has beyond one without: its storage is sealed, its cache too, names of blobs are of
+ * its own, runs that another key has sealed are kept and shown, and keys can be changed.
+ */
+import type { Cache } from '../cache/types.ts';
+import type { Opening } from '../opening.ts';
+import type { Orchestrator } from '../orchestrator.ts';
+import type { Storage } from '../storage.ts';
+import { pause, systemTimers } from '../storage/wait.ts';
+import { checkEncryption, type EncryptionOptions } from './checks.ts';
+import { Keys } from './keys.ts';
+import { sealedCache } from './sealed-cache.ts';
+import { SealedSlot, SealedStorage } from './sealed-storage.ts';
+
+const mostTries = 40;
+const betweenTriesMs = 25;
+
+export class Vault {
+  readonly keys: Keys;
+
+  /** @throws what the function that gives the key throws */
+  static async open(options: EncryptionOptions): Promise<Vault> {
+    return new Vault(await Keys.from(options));
+  }
+
+  private constructor(keys: Keys) {
+    this.keys = keys;
+  }
+
+  /** Loaded with the rest: whoever caches has loaded far more. */
+  sealCache(cache: Cache, namespace: string): Cache {
+    return sealedCache(cache, this.keys, namespace);
+  }
+
+  seal(storage: Storage): Storage {
+    return new SealedStorage(storage, this.keys);
+  }
+}
+
+/** The keys that are given open what they can; the first seals from now on. Resolves to the number of runs still locked. */
+export async function unlock(house: Orchestrator, vault: Vault, options: EncryptionOptions): Promise<number> {
+  checkEncryption(options, 'unlock');
+  await house.ready;
+  const before = vault.keys.current;
+  await vault.keys.use(options);
+  if (vault.keys.current !== before) await house.journal!.rewrite();
+  const { opening } = house;
+  for (const slot of opening.lockedRuns?.slots ?? []) await takeOver(opening, slot);
+  return opening.lockedRuns?.states().length ?? 0;
+}
+
+/** We may be looking into it ourselves just now, still with the keys of before; another tab may have it for good. */
+async function takeOver(opening: Opening, slot: number): Promise<void> {
+  for (let tries = 0; tries < mostTries; tries++) {
+    if (await opening.tryAgain(slot)) return;
+    await pause(betweenTriesMs, systemTimers);
+    if (!opening.lockedRuns?.slots.includes(slot)) return;
+  }
+  opening.tabs?.watch(slot);
+}
+
+/**
+ * Everything of this tab under the key that seals now: its log, and its files one after the other. What is stored
+ * without a key too. Killed in the middle, each is under the one key or the other.
+ */
+export async function reseal(house: Orchestrator): Promise<void> {
+  await house.ready;
+  const { slot } = house.journal!;
+  await house.journal!.rewrite();
+  if (!(slot instanceof SealedSlot)) return;
+  for (const id of await slot.blobIds()) await slot.resealBlob(id).catch((error) => house.warn(`The stored blob ${id} stays as it is: ${error.message}`));
+}
