@@ -196,6 +196,27 @@ export class Adoption {
     await empty().catch(() => {});
   }
 
+  /** Runs of a log that lies in no slot; gives those that are ours now. `paused`: what had not ended waits until it is resumed. */
+  takeIn(log: Uint8Array<ArrayBuffer>, paused: boolean): Promise<Run[]> {
+    const taken = this.#turn.then(() => this.#takeIn(log, paused));
+    this.#turn = taken.then(() => {}, () => {});
+    return taken;
+  }
+
+  async #takeIn(log: Uint8Array<ArrayBuffer>, paused: boolean): Promise<Run[]> {
+    const { journal, pump } = this.#house;
+    if (this.#closed || !pump.open) throw new DisposedError('The orchestrator was disposed, or its core is being rebuilt.');
+    const { arrived, sure } = this.#import(log, new Set(), true);
+    const acknowledged = Promise.race([journal!.acknowledged(), this.#closing.promise]);
+    acknowledged.catch(() => {});
+    if (paused) for (const run of sure) if (run.end === End.None) pump.commands.push(P.CommandPause, run.task, P.PauseKindSuspend);
+    this.#house.blobs.missingIn(await journal!.slot.blobIds());
+    if (pump.open) await this.#host.holdGhosts(arrived.filter((run) => run.task !== 0));
+    await acknowledged;
+    this.#release(sure);
+    return arrived;
+  }
+
   async #describe(log: Uint8Array): Promise<LogDescription> {
     this.#reading ??= loadCore(this.#house.getOptions().wasm);
     try {

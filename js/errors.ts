@@ -178,6 +178,8 @@ export class StorageBlockedError extends family('StorageBlockedError', 'STORAGE_
 export class StoreTooNewError extends family('StoreTooNewError', 'STORE_TOO_NEW', false, StorageError) {}
 /** What is stored is encrypted with a key that is not ours (or was changed by somebody who has none); it is left untouched. */
 export class StorageLockedError extends family('StorageLockedError', 'STORAGE_LOCKED', false, StorageError) {}
+/** What is to be imported is no whole export of holdfast; `data.line` (from 1) and `data.reason` say what is wrong. Nothing was imported. */
+export class ImportError extends family('ImportError', 'IMPORT') {}
 /** The bytes of an input, result or blob are gone. */
 export class PayloadLostError extends family('PayloadLostError', 'PAYLOAD_LOST', false, StorageError) {}
 /** A file that was given in place of a lost one is another one; `data.differs` says in what: `size`, `content`, `name` or `lastModified`. */

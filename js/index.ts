@@ -16,6 +16,8 @@ export * from './errors.ts';
 export { Orchestrator } from './orchestrator.ts';
 export { registerError } from './serialize-error.ts';
 export * from './status.ts';
+export type { ExportOptions, RedactedPart } from './exchange/export.ts';
+export type { ImportOptions, ImportReport } from './exchange/import.ts';
 export type { PayloadLimits } from './limits.ts';
 export type { DestroyOptions } from './namespaces/destroy.ts';
 export type * from './storage.ts';

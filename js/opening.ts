@@ -414,7 +414,7 @@ export class Opening implements TabsHost, AdoptionHost {
   }
   async locked(slot: StorageSlot): Promise<void> {
     const { LockedRuns } = await import('./vault/locked.ts');
-    this.lockedRuns ??= new LockedRuns(() => this.#house.storageChanged(this.#house.storageState));
+    this.lockedRuns ??= new LockedRuns(() => this.#house.storageChanged(this.#house.storageState), (slot) => this.tabs?.isHeld(slot) === true);
     await this.lockedRuns.found(slot);
   }
   readable(slot: number): void {
@@ -425,6 +425,10 @@ export class Opening implements TabsHost, AdoptionHost {
     if (this.tabs) return this.tabs.adoptIfFree(slot);
     await this.adopt(slot);
     return true;
+  }
+  /** Runs that come from elsewhere than a slot, as a log. */
+  takeIn(log: Uint8Array<ArrayBuffer>, paused: boolean): Promise<Run[]> {
+    return this.#adoption!.takeIn(log, paused);
   }
   standingOf(ids: readonly string[]): Standing | undefined {
     return this.#adoption!.standingOf(ids);

@@ -6,6 +6,8 @@ import type { Attempts } from './attempts.ts';
 import type { Ghosts } from './blobs/ghosts.ts';
 import type { BlobKeeper } from './blobs/keeper.ts';
 import { ConfigurationError } from './errors.ts';
+import type { ExportOptions } from './exchange/export.ts';
+import type { ImportOptions, ImportReport } from './exchange/import.ts';
 import type { Journal } from './journal.ts';
 import type { DestroyOptions } from './namespaces/destroy.ts';
 import type { Opening } from './opening.ts';
@@ -114,6 +116,27 @@ export abstract class StoredData {
   async destroyNamespace(options: DestroyOptions = {}): Promise<void> {
     const { destroyOwn } = await import('./namespaces/destroy-own.ts');
     await destroyOwn(this as unknown as Orchestrator, options);
+  }
+
+  /**
+   * Runs of this tab as text, one JSON object a line: to look into, to send with a bug report (`redact`), to import
+   * elsewhere. Begins when it is read.
+   * @throws ConfigurationError
+   */
+  async exportState(options: ExportOptions = {}): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
+    await this.ready;
+    const { checkExport, exportStream } = await import('./exchange/export.ts');
+    checkExport(this as unknown as Orchestrator, options);
+    return exportStream(this as unknown as Orchestrator, options);
+  }
+
+  /**
+   * Takes in what was exported, all of it or nothing; runs whose ids are known, here or in another tab, are left as they are.
+   * @throws ImportError with `data.line` and `data.reason` @throws StorageFullError PayloadTooLargeError ConfigurationError
+   */
+  async importState(source: ReadableStream<Uint8Array> | Blob, options: ImportOptions = {}): Promise<ImportReport> {
+    const { importState } = await import('./exchange/import.ts');
+    return importState(this as unknown as Orchestrator, source, options);
   }
 
   /**

@@ -223,6 +223,11 @@ export class Tabs {
     }
   }
 
+  /** Another tab has told that it is its. */
+  isHeld(slot: number): boolean {
+    return [...this.#peers.values()].includes(slot);
+  }
+
   get alone(): boolean {
     return this.#peers.size === 0;
   }

@@ -15,10 +15,13 @@ const statuses: Readonly<Record<number, TaskStatus>> = { [OutlineCompleted]: 'co
 export class LockedRuns {
   readonly #slots = new Map<number, readonly TaskState[]>();
   readonly #changed: () => void;
+  readonly #isHeld: (slot: number) => boolean;
   #overlaid: { state: StorageState; locked: StorageState } | undefined;
 
-  constructor(changed: () => void) {
+  /** @param isHeld another tab has the slot open: it has the key, and shows what is in it */
+  constructor(changed: () => void, isHeld: (slot: number) => boolean) {
     this.#changed = changed;
+    this.#isHeld = isHeld;
   }
 
   /** It could not be opened. */
@@ -41,7 +44,7 @@ export class LockedRuns {
   }
 
   states(): TaskState[] {
-    return [...this.#slots.values()].flat();
+    return [...this.#slots].flatMap(([slot, states]) => (this.#isHeld(slot) ? [] : states));
   }
 
   find(id: string): TaskState | undefined {
@@ -51,12 +54,16 @@ export class LockedRuns {
   /** What is wrong otherwise is more urgent. */
   over(state: StorageState): StorageState {
     if (this.#slots.size === 0 || state.status !== 'ok') return state;
-    if (this.#overlaid?.state !== state) this.#overlaid = { state, locked: { ...state, status: 'locked', message: this.#words() } };
+    const message = this.#words();
+    if (message === undefined) return state;
+    if (this.#overlaid?.state !== state || this.#overlaid.locked.message !== message) this.#overlaid = { state, locked: { ...state, status: 'locked', message } };
     return this.#overlaid.locked;
   }
 
-  #words(): string {
+  /** undefined: there is nothing to say. */
+  #words(): string | undefined {
     const count = this.states().length;
+    if (count === 0) return undefined;
     return `${count} run${count === 1 ? ' is' : 's are'} encrypted with another key. They are kept as they are, and go on when that key is given.`;
   }
 }

@@ -225,6 +225,9 @@ describe('encryption in several tabs', () => {
     const right = await origin.open({ encryption: { key } });
     await begun(origin.clock);
     expect(right.orchestrator.getTaskState(run.id)).toMatchObject({ status: 'running', local: true });
+    // The other one sees it go on there, and nothing that is locked any more.
+    expect(wrong.orchestrator.getAllTasks().map(({ id, status, reason }) => ({ id, status, reason }))).toEqual([{ id: run.id, status: 'running', reason: undefined }]);
+    expect(wrong.orchestrator.storageState.status).toBe('ok');
     gate!();
     expect(await right.orchestrator.attach(run.id)!.result()).toMatchObject({ first: 'waits in a step' });
     expect(steps).toEqual(['waits']);

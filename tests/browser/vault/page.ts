@@ -79,6 +79,12 @@ const page = {
     return Promise.all(all.map(async (run) => (run.status === 'completed' ? (await run.result()).text : run.status)));
   },
 
+  /** What is in the one, files and all, into the other. Resolves to how many runs came. */
+  async copy(from: string, to: string): Promise<number> {
+    const stream = await houses.get(from)!.exportState({ blobs: true });
+    return (await (await open(to)).importState(stream)).imported.length;
+  },
+
   /** Where this word can be read in what the browser keeps. */
   async search(word: string): Promise<{ found: string[]; bytes: number }> {
     const found = new Set<string>();

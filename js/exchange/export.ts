@@ -1,0 +1,225 @@
+/**
+ * Exports runs of this tab as a stream of lines (lines.ts): a copy of the journal is compacted by a core of its own,
+ * so the one that works is not held up, and each run's records are told apart.
+ *
+ * Invariant: an export changes nothing. What `redact` is to see it sees before it is written, and what it gives is
+ * written, in the bytes as well as in what is shown.
+ */
+import { checkBoolean, checkFunction, checkNames, refuse } from '../checks.ts';
+import { decodeWithBlobs } from '../codec.ts';
+import { Engine } from '../engine.ts';
+import { ConfigurationError, PayloadLostError } from '../errors.ts';
+import { bareFrames } from '../frames.ts';
+import { matcher } from '../lists.ts';
+import { loadCore } from '../load.ts';
+import type { Orchestrator } from '../orchestrator.ts';
+import * as P from '../protocol.ts';
+import type { RunFilter, TaskState } from '../types.ts';
+import { carriers, type EventRow, formVersion, type Line, type PayloadLine, pieceBytes, type RunLine, toBase64 } from './lines.ts';
+import { blobsIn, encodeAnew, headerOf, type Section, sectionsOf, shownOf, withHeader, withSections } from './parts.ts';
+
+/** What a value that `redact` is shown is of. */
+export interface RedactedPart {
+  /** `note`: what a run keeps beside steps; `key` says which (`Metadata`, `Checkpoint` …). */
+  part: 'input' | 'metadata' | 'step' | 'output' | 'error' | 'note' | 'name' | 'tags' | 'process' | 'idempotencyKey';
+  /** Of a step: its name. */
+  key?: string;
+  run: Pick<TaskState, 'id' | 'name' | 'taskIdentifier' | 'status'>;
+}
+
+export interface ExportOptions {
+  /** Which runs: a filter as of `list`, or ids. Their children go with them. Default: all of this tab. */
+  runs?: RunFilter | readonly string[];
+  /** Files and large values too. Default false: only their names, sizes and digests. */
+  blobs?: boolean;
+  /** What is written in place of each value; `undefined` is a value too. An error it throws ends the export. */
+  redact?: (value: unknown, about: RedactedPart) => unknown;
+}
+
+interface Snapshotted {
+  events: EventRow[];
+  payloads: Uint8Array[];
+  parentTask: number | undefined;
+}
+
+/** @throws ConfigurationError */
+export function checkExport(house: Orchestrator, options: ExportOptions): void {
+  checkNames(options, ['runs', 'blobs', 'redact'], 'exportState');
+  const { runs, blobs, redact } = options;
+  if (blobs !== undefined) checkBoolean(blobs, 'exportState blobs');
+  if (redact !== undefined) checkFunction(redact, 'exportState redact');
+  if (Array.isArray(runs)) {
+    for (const id of runs) if (typeof id !== 'string' || !house.localRun(id)) refuse('exportState runs', 'ids of runs of this tab', id);
+  } else if (runs !== undefined) matcher(runs as RunFilter, 'exportState runs');
+  if (house.opening.inMemory) throw new ConfigurationError("exportState: with storage 'memory' nothing is stored that could be exported. Use memory() of holdfast/storage/memory.");
+}
+
+export async function* exportLines(house: Orchestrator, options: ExportOptions, nowMs: number): AsyncGenerator<Line> {
+  const states = chosen(house, options.runs);
+  const snapshot = await snapshotOf(house);
+  yield { kind: 'holdfast', version: formVersion, at: nowMs };
+  const told = new Set<string>();
+  let count = 0;
+  for (const state of states) {
+    const found = snapshot.get(house.localRun(state.id)?.task ?? 0);
+    if (!found) continue;
+    const { line, blobs } = await runLine(house, options, state, found);
+    if (options.blobs) for (const [id, blob] of blobs) yield* blobLines(id, blob, told);
+    yield line;
+    count++;
+  }
+  yield { kind: 'end', runs: count, blobs: told.size };
+}
+
+/** Parents before their children. */
+function chosen(house: Orchestrator, runs: ExportOptions['runs']): TaskState[] {
+  const all = house.localRuns().map(({ state }) => state).filter(({ hidden }) => !hidden).sort((one, other) => one.depth - other.depth || one.createdAt - other.createdAt);
+  const isMeant = Array.isArray(runs) ? ({ id }: TaskState) => runs.includes(id) : matcher((runs as RunFilter | undefined) ?? {}, 'exportState runs');
+  const taken = new Set<string>();
+  for (const state of all) if (isMeant(state) || (state.parentId !== undefined && taken.has(state.parentId))) taken.add(state.id);
+  return all.filter(({ id }) => taken.has(id));
+}
+
+/** What a compacted journal says, by the core's numbers. */
+async function snapshotOf(house: Orchestrator): Promise<Map<number, Snapshotted>> {
+  await house.journal!.acknowledged();
+  const log = house.journal!.log();
+  const engine = new Engine(await loadCore(house.getOptions().wasm), 0, 0);
+  try {
+    engine.load(log);
+    return readSnapshot(engine.compact([log]));
+  } finally {
+    engine.delete();
+  }
+}
+
+function readSnapshot(log: Uint8Array): Map<number, Snapshotted> {
+  const tasks = new Map<number, Snapshotted>();
+  for (const { events, eventCount, payload: first } of bareFrames(log)) {
+    const view = new DataView(log.buffer, log.byteOffset + events, eventCount * P.RecordBytes);
+    let payload = first;
+    for (let at = 0; at < view.byteLength; at += P.RecordBytes) {
+      const [kind, task, a, b] = [view.getUint32(at, true), view.getUint32(at + 4, true), view.getUint32(at + 8, true), view.getUint32(at + 12, true)];
+      const carries = carriers.has(kind);
+      take(tasks, task, [kind, a, carries ? 0 : b, view.getFloat64(at + 16, true)], carries ? log.slice(payload, payload + b) : undefined);
+      if (carries) payload += b;
+    }
+  }
+  return tasks;
+}
+
+const ofRuns: ReadonlySet<number> = new Set([P.EventTaskSet, P.EventHeld, P.EventBelonged, P.EventRestored, ...carriers.keys()]);
+
+function take(tasks: Map<number, Snapshotted>, task: number, row: EventRow, payload: Uint8Array | undefined): void {
+  const [kind, a] = row;
+  if (!ofRuns.has(kind) || (kind === P.EventRestored && a >= P.RestoredFieldGroupSucceeded)) return;
+  let found = tasks.get(task);
+  if (!found) tasks.set(task, (found = { events: [], payloads: [], parentTask: undefined }));
+  // Numbers of queues and policies are this journal's; a run is placed anew by whoever takes it in.
+  if (kind === P.EventCreated) row[1] = 0;
+  if (kind === P.EventBelonged) {
+    found.parentTask = a;
+    row[1] = 0;
+  }
+  found.events.push(row);
+  if (payload) found.payloads.push(payload);
+}
+
+async function runLine(house: Orchestrator, options: ExportOptions, state: TaskState, found: Snapshotted): Promise<{ line: RunLine; blobs: Map<string, Blob> }> {
+  const blobs = new Map<string, Blob>();
+  const payloads: PayloadLine[] = [];
+  let index = 0;
+  let first: Uint8Array | undefined;
+  for (const [kind, a] of found.events) {
+    const part = carriers.get(kind);
+    if (!part) continue;
+    const { payload, shown } = await exported(house, options, state, { part, payload: found.payloads[index++]!, noteKind: a }, blobs);
+    first ??= payload;
+    payloads.push({ part, base64: toBase64(payload), shown });
+  }
+  const { id, taskIdentifier: task, status, createdAt, parentId } = state;
+  const name = headerOf(first!).name ?? task;
+  const parent = found.parentTask === undefined ? undefined : parentId;
+  // A key is 53 bits of what the person may have typed.
+  const events = options.redact ? found.events.filter(([kind, field]) => kind !== P.EventTaskSet || (field !== P.TaskFieldKey && field !== P.TaskFieldKeyUntilMs)) : found.events;
+  return { line: { kind: 'run', id, task, name, status, createdAt, ...(parent !== undefined && { parent }), events, payloads }, blobs };
+}
+
+interface Given {
+  part: PayloadLine['part'];
+  payload: Uint8Array;
+  noteKind: number;
+}
+
+async function exported(house: Orchestrator, { blobs: withBlobs, redact }: ExportOptions, state: TaskState, given: Given, blobs: Map<string, Blob>): Promise<{ payload: Uint8Array; shown: unknown }> {
+  let { payload } = given;
+  if (redact && given.part === 'input') payload = redactedHeader(redact, state, payload);
+  const sections = sectionsOf(given.part, payload, given.noteKind);
+  if (redact) {
+    const fresh: Uint8Array[] = [];
+    for (const section of sections) {
+      const anew = await redacted(house, redact, state, section);
+      for (const [id, blob] of anew.blobs) blobs.set(id, blob);
+      fresh.push(anew.bytes);
+    }
+    payload = withSections(given.part, payload, sections, fresh);
+  } else if (withBlobs) {
+    // One that is lost here is lost there.
+    for (const { entry } of blobsIn(sections)) await house.blobs.load(entry).then((blob) => blobs.set(entry.id, blob), ignoreLost);
+  }
+  const shown: Record<string, unknown> = {};
+  for (const { what, key, bytes } of sectionsOf(given.part, payload, given.noteKind)) Object.assign(shown, key !== undefined && { key }, { [what]: await shownOf(bytes) });
+  if (given.part === 'input') shown.tags = headerOf(payload).extras?.tags;
+  return { payload, shown };
+}
+
+const aboutRun = ({ id, name, taskIdentifier, status }: TaskState) => ({ id, name, taskIdentifier, status });
+
+/** What a header says beside ids. What is no text any more is left out. */
+function redactedHeader(redact: NonNullable<ExportOptions['redact']>, state: TaskState, payload: Uint8Array): Uint8Array {
+  const header = headerOf(payload);
+  const run = aboutRun(state);
+  const name = header.name === undefined ? undefined : redact(header.name, { part: 'name', run });
+  const extras: Record<string, unknown> = { ...header.extras };
+  for (const [field, part] of [['tags', 'tags'], ['process', 'process'], ['key', 'idempotencyKey']] as const) {
+    if (extras[field] === undefined) continue;
+    const given = redact(extras[field], { part, run });
+    if (given === undefined) delete extras[field];
+    else extras[field] = given;
+  }
+  return withHeader(payload, { ...header, name: typeof name === 'string' ? name : undefined, extras: Object.keys(extras).length === 0 ? undefined : extras });
+}
+
+async function redacted(house: Orchestrator, redact: NonNullable<ExportOptions['redact']>, state: TaskState, { what, key, bytes }: Section) {
+  const value: unknown = await decodeWithBlobs(bytes, (entry) => house.blobs.load(entry).catch((error) => (ignoreLost(error), new Blob([]))));
+  const about = { part: what as RedactedPart['part'], ...(key !== undefined && { key }), run: aboutRun(state) };
+  return encodeAnew(redact(value, about), what);
+}
+
+function ignoreLost(error: unknown): void {
+  if (!(error instanceof PayloadLostError)) throw error;
+}
+
+async function* blobLines(id: string, blob: Blob, told: Set<string>): AsyncGenerator<Line> {
+  if (told.has(id)) return;
+  told.add(id);
+  const { digestOf } = await import('../blobs/digest.ts');
+  yield { kind: 'blob', id, size: blob.size, digest: await digestOf(blob) };
+  for (let at = 0; at < blob.size; at += pieceBytes)
+    yield { kind: 'bytes', blob: id, base64: toBase64(new Uint8Array(await blob.slice(at, at + pieceBytes).arrayBuffer())) };
+}
+
+export function exportStream(house: Orchestrator, options: ExportOptions): ReadableStream<Uint8Array<ArrayBuffer>> {
+  const lines = exportLines(house, options, house.clock.now());
+  const encoder = new TextEncoder();
+  return new ReadableStream({
+    async pull(controller) {
+      const { done, value } = await lines.next();
+      if (done) controller.close();
+      else controller.enqueue(encoder.encode(`${JSON.stringify(value)}\n`));
+    },
+    async cancel() {
+      await lines.return(undefined);
+    },
+  });
+}

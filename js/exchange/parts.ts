@@ -1,0 +1,126 @@
+/**
+ * What is in the payloads of a run, by part: where values lie in them, and which blobs those refer to.
+ * Invariant: believes nothing; bytes that can't be read are a SerializationError.
+ */
+import { valueOf } from '../cache/mark.ts';
+import { type BlobEntry, blobEntries, decodeWithBlobs, encode, refersToBlobs } from '../codec.ts';
+import { type BlobReference, settleReference } from '../codec/blob-list.ts';
+import { digestOf } from '../blobs/digest.ts';
+import { NoteKind } from '../notes.ts';
+import { type EnvelopeHeader, inputBytes, payloadBytes, readHeader, readRecord, recordValueBytes } from '../payloads.ts';
+import type { PayloadBytes } from '../run.ts';
+import type { Part } from './lines.ts';
+
+type Bytes = Uint8Array<ArrayBuffer>;
+export type LoadBlob = (entry: BlobEntry) => Promise<Blob>;
+
+/** One value within a payload. */
+export interface Section {
+  /** `input`, `metadata`, `step`, `output`, `error`, `note`. */
+  what: string;
+  /** Of a step: what it is recorded under. */
+  key?: string;
+  bytes: Uint8Array;
+}
+
+const whole = (bytes: Uint8Array): PayloadBytes => ({ bytes, start: 0, length: bytes.length });
+
+const notes: Readonly<Record<number, string>> = Object.fromEntries(Object.entries(NoteKind).map(([name, kind]) => [kind, name]));
+
+/** @param noteKind of a note @throws SerializationError */
+export function sectionsOf(part: Part, payload: Uint8Array, noteKind = 0): Section[] {
+  const all = whole(payload);
+  if (part === 'input') {
+    const input = inputBytes(all);
+    return [{ what: 'input', bytes: input }, { what: 'metadata', bytes: payload.subarray(input.byteOffset - payload.byteOffset + input.length) }];
+  }
+  if (part === 'step') return [{ what: 'step', key: readRecord(all).key, bytes: recordValueBytes(all) }];
+  if (part === 'note') return [{ what: 'note', key: notes[noteKind] ?? String(noteKind), bytes: payload }];
+  return [{ what: part, bytes: payloadBytes(valueOf(all)) }];
+}
+
+/** @throws SerializationError */
+export function headerOf(payload: Uint8Array) {
+  return readHeader(whole(payload));
+}
+
+/** Of values that came with digests: those of holdfast 0.1 are named by chance. */
+export function blobsIn(sections: readonly Section[]): { entry: BlobEntry; bytes: Uint8Array; at: number }[] {
+  return sections.flatMap(({ bytes }) => {
+    if (!refersToBlobs(bytes)) return [];
+    return blobEntries(bytes).flatMap((entry, index) => (entry.digest === undefined ? [] : [{ entry, bytes, at: 5 + index * 49 }]));
+  });
+}
+
+/** Of such an entry, so that the keeper can store its blob and put in what it is called here. */
+export function referenceOf({ entry, bytes, at }: ReturnType<typeof blobsIn>[number], blob: Blob): BlobReference {
+  return { id: entry.id, size: blob.size, type: blob.type, kind: entry.kind, blob, entry: { chunk: bytes, at } };
+}
+
+/** What people see in an export: JSON, with a word for what JSON has none for. */
+export async function shownOf(bytes: Uint8Array): Promise<unknown> {
+  try {
+    const standIn: LoadBlob = async ({ kind, size }) => {
+      if (kind === 'value') throw new Error(`a large value of ${size} bytes, stored beside`);
+      // Nobody reads it; how large it is is looked at.
+      return Object.defineProperty(new Blob([]), 'size', { value: size });
+    };
+    return JSON.parse(JSON.stringify((await decodeWithBlobs(bytes, standIn)) ?? null, showing)) as unknown;
+  } catch (error) {
+    return `[not shown: ${(error as Error).message}]`;
+  }
+}
+
+function showing(this: any, key: string, value: unknown): unknown {
+  const given: unknown = this[key];
+  if (typeof File === 'function' && given instanceof File) return `[File ${given.name} ${given.type}]`;
+  if (given instanceof Blob) return `[Blob ${given.type}]`;
+  if (given instanceof Map || given instanceof Set) return { [given.constructor.name]: [...given] };
+  if (given instanceof Error) return { [given.name]: given.message };
+  if (ArrayBuffer.isView(given) || given instanceof ArrayBuffer) return `[${given.byteLength} bytes]`;
+  if (typeof value === 'bigint') return `${value}n`;
+  return value;
+}
+
+/** A value anew, and what its blobs are: their names go by their digests. */
+export async function encodeAnew(value: unknown, what: string): Promise<{ bytes: Bytes; blobs: Map<string, Blob> }> {
+  const { bytes, blobs = [] } = encode(value, what);
+  const own = bytes.slice() as Bytes;
+  const found = new Map<string, Blob>();
+  for (const [index, reference] of blobs.entries()) {
+    const blob = reference.blob ?? (await reference.make!(Number.MAX_SAFE_INTEGER));
+    const digest = await digestOf(blob);
+    reference.size = blob.size;
+    reference.entry = { chunk: own, at: 5 + index * 49 };
+    settleReference(reference, digest.slice(0, 16), digest);
+    found.set(reference.id, blob);
+  }
+  return { bytes: own, blobs: found };
+}
+
+/** An `input` payload with another header. */
+export function withHeader(payload: Uint8Array, { id, identifier, name, extras }: EnvelopeHeader): Bytes {
+  const head = encode([id, identifier, name ?? null, extras ?? null], 'run').bytes;
+  const rest = payload.subarray(8 + new DataView(payload.buffer, payload.byteOffset).getUint32(0, true));
+  const bytes = new Uint8Array(8 + head.length + rest.length);
+  bytes.set(payload.subarray(0, 8));
+  new DataView(bytes.buffer).setUint32(0, head.length, true);
+  bytes.set(head, 8);
+  bytes.set(rest, 8 + head.length);
+  return bytes;
+}
+
+/** The payload with other values in the places of these. */
+export function withSections(part: Part, payload: Uint8Array, old: readonly Section[], fresh: readonly Uint8Array[]): Bytes {
+  const begin = old[0]!.bytes.byteOffset - payload.byteOffset;
+  const head = payload.slice(0, begin);
+  if (part === 'input') new DataView(head.buffer).setUint32(4, fresh[0]!.length, true);
+  const all = [head, ...fresh];
+  const bytes = new Uint8Array(all.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const one of all) {
+    bytes.set(one, at);
+    at += one.length;
+  }
+  return bytes;
+}

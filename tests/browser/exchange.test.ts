@@ -1,0 +1,31 @@
+/** Export and import in a real Chromium: as a stream from one namespace into another, over kills of the browser. */
+import { expect, it } from 'vitest';
+import { until } from '../crash/chromium.mjs';
+import { call, vaultBrowser } from './vault-house.ts';
+
+const vault = vaultBrowser();
+
+it('H14: runs with their files go from one namespace to another, once, whenever the browser is killed', async () => {
+  let page = await vault.page();
+  await call(page, 'openSealed', 'anna', 7);
+  await call(page, 'fill', 'anna', 'words', 5);
+  let imported = 0;
+  // Killed while it imports, after more and more of it.
+  for (const afterMs of [20, 80, 300]) {
+    await call(page, 'openSealed', 'bert', 0);
+    const copied = call(page, 'copy', 'anna', 'bert').catch(() => 0);
+    await new Promise((resolve) => setTimeout(resolve, afterMs));
+    page = (await Promise.all([vault.killAndReopen(), copied]))[0];
+    await call(page, 'openSealed', 'anna', 7);
+    const { states } = await call(page, 'openSealed', 'bert', 0);
+    // All of them or none.
+    expect([0, 6]).toContain(states.length);
+    imported = states.length;
+  }
+  expect(await call(page, 'copy', 'anna', 'bert')).toBe(6 - imported);
+  expect(await call(page, 'copy', 'anna', 'bert')).toBe(0);
+  page = await vault.killAndReopen();
+  await call(page, 'openSealed', 'bert', 0);
+  const expected = [...Array.from({ length: 5 }, (_, n) => `words ${n} 100000`), 'paused'].sort();
+  await until('everything is there', async () => JSON.stringify((await call(page, 'results', 'bert')).sort()) === JSON.stringify(expected));
+});
