@@ -179,7 +179,7 @@ export class Attempts implements ContextHost {
   }
 
   #endReturn(durable: Durable, run: Run, attempt: number, value: unknown): void {
-    void endOfReturn(durable, this.services, this.#endingOptions(run, attempt)).then((ending) => this.#end(run, attempt, ending, value));
+    this.#endWhen(endOfReturn(durable, this.services, this.#endingOptions(run, attempt)), run, attempt, value);
   }
 
   failed(run: Run, attempt: number, thrown: unknown): void {
@@ -216,7 +216,14 @@ export class Attempts implements ContextHost {
     if (noteVersion) return this.#again(run, attempt, { way: 'again', kept: 0, isAnew: true, giveInput: noteVersion });
     const durable = run.context?.durable;
     if (!durable) return this.#fail(run, attempt, decision);
-    void endOfThrow(durable, this.services, this.#endingOptions(run, attempt, decision), decision.error).then((ending) => this.#end(run, attempt, ending, undefined, decision));
+    this.#endWhen(endOfThrow(durable, this.services, this.#endingOptions(run, attempt, decision), decision.error), run, attempt, undefined, decision);
+  }
+
+  /** An ending that can't be written down is a failure too, or the run would stand for ever. */
+  #endWhen(coming: Promise<Ending>, run: Run, attempt: number, value: unknown, decision?: Decision): void {
+    coming
+      .catch((error): Ending => ({ way: 'failed', error, final: false }))
+      .then((ending) => this.#end(run, attempt, ending, value, decision));
   }
 
   #endingOptions(run: Run, attempt: number, decision?: Decision): EndingOptions {

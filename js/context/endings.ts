@@ -44,7 +44,7 @@ export async function endOfReturn(durable: Durable, services: ContextServices, o
 
 /** The handler threw. */
 export async function endOfThrow(durable: Durable, services: ContextServices, options: EndingOptions, error: unknown): Promise<Ending> {
-  if (error instanceof ContinueAsNew) return beginAnew(durable, services, error.input);
+  if (error instanceof ContinueAsNew) return beginAnew(durable, services, error.input).catch((refused) => endOfThrow(durable, services, options, refused));
   if (error instanceof DriftError && options.onDrift !== 'fail') return drifted(durable, services, options, error, (error.data as { key?: string } | undefined)?.key);
   if (pendingRollback(durable)) return backward(durable, services);
   const final = options.isFinal(error);
@@ -60,7 +60,7 @@ async function backward(durable: Durable, services: ContextServices): Promise<En
 }
 
 async function beginAnew(durable: Durable, services: ContextServices, input: unknown): Promise<Ending> {
-  const giveInput = await services.writeNote(durable.run, NoteKind.Input, input, 'input');
+  const giveInput = await services.writeNote(durable.run, NoteKind.Input, input, 'input of ctx.continueAsNew');
   const taken = await services.waiting.events.taken(durable);
   const noteTaken = taken.length > 0 ? await services.writeNote(durable.run, NoteKind.Taken, taken, 'events') : undefined;
   return {
