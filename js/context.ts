@@ -12,16 +12,16 @@ import { runChild, runFunction } from './context/children.ts';
 import { Chance, now, patch } from './context/decisions.ts';
 import { Durable } from './context/durable.ts';
 import { gather, map, scatter } from './context/items.ts';
+import { closedError, whoIs } from './context/misuse.ts';
 import type { ContextServices } from './context/services.ts';
 import { closedError, whoIs } from './context/misuse.ts';
 import { sleep, sleepTo } from './context/sleep.ts';
-import { checkStep, type Compute, step } from './context/steps.ts';
+import { checkName, type Compute, step } from './context/steps.ts';
 import type { Describing } from './definition/describing.ts';
 import type { Heartbeats } from './definition/heartbeat.ts';
 import { type Locals, localsOf } from './definition/locals.ts';
 import type { ContextMetadata } from './definition/metadata-types.ts';
 import type { ProcessOptions } from './definition/process-types.ts';
-import { ContextClosedError } from './errors.ts';
 import { nameOf, RecordKind, valueOf } from './history.ts';
 import { claimLock, lock } from './locking/context-lock.ts';
 import { NoteKind } from './notes.ts';
@@ -145,19 +145,24 @@ export class RunContext implements TaskContext {
     const extra = this.#ownExtra;
     const values = this.#run.extra.metadata;
     if (!extra.metadata || extra.metadataOf !== values) {
-      extra.metadata = this.#host.describing.metadataOf(this.#run, () => this.#repeats());
+      extra.metadata = this.#host.describing.metadataOf(this.#run, (verb) => this.#repeats(`metadata.${verb}`));
       extra.metadataOf = values;
     }
     return extra.metadata;
   }
 
   get tags(): RunTags {
-    return this.#host.describing.tagsOf(this.#run, () => this.#repeats());
+    return this.#host.describing.tagsOf(this.#run, () => this.#repeats('tags.add'));
   }
 
-  /** Its code goes over what is recorded, or is not to be heard any more. */
-  #repeats(): boolean {
-    return this.#closed || this.#work().replay.active;
+  /** Its code goes over what is recorded. @throws ContextClosedError */
+  #repeats(verb: string): boolean {
+    this.#checkOpen(verb);
+    return this.#work().replay.active;
+  }
+
+  #checkOpen(verb: string): void {
+    if (this.#closed) throw closedError(whoIs(this.#run.taskIdentifier, this.#run.id), verb, '');
   }
 
   step<Value>(name: string, compute: Compute<Value>, options?: StepOptions<Value>): Promise<Value> {
@@ -206,21 +211,25 @@ export class RunContext implements TaskContext {
     return contextWait(this);
   }
 
-  map<Item, Value>(items: readonly Item[], work: any, options?: MapOptions<Item>): Promise<ItemResult<Value, Item>[]> {
+  async map<Item, Value>(items: readonly Item[], work: any, options?: MapOptions<Item>): Promise<ItemResult<Value, Item>[]> {
+    this.#work().check('map', '');
     return map(this, items, work, options);
   }
 
-  gather(items: readonly any[], sources: Record<string, any>, options?: object): Promise<any[]> {
+  async gather(items: readonly any[], sources: Record<string, any>, options?: object): Promise<any[]> {
+    this.#work().check('gather', '');
     return gather(this, items, sources, options);
   }
 
-  scatter(sources: Record<string, unknown>): Promise<any> {
+  async scatter(sources: Record<string, unknown>): Promise<any> {
+    this.#work().check('scatter', '');
     return scatter(this, sources);
   }
 
   onRollback(name: string, undo: () => unknown): void {
     const durable = this.#work();
-    checkStep(name, undo, undefined);
+    checkName(name, 'ctx.onRollback');
+    checkFunction(undo, `ctx.onRollback("${name}") undo`);
     durable.check('onRollback', name);
     durable.undoings.push({ name, undo });
   }
@@ -334,11 +343,11 @@ export class RunContext implements TaskContext {
   }
 
   get retry(): ContextRetry {
-    return contextRetry(this.#retryHost);
+    return contextRetry(this.#retryHost, () => this.#checkOpen('retry'));
   }
 
   fetch(input: string | URL | Request, init?: RetryFetchInit): Promise<Response> {
-    return this.retry.fetch(input, init);
+    return contextRetry(this.#retryHost, () => this.#checkOpen('fetch')).fetch(input, init);
   }
 
   /** @internal As RetryHost has it; for a worker too. */
@@ -365,7 +374,7 @@ export class RunContext implements TaskContext {
     await new Promise<void>((resolve) => this.#host.services.defer(resolve));
     const reason = this.stopReason;
     if (reason) throw reason;
-    if (this.#closed) throw new ContextClosedError(`ctx.yield() of run ${this.#run.id} was used after its attempt ${this.#attempt} had ended.`);
+    this.#checkOpen('yield');
   }
 
   get usage(): { readonly computeMs: number | undefined } {

@@ -3,7 +3,7 @@
  * sources for all items, joined by id), `ctx.scatter` (several sources at once). `map` and `gather` give
  * the same records, so code may change from one to the other. Made of `step` and `run` alone.
  */
-import { BatchError, ConfigurationError } from '../errors.ts';
+import { BatchError, ConfigurationError, UnrecognizedTaskError } from '../errors.ts';
 import { checkNames, describe, wholeNumber } from '../checks.ts';
 import { isTask } from '../registry.ts';
 import type { GatherOptions, ItemInfo, ItemResult, Joined, MapOptions, TaskContext } from '../types.ts';
@@ -35,12 +35,24 @@ export async function map<Item, Value>(
   ctx: TaskContext, items: readonly Item[], work: Work<Item>, options: MapOptions<Item> = {},
 ): Promise<ItemResult<Value, Item>[]> {
   checkItems(items, options, mapOptionNames, 'ctx.map');
+  checkWork(work, 'ctx.map');
   return mapKeyed(ctx, items, work, options, { verb: 'ctx.map', childId: (id) => id });
 }
 
 function checkItems(items: unknown, options: object, names: readonly string[], verb: string): void {
   if (!Array.isArray(items)) throw new ConfigurationError(`${verb} needs an array of items, not ${describe(items)}.`);
   checkNames(options, names, verb);
+}
+
+/** @throws ConfigurationError */
+function checkWork(work: unknown, verb: string): void {
+  if (typeof work !== 'function' && typeof work !== 'string' && !isTask(work))
+    throw new ConfigurationError(`${verb} needs a task made by defineTask, the id of one or a function for its items, not ${describe(work)}.`);
+}
+
+/** A name nobody registered is the code's mistake and not an item's failure; a child that made it has a run. */
+function isMistake(error: unknown): boolean {
+  return error instanceof UnrecognizedTaskError && error.runId === undefined;
 }
 
 /** @param childId of an item's id: what tells its child from others of the task */
@@ -84,7 +96,7 @@ async function runItem<Item, Value>(
     return { id, index, item, ok: true, value };
   } catch (error) {
     // The run is being stopped: that is no failure of the item.
-    if (ctx.signal.aborted) throw error;
+    if (ctx.signal.aborted || isMistake(error)) throw error;
     return { id, index, item, ok: false, error: error as Error };
   }
 }
@@ -102,7 +114,7 @@ async function pool(count: number, concurrency: number, one: (index: number) => 
 export async function scatter<Sources extends Record<string, unknown>>(
   ctx: TaskContext, sources: Sources,
 ): Promise<{ [Name in keyof Sources]: unknown }> {
-  if (typeof sources !== 'object' || sources === null) throw new ConfigurationError(`ctx.scatter needs an object of named sources, not ${describe(sources)}.`);
+  if (typeof sources !== 'object' || sources === null || Array.isArray(sources)) throw new ConfigurationError(`ctx.scatter needs an object of named sources, not ${describe(sources)}.`);
   const names = Object.keys(sources);
   const settled = await Promise.allSettled(
     names.map((name) => {
@@ -128,6 +140,7 @@ export async function gather(
   checkItems(items, options, gatherOptionNames, 'ctx.gather');
   if (typeof sources !== 'object' || sources === null || Object.keys(sources).length === 0)
     throw new ConfigurationError(`ctx.gather needs an object of named sources, not ${describe(sources)}.`);
+  for (const [name, work] of Object.entries(sources)) checkWork(work, `ctx.gather source ${JSON.stringify(name)}`);
   const lists = await Promise.all(Object.entries(sources).map(async ([name, work]) =>
     [name, await mapKeyed(ctx, items, work, { ...options, name }, { verb: 'ctx.gather', childId: (id) => `${name}/${id}` })] as const));
   return joinById(Object.fromEntries(lists)) as ItemResult[];

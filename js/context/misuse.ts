@@ -3,8 +3,10 @@ import { ConfigurationError, ContextClosedError } from '../errors.ts';
 
 export const whoIs = (task: string, run: string): string => `Task ${JSON.stringify(task)} (run ${run})`;
 
+const callOf = (verb: string, name: string): string => `ctx.${verb}(${name === '' ? '' : JSON.stringify(name)})`;
+
 export function closedError(who: string, verb: string, name: string): ContextClosedError {
-  return new ContextClosedError(`${who}: ctx.${verb}("${name}") was used after its attempt had ended. Await everything before the handler returns.`);
+  return new ContextClosedError(`${who}: ${callOf(verb, name)} was used after its attempt had ended. Await everything before the handler returns.`);
 }
 
 /** Code that has given way may be the code of any step, or of none: only what was handed to it is sure to be its own. */
@@ -15,5 +17,5 @@ export function noStepError(who: string): ConfigurationError {
 /** A recorded step is not run again: what it had asked of `ctx` would be missed. */
 export function nestedError(who: string, verb: string, name: string, step: string): ConfigurationError {
   const fix = verb === 'now' || verb === 'random' || verb === 'uuid' ? 'The clock and the chance of JavaScript will do there: the result is recorded' : 'Do it before or after the step';
-  return new ConfigurationError(`${who}: ctx.${verb}(${JSON.stringify(name)}) in step ${JSON.stringify(step)}. A recorded step is not run again, so nothing in it may be recorded by itself. ${fix}.`);
+  return new ConfigurationError(`${who}: ${callOf(verb, name)} in step ${JSON.stringify(step)}. A recorded step is not run again, so nothing in it may be recorded by itself. ${fix}.`);
 }

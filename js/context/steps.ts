@@ -5,7 +5,7 @@
 import { ConfigurationError, OrchestratorError, RetryableError, StepTimeoutError } from '../errors.ts';
 import { toMilliseconds } from '../duration.ts';
 import { KeyPrefix, RecordKind } from '../history.ts';
-import { checkNames } from '../checks.ts';
+import { checkEach, checkFunction, checkNames, checkText, describe } from '../checks.ts';
 import { type Policy, resolvePolicy, retryDecision } from '../options.ts';
 import type { Run } from '../run.ts';
 import { serializeError } from '../serialize-error.ts';
@@ -28,11 +28,20 @@ export interface StepHost {
 }
 
 /** @throws ConfigurationError */
-export function checkStep(name: unknown, compute: unknown, options: StepOptions | undefined): asserts name is string {
+export function checkName(name: unknown, verb: string): asserts name is string {
   if (typeof name !== 'string' || name === '' || name.length > 512 || name.charCodeAt(0) < 32 || name.includes('\u0000'))
-    throw new ConfigurationError(`ctx.step needs a name of 1 to 512 characters, not ${JSON.stringify(name)}.`);
-  if (typeof compute !== 'function') throw new ConfigurationError(`ctx.step("${name}") needs a function that computes the step.`);
-  if (options !== undefined) checkNames(options, optionNames, `ctx.step("${name}")`);
+    throw new ConfigurationError(`${verb} needs a name of 1 to 512 characters, not ${describe(name)}.`);
+}
+
+const optionChecks = { id: checkText, compensate: checkFunction };
+
+/** @throws ConfigurationError */
+export function checkStep(name: unknown, compute: unknown, options: StepOptions | undefined): asserts name is string {
+  checkName(name, 'ctx.step');
+  if (typeof compute !== 'function') throw new ConfigurationError(`ctx.step("${name}") needs a function that computes the step, not ${describe(compute)}.`);
+  if (options === undefined) return;
+  checkNames(options, optionNames, `ctx.step("${name}")`);
+  checkEach(options, optionChecks, `ctx.step("${name}")`);
 }
 
 export async function step<Value>(

@@ -25,18 +25,18 @@ export class Describing {
   }
 
   /** @param repeats its code only repeats what it did */
-  metadataOf(run: Run, repeats: () => boolean): ContextMetadata {
+  metadataOf(run: Run, repeats: (verb: string) => boolean): ContextMetadata {
     return metadataView(this.#target(run, repeats));
   }
 
-  #target(run: Run, repeats: () => boolean): MetadataTarget {
+  #target(run: Run, repeats: (verb: string) => boolean): MetadataTarget {
     const { metadata } = this;
     return {
       get values() {
         return run.extra.metadata ?? none;
       },
       update: (verb, args) => {
-        if (!repeats()) metadata.update(run, verb, args);
+        if (!repeats(verb)) metadata.update(run, verb, args);
       },
       flush: () => metadata.flush(run),
       relative: (which) => {

@@ -2,10 +2,12 @@
 import type { RetryHost } from './host.ts';
 import type { ContextRetry } from './types.ts';
 
-export function contextRetry(host: RetryHost): ContextRetry {
+/** @param check throws where the attempt has ended */
+export function contextRetry(host: RetryHost, check: () => void): ContextRetry {
   return {
-    onThrow: async (work, options) => (await import('./on-throw.ts')).onThrow(host, work, options),
+    onThrow: async (work, options) => (check(), (await import('./on-throw.ts')).onThrow(host, work, options)),
     fetch: async (input, init) => {
+      check();
       // Before anything is awaited: then nobody knows any more which step asks.
       const stepId = init?.idempotencyKey === true ? host.stepId() : undefined;
       return (await import('./fetch.ts')).retryFetch(host, input, stepId === undefined ? init : { ...init, idempotencyKey: stepId });

@@ -18,6 +18,7 @@ import { changed, type MetadataTarget, metadataView } from '../definition/metada
 import { joinTags } from '../definition/tags.ts';
 import { ConfigurationError } from '../errors.ts';
 import { contextRetry } from '../retrying/context-retry.ts';
+import type { RetryHost } from '../retrying/host.ts';
 import { deserializeError, serializeError } from '../serialize-error.ts';
 import type {
   ContextRetry, ContextWait, Duration, Instant, ItemResult, LockOptions, LogLevel, MapOptions, ProgressReport, RetryFetchInit, RunFunction, RunTags, SleepOptions, StepInfo, StepOptions,
@@ -143,14 +144,17 @@ export class WorkerContext implements TaskContext {
   patch(id: string): Promise<boolean> {
     return this.#ask('patch', [id]);
   }
-  map<Item, Value>(items: readonly Item[], work: any, options?: MapOptions<Item>): Promise<ItemResult<Value, Item>[]> {
+  async map<Item, Value>(items: readonly Item[], work: any, options?: MapOptions<Item>): Promise<ItemResult<Value, Item>[]> {
+    this.#check('map', '');
     return map(this, items, work, options);
   }
-  gather(items: readonly any[], sources: Record<string, any>, options?: object): Promise<any[]> {
+  async gather(items: readonly any[], sources: Record<string, any>, options?: object): Promise<any[]> {
+    this.#check('gather', '');
     return gather(this, items, sources, options);
   }
 
-  scatter(sources: Record<string, unknown>): Promise<any> {
+  async scatter(sources: Record<string, unknown>): Promise<any> {
+    this.#check('scatter', '');
     return scatter(this, sources);
   }
 
@@ -166,6 +170,7 @@ export class WorkerContext implements TaskContext {
         return values();
       },
       update: (verb, args) => {
+        this.#checkOpen(`metadata.${verb}`);
         this.#metadata = changed(this.#metadata, verb, clone(args, 'metadata') as unknown[]);
         this.#tell('metadata', ['own', verb, args]);
       },
@@ -176,7 +181,10 @@ export class WorkerContext implements TaskContext {
 
   /** What it comes to is the page's to know. */
   #relative(which: 'parent' | 'root'): MetadataTarget {
-    const update = (verb: string, args: readonly unknown[]) => this.#tell('metadata', [which, verb, args]);
+    const update = (verb: string, args: readonly unknown[]) => {
+      this.#checkOpen(`metadata.${verb}`);
+      this.#tell('metadata', [which, verb, args]);
+    };
     return { values: {}, update, flush: () => Promise.resolve(), relative: () => undefined };
   }
 
@@ -241,8 +249,16 @@ export class WorkerContext implements TaskContext {
     if (this.#closed) throw closedError(who, verb, name);
   }
 
+  #checkOpen(verb: string): void {
+    if (this.#closed) throw closedError(whoIs(this.task.id, this.run.id), verb, '');
+  }
+
   get retry(): ContextRetry {
-    return contextRetry({
+    return this.#retryAs('retry');
+  }
+
+  #retryAs(verb: string): ContextRetry {
+    const host: RetryHost = {
       stepId: () => this.stepId,
       signal: this.signal,
       get nowMs() {
@@ -254,10 +270,11 @@ export class WorkerContext implements TaskContext {
         this.#ask('pauseFor', [delayMs]).then(() => !isOver && callback(), () => {});
         return () => (isOver = true);
       },
-    });
+    };
+    return contextRetry(host, () => this.#checkOpen(verb));
   }
   fetch(input: string | URL | Request, init?: RetryFetchInit): Promise<Response> {
-    return this.retry.fetch(input, init);
+    return this.#retryAs('fetch').fetch(input, init);
   }
   get stepId(): string {
     if (this.#inside === undefined) throw noStepError(whoIs(this.task.id, this.run.id));

@@ -141,15 +141,53 @@ describe('durable code that asks for what is not to be had', () => {
     const child = defineTask({ id: name('child'), run: async (n: number) => n });
     const verbs: [string, () => unknown][] = [
       ['step', () => kept.step('late', () => 1)], ['run', () => kept.run(child, 1)], ['sleep', () => kept.sleep(1)], ['waitFor', () => kept.waitFor('event')],
-      ['checkpoint', () => kept.checkpoint(1)], ['map', () => kept.map([1], child).then(([one]) => { throw (one as { error: Error }).error; })], ['patch', () => kept.patch('p')], ['now', () => kept.now()], ['random', () => kept.random()],
+      ['checkpoint', () => kept.checkpoint(1)], ['map', () => kept.map([1], child)], ['map of nothing', () => kept.map([], child)], ['gather', () => kept.gather([1], { child })], ['scatter', () => kept.scatter({ late: () => 1 })],
+      ['waitForToken', () => kept.waitForToken('token')], ['sleepUntil', () => kept.sleepUntil(5)], ['uuid', () => kept.uuid()], ['onRollback', () => kept.onRollback('late', () => 1)], ['continueAsNew', () => kept.continueAsNew(1)],
+      ['metadata.set', () => kept.metadata.set('late', 1)], ['tags.add', () => kept.tags.add('late')], ['yield', () => kept.yield()], ['fetch', () => kept.fetch('http://127.0.0.1:1/')], ['retry.onThrow', () => kept.retry.onThrow(() => 1)], ['patch', () => kept.patch('p')], ['now', () => kept.now()], ['random', () => kept.random()],
     ];
     for (const [verb, call] of verbs) {
       const error = await Promise.resolve().then(call).then(() => undefined, (error: Error) => error);
       expect(error, verb).toBeInstanceOf(ContextClosedError);
       expect(error!.message, verb).toContain(task.id);
+      expect(error!.message, verb).not.toContain('("")');
     }
     expect(house.orchestrator.getAllTasks()).toHaveLength(1);
     const next = await crash(house);
     expect(next.orchestrator.getAllTasks()).toHaveLength(1);
+    expect(next.orchestrator.getAllTasks()[0]).toMatchObject({ tags: [] });
+    expect(next.orchestrator.getAllTasks()[0]!.metadata?.late).toBeUndefined();
+  });
+
+  it('a collection whose work is none, or is a task nobody registered, is the code’s mistake and no failure of its items', async () => {
+    const house = await open();
+    const wrong: [(ctx: any) => unknown, RegExp][] = [
+      [(ctx) => ctx.map([1, 2]), /ctx\.map needs a task made by defineTask, the id of one or a function for its items, not undefined/],
+      [(ctx) => ctx.map([1, 2], 'nobody'), /no task "nobody" is registered/],
+      [(ctx) => ctx.gather([1], { a: () => 1, b: 5 }), /ctx\.gather source "b" needs a task.*not 5/],
+      [(ctx) => ctx.gather([1], { a: () => 1, b: 'nobody' }), /no task "nobody" is registered/],
+      [(ctx) => ctx.scatter([() => 1]), /ctx\.scatter needs an object of named sources/],
+    ];
+    for (const [call, message] of wrong) {
+      const task = defineTask({ id: name('wrong'), retry: { maxAttempts: 1 }, run: async (_: null, ctx) => void (await call(ctx)) });
+      await expect(house.orchestrator.run(task, null)).rejects.toThrow(message);
+    }
+    const caller = defineTask({ id: name('caller'), retry: { maxAttempts: 1 }, run: async (_: number, ctx) => ctx.run('nobody' as never, 1 as never) });
+    const task = defineTask({ id: name('mapping'), run: async (_: null, ctx) => (await ctx.map([1], caller)).map(({ ok }) => ok) });
+    expect(await house.orchestrator.run(task, null)).toEqual([false]);
+  });
+
+  it('options of a step and what undoes of another type, each under the verb that it was given to', async () => {
+    const house = await open();
+    const wrong: [(ctx: any) => unknown, RegExp][] = [
+      [(ctx) => ctx.step('a', () => 1, { compensate: 5 }), /ctx\.step\("a"\) compensate must be a function, not 5/],
+      [(ctx) => ctx.step('a', () => 1, { id: 5 }), /ctx\.step\("a"\) id must be text, not 5/],
+      [(ctx) => ctx.step(Symbol('a'), () => 1), /ctx\.step needs a name of 1 to 512 characters, not Symbol\(a\)/],
+      [(ctx) => ctx.onRollback('a'), /ctx\.onRollback\("a"\) undo must be a function, not undefined/],
+      [(ctx) => ctx.onRollback('', () => 1), /ctx\.onRollback needs a name/],
+    ];
+    for (const [call, message] of wrong) {
+      const task = defineTask({ id: name('wrong'), retry: { maxAttempts: 1 }, run: async (_: null, ctx) => void (await call(ctx)) });
+      await expect(house.orchestrator.run(task, null)).rejects.toThrow(message);
+    }
   });
 });

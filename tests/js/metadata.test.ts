@@ -159,7 +159,7 @@ describe('metadata', () => {
     expect(() => orchestrator.trigger(task, null, { metadata: { large: 'x'.repeat(300_000) } })).toThrow(PayloadTooLargeError);
   });
 
-  it('B12: is not changed by code whose attempt has ended', async () => {
+  it('B12: is not changed by code whose attempt has ended, and says so', async () => {
     let later = () => {};
     const task = defineTask({ id: 'late', run: (_: null, ctx) => {
       later = () => void ctx.metadata.set('late', true);
@@ -168,7 +168,7 @@ describe('metadata', () => {
     const { orchestrator, clock } = await open();
     const run = orchestrator.trigger(task, null);
     await run.result();
-    later();
+    expect(later).toThrow(/Task "late" .*ctx\.metadata\.set\(\) was used after its attempt had ended/);
     await clock.advance(1000);
     expect(run.state.metadata).toEqual({});
   });
