@@ -6,6 +6,7 @@
  *            | [text, …] | {key:text, …}                              keys sorted
  *            | Map{text=>text, …} | Set{text, …}                      entries sorted
  *            | Date(ms) | RegExp(source,flags) | URL(href)
+ *            | URLSearchParams[[name,text],…] | FormData[…] | Headers[…]   as they give them; Headers sort theirs
  *            | Uint8Array(length,hex) …                               every binary kind, by its bytes
  *            | Error(kind,{own fields but stack}) | DOMException(name,message)
  *            | Blob(type,size,digest) | File(name,type,size,digest)   by content
@@ -119,6 +120,10 @@ export class CanonicalWriter {
         return `RegExp(${JSON.stringify(value.source)},${value.flags})`;
       case 'URL':
         return `URL(${JSON.stringify(value.href)})`;
+      case 'URLSearchParams':
+      case 'FormData':
+      case 'Headers':
+        return `${tag}[${this.#list([...value])}]`;
       case 'DOMException':
         return `DOMException(${JSON.stringify(value.name)},${JSON.stringify(value.message)})`;
       default:

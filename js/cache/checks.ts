@@ -8,7 +8,7 @@ import { checkBoolean, checkEach, checkFunction, checkNames, checkText, describe
 import { toMilliseconds } from '../duration.ts';
 import { ConfigurationError } from '../errors.ts';
 import type { TaskSpec } from '../types.ts';
-import type { Cache, CacheCallOptions, CacheMode, CacheOptions, NegativeCaching } from './types.ts';
+import type { Cache, CacheCallOptions, CacheMode, CacheOptions, NegativeCaching, OrchestratorCacheOptions } from './types.ts';
 import { majorOf } from './version.ts';
 
 export type CacheOption = boolean | CacheMode | CacheOptions;
@@ -146,4 +146,7 @@ export const checkOrchestratorCache: Check = (option, where) => {
   if (typeof option !== 'object' || option === null)
     refuse(where, 'a cache such as memoryCache() of holdfast/cache, or an object of options', option);
   checkAll(option, ofHouse, where);
+  const { store, maxEntries, maxBytes } = option as OrchestratorCacheOptions;
+  if (store !== undefined && (maxEntries ?? maxBytes) !== undefined)
+    throw new ConfigurationError(`${where} ${maxEntries === undefined ? 'maxBytes' : 'maxEntries'} is of the default store; give it to your own: memoryCache({ maxEntries, maxBytes }).`);
 };

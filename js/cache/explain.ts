@@ -54,7 +54,7 @@ async function explainKeyed({ clock, store, input, finish }: ExplainQuestion, pl
     return { ...missed(base, verdict, nearest), ...(nearest && { nearest }) };
   }
   const entry = withoutValue(verdict.entry);
-  const age = `${nowMs - entry.createdAt} ms old, of run ${entry.meta.runId}`;
+  const age = `${Math.max(0, nowMs - entry.createdAt)} ms old, of run ${entry.meta.runId}`;
   if (verdict.kind === 'failure') return { outcome: 'hit', ...base, entry, message: `Hit: a failure, ${age}: ${verdict.error.message}` };
   const { migrations, stale } = verdict;
   const way = migrations.length > 0 ? `, migrated from version ${entry.version} to ${plan.version}` : '';

@@ -7,6 +7,7 @@ import { checkEach, checkNames, checkRecord, checkText, describe } from '../chec
 import type { RunContext } from '../context.ts';
 import { clone } from '../codec.ts';
 import { checkOutput } from '../definition/lifecycle.ts';
+import { takeInput } from '../definition/validation.ts';
 import { toMilliseconds } from '../duration.ts';
 import { AbortedError, ConfigurationError, StorageUnavailableError, UnrecognizedTaskError } from '../errors.ts';
 import type { Orchestrator } from '../orchestrator.ts';
@@ -154,13 +155,16 @@ export class HouseCache implements TaskCache, Keeper {
 
   // What people ask
 
-  async explain(task: TaskName, input: unknown, options: CacheExplainOptions = {}): Promise<CacheExplanation> {
+  async explain(task: TaskName, given: unknown, options: CacheExplainOptions = {}): Promise<CacheExplanation> {
     checkNames(options, ['cache', 'process', 'metadata', 'rootId'], 'explain');
     checkEach(options, { cache: checkCallOption, metadata: checkRecord, rootId: checkText }, 'explain');
     const definition = this.#definitionOf(task);
     await this.#house.ready;
     const { process = {} } = options;
     const plan = this.#planOf(definition.spec, options.cache, process.cacheMode);
+    const { input: check } = definition.prepared ?? {};
+    // Keys are made of what the schema makes of an input.
+    const input = check && plan.mode !== 'off' ? (await takeInput(check, definition.id, clone(given, 'input'))).value : given;
     return explain({
       plan,
       clock: this.#house.clock,
@@ -187,24 +191,24 @@ export class HouseCache implements TaskCache, Keeper {
 
   async #clear(filter: CacheFilter): Promise<number> {
     this.#answers.invalidated(filter);
-    const count = await this.#ofAll((store) => store.clear(filter));
+    const count = await this.#ofAll('clearing', (store) => store.clear(filter));
     this.#host.emit('output_cleared', { count, filter });
     return count;
   }
 
   size(): Promise<number> {
-    return this.#ofAll((store) => store.size());
+    return this.#ofAll('counting', (store) => store.size());
   }
 
   async clearOlderThan(age: Duration): Promise<number> {
     const ms = toMilliseconds(age, 'clearOlderThan');
-    const count = await this.#ofAll((store) => store.clearOlderThan(ms));
+    const count = await this.#ofAll('clearing', (store) => store.clearOlderThan(ms));
     this.#host.emit('output_pruned', { count });
     return count;
   }
 
   async keys(filter: CacheFilter = {}): Promise<string[]> {
-    const listed = await Promise.all((await this.#listable()).map((store) => store.keys!(filter)));
+    const listed = await Promise.all((await this.#listable()).map((store) => limited(this.#house.clock, 'listing', store.keys!(filter))));
     return listed.flat();
   }
 
@@ -229,9 +233,9 @@ export class HouseCache implements TaskCache, Keeper {
     return stores;
   }
 
-  async #ofAll(ask: (store: Cache) => Promise<number>): Promise<number> {
+  async #ofAll(doing: string, ask: (store: Cache) => Promise<number>): Promise<number> {
     await this.#house.ready;
-    const counts = await Promise.all((await this.#allStores()).map(ask));
+    const counts = await Promise.all((await this.#allStores()).map((store) => limited(this.#house.clock, doing, ask(store))));
     return counts.reduce((sum, count) => sum + count, 0);
   }
 

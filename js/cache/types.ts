@@ -254,7 +254,7 @@ export interface MigrationReport {
 export interface TaskCache {
   /**
    * Would a run of this input be answered, and why not? Changes nothing, tells no events; migrations
-   * on the way are run. @throws SerializationError for an input that could not be triggered
+   * on the way are run. @throws InputValidationError SerializationError for an input that could not be triggered
    */
   explain(task: string | { readonly id: string }, input: unknown, options?: CacheExplainOptions): Promise<CacheExplanation>;
   /** Drops entries; what is being computed now is not stored either, if it is meant. */
