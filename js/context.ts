@@ -14,7 +14,6 @@ import { Durable } from './context/durable.ts';
 import { gather, map, scatter } from './context/items.ts';
 import { closedError, whoIs } from './context/misuse.ts';
 import type { ContextServices } from './context/services.ts';
-import { closedError, whoIs } from './context/misuse.ts';
 import { sleep, sleepTo } from './context/sleep.ts';
 import { checkName, type Compute, step } from './context/steps.ts';
 import type { Describing } from './definition/describing.ts';
@@ -161,8 +160,8 @@ export class RunContext implements TaskContext {
     return this.#work().replay.active;
   }
 
-  #checkOpen(verb: string): void {
-    if (this.#closed) throw closedError(whoIs(this.#run.taskIdentifier, this.#run.id), verb, '');
+  #checkOpen(verb: string, name = ''): void {
+    if (this.#closed) throw closedError(whoIs(this.#run.taskIdentifier, this.#run.id), verb, name);
   }
 
   step<Value>(name: string, compute: Compute<Value>, options?: StepOptions<Value>): Promise<Value> {
@@ -309,7 +308,7 @@ export class RunContext implements TaskContext {
   /** @internal For a worker too. */
   streamSink(key: string): StreamSink {
     this.#ownExtra.appends = true;
-    const check = () => this.#checkOpen('stream', key);
+    const check = () => this.#checkGoing('stream', key);
     const during = () => {
       this.heartbeat();
       return [...(this.durable?.computing ?? [])];
@@ -319,10 +318,10 @@ export class RunContext implements TaskContext {
   }
 
   /** Also within a step. */
-  #checkOpen(verb: string, name: string): void {
+  #checkGoing(verb: string, name: string): void {
     const reason = this.stopReason;
     if (reason) throw reason;
-    if (this.#closed) throw closedError(whoIs(this.#run.taskIdentifier, this.#run.id), verb, name);
+    this.#checkOpen(verb, name);
   }
 
   emit(name: string, data?: unknown): void {

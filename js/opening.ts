@@ -24,16 +24,16 @@ import { knownHeader } from './payloads.ts';
 import * as P from './protocol.ts';
 import { Rebuilder } from './rebuild.ts';
 import { fillReport, recover, releaseLeftovers } from './recovery.ts';
-import { obey } from './remote-commands.ts';
 import { storageName } from './storage-name.ts';
 import { End, Run, settlement } from './run.ts';
 import type { Storage, StorageEvent, StorageSlot } from './storage.ts';
-import { type Claim, type KeyPlace, type Standing, Tabs, type TabsHost } from './tabs.ts';
-import { eventTask, hiddenQueue, type SentEvent } from './waiting/internal.ts';
+import { type Claim, type Standing, Tabs } from './tabs.ts';
+import { tabsHost } from './tabs-host.ts';
+import { hiddenQueue } from './waiting/internal.ts';
 import type { LockedRuns } from './vault/locked.ts';
 import type { Vault } from './vault/vault.ts';
 import type { WorkerClient } from './worker-client.ts';
-import type { ReadStreamOptions, RecoveryReport, StorageState, StreamReader, TaskState } from './types.ts';
+import type { RecoveryReport, StorageState } from './types.ts';
 
 /** From the strongest to memory; each says why the one before it could not be had. */
 export type StorageCandidates = readonly ((worker: () => WorkerClient) => Promise<Storage>)[];
@@ -45,7 +45,7 @@ export function setDefaultStorages(defaults: StorageCandidates): void {
   candidates = defaults;
 }
 
-export class Opening implements TabsHost, AdoptionHost {
+export class Opening implements AdoptionHost {
   readonly #house: Orchestrator;
   readonly #session: number;
   readonly #opened = settlement();
@@ -157,7 +157,7 @@ export class Opening implements TabsHost, AdoptionHost {
     const { tabs, storage } = this.#house.getOptions();
     const lasts = !this.inMemory && !(typeof storage === 'object' && storage.durability === 'memory');
     if (!lasts || tabs === false) return undefined;
-    if (Tabs.supported) this.tabs = new Tabs(this, this.namespace);
+    if (Tabs.supported) this.tabs = new Tabs(tabsHost(this.#house), this.namespace);
     else this.report.warnings.push('This page has no Web Locks (they need https): a second tab of it is not durable.');
     if (!this.tabs) return undefined;
     this.#gate = new Gate(this.namespace);
@@ -405,10 +405,6 @@ export class Opening implements TabsHost, AdoptionHost {
 
   // Other tabs ask
 
-  localStates(): TaskState[] {
-    // Of events everybody has a copy.
-    return this.#house.localRuns().filter((run) => run.taskIdentifier !== eventTask).map((run) => run.state);
-  }
   adopt(slot: number): Promise<void> {
     return this.#adoption!.adopt(slot);
   }
@@ -433,29 +429,11 @@ export class Opening implements TabsHost, AdoptionHost {
   standingOf(ids: readonly string[]): Standing | undefined {
     return this.#adoption!.standingOf(ids);
   }
-  obey(id: string, verb: string, argument: unknown): Promise<unknown> {
-    return obey(this.#house, id, verb, argument);
-  }
-  received(event: SentEvent): Promise<void> {
-    return this.#house.waiting.receive(event);
-  }
-  holdersOf(keys: readonly KeyPlace[]): Run[] {
-    return this.#house.identity.holdersOf(keys);
-  }
-  news(): SentEvent[] {
-    return this.#house.waiting.news();
-  }
   /** No other tab has runs, and no slot has any that nobody has taken over. */
   async isAlone(): Promise<boolean> {
     const own = this.#house.journal?.slot.slot;
     const occupied = (await this.#storage?.occupiedSlots()) ?? [];
     return (this.tabs?.alone ?? true) && occupied.every((slot) => slot === own);
-  }
-  readStream(id: string, key: string, options?: ReadStreamOptions): StreamReader {
-    return this.#house.stream(id, key, options);
-  }
-  remoteChanged(id?: string): void {
-    this.#house.store.changedElsewhere(id);
   }
   warn(message: string): void {
     this.#house.warn(message);
