@@ -4,7 +4,7 @@
  *
  * Knows nothing of the house, so that a worker may use it.
  */
-import { ConfigurationError } from './errors.ts';
+import { ConfigurationError, SerializationError } from './errors.ts';
 import type { ProgressReport } from './types.ts';
 
 /** A value in a sentence: short, and never throws. */
@@ -26,6 +26,13 @@ function wordsOf(value: unknown): string {
 
 export function refuse(where: string, wanted: string, value: unknown): never {
   throw new ConfigurationError(`${where} must be ${wanted}, not ${describe(value)}.`);
+}
+
+/** What is wrong with a call or a definition, said with its task: `trigger "pages": input.file is a function …`. */
+export function naming(error: unknown, where: string, id: string): unknown {
+  if (!(error instanceof ConfigurationError || error instanceof SerializationError) || error.message.includes(JSON.stringify(id))) return error;
+  error.message = error.message.startsWith('trigger ') ? `${where} ${error.message.slice('trigger '.length)}` : `${where}: ${error.message}`;
+  return error;
 }
 
 const isRecord = (value: unknown): value is object => typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -1,6 +1,6 @@
 /** Task definitions, and the functions that work on the page's default orchestrator. */
 import type { AnySpec } from './cache/checks.ts';
-import { checkRecord, checkText } from './checks.ts';
+import { checkRecord, checkText, naming } from './checks.ts';
 import { checkOrchestratorOptions } from './orchestrator-options.ts';
 import { setDefaultStorages } from './opening.ts';
 import { Orchestrator } from './orchestrator.ts';
@@ -8,7 +8,7 @@ import type { MapOf, NamedCalls } from './definition/names.ts';
 import type { Given, OutputOptions, Parsed, Validator } from './definition/schema.ts';
 import { createKey } from './identity/key.ts';
 import type { Identity } from './identity/identity.ts';
-import { defineSpec, nameSpec } from './definition/spec.ts';
+import { defineSpec, type NamedSpec, nameSpec } from './definition/spec.ts';
 import type { SelectTaskSpec, TaskSpec, Unreserved } from './definition/types.ts';
 import type { DestroyOptions } from './namespaces/destroy.ts';
 import { pageRegistry } from './registry.ts';
@@ -91,7 +91,7 @@ export function defineTask<
   Out extends Validator | OutputOptions | undefined = undefined,
 >(spec: TaskSpec<Input, Output, Services, Id, In, Out> & Unreserved<NoInfer<Services>>): Task<Id, Given<In, Input>, Parsed<Out, Output>>;
 export function defineTask(spec: AnySpec): Task {
-  const named = nameSpec(spec);
+  const named = specOf(spec);
   const task: Task = {
     id: named.id,
     spec: named as Task['spec'],
@@ -101,6 +101,15 @@ export function defineTask(spec: AnySpec): Task {
   Object.freeze(task);
   pageRegistry.add(defineSpec(named));
   return task;
+}
+
+function specOf(spec: AnySpec): NamedSpec {
+  try {
+    return nameSpec(spec);
+  } catch (error) {
+    const id = spec?.id ?? spec?.name;
+    throw typeof id === 'string' ? naming(error, `defineTask "${id}"`, id) : error;
+  }
 }
 
 /** Resolves with the run's id as soon as the run and its input are stored. */

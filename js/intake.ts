@@ -11,7 +11,7 @@ import { beget, type Family, familyOf, readFamily } from './family.ts';
 import { describeFork, type Fork } from './identity/forked.ts';
 import { asksForKey } from './identity/plan.ts';
 import { keyOptionNames, type RunKey, storedKey } from './identity/key.ts';
-import { checkBoolean, checkEach, checkIdentifier, checkNames, checkRecord, checkText, describe } from './checks.ts';
+import { checkBoolean, checkEach, checkIdentifier, checkNames, checkRecord, checkText, describe, naming } from './checks.ts';
 import { isRecovered } from './definition/recovered-inputs.ts';
 import { intentDefaults } from './definition/intent.ts';
 import { beginProcess, inheritProcess, isSkipped, layerOf, type Process, readProcess, skipped } from './definition/process.ts';
@@ -71,7 +71,11 @@ export class Intake {
   triggerTask(task: unknown, input: unknown, options: TriggerOptions | undefined, verb = 'trigger'): RunHandle<any, any> {
     const last = this.#lastTask;
     const definition = last !== undefined && last.task === task ? last.definition : this.#definitionOf(task, verb);
-    return asksForKey(definition, options) ? this.#house.identity.trigger(definition, input, options) : this.trigger(definition, input, options);
+    try {
+      return asksForKey(definition, options) ? this.#house.identity.trigger(definition, input, options) : this.trigger(definition, input, options);
+    } catch (error) {
+      throw naming(error, `${verb} "${definition.id}"`, definition.id);
+    }
   }
 
   #definitionOf(task: unknown, verb: string): Definition {

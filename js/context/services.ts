@@ -15,7 +15,7 @@ import { asksForKey } from '../identity/plan.ts';
 import { NoteKind, type StoredNote } from '../notes.ts';
 import type { LockTable } from '../locking/table.ts';
 import type { Orchestrator } from '../orchestrator.ts';
-import { describe } from '../checks.ts';
+import { describe, naming } from '../checks.ts';
 import { type Policy } from '../options.ts';
 import { payloadBytes, recordValueBytes } from '../payloads.ts';
 import * as P from '../protocol.ts';
@@ -255,11 +255,15 @@ export class ContextServices implements DurableHost, StepHost, ChildrenHost {
     const depth = parent.extra.depth + 1;
     if (depth > depthLimit)
       throw new ConfigurationError(`ctx.run("${definition.id}"): run ${parent.id} is ${parent.extra.depth} children deep, which is the limit. Does a task run itself?`);
-    const family = { parent, key, policy, depth, fingerprint: this.#fingerprint(input) };
-    const child = this.#house.intake.trigger(definition, input, options, undefined, family, identity);
-    if (identity?.endTurn) child.accepted.then(identity.endTurn, identity.endTurn);
-    this.children.add(parent, key, child);
-    return child;
+    try {
+      const family = { parent, key, policy, depth, fingerprint: this.#fingerprint(input) };
+      const child = this.#house.intake.trigger(definition, input, options, undefined, family, identity);
+      if (identity?.endTurn) child.accepted.then(identity.endTurn, identity.endTurn);
+      this.children.add(parent, key, child);
+      return child;
+    } catch (error) {
+      throw naming(error, `ctx.run("${definition.id}")`, definition.id);
+    }
   }
 
   #fingerprint(input: unknown): number {

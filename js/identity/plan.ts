@@ -77,13 +77,22 @@ export function keyOf(definition: Definition, payload: unknown, options: KeyOpti
   };
   if (idempotencyKey !== undefined) return make(textOf(idempotencyKey, asker));
   if (plan?.from === 'payload') return payloadText(clone(payload, 'input')).then(make);
-  const derived = plan?.from?.(payload);
+  const derived = asked(plan?.from, payload, `${where}: idempotency.from`);
   if (derived !== undefined) {
     checkKey(derived, `${where}: what idempotency.from gave`);
     return make(textOf(derived as string, undefined));
   }
   if (plan?.from === undefined) refuseKeyless(options, where);
   return undefined;
+}
+
+/** What a function of the task's makes of a payload. @throws ConfigurationError with what it threw */
+function asked(key: ((payload: unknown) => unknown) | undefined, payload: unknown, where: string): unknown {
+  try {
+    return key?.(payload);
+  } catch (cause) {
+    throw new ConfigurationError(`${where} threw ${cause instanceof Error ? String(cause) : describe(cause)}`, { cause });
+  }
 }
 
 function refuseKeyless(options: KeyOptions, where: string): void {
@@ -95,7 +104,7 @@ function singletonKey({ id }: Definition, plan: IdentityPlan, payload: unknown, 
   const where = `trigger "${id}"`;
   for (const name of keyOptionNames)
     if (options[name] !== undefined) throw new ConfigurationError(`${where} has ${name}, and its task is a singleton, which has a key of its own. Leave it out.`);
-  const made = plan.singleton!(payload);
+  const made = asked(plan.singleton, payload, `${where}: singleton.key`);
   if (made !== wholeTask) checkKey(made, `${where}: what singleton.key gave`);
   const text = markedText('singleton', made as string | readonly string[]);
   return { text, hash: hashOf(id, text), untilMs: foreverMs, onDuplicate: plan.onDuplicate!, whileAlive: true };
