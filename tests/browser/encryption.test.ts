@@ -42,3 +42,12 @@ it('H12: not a word can be read in any store, and after a kill the key gives eve
   await call(page, 'fill', 'bert', 'hushhush', 1);
   for (const word of words) expect((await call(page, 'search', word)).found.length, word).toBeGreaterThan(0);
 });
+
+it('H12: says what it costs, a run in turn and at once, and a large file', async () => {
+  const page = await vault.page();
+  const plain = await call(page, 'costs', 'plain', 0, 200);
+  const sealed = await call(page, 'costs', 'sealed', 5, 200);
+  const words = ({ inTurn, atOnce, stored }: typeof plain) => `${inTurn.toFixed(2)} ms a run in turn, ${(atOnce * 1000).toFixed(0)} µs at once, 20 MB stored in ${stored.toFixed(0)} ms`;
+  process.stdout.write(`  plain: ${words(plain)}\n  sealed: ${words(sealed)}\n`);
+  expect(sealed.inTurn).toBeLessThan(plain.inTurn + 20);
+});

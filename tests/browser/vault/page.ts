@@ -10,6 +10,8 @@ const copy = defineTask({
   },
 });
 
+const trivial = defineTask({ id: 'trivial', run: async (n: number) => n });
+
 const forever = defineTask({
   id: 'forever',
   run: async ({ note }: { note: string; file: File }, ctx) => {
@@ -83,6 +85,25 @@ const page = {
   async copy(from: string, to: string): Promise<number> {
     const stream = await houses.get(from)!.exportState({ blobs: true });
     return (await (await open(to)).importState(stream)).imported.length;
+  },
+
+  /** Milliseconds a run, one after the other and all at once; of 20 MB stored as a file. */
+  async costs(namespace: string, key: number, count: number) {
+    await page.openSealed(namespace, key);
+    const house = houses.get(namespace)!;
+    await house.run(trivial, 0);
+    const timed = async (work: () => Promise<unknown>) => {
+      const startMs = performance.now();
+      await work();
+      return performance.now() - startMs;
+    };
+    const inTurn = await timed(async () => {
+      for (let n = 0; n < count; n++) await house.run(trivial, n);
+    });
+    const atOnce = await timed(() => Promise.all(Array.from({ length: count * 10 }, (_, n) => house.run(trivial, n))));
+    const file = new Blob([crypto.getRandomValues(new Uint8Array(65536)), new Uint8Array(20_000_000)]);
+    const stored = await timed(() => house.trigger(forever, { note: 'large', file: file as File }).accepted);
+    return { inTurn: inTurn / count, atOnce: atOnce / count / 10, stored };
   },
 
   /** Where this word can be read in what the browser keeps. */
