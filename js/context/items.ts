@@ -92,7 +92,7 @@ async function runItem<Item, Value>(
   try {
     const value = (isTask(work) || typeof work === 'string'
       ? await ctx.run(work as never, item as never, { id: key, item: { id, index } } as never)
-      : await ctx.step(name, ({ stepId }) => (work as (item: Item, info: object) => unknown)(item, { id, index, stepId }), { id: key })) as Value;
+      : await ctx.step(name, (step?: { stepId: string }) => (work as (item: Item, info: object) => unknown)(item, { id, index, stepId: step?.stepId }), { id: key })) as Value;
     return { id, index, item, ok: true, value };
   } catch (error) {
     // The run is being stopped: that is no failure of the item.

@@ -17,19 +17,19 @@ interface Clue {
   errors?: unknown;
 }
 
-/** An error from a worker, or one that was stored, has lost its class and kept its name. One that can't be read is none. */
+/** An error from a worker, or one that was stored, has lost its class and kept its name. Never throws: anything can be thrown. */
 export function isNetworkFault(error: unknown): boolean {
   try {
-    return isFault(error, 0);
+    return isOne(error, 0);
   } catch {
     return false;
   }
 }
 
-function isFault(error: unknown, depth: number): boolean {
+function isOne(error: unknown, depth: number): boolean {
   if (typeof error !== 'object' || error === null || depth > deepest) return false;
   const { name, message, code, cause, errors } = error as Clue;
   if (name === 'NetworkError' || codes.has(code)) return true;
   if (typeof message === 'string' && words.test(message)) return true;
-  return isFault(cause, depth + 1) || (Array.isArray(errors) && errors.some((one) => isFault(one, depth + 1)));
+  return isOne(cause, depth + 1) || (Array.isArray(errors) && errors.some((one) => isOne(one, depth + 1)));
 }

@@ -66,7 +66,7 @@ export class Network {
 
   /** An attempt, or a step that would be tried again, has failed. true: its run waits, and nothing has failed. */
   suspends(run: Run, error: unknown): boolean | Promise<boolean> {
-    if (!isNetworkFault(error) || this.modeOf(run) === 'always') return false;
+    if (this.modeOf(run) === 'always' || !isNetworkFault(error)) return false;
     const { attempt } = run;
     const answered = (online: boolean): boolean => {
       if (online || run.attempt !== attempt) return false;

@@ -368,6 +368,12 @@ describe('a fault of the network', () => {
     ['nothing', undefined, false],
   ])('D8: as %s says it: %o is %s', (_, error, is) => expect(isNetworkFault(error)).toBe(is));
 
+  it('D8: what throws when it is looked at is none', () => {
+    const trap = () => { throw new Error('trapped'); };
+    expect(isNetworkFault(new Proxy({}, { get: trap }))).toBe(false);
+    expect(isNetworkFault({ get message() { return trap(); } })).toBe(false);
+  });
+
   it('D8: an error that is its own cause ends the search', () => {
     const error: Error & { cause?: unknown } = new Error('round');
     error.cause = error;

@@ -20,8 +20,8 @@ export class TestContext {
   constructor(id: string) {
     this.task = { id };
   }
-  async step(name: string, run: () => unknown): Promise<any> {
-    if (!this.recorded.has(name)) this.recorded.set(name, await run());
+  async step(name: string, run: (info: object) => unknown): Promise<any> {
+    if (!this.recorded.has(name)) this.recorded.set(name, await run({ attempt: 1, stepId: `r/${name}` }));
     return this.recorded.get(name);
   }
   progress(report: unknown) {
