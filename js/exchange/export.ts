@@ -16,7 +16,7 @@ import type { Orchestrator } from '../orchestrator.ts';
 import * as P from '../protocol.ts';
 import type { RunFilter, TaskState } from '../types.ts';
 import { carriers, type EventRow, formVersion, type Line, type PayloadLine, pieceBytes, type RunLine, toBase64 } from './lines.ts';
-import { blobsIn, encodeAnew, headerOf, type Section, sectionsOf, shownOf, withHeader, withSections } from './parts.ts';
+import { blobsIn, encodeAnew, headerOf, isOpaque, type Section, sectionsOf, shownOf, withHeader, withSections } from './parts.ts';
 
 /** What a value that `redact` is shown is of. */
 export interface RedactedPart {
@@ -126,6 +126,7 @@ function take(tasks: Map<number, Snapshotted>, task: number, row: EventRow, payl
 }
 
 async function runLine(house: Orchestrator, options: ExportOptions, state: TaskState, found: Snapshotted): Promise<{ line: RunLine; blobs: Map<string, Blob> }> {
+  if (options.redact) leaveOutOpaque(found);
   const blobs = new Map<string, Blob>();
   const payloads: PayloadLine[] = [];
   let index = 0;
@@ -143,6 +144,14 @@ async function runLine(house: Orchestrator, options: ExportOptions, state: TaskS
   // A key is 53 bits of what the person may have typed.
   const events = options.redact ? found.events.filter(([kind, field]) => kind !== P.EventTaskSet || (field !== P.TaskFieldKey && field !== P.TaskFieldKeyUntilMs)) : found.events;
   return { line: { kind: 'run', id, task, name, status, createdAt, ...(parent !== undefined && { parent }), events, payloads }, blobs };
+}
+
+/** Streams, and what a fork has taken over: who redacts would see bytes, and miss what is in them. */
+function leaveOutOpaque(found: Snapshotted): void {
+  const isLeftOut = ([kind, a]: EventRow): boolean => carriers.get(kind) === 'note' && isOpaque(a);
+  const carrying = found.events.filter(([kind]) => carriers.has(kind));
+  found.payloads = found.payloads.filter((_, index) => !isLeftOut(carrying[index]!));
+  found.events = found.events.filter((row) => !isLeftOut(row));
 }
 
 interface Given {

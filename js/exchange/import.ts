@@ -140,11 +140,18 @@ function readRun(line: RunLine, number: number, ids: Set<string>): ReadRun {
     const header = headerOf(bytes[0]!);
     if (header.id !== line.id || header.identifier !== line.task) throw new Error(`its payload is of ${JSON.stringify(header.id)} of task ${JSON.stringify(header.identifier)}`);
     refuseReserved(header.identifier, 'its task');
-    line.payloads.forEach(({ part }, index) => blobsIn(sectionsOf(part, bytes[index]!)));
-    return { ...line, line: number, bytes };
+    const run = { ...line, line: number, bytes };
+    blobsOf(run);
+    return run;
   } catch (cause) {
     throw importError(number, (cause as Error).message, cause);
   }
+}
+
+/** Of all its payloads. @throws SerializationError */
+function blobsOf({ events, payloads, bytes }: ReadRun): ReturnType<typeof blobsIn> {
+  const carrying = events.filter(([kind]) => carriers.has(kind));
+  return payloads.flatMap(({ part }, index) => blobsIn(sectionsOf(part, bytes[index]!, carrying[index]?.[1])));
 }
 
 function checkEnd({ runs, blobs }: Extract<Line, { kind: 'end' }>, read: ReadExport, number: number): void {
@@ -160,12 +167,10 @@ function hasEnded({ events }: RunLine): boolean {
 /** One for each mention of a blob that came along. */
 function referencesOf(runs: readonly ReadRun[], blobs: ReadExport['blobs']): BlobReference[] {
   return runs.flatMap((run) =>
-    run.payloads.flatMap(({ part }, index) =>
-      blobsIn(sectionsOf(part, run.bytes[index]!)).flatMap((found) => {
-        const given = blobs.get(found.entry.id);
-        return given ? [referenceOf(found, given.blob)] : [];
-      }),
-    ),
+    blobsOf(run).flatMap((found) => {
+      const given = blobs.get(found.entry.id);
+      return given ? [referenceOf(found, given.blob)] : [];
+    }),
   );
 }
 
@@ -221,9 +226,7 @@ function frameOf(chain: Chain, run: ReadRun, numbers: ReadonlyMap<string, number
 /** Which blobs its payloads speak of, those that did not come along too: then it is known that they are missing. */
 function attachedBlobs(run: ReadRun): EventRow[] {
   const sizes = new Map<string, number>();
-  run.payloads.forEach(({ part }, index) => {
-    for (const { entry } of blobsIn(sectionsOf(part, run.bytes[index]!))) sizes.set(entry.id, entry.size ?? 0);
-  });
+  for (const { entry } of blobsOf(run)) sizes.set(entry.id, entry.size ?? 0);
   return [...sizes].map(([id, size]) => [P.EventBlobAttached, Number.parseInt(id.slice(8), 16), Number.parseInt(id.slice(0, 8), 16), size]);
 }
 

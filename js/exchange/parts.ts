@@ -3,12 +3,14 @@
  * Invariant: believes nothing; bytes that can't be read are a SerializationError.
  */
 import { valueOf } from '../cache/mark.ts';
-import { type BlobEntry, blobEntries, decodeWithBlobs, encode, refersToBlobs } from '../codec.ts';
+import { type BlobEntry, blobEntries, decode, decodeWithBlobs, encode, refersToBlobs } from '../codec.ts';
 import { type BlobReference, settleReference } from '../codec/blob-list.ts';
 import { digestOf } from '../blobs/digest.ts';
+import { SerializationError } from '../errors.ts';
 import { NoteKind } from '../notes.ts';
 import { type EnvelopeHeader, inputBytes, payloadBytes, readHeader, readRecord, recordValueBytes } from '../payloads.ts';
 import type { PayloadBytes } from '../run.ts';
+import { isStreamNote } from '../streams/log.ts';
 import type { Part } from './lines.ts';
 
 type Bytes = Uint8Array<ArrayBuffer>;
@@ -35,9 +37,37 @@ export function sectionsOf(part: Part, payload: Uint8Array, noteKind = 0): Secti
     return [{ what: 'input', bytes: input }, { what: 'metadata', bytes: payload.subarray(input.byteOffset - payload.byteOffset + input.length) }];
   }
   if (part === 'step') return [{ what: 'step', key: readRecord(all).key, bytes: recordValueBytes(all) }];
-  if (part === 'note') return [{ what: 'note', key: notes[noteKind] ?? String(noteKind), bytes: payload }];
+  if (part === 'note') return sectionsOfNote(payload, noteKind);
   return [{ what: part, bytes: payloadBytes(valueOf(all)) }];
 }
+
+/** @throws SerializationError */
+function sectionsOfNote(payload: Uint8Array, noteKind: number): Section[] {
+  const note = { what: 'note', key: notes[noteKind] ?? String(noteKind) };
+  if (isStreamNote(noteKind)) return [{ ...note, bytes: recordValueBytes(whole(payload)) }];
+  if (noteKind !== NoteKind.Forked) return [{ ...note, bytes: payload }];
+  let at = 0;
+  return recordsOf(payload).map((record) => {
+    // Where it lies: its blobs get other names where they come to.
+    at = indexOf(payload, record, at);
+    const bytes = recordValueBytes(whole(payload.subarray(at, (at += record.length))));
+    return { ...note, bytes };
+  });
+}
+
+function recordsOf(payload: Uint8Array): Uint8Array[] {
+  const records = decode(payload) as unknown;
+  if (!Array.isArray(records) || !records.every((record) => record instanceof Uint8Array)) throw new SerializationError('What a fork has taken over is not a list of records.');
+  return records;
+}
+
+function indexOf(bytes: Uint8Array, wanted: Uint8Array, from: number): number {
+  for (let at = from; at + wanted.length <= bytes.length; at++) if (wanted.every((byte, index) => bytes[at + index] === byte)) return at;
+  throw new SerializationError('A record that a fork has taken over is not where it is said to be.');
+}
+
+/** Of these `redact` could see only bytes: they are left out of what is redacted. */
+export const isOpaque = (noteKind: number): boolean => isStreamNote(noteKind) || noteKind === NoteKind.Forked;
 
 /** @throws SerializationError */
 export function headerOf(payload: Uint8Array) {
