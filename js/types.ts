@@ -164,6 +164,7 @@ export interface ProgressReport {
   step?: string;
 }
 
+/** What is not said is the task's: of the other run a fork has the input, the name and the metadata. */
 export interface ForkOptions extends Omit<TriggerOptions, keyof KeyOptions> {
   /**
    * By its name: this step (child, wait) and what was recorded after it is done anew. Of several with that name the

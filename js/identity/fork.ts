@@ -16,6 +16,7 @@ import type { Orchestrator } from '../orchestrator.ts';
 import { payloadBytes } from '../payloads.ts';
 import { Run } from '../run.ts';
 import type { ForkOptions, RunHandle } from '../types.ts';
+import { eventKey } from '../waiting/events.ts';
 import { type Fork, forkedEntries, type TakenOver } from './forked.ts';
 import { keyOptionNames } from './key.ts';
 
@@ -57,10 +58,12 @@ async function takeOver(house: Orchestrator, run: Run, fromStep: string | undefi
   return records;
 }
 
+/** A wait for an event is recorded as one; people know it by the event. */
+const isCalled = ({ key }: Entry, name: string): boolean => nameOf(key) === name || nameOf(key) === eventKey(name);
 const isNamed = ({ key, kind }: Entry): boolean => kind !== RecordKind.Mark && !key.startsWith(KeyPrefix.Undo);
 
 function positionOf(run: Run, entries: readonly Entry[], fromStep: string): number {
-  const position = entries.findIndex((entry) => isNamed(entry) && nameOf(entry.key) === fromStep);
+  const position = entries.findIndex((entry) => isNamed(entry) && isCalled(entry, fromStep));
   if (position >= 0) return position;
   const names = [...new Set(entries.filter(isNamed).map(({ key }) => nameOf(key)))];
   throw new ConfigurationError(

@@ -374,7 +374,7 @@ describe('options', () => {
   it('a call’s are refused at the call: functions belong into the definition', async () => {
     const { orchestrator } = await open();
     const { task } = counted();
-    expect(() => orchestrator.trigger(task, { n: 1 }, { cache: { key: () => 1 } as any })).toThrow('trigger cache key belongs into the definition of the task');
+    expect(() => orchestrator.trigger(task, { n: 1 }, { cache: { key: () => 1 } as any })).toThrow('trigger "square" cache key belongs into the definition of the task');
     expect(() => orchestrator.trigger(task, { n: 1 }, { cache: { mode: 'x' as any } })).toThrow(ConfigurationError);
     expect(orchestrator.counts().total).toBe(0);
     await expect(open({ cache: { ttl: 'soon' } })).rejects.toThrow(ConfigurationError);

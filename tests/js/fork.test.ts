@@ -149,3 +149,16 @@ describe('A fork', () => {
     expect(await orchestrator.runs.fork(one.id, { fromStep: 'second' })).toMatchObject({ isCached: false });
   });
 });
+
+it('A fork from a wait for an event waits for it again, by the name of the event', async () => {
+  const house = await open();
+  const waits = defineTask({ id: name('waits'), run: (_: null, ctx) => ctx.waitFor('go').unwrap() });
+  const run = house.orchestrator.trigger(waits, null);
+  await house.clock.settle();
+  await run.signal('go', 1);
+  expect(await ended(house, run)).toMatchObject({ output: 1 });
+  const fork = await house.orchestrator.runs.fork(run.id, { fromStep: 'go' });
+  await house.clock.settle();
+  await fork.signal('go', 2);
+  expect(await ended(house, fork)).toMatchObject({ output: 2 });
+});
