@@ -91,7 +91,8 @@ export class Tab {
   }
 
   loaded(): Promise<unknown> {
-    return until('the page is loaded', () => this.page.evaluate(() => 'system' in globalThis));
+    // While a page comes back out of the cache nothing can be asked of it.
+    return until('the page is loaded', () => this.page.evaluate(() => 'system' in globalThis).catch(() => false));
   }
 
   /** Calls a function of the page's `system`. */

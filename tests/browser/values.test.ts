@@ -92,6 +92,6 @@ describe('bitmaps, forms, requests and streams', () => {
       bitmap.close();
       return (globalThis as any).system.submit('echo', { pictures: [bitmap] }).catch((error: any) => `${error.code} ${error.message}`);
     });
-    expect(message).toMatch(/^NOT_CLONEABLE input\.pictures\[0\] is an ImageBitmap that was closed/);
+    expect(message).toMatch(/^NOT_CLONEABLE trigger "echo": input\.pictures\[0\] is an ImageBitmap that was closed/);
   });
 });
