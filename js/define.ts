@@ -1,8 +1,8 @@
 /** Task definitions, and the functions that work on the page's default orchestrator. */
 import type { AnySpec } from './cache/checks.ts';
-import { checkRecord, checkText, naming } from './checks.ts';
-import { checkOrchestratorOptions } from './orchestrator-options.ts';
-import { setDefaultStorages } from './opening.ts';
+import { checkRecord, checkText, naming } from './intake/checks.ts';
+import { checkOrchestratorOptions } from './intake/orchestrator-options.ts';
+import { setDefaultStorages } from './opening/opening.ts';
 import { Orchestrator } from './orchestrator.ts';
 import type { MapOf, NamedCalls } from './definition/names.ts';
 import type { Given, OutputOptions, Parsed, Validator } from './definition/schema.ts';
@@ -11,7 +11,7 @@ import type { Identity } from './identity/identity.ts';
 import { defineSpec, type NamedSpec, nameSpec } from './definition/spec.ts';
 import type { SelectTaskSpec, TaskSpec, Unreserved } from './definition/types.ts';
 import type { DestroyOptions } from './namespaces/destroy.ts';
-import { pageRegistry } from './registry.ts';
+import { pageRegistry } from './intake/registry.ts';
 import type { OrchestratorOptions, Task, TaskExecutor, TaskState, TriggerOptions } from './types.ts';
 
 const stores = () => import('./storage/default.ts');

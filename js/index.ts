@@ -1,6 +1,6 @@
 /** holdfast: durable tasks for the browser. Public names, nothing else. */
-export { type Clock, SystemClock, TestClock } from './clock.ts';
-export { type CustomCodec, registerCodec } from './codec.ts';
+export { type Clock, SystemClock, TestClock } from './time/clock.ts';
+export { type CustomCodec, registerCodec } from './codec/codec.ts';
 export { joinById } from './context/items.ts';
 export { createOrchestrator, defineTask, destroyNamespace, defineTask as task, executeTask, getDefaultOrchestrator, getTaskState, idempotencyKeys } from './define.ts';
 export type * from './definition/hook-types.ts';
@@ -14,13 +14,13 @@ export type * from './definition/schema.ts';
 export type * from './definition/types.ts';
 export * from './errors.ts';
 export { Orchestrator } from './orchestrator.ts';
-export { registerError } from './serialize-error.ts';
-export * from './status.ts';
+export { registerError } from './runs/serialize-error.ts';
+export * from './runs/status.ts';
 export type { ExportOptions, RedactedPart } from './exchange/export.ts';
 export type { ImportOptions, ImportReport } from './exchange/import.ts';
-export type { PayloadLimits } from './limits.ts';
+export type { PayloadLimits } from './intake/limits.ts';
 export type { DestroyOptions } from './namespaces/destroy.ts';
 export type * from './storage.ts';
-export type { Amount, StorageUsage } from './stored-data.ts';
+export type { Amount, StorageUsage } from './journal/stored-data.ts';
 export type * from './types.ts';
 export { workerHandler } from './workers/pool.ts';

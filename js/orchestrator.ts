@@ -7,47 +7,47 @@
  *
  * Invariant: a run is accepted, ended or refused exactly once, each only when that is durable.
  */
-import { Attempts, stopError } from './attempts.ts';
+import { Attempts, stopError } from './runs/attempts.ts';
 import { BlobKeeper } from './blobs/keeper.ts';
 import { CacheDoor } from './cache/door.ts';
-import { type Clock, SystemClock } from './clock.ts';
+import { type Clock, SystemClock } from './time/clock.ts';
 import { ContextServices } from './context/services.ts';
-import { Control } from './control.ts';
+import { Control } from './runs/control.ts';
 import { Definitions } from './definition/definitions.ts';
 import type { Hooks } from './definition/hooks.ts';
 import type { InputIn, OutputIn, TaskMap } from './definition/names.ts';
-import { saveBlob } from './download.ts';
+import { saveBlob } from './runs/download.ts';
 import { ConfigurationError, DisposedError, InterruptedError } from './errors.ts';
-import { EventLog } from './event-log.ts';
-import { clockJumpWords, KindClockJumped } from './event-words.ts';
+import { EventLog } from './events/event-log.ts';
+import { clockJumpWords, KindClockJumped } from './events/event-words.ts';
 import { Identity } from './identity/identity.ts';
-import { Intake } from './intake.ts';
-import type { Announcements, Journal } from './journal.ts';
-import { resolveLimits } from './limits.ts';
-import { Lists } from './lists.ts';
+import { Intake } from './intake/intake.ts';
+import type { Announcements, Journal } from './journal/journal.ts';
+import { resolveLimits } from './intake/limits.ts';
+import { Lists } from './views/lists.ts';
 import { randomSeed } from './load.ts';
-import { Opening } from './opening.ts';
-import { checkPause, checkResume, refuse } from './checks.ts';
-import { OptionTable } from './options.ts';
-import { checkOrchestratorOptions } from './orchestrator-options.ts';
-import { Outcomes } from './outcomes.ts';
-import { PayloadArea } from './payloads.ts';
-import { ProgressTracker } from './progress.ts';
-import { Pump } from './pump.ts';
-import { seededRandom } from './random.ts';
-import { RunIndex } from './run-index.ts';
-import { Runs } from './runs.ts';
-import type { Definition } from './registry.ts';
-import { type Run, snapshotBytesOf } from './run.ts';
-import { type Listener, Store } from './store.ts';
-import { StoredData } from './stored-data.ts';
+import { Opening } from './opening/opening.ts';
+import { checkPause, checkResume, refuse } from './intake/checks.ts';
+import { OptionTable } from './intake/options.ts';
+import { checkOrchestratorOptions } from './intake/orchestrator-options.ts';
+import { Outcomes } from './runs/outcomes.ts';
+import { PayloadArea } from './journal/payloads.ts';
+import { ProgressTracker } from './runs/progress.ts';
+import { Pump } from './pump/pump.ts';
+import { seededRandom } from './time/random.ts';
+import { RunIndex } from './runs/run-index.ts';
+import { Runs } from './runs/runs.ts';
+import type { Definition } from './intake/registry.ts';
+import { type Run, snapshotBytesOf } from './runs/run.ts';
+import { type Listener, Store } from './views/store.ts';
+import { StoredData } from './journal/stored-data.ts';
 import type {
   AggregateProgress, EventsOptions, ListFilter, LogLevel, OrchestratorApi, OrchestratorEvents, OrchestratorOptions, RecoveryReport, ResultPromise,
   ResumePolicy, RetryOptions, RunEvent, RunFilter, RunHandle, SendOptions, Task, TaskCounts, TaskExecutor, TaskPage, TaskState, TriggerOptions,
 } from './types.ts';
-import { explain } from './view.ts';
+import { explain } from './views/view.ts';
 import { Waiting } from './waiting/waiting.ts';
-import { SharedWorkerClient, WorkerAlarm } from './worker-alarm.ts';
+import { SharedWorkerClient, WorkerAlarm } from './small-worker/worker-alarm.ts';
 
 export class Orchestrator extends StoredData implements OrchestratorApi {
   /** The page's small worker: timer and OPFS files. */

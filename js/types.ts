@@ -4,14 +4,14 @@
  */
 import type { Cache, CacheCallOptions, CacheEvents, CacheMode, OrchestratorCacheOptions } from './cache/types.ts';
 import type { CircuitOptions } from './circuits/types.ts';
-import type { Clock } from './clock.ts';
+import type { Clock } from './time/clock.ts';
 import type { LogEntry } from './context/types.ts';
 import type { TaskHooks } from './definition/hook-types.ts';
 import type { InputIn, OutputIn, TaskMap } from './definition/names.ts';
 import type { ProcessOptions } from './definition/process-types.ts';
 import type { Validator } from './definition/schema.ts';
 import type { TaskContext, TaskSpec } from './definition/types.ts';
-import type { PayloadLimits } from './limits.ts';
+import type { PayloadLimits } from './intake/limits.ts';
 import type { KeyOptions } from './identity/types.ts';
 import type { ConnectivityOptions, NetworkMode } from './network/types.ts';
 import type { Durability, Storage, StorageEvent } from './storage.ts';

@@ -3,9 +3,9 @@
 // An exception is listed here by name, with its reason, or it does not exist.
 
 const clockExceptions = [
-  'js/clock.ts', // the Clock port's own implementation
+  'js/time/clock.ts', // the Clock port's own implementation
   'js/testing/', // public test helpers: a fake clock wraps the real one
-  'js/worker-alarm.ts', // the clock's own alarm: tells the small worker what time it is here
+  'js/small-worker/worker-alarm.ts', // the clock's own alarm: tells the small worker what time it is here
   'js/storage/wait.ts', // the storages' own port for time: how long a browser may take to answer, not a task's time
   'js/react/useNow.ts', // time for the eye: the panel's "3 s ago", which decides nothing
   /^js\/.*worker\.ts$/, // a worker has no Clock: timer worker, OPFS worker, handler worker
@@ -40,7 +40,7 @@ export const rules = [
   {
     says: 'only engine.ts and load.ts touch the memory of the module',
     where: [/^(js|demo)\/.*\.tsx?$/],
-    not: ['js/engine.ts', 'js/load.ts'],
+    not: ['js/pump/engine.ts', 'js/load.ts'],
     pattern: /\bHEAP(U?8|U?16|U?32|F32|F64)\b/,
   },
   {

@@ -1,5 +1,5 @@
 /** What the bytes of a value say of the files in it: name, type and time, without reading any of them. */
-import { type BlobEntry, graphOf } from '../codec.ts';
+import { type BlobEntry, graphOf } from '../codec/codec.ts';
 import { NodeKind } from '../codec/kinds.ts';
 
 export interface DescribedFile extends BlobEntry {

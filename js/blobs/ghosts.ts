@@ -5,13 +5,13 @@
  * Invariants: a file is taken for the missing one only if its content is (size and digest; name and size
  * where holdfast 0.1 has kept no digest). A run is never failed for a file that the person can give.
  */
-import { refuse } from '../checks.ts';
-import { blobEntries } from '../codec.ts';
+import { refuse } from '../intake/checks.ts';
+import { blobEntries } from '../codec/codec.ts';
 import { inUnits } from '../codec/refuse.ts';
 import { PayloadLostError, PayloadMismatchError } from '../errors.ts';
 import type { Orchestrator } from '../orchestrator.ts';
 import * as P from '../protocol.ts';
-import { End, type Run } from '../run.ts';
+import { End, type Run } from '../runs/run.ts';
 import type { MissingFile } from '../types.ts';
 import { type DescribedFile, describeFiles } from './describe.ts';
 import { digestOf } from './digest.ts';

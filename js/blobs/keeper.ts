@@ -7,17 +7,17 @@
  * acknowledged record refers to it: freed only when the last run that wanted it is acknowledged as
  * forgotten. An id never stands for two contents. Runs without blobs cost nothing here.
  */
-import { randomId } from '../codec.ts';
+import { randomId } from '../codec/codec.ts';
 import { type BlobEntry, type BlobReference, settleReference } from '../codec/blob-list.ts';
 import { inUnits } from '../codec/refuse.ts';
 import { textBody } from '../codec/web-kinds.ts';
 import { PayloadLostError, PayloadTooLargeError } from '../errors.ts';
-import type { Journal } from '../journal.ts';
+import type { Journal } from '../journal/journal.ts';
 import type { Orchestrator } from '../orchestrator.ts';
-import type { ResolvedLimits } from '../limits.ts';
+import type { ResolvedLimits } from '../intake/limits.ts';
 import * as P from '../protocol.ts';
-import type { Pump } from '../pump.ts';
-import type { Run } from '../run.ts';
+import type { Pump } from '../pump/pump.ts';
+import type { Run } from '../runs/run.ts';
 import type { StorageSlot } from '../storage.ts';
 import { digestOf } from './digest.ts';
 import { HandleDoor } from './handle-door.ts';

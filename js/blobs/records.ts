@@ -1,7 +1,7 @@
 /** What the records of a run say of the blobs they refer to. Believes nothing: what can't be read says nothing. */
-import { type BlobEntry, blobEntries } from '../codec.ts';
-import { inputBytes, payloadBytes, recordValueBytes } from '../payloads.ts';
-import type { PayloadBytes, Run } from '../run.ts';
+import { type BlobEntry, blobEntries } from '../codec/codec.ts';
+import { inputBytes, payloadBytes, recordValueBytes } from '../journal/payloads.ts';
+import type { PayloadBytes, Run } from '../runs/run.ts';
 
 function entries(read: (payload: PayloadBytes) => Uint8Array, payload: PayloadBytes | undefined): BlobEntry[] {
   if (!payload) return [];

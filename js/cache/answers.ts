@@ -11,10 +11,10 @@
  * made, which the next attempt finds. Only outputs of attempts that count are stored. Whatever a
  * store does (throws, hangs, gives nonsense) costs a run time, never its result.
  */
-import { clone } from '../codec.ts';
-import type { RunContext } from '../context.ts';
-import type { Run } from '../run.ts';
-import { deserializeError, serializeError } from '../serialize-error.ts';
+import { clone } from '../codec/codec.ts';
+import type { RunContext } from '../context/context.ts';
+import type { Run } from '../runs/run.ts';
+import { deserializeError, serializeError } from '../runs/serialize-error.ts';
 import type { ProgressReport } from '../types.ts';
 import { type Code, type Execution, Flight, Share } from './flight.ts';
 import { type CacheHost, limited } from './host.ts';

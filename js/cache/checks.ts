@@ -4,8 +4,8 @@
  * This, mark.ts, version.ts and door.ts are all of this room that everybody loads; so nothing here may
  * import the rest of it.
  */
-import { checkBoolean, checkEach, checkFunction, checkNames, checkText, describe, oneOf, refuse, wholeNumber } from '../checks.ts';
-import { toMilliseconds } from '../duration.ts';
+import { checkBoolean, checkEach, checkFunction, checkNames, checkText, describe, oneOf, refuse, wholeNumber } from '../intake/checks.ts';
+import { toMilliseconds } from '../intake/duration.ts';
 import { ConfigurationError } from '../errors.ts';
 import type { TaskSpec } from '../types.ts';
 import type { Cache, CacheCallOptions, CacheMode, CacheOptions, NegativeCaching, OrchestratorCacheOptions } from './types.ts';

@@ -5,10 +5,10 @@
  * Invariant: who caches nothing loads nothing, and pays one look at an option. A room that can't be
  * loaded (offline, a release that took the file away) costs answers, never a result.
  */
-import { clone } from '../codec.ts';
-import type { RunContext } from '../context.ts';
-import type { Definition } from '../registry.ts';
-import type { Run } from '../run.ts';
+import { clone } from '../codec/codec.ts';
+import type { RunContext } from '../context/context.ts';
+import type { Definition } from '../intake/registry.ts';
+import type { Run } from '../runs/run.ts';
 import type { Orchestrator } from '../orchestrator.ts';
 import type { AnySpec } from './checks.ts';
 import type { Code } from './flight.ts';

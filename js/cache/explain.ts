@@ -2,7 +2,7 @@
  * Would a run be answered, and why not: the same judgement as for a run, without its effects, and the
  * entry of the task that is most alike, with what differs.
  */
-import { clone } from '../codec.ts';
+import { clone } from '../codec/codec.ts';
 import { limited, peek } from './host.ts';
 import { judge, type Miss, textOf } from './judge.ts';
 import { type CacheKey, makeKey } from './key.ts';
@@ -10,7 +10,7 @@ import type { CachePlan } from './options.ts';
 import type { Finish } from './outputs.ts';
 import { checkEntry, withoutValue } from './packing.ts';
 import type { Cache, CacheDifference, CacheEntry, CacheExplanation, CacheKeyContext } from './types.ts';
-import type { Clock } from '../clock.ts';
+import type { Clock } from '../time/clock.ts';
 
 /** Entries of the task that are looked at. */
 const mostCompared = 500;

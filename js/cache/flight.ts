@@ -4,8 +4,8 @@
  * Invariants: a flight has one owner, whose code runs or will run; everybody else waits, without a
  * slot. A share settles once. Code that is not its flight's execution any more settles nobody.
  */
-import type { RunContext } from '../context.ts';
-import { type Run, type Settlement, settlement } from '../run.ts';
+import type { RunContext } from '../context/context.ts';
+import { type Run, type Settlement, settlement } from '../runs/run.ts';
 import type { CacheKey } from './key.ts';
 import type { CachePlan } from './options.ts';
 import type { Finish, Kept } from './outputs.ts';

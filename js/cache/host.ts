@@ -1,7 +1,7 @@
 /** What the cache needs of the orchestrator, and how long it waits for a store. */
-import type { Clock } from '../clock.ts';
+import type { Clock } from '../time/clock.ts';
 import { StorageBlockedError } from '../errors.ts';
-import type { Run } from '../run.ts';
+import type { Run } from '../runs/run.ts';
 import type { ProgressReport } from '../types.ts';
 import type { CachePlan } from './options.ts';
 import type { Stored } from './outputs.ts';

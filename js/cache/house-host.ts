@@ -1,10 +1,10 @@
 /** The orchestrator as the cache sees it. */
-import type { Clock } from '../clock.ts';
-import { encode } from '../codec.ts';
+import type { Clock } from '../time/clock.ts';
+import { encode } from '../codec/codec.ts';
 import { InterruptedError } from '../errors.ts';
 import type { Orchestrator } from '../orchestrator.ts';
 import * as P from '../protocol.ts';
-import type { Run } from '../run.ts';
+import type { Run } from '../runs/run.ts';
 import type { ProgressReport } from '../types.ts';
 import type { CacheHost } from './host.ts';
 import type { CachePlan } from './options.ts';

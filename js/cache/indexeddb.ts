@@ -6,10 +6,10 @@
  * a full disk drops the half that was not used for longest and tries once more.
  */
 import type { IDBPTransaction } from 'idb';
-import { SystemClock } from '../clock.ts';
+import { SystemClock } from '../time/clock.ts';
 import { PayloadLostError, StorageFullError } from '../errors.ts';
-import { checkNames } from '../checks.ts';
-import { storageName } from '../storage-name.ts';
+import { checkNames } from '../intake/checks.ts';
+import { storageName } from '../intake/storage-name.ts';
 import { nameOf } from '../storage/failures.ts';
 import { CacheConnection, type CacheSchema, type EntryRow, type StoredEntry, type Totals } from './database.ts';
 import { meets } from './key.ts';

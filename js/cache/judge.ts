@@ -4,8 +4,8 @@
  * Invariant: nothing is changed by judging; what would have to be written (a migrated entry, an output
  * derived anew) comes with the verdict.
  */
-import { clone } from '../codec.ts';
-import { deserializeError } from '../serialize-error.ts';
+import { clone } from '../codec/codec.ts';
+import { deserializeError } from '../runs/serialize-error.ts';
 import type { CachePlan } from './options.ts';
 import { derivedOf, type Finish, fromStored, type Stored } from './outputs.ts';
 import { checkEntry } from './packing.ts';

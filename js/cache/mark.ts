@@ -10,10 +10,10 @@
  * Invariant: a result without a mark is one of code that says no version, was not answered and has no
  * serializer; its version is 1.
  */
-import { decode } from '../codec.ts';
+import { decode } from '../codec/codec.ts';
 import type { SerializedError } from '../errors.ts';
-import type { PayloadArea } from '../payloads.ts';
-import type { PayloadBytes, Run } from '../run.ts';
+import type { PayloadArea } from '../journal/payloads.ts';
+import type { PayloadBytes, Run } from '../runs/run.ts';
 import type { AnySpec } from './checks.ts';
 import { firstVersion, majorOf } from './version.ts';
 

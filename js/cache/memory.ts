@@ -5,8 +5,8 @@
  * Invariant: entries are kept as bytes, so nothing read here can be changed for the next reader; the
  * map's order is the order of use, the least recent first.
  */
-import { SystemClock } from '../clock.ts';
-import { checkNames, wholeNumber } from '../checks.ts';
+import { SystemClock } from '../time/clock.ts';
+import { checkNames, wholeNumber } from '../intake/checks.ts';
 import { meets } from './key.ts';
 import { pack, type PackedEntry, sizeOf, unpack } from './packing.ts';
 import type { Cache, CacheEntry, CacheFilter, CacheSetOptions, CacheWrite } from './types.ts';

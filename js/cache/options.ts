@@ -2,7 +2,7 @@
  * What people say about caching → one plan for a run.
  * Stronger to weaker: call, definition, process (its `cacheMode`), orchestrator, built-in (A9).
  */
-import { toMilliseconds } from '../duration.ts';
+import { toMilliseconds } from '../intake/duration.ts';
 import { type AnySpec, type CacheCallOption, isCache, isOnByIntent, normalize } from './checks.ts';
 import type { Cache, CacheCallOptions, CacheMode, CacheOptions, CacheScope, OrchestratorCacheOptions } from './types.ts';
 import { majorOf } from './version.ts';

@@ -8,7 +8,7 @@
  * Invariant: a reading goes through the same steps as the first time, so an output never depends on
  * whether it was stored; people's functions get copies of their own.
  */
-import { clone } from '../codec.ts';
+import { clone } from '../codec/codec.ts';
 import type { CachePlan } from './options.ts';
 import type { CacheEntry } from './types.ts';
 

@@ -2,9 +2,9 @@
  * Entries ↔ bytes and Blobs, by the codec that serves runs too: what comes out of a store is what
  * went in, in everything the codec keeps, and nobody else's object.
  */
-import { decodeWithBlobs, encode } from '../codec.ts';
+import { decodeWithBlobs, encode } from '../codec/codec.ts';
 import { SerializationError } from '../errors.ts';
-import { describe } from '../checks.ts';
+import { describe } from '../intake/checks.ts';
 import type { CacheEntry } from './types.ts';
 
 export interface PackedEntry {

@@ -2,9 +2,9 @@
  * Results of runs whose value is not yet their output: the task's serializer, or migrations from an
  * older version, stand between the two (mark.ts says which).
  */
-import { clone } from '../codec.ts';
+import { clone } from '../codec/codec.ts';
 import { UnrecognizedTaskError } from '../errors.ts';
-import type { PayloadBytes, Run } from '../run.ts';
+import type { PayloadBytes, Run } from '../runs/run.ts';
 import type { AnySpec } from './checks.ts';
 import { resultFlags, serializedFlag, valueOf, versionOf } from './mark.ts';
 import type { CacheOptions } from './types.ts';

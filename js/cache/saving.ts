@@ -2,8 +2,8 @@
  * What is written into stores: outputs, failures, migrated entries; and what is told of it.
  * Invariant: nothing here rejects. What can't be written is a warning.
  */
-import { serializeError } from '../serialize-error.ts';
-import type { Run } from '../run.ts';
+import { serializeError } from '../runs/serialize-error.ts';
+import type { Run } from '../runs/run.ts';
 import type { Flight, Share } from './flight.ts';
 import { type CacheHost, limited, peek } from './host.ts';
 import { textOf } from './judge.ts';

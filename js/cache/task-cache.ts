@@ -2,18 +2,18 @@
  * What stands behind `orchestrator.cache`, and the hooks by which runs come to the cache.
  * Invariant: it is loaded and made when something is cached or asked; an uncached run never comes here.
  */
-import { stopError } from '../attempts.ts';
-import { checkEach, checkNames, checkRecord, checkText, describe } from '../checks.ts';
-import type { RunContext } from '../context.ts';
-import { clone } from '../codec.ts';
+import { stopError } from '../runs/attempts.ts';
+import { checkEach, checkNames, checkRecord, checkText, describe } from '../intake/checks.ts';
+import type { RunContext } from '../context/context.ts';
+import { clone } from '../codec/codec.ts';
 import { checkOutput } from '../definition/lifecycle.ts';
 import { takeInput } from '../definition/validation.ts';
-import { toMilliseconds } from '../duration.ts';
+import { toMilliseconds } from '../intake/duration.ts';
 import { AbortedError, ConfigurationError, StorageUnavailableError, UnrecognizedTaskError } from '../errors.ts';
 import type { Orchestrator } from '../orchestrator.ts';
 import * as P from '../protocol.ts';
-import type { Definition } from '../registry.ts';
-import { End, type PayloadBytes, type Run } from '../run.ts';
+import type { Definition } from '../intake/registry.ts';
+import { End, type PayloadBytes, type Run } from '../runs/run.ts';
 import type { Duration, ProgressReport } from '../types.ts';
 import { Answers } from './answers.ts';
 import { type AnySpec, checkCallOption, isCacheMode } from './checks.ts';

@@ -2,9 +2,9 @@
  * A cache under the names workglow gives one: outputs by task type and inputs.
  * Invariant: two inputs of one canonical text share an output, those of two types never do.
  */
-import { SystemClock } from '../clock.ts';
-import { clone } from '../codec.ts';
-import { checkIdentifier } from '../checks.ts';
+import { SystemClock } from '../time/clock.ts';
+import { clone } from '../codec/codec.ts';
+import { checkIdentifier } from '../intake/checks.ts';
 import { canonical } from './canonical.ts';
 import { digestText } from './digest.ts';
 import { keyBegin } from './key.ts';

@@ -1,7 +1,7 @@
 /** Breakers and budgets as people write them → settings of a circuit of the core. Pure. */
-import { checkNames, describe, wholeNumber } from '../checks.ts';
+import { checkNames, describe, wholeNumber } from '../intake/checks.ts';
 import { Chance } from '../context/decisions.ts';
-import { toMilliseconds } from '../duration.ts';
+import { toMilliseconds } from '../intake/duration.ts';
 import { ConfigurationError } from '../errors.ts';
 import * as P from '../protocol.ts';
 import type { BreakerOptions, CircuitOptions, RetryBudgetOptions } from './types.ts';

@@ -2,10 +2,10 @@
  * Circuits of tasks and queues: what the core is told of them, with the first run that has one.
  * Invariant: the core knows a circuit's settings before a run of this page that has it.
  */
-import type { CommandBuffer } from '../engine.ts';
-import type { ResolvedRunOptions } from '../options.ts';
+import type { CommandBuffer } from '../pump/engine.ts';
+import type { ResolvedRunOptions } from '../intake/options.ts';
 import * as P from '../protocol.ts';
-import type { Definition } from '../registry.ts';
+import type { Definition } from '../intake/registry.ts';
 import { circuitNumber, type Settings, settingsOf } from './settings.ts';
 import type { CircuitOptions } from './types.ts';
 

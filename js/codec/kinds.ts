@@ -2,7 +2,7 @@
  * What the graph form can hold: the numbers of its nodes and slots, the built-in types by name, and
  * the registered codecs. Numbers are stored: never change or reuse one, only add.
  */
-import { checkFunction, checkRecord, refuse } from '../checks.ts';
+import { checkFunction, checkRecord, refuse } from '../intake/checks.ts';
 
 /** Containers within containers, in values and in bytes. */
 export const MAX_DEPTH = 128;

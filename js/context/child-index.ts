@@ -3,9 +3,9 @@
  * through once, when somebody asks first.
  * Invariant: of two children under one key (the first belongs to steps that were dropped) the younger counts.
  */
-import type { Engine } from '../engine.ts';
+import type { Engine } from '../pump/engine.ts';
 import * as P from '../protocol.ts';
-import type { Run } from '../run.ts';
+import type { Run } from '../runs/run.ts';
 
 export interface ChildIndexHost {
   readonly pump: { readonly open: boolean; readonly engine: Engine; allRuns(): readonly (Run | undefined)[]; run(task: number): Run | undefined };

@@ -6,15 +6,15 @@
  * kept, and never copied.
  */
 import { ConfigurationError, DriftError, UnawaitedChildrenError } from '../errors.ts';
-import { type Entry, KeyPrefix, RecordKind } from '../history.ts';
-import { checkNames } from '../checks.ts';
-import { triggerOptionNames } from '../options.ts';
+import { type Entry, KeyPrefix, RecordKind } from '../journal/history.ts';
+import { checkNames } from '../intake/checks.ts';
+import { triggerOptionNames } from '../intake/options.ts';
 import * as P from '../protocol.ts';
 import type { RunKey } from '../identity/key.ts';
 import { joinRun } from '../identity/join-child.ts';
 import type { Joined } from '../identity/keyed-handle.ts';
-import type { Definition } from '../registry.ts';
-import { End, type Run } from '../run.ts';
+import type { Definition } from '../intake/registry.ts';
+import { End, type Run } from '../runs/run.ts';
 import type { ChildOptions, RunFacts, RunFunction, TriggerOptions } from '../types.ts';
 import type { Durable } from './durable.ts';
 

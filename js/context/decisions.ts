@@ -4,8 +4,8 @@
  * Chance comes from the run's id, so it needs no record: code that asks in the same order gets the same
  * numbers. Time and patches are marks (history.ts).
  */
-import { checkIdentifier } from '../checks.ts';
-import { KeyPrefix, RecordKind } from '../history.ts';
+import { checkIdentifier } from '../intake/checks.ts';
+import { KeyPrefix, RecordKind } from '../journal/history.ts';
 import type { Durable } from './durable.ts';
 
 /** sfc32, seeded with 128 bits of the text. */

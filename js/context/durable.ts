@@ -6,12 +6,12 @@
  * so code that runs again finds what it did before; what is given to the code is recorded before
  * anything after it can be; once the attempt has ended or is being stopped, no verb begins.
  */
-import type { BlobReference } from '../codec.ts';
+import type { BlobReference } from '../codec/codec.ts';
 import { ConfigurationError, HistoryLimitError } from '../errors.ts';
-import { type Entry, KeyPrefix, nameOf, ordinalMark, RecordKind, type History } from '../history.ts';
+import { type Entry, KeyPrefix, nameOf, ordinalMark, RecordKind, type History } from '../journal/history.ts';
 import * as P from '../protocol.ts';
-import type { Run, Settlement } from '../run.ts';
-import { deserializeError, serializeError } from '../serialize-error.ts';
+import type { Run, Settlement } from '../runs/run.ts';
+import { deserializeError, serializeError } from '../runs/serialize-error.ts';
 import type { StepInfo } from '../types.ts';
 import { Alarms } from './alarms.ts';
 import { closedError, nestedError, noStepError, whoIs } from './misuse.ts';

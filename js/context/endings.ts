@@ -3,8 +3,8 @@
  * went before, backward when something is to be undone, and not at all when it begins anew.
  */
 import { DriftError } from '../errors.ts';
-import { NoteKind } from '../notes.ts';
-import type { Run } from '../run.ts';
+import { NoteKind } from '../journal/notes.ts';
+import type { Run } from '../runs/run.ts';
 import { ContinueAsNew } from './again.ts';
 import { settleUnawaited, type Unawaited } from './children.ts';
 import type { Durable } from './durable.ts';

@@ -4,8 +4,8 @@
  * the same records, so code may change from one to the other. Made of `step` and `run` alone.
  */
 import { BatchError, ConfigurationError, UnrecognizedTaskError } from '../errors.ts';
-import { checkNames, describe, wholeNumber } from '../checks.ts';
-import { isTask } from '../registry.ts';
+import { checkNames, describe, wholeNumber } from '../intake/checks.ts';
+import { isTask } from '../intake/registry.ts';
 import type { GatherOptions, ItemInfo, ItemResult, Joined, MapOptions, TaskContext } from '../types.ts';
 
 const mapOptionNames = ['id', 'concurrency', 'ordered', 'onItemError', 'name'];

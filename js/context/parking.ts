@@ -6,7 +6,7 @@
  * in which it came about.
  */
 import * as P from '../protocol.ts';
-import { delivery, type Settlement } from '../run.ts';
+import { delivery, type Settlement } from '../runs/run.ts';
 
 export interface ParkingHost {
   push(command: number, a?: number, b?: number, at?: number): void;

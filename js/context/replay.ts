@@ -10,8 +10,8 @@
  * Invariants: no record is given twice; code that asks in the same order as before gets the same
  * answers in the same order. Code that has changed is found out: a turn that nobody takes.
  */
-import type { Entry, History } from '../history.ts';
-import { nameOf, RecordKind } from '../history.ts';
+import type { Entry, History } from '../journal/history.ts';
+import { nameOf, RecordKind } from '../journal/history.ts';
 
 export interface ReplayHost {
   /** Calls back when the code has gone as far as it can by itself. */

@@ -7,9 +7,9 @@
  * recorded is not done twice. Invariant: once the note is there, nothing new begins but undoing.
  */
 import type { SerializedError } from '../errors.ts';
-import { KeyPrefix } from '../history.ts';
-import { NoteKind } from '../notes.ts';
-import { deserializeError, serializeError } from '../serialize-error.ts';
+import { KeyPrefix } from '../journal/history.ts';
+import { NoteKind } from '../journal/notes.ts';
+import { deserializeError, serializeError } from '../runs/serialize-error.ts';
 import type { Durable } from './durable.ts';
 import { attemptStep, type StepHost } from './steps.ts';
 

@@ -2,28 +2,28 @@
  * What contexts ask of the house: records, children, delays. One for all runs of an orchestrator.
  * Invariant: whatever is recorded goes through `record`, in the order in which it is asked for.
  */
-import { clone, decode, decodeWithBlobs, encode, refersToBlobs } from '../codec.ts';
+import { clone, decode, decodeWithBlobs, encode, refersToBlobs } from '../codec/codec.ts';
 import type { Validator } from '../definition/schema.ts';
 import { checkOf, issuesInWords } from '../definition/validation.ts';
 import { ConfigurationError, OutputValidationError, UnrecognizedTaskError } from '../errors.ts';
-import { type Entry, History } from '../history.ts';
+import { type Entry, History } from '../journal/history.ts';
 import { forkedEntries } from '../identity/forked.ts';
 import { refuseCycle } from '../identity/join-child.ts';
 import type { RunKey } from '../identity/key.ts';
 import type { Joined } from '../identity/keyed-handle.ts';
 import { asksForKey } from '../identity/plan.ts';
-import { NoteKind, type StoredNote } from '../notes.ts';
+import { NoteKind, type StoredNote } from '../journal/notes.ts';
 import type { LockTable } from '../locking/table.ts';
 import type { Orchestrator } from '../orchestrator.ts';
-import { describe, naming } from '../checks.ts';
-import { type Policy } from '../options.ts';
-import { payloadBytes, recordValueBytes } from '../payloads.ts';
+import { describe, naming } from '../intake/checks.ts';
+import { type Policy } from '../intake/options.ts';
+import { payloadBytes, recordValueBytes } from '../journal/payloads.ts';
 import * as P from '../protocol.ts';
-import { type Definition, isTask } from '../registry.ts';
-import { End, type Run } from '../run.ts';
+import { type Definition, isTask } from '../intake/registry.ts';
+import { End, type Run } from '../runs/run.ts';
 import { crc32 } from '../storage/crc32.ts';
 import type { Task, TriggerOptions } from '../types.ts';
-import { stopError } from '../attempts.ts';
+import { stopError } from '../runs/attempts.ts';
 import type { StreamDoor } from '../streams/door.ts';
 import type { Waiting } from '../waiting/waiting.ts';
 import { ChildIndex } from './child-index.ts';

@@ -1,8 +1,8 @@
 /** `ctx.sleep` and `ctx.sleepUntil`: waits that survive the page, and hold no slot. */
-import { toInstant, toMilliseconds } from '../duration.ts';
+import { toInstant, toMilliseconds } from '../intake/duration.ts';
 import { ConfigurationError } from '../errors.ts';
-import { KeyPrefix, RecordKind } from '../history.ts';
-import { checkNames } from '../checks.ts';
+import { KeyPrefix, RecordKind } from '../journal/history.ts';
+import { checkNames } from '../intake/checks.ts';
 import type { Duration, Instant, SleepOptions } from '../types.ts';
 import type { Durable } from './durable.ts';
 

@@ -8,9 +8,9 @@
  * Invariant: whatever is no letter, digit, `_`, `-` or `.` stands as `%` and its code and `;`, so no two
  * steps meet; one that would be longer ends in a hash of the whole.
  */
-import { ordinalMark } from '../history.ts';
-import { NoteKind } from '../notes.ts';
-import type { Run } from '../run.ts';
+import { ordinalMark } from '../journal/history.ts';
+import { NoteKind } from '../journal/notes.ts';
+import type { Run } from '../runs/run.ts';
 import type { StepInfo } from '../types.ts';
 import { Chance } from './decisions.ts';
 import type { DurableHost } from './durable.ts';

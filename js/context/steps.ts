@@ -3,12 +3,12 @@
  * again. With `retry` it is tried again by itself; its failures are counted where they survive.
  */
 import { ConfigurationError, OrchestratorError, RetryableError, StepTimeoutError } from '../errors.ts';
-import { toMilliseconds } from '../duration.ts';
-import { KeyPrefix, RecordKind } from '../history.ts';
-import { checkEach, checkFunction, checkNames, checkText, describe } from '../checks.ts';
-import { type Policy, resolvePolicy, retryDecision } from '../options.ts';
-import type { Run } from '../run.ts';
-import { serializeError } from '../serialize-error.ts';
+import { toMilliseconds } from '../intake/duration.ts';
+import { KeyPrefix, RecordKind } from '../journal/history.ts';
+import { checkEach, checkFunction, checkNames, checkText, describe } from '../intake/checks.ts';
+import { type Policy, resolvePolicy, retryDecision } from '../intake/options.ts';
+import type { Run } from '../runs/run.ts';
+import { serializeError } from '../runs/serialize-error.ts';
 import type { StepInfo, StepOptions } from '../types.ts';
 import type { Durable } from './durable.ts';
 import { sleepUntil } from './sleep.ts';

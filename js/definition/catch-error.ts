@@ -4,10 +4,10 @@
  * Invariant: it decides about this attempt's retry and error only; how many attempts there are is the
  * policy's, and what it throws, or answers wrongly, is an error like any other.
  */
-import { toInstant, toMilliseconds } from '../duration.ts';
+import { toInstant, toMilliseconds } from '../intake/duration.ts';
 import { ConfigurationError } from '../errors.ts';
-import { checkBoolean, checkNames } from '../checks.ts';
-import { resolvePolicy } from '../options.ts';
+import { checkBoolean, checkNames } from '../intake/checks.ts';
+import { resolvePolicy } from '../intake/options.ts';
 import type { RetryOptions } from '../types.ts';
 import type { CatchErrorEvent, CatchErrorResult, TaskHooks } from './hook-types.ts';
 

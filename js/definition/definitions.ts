@@ -5,13 +5,13 @@
  * added later under the same id counts from the next attempt on.
  */
 import { ConfigurationError, UnrecognizedTaskError } from '../errors.ts';
-import { HoldSchemaMismatch } from '../holds.ts';
-import { checkIdentifier, describe, refuse } from '../checks.ts';
-import { retryOptionsOf } from '../options.ts';
+import { HoldSchemaMismatch } from '../runs/holds.ts';
+import { checkIdentifier, describe, refuse } from '../intake/checks.ts';
+import { retryOptionsOf } from '../intake/options.ts';
 import type { Orchestrator } from '../orchestrator.ts';
 import * as P from '../protocol.ts';
-import { checkExecutor, type Definition, executorHandler, isTask, pageRegistry, Registry, watchBoth } from '../registry.ts';
-import { End, type Run } from '../run.ts';
+import { checkExecutor, type Definition, executorHandler, isTask, pageRegistry, Registry, watchBoth } from '../intake/registry.ts';
+import { End, type Run } from '../runs/run.ts';
 import type { RetryOptions, Task, TaskExecutor } from '../types.ts';
 import { refuseReserved } from '../waiting/internal.ts';
 import { Describing } from './describing.ts';

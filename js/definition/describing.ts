@@ -3,9 +3,9 @@
  *
  * Invariant: code that goes again over what is recorded changes nothing again.
  */
-import { NoteKind } from '../notes.ts';
+import { NoteKind } from '../journal/notes.ts';
 import type { Orchestrator } from '../orchestrator.ts';
-import type { Run } from '../run.ts';
+import type { Run } from '../runs/run.ts';
 import type { RunTags } from '../types.ts';
 import { Metadata } from './metadata.ts';
 import type { ContextMetadata } from './metadata-types.ts';

@@ -6,11 +6,11 @@
  * so it begins anew once, whatever crashes.
  */
 import { firstVersion, majorOf, migrationPath } from '../cache/version.ts';
-import { checkFunction } from '../checks.ts';
+import { checkFunction } from '../intake/checks.ts';
 import type { ContextServices } from '../context/services.ts';
 import { VersionChangedError } from '../errors.ts';
-import { NoteKind } from '../notes.ts';
-import type { Run } from '../run.ts';
+import { NoteKind } from '../journal/notes.ts';
+import type { Run } from '../runs/run.ts';
 import type { NamedSpec } from './spec.ts';
 import type { TaskHandler } from './types.ts';
 import { beginAnew } from './version-change.ts';

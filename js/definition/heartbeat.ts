@@ -5,10 +5,10 @@
  * Invariant: code that gives signs often enough is never taken for stalled; what stalls is found at most a
  * quarter of that time late.
  */
-import type { Clock } from '../clock.ts';
+import type { Clock } from '../time/clock.ts';
 import * as P from '../protocol.ts';
-import type { Pump } from '../pump.ts';
-import type { Run } from '../run.ts';
+import type { Pump } from '../pump/pump.ts';
+import type { Run } from '../runs/run.ts';
 
 export interface HeartbeatsHost {
   readonly clock: Clock;

@@ -4,9 +4,9 @@
  * Invariants: in order, one after the other, each told once; those that may not change a run can't, as
  * what they throw is reported; where nobody wants to hear, nothing is made for them.
  */
-import { checkFunction, checkNames } from '../checks.ts';
-import type { Definition } from '../registry.ts';
-import type { Run } from '../run.ts';
+import { checkFunction, checkNames } from '../intake/checks.ts';
+import type { Definition } from '../intake/registry.ts';
+import type { Run } from '../runs/run.ts';
 import type { AttemptEvent, CancelEvent, EndEvent, Middleware, TaskHooks } from './hook-types.ts';
 import { isPromise } from './validation.ts';
 

@@ -1,5 +1,5 @@
 /** What people may know of a task: for lists, graphs and help. */
-import type { Definition } from '../registry.ts';
+import type { Definition } from '../intake/registry.ts';
 import type { Intent } from './intent.ts';
 
 export interface TaskInfo {

@@ -7,7 +7,7 @@
  *               the processors at once, in the queue `cpu`
  *   effect      changes something outside: three attempts
  */
-import { oneOf } from '../checks.ts';
+import { oneOf } from '../intake/checks.ts';
 import type { RunOptions } from '../types.ts';
 
 export type Intent = 'fetch' | 'transform' | 'effect';

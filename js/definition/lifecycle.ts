@@ -7,15 +7,15 @@
  */
 import { isOnByIntent } from '../cache/checks.ts';
 import type { CacheDoor } from '../cache/door.ts';
-import type { Clock } from '../clock.ts';
+import type { Clock } from '../time/clock.ts';
 import { ContinueAsNew } from '../context/again.ts';
 import type { ContextServices } from '../context/services.ts';
-import type { RunContext } from '../context.ts';
+import type { RunContext } from '../context/context.ts';
 import { ContextClosedError, DriftError, EmptyOutputError, type OrchestratorError, RetryableError } from '../errors.ts';
-import { NoteKind } from '../notes.ts';
-import type { Definition } from '../registry.ts';
-import { type Run, settlement } from '../run.ts';
-import { toError } from '../serialize-error.ts';
+import { NoteKind } from '../journal/notes.ts';
+import type { Definition } from '../intake/registry.ts';
+import { type Run, settlement } from '../runs/run.ts';
+import { toError } from '../runs/serialize-error.ts';
 import type { RetryOptions } from '../types.ts';
 import type { TaskHandler } from './types.ts';
 import { beginsAnew } from './version-change.ts';

@@ -4,9 +4,9 @@
  *
  * Invariant: a run sees what it set, else what its parent sees.
  */
-import { describe } from '../checks.ts';
+import { describe } from '../intake/checks.ts';
 import { ConfigurationError } from '../errors.ts';
-import type { Run } from '../run.ts';
+import type { Run } from '../runs/run.ts';
 
 declare const valueType: unique symbol;
 /** Made by `locals.create`. Known by itself, not by its name. */

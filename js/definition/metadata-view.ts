@@ -4,7 +4,7 @@
  * Invariant: values are replaced, never changed; an operation that makes no sense changes nothing.
  */
 import { ConfigurationError } from '../errors.ts';
-import { describe } from '../checks.ts';
+import { describe } from '../intake/checks.ts';
 import type { ContextMetadata, MetadataUpdates } from './metadata-types.ts';
 import { sameValue } from './same.ts';
 

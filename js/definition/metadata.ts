@@ -5,15 +5,15 @@
  * what was changed is stored as a whole, at the latest with the next recorded step, after 250 ms, or
  * when the run has ended; code that runs again over what is recorded changes nothing again.
  */
-import type { Clock } from '../clock.ts';
-import { clone, encode } from '../codec.ts';
+import type { Clock } from '../time/clock.ts';
+import { clone, encode } from '../codec/codec.ts';
 import { PayloadTooLargeError, SerializationError } from '../errors.ts';
-import type { Journal } from '../journal.ts';
-import { NoteKind } from '../notes.ts';
-import type { PayloadArea } from '../payloads.ts';
+import type { Journal } from '../journal/journal.ts';
+import { NoteKind } from '../journal/notes.ts';
+import type { PayloadArea } from '../journal/payloads.ts';
 import * as P from '../protocol.ts';
-import type { Pump } from '../pump.ts';
-import type { Run } from '../run.ts';
+import type { Pump } from '../pump/pump.ts';
+import type { Run } from '../runs/run.ts';
 import { changed, type MetadataVerb } from './metadata-view.ts';
 
 const storeIntervalMs = 250;

@@ -6,15 +6,15 @@
  * own call changes; what is read back is believed no more than the rest of a journal.
  */
 import { checkCacheMode } from '../cache/checks.ts';
-import { checkBoolean, checkNames, checkRecord, describe, wholeNumber } from '../checks.ts';
-import { clone } from '../codec.ts';
-import { toMilliseconds } from '../duration.ts';
+import { checkBoolean, checkNames, checkRecord, describe, wholeNumber } from '../intake/checks.ts';
+import { clone } from '../codec/codec.ts';
+import { toMilliseconds } from '../intake/duration.ts';
 import { ConfigurationError } from '../errors.ts';
-import { canonicalRetry, resolvePolicy } from '../options.ts';
+import { canonicalRetry, resolvePolicy } from '../intake/options.ts';
 import * as P from '../protocol.ts';
-import type { Pump } from '../pump.ts';
-import type { Definition } from '../registry.ts';
-import type { Run } from '../run.ts';
+import type { Pump } from '../pump/pump.ts';
+import type { Definition } from '../intake/registry.ts';
+import type { Run } from '../runs/run.ts';
 import type { RunOptions } from '../types.ts';
 import type { ProcessOptions } from './process-types.ts';
 import { nothingPrepared } from './spec.ts';

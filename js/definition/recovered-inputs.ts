@@ -5,12 +5,12 @@
  * Invariant: the hold is only a mark. Whoever lifts it (the person, new code, the next page) has the
  * input validated again before anything runs.
  */
-import type { Attempts } from '../attempts.ts';
-import type { Journal } from '../journal.ts';
-import { HoldSchemaMismatch } from '../holds.ts';
+import type { Attempts } from '../runs/attempts.ts';
+import type { Journal } from '../journal/journal.ts';
+import { HoldSchemaMismatch } from '../runs/holds.ts';
 import * as P from '../protocol.ts';
-import type { Pump } from '../pump.ts';
-import { End, type Run } from '../run.ts';
+import type { Pump } from '../pump/pump.ts';
+import { End, type Run } from '../runs/run.ts';
 import { type Failed, recoveryRefused } from './validation.ts';
 
 /** An earlier page accepted it, with other code perhaps. */

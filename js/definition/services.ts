@@ -4,12 +4,12 @@
  * Invariants: one `setup` at a time for one lifetime, however many runs begin together; one that failed
  * leaves nothing behind, so the next run tries again; nothing is torn down under code that uses it.
  */
-import type { RunContext } from '../context.ts';
+import type { RunContext } from '../context/context.ts';
 import { ConfigurationError, OrchestratorError, SetupError } from '../errors.ts';
-import type { Definition } from '../registry.ts';
-import type { Pump } from '../pump.ts';
-import { End, type Run } from '../run.ts';
-import type { Clock } from '../clock.ts';
+import type { Definition } from '../intake/registry.ts';
+import type { Pump } from '../pump/pump.ts';
+import { End, type Run } from '../runs/run.ts';
+import type { Clock } from '../time/clock.ts';
 import type { OrchestratorApi, OrchestratorOptions } from '../types.ts';
 import { linkQueues } from './queue-link.ts';
 import { rootOf } from './process.ts';

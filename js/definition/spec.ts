@@ -9,9 +9,9 @@ import { type AnySpec, cacheSpecChecks, checkMigrations } from '../cache/checks.
 import { isCached } from '../cache/door.ts';
 import { circuitChecks, circuitOptionNames } from '../circuits/settings.ts';
 import { ConfigurationError } from '../errors.ts';
-import { checkBoolean, checkEach, checkFunction, checkIdentifier, checkNames, checkText, describe, oneOf } from '../checks.ts';
-import { checkRunOptions, runOptionNames } from '../options.ts';
-import type { Definition } from '../registry.ts';
+import { checkBoolean, checkEach, checkFunction, checkIdentifier, checkNames, checkText, describe, oneOf } from '../intake/checks.ts';
+import { checkRunOptions, runOptionNames } from '../intake/options.ts';
+import type { Definition } from '../intake/registry.ts';
 import { checkCancelOn } from '../waiting/cancel-on.ts';
 import { refuseReserved } from '../waiting/internal.ts';
 import type { TaskHooks } from './hook-types.ts';

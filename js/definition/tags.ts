@@ -2,7 +2,7 @@
  * Tags of runs: texts to find them by.
  * Invariant: at most ten, each of 1 to 128 characters, none twice.
  */
-import { describe } from '../checks.ts';
+import { describe } from '../intake/checks.ts';
 import { ConfigurationError } from '../errors.ts';
 
 const mostTags = 10;

@@ -5,7 +5,7 @@
  * Invariants: whatever a validator does (throws, gives nonsense, is asynchronous) comes out as a
  * parsed value or as issues; a validator that is none is refused when the task is defined.
  */
-import { describe } from '../checks.ts';
+import { describe } from '../intake/checks.ts';
 import { ConfigurationError, InputValidationError, OutputValidationError, RecoverySchemaError, type ValidationIssue } from '../errors.ts';
 import { sameValue } from './same.ts';
 import type { StandardIssue, StandardSchema, Validator } from './schema.ts';

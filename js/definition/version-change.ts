@@ -2,7 +2,7 @@
  * What a task says about runs that code of another version began. What is done then is in
  * former-code.ts, which is loaded by those who say something.
  */
-import { checkFunction, checkRecord, oneOf } from '../checks.ts';
+import { checkFunction, checkRecord, oneOf } from '../intake/checks.ts';
 import { ConfigurationError } from '../errors.ts';
 import type { NamedSpec } from './spec.ts';
 

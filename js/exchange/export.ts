@@ -5,12 +5,12 @@
  * Invariant: an export changes nothing. What `redact` is to see it sees before it is written, and what it gives is
  * written, in the bytes as well as in what is shown.
  */
-import { checkBoolean, checkFunction, checkNames, refuse } from '../checks.ts';
-import { decodeWithBlobs } from '../codec.ts';
-import { Engine } from '../engine.ts';
+import { checkBoolean, checkFunction, checkNames, refuse } from '../intake/checks.ts';
+import { decodeWithBlobs } from '../codec/codec.ts';
+import { Engine } from '../pump/engine.ts';
 import { ConfigurationError, PayloadLostError } from '../errors.ts';
-import { bareFrames } from '../frames.ts';
-import { matcher } from '../lists.ts';
+import { bareFrames } from '../codec/frames.ts';
+import { matcher } from '../views/lists.ts';
 import { loadCore } from '../load.ts';
 import type { Orchestrator } from '../orchestrator.ts';
 import * as P from '../protocol.ts';

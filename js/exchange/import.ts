@@ -5,13 +5,13 @@
  * Invariants: all or nothing, but for files that a crash leaves and the next opening sweeps. What is there already, by id, here or
  * in another tab, is left as it is. Nothing that was under way starts unless it is said so.
  */
-import { checkNames, oneOf, refuse } from '../checks.ts';
+import { checkNames, oneOf, refuse } from '../intake/checks.ts';
 import { digestOf } from '../blobs/digest.ts';
 import type { BlobReference } from '../codec/blob-list.ts';
-import { Engine } from '../engine.ts';
+import { Engine } from '../pump/engine.ts';
 import { ConfigurationError, ImportError } from '../errors.ts';
-import { type Chain, plainVersion, writeFrame } from '../frames.ts';
-import { concatenate } from '../journal.ts';
+import { type Chain, plainVersion, writeFrame } from '../codec/frames.ts';
+import { concatenate } from '../journal/journal.ts';
 import { loadCore } from '../load.ts';
 import type { Orchestrator } from '../orchestrator.ts';
 import * as P from '../protocol.ts';

@@ -3,13 +3,13 @@
  * Invariant: believes nothing; bytes that can't be read are a SerializationError.
  */
 import { valueOf } from '../cache/mark.ts';
-import { type BlobEntry, blobEntries, decode, decodeWithBlobs, encode, refersToBlobs } from '../codec.ts';
+import { type BlobEntry, blobEntries, decode, decodeWithBlobs, encode, refersToBlobs } from '../codec/codec.ts';
 import { type BlobReference, settleReference } from '../codec/blob-list.ts';
 import { digestOf } from '../blobs/digest.ts';
 import { SerializationError } from '../errors.ts';
-import { NoteKind } from '../notes.ts';
-import { type EnvelopeHeader, inputBytes, payloadBytes, readHeader, readRecord, recordValueBytes } from '../payloads.ts';
-import type { PayloadBytes } from '../run.ts';
+import { NoteKind } from '../journal/notes.ts';
+import { type EnvelopeHeader, inputBytes, payloadBytes, readHeader, readRecord, recordValueBytes } from '../journal/payloads.ts';
+import type { PayloadBytes } from '../runs/run.ts';
 import { isStreamNote } from '../streams/log.ts';
 import type { Part } from './lines.ts';
 

@@ -7,14 +7,14 @@
  *
  * Invariant: the other run is only read.
  */
-import { type BlobReference, clone } from '../codec.ts';
-import { checkNames, checkRecord, checkText } from '../checks.ts';
+import { type BlobReference, clone } from '../codec/codec.ts';
+import { checkNames, checkRecord, checkText } from '../intake/checks.ts';
 import { ConfigurationError, PayloadLostError, UnrecognizedTaskError } from '../errors.ts';
-import { type Entry, KeyPrefix, nameOf, RecordKind } from '../history.ts';
-import { triggerOptionNames } from '../options.ts';
+import { type Entry, KeyPrefix, nameOf, RecordKind } from '../journal/history.ts';
+import { triggerOptionNames } from '../intake/options.ts';
 import type { Orchestrator } from '../orchestrator.ts';
-import { payloadBytes } from '../payloads.ts';
-import { Run } from '../run.ts';
+import { payloadBytes } from '../journal/payloads.ts';
+import { Run } from '../runs/run.ts';
 import type { ForkOptions, RunHandle } from '../types.ts';
 import { eventKey } from '../waiting/events.ts';
 import { type Fork, forkedEntries, type TakenOver } from './forked.ts';

@@ -6,13 +6,13 @@
  *
  * Invariant: a run that begins anew, or was rolled back, has forgotten it.
  */
-import { type BlobReference, decode } from '../codec.ts';
-import type { Entry } from '../history.ts';
-import { NoteKind, type StoredNote } from '../notes.ts';
+import { type BlobReference, decode } from '../codec/codec.ts';
+import type { Entry } from '../journal/history.ts';
+import { NoteKind, type StoredNote } from '../journal/notes.ts';
 import type { Orchestrator } from '../orchestrator.ts';
-import { payloadBytes, readRecord } from '../payloads.ts';
+import { payloadBytes, readRecord } from '../journal/payloads.ts';
 import * as P from '../protocol.ts';
-import type { Run } from '../run.ts';
+import type { Run } from '../runs/run.ts';
 
 /** What a fork takes over, ready to be stored. */
 export interface Fork {

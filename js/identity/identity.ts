@@ -7,18 +7,18 @@
  * Invariants: between looking who holds a key and taking it there is no turn; what dead tabs left is known
  * before anybody is given a key (`ready`); key and run are stored in one frame.
  */
-import { checkTriggerOptions } from '../intake.ts';
-import { checkRunOptions } from '../options.ts';
+import { checkTriggerOptions } from '../intake/intake.ts';
+import { checkRunOptions } from '../intake/options.ts';
 import type { Orchestrator } from '../orchestrator.ts';
 import * as P from '../protocol.ts';
-import { RemoteHandle } from '../remote.ts';
-import { type Definition, isTask } from '../registry.ts';
-import { End, Run, settlement, type Settlement } from '../run.ts';
-import { hasEnded } from '../status.ts';
-import type { KeyPlace } from '../tabs.ts';
+import { RemoteHandle } from '../tabs/remote.ts';
+import { type Definition, isTask } from '../intake/registry.ts';
+import { End, Run, settlement, type Settlement } from '../runs/run.ts';
+import { hasEnded } from '../runs/status.ts';
+import type { KeyPlace } from '../tabs/tabs.ts';
 import type { RunHandle, Task, TriggerOptions } from '../types.ts';
 import { isPromise } from '../definition/validation.ts';
-import { checkIdentifier } from '../checks.ts';
+import { checkIdentifier } from '../intake/checks.ts';
 import { type Asker, askerOf, createKey, hashOf, type RunKey, textOf } from './key.ts';
 import { KeyTurns } from './key-turns.ts';
 import { duplicate, type Joined, KeyedHandle } from './keyed-handle.ts';

@@ -4,8 +4,8 @@
  */
 import type { Durable, Prepared } from '../context/durable.ts';
 import { ConfigurationError } from '../errors.ts';
-import { RecordKind } from '../history.ts';
-import { End, Run } from '../run.ts';
+import { RecordKind } from '../journal/history.ts';
+import { End, Run } from '../runs/run.ts';
 import { duplicate, type Joined } from './keyed-handle.ts';
 
 type Outcome = { output: unknown; record: Prepared } | { error: Error };

@@ -5,7 +5,7 @@
  * Invariant: between hearing the others and the end of the turn no other tab that knows of this one decides
  * about the key; a turn lasts until the run that has taken the key is stored, or there is none.
  */
-import type { KeyPlace, Tabs } from '../tabs.ts';
+import type { KeyPlace, Tabs } from '../tabs/tabs.ts';
 import type { RunKey } from './key.ts';
 
 export interface KeyTurnsHost {

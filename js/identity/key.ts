@@ -8,10 +8,10 @@
  * the number only finds a run, the text decides.
  */
 import { Chance } from '../context/decisions.ts';
-import { checkEach, checkIdentifier, checkNames, describe, oneOf, refuse, wholeNumber } from '../checks.ts';
-import { toMilliseconds } from '../duration.ts';
+import { checkEach, checkIdentifier, checkNames, describe, oneOf, refuse, wholeNumber } from '../intake/checks.ts';
+import { toMilliseconds } from '../intake/duration.ts';
 import { ConfigurationError } from '../errors.ts';
-import type { Run } from '../run.ts';
+import type { Run } from '../runs/run.ts';
 import type { RunHandle } from '../types.ts';
 import type { DuplicatePolicy, IdempotencyKey, IdempotencyScope, KeyOptions } from './types.ts';
 

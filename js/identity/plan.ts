@@ -2,10 +2,10 @@
  * What a definition and a call say of keys → the key of one run.
  * Invariant: everything is checked before anything is looked up; a task without a plan pays one look.
  */
-import { checkNames, describe, oneOf } from '../checks.ts';
-import { clone } from '../codec.ts';
+import { checkNames, describe, oneOf } from '../intake/checks.ts';
+import { clone } from '../codec/codec.ts';
 import { ConfigurationError } from '../errors.ts';
-import type { Definition } from '../registry.ts';
+import type { Definition } from '../intake/registry.ts';
 import { type Asker, checkKey, checkKeyOptions, checkTtl, defaultTtlMs, foreverMs, hashOf, keyOptionNames, markedText, type RunKey, textOf } from './key.ts';
 import type { DuplicatePolicy, IdentityOptions, KeyOptions } from './types.ts';
 

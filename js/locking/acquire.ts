@@ -5,9 +5,9 @@
  * Invariant: code that is behind `acquire` runs only while its run holds the lock.
  */
 import type { Durable } from '../context/durable.ts';
-import { toMilliseconds } from '../duration.ts';
+import { toMilliseconds } from '../intake/duration.ts';
 import { ConfigurationError, LockTimeoutError } from '../errors.ts';
-import { type Entry, RecordKind } from '../history.ts';
+import { type Entry, RecordKind } from '../journal/history.ts';
 import { decided } from '../waiting/decided.ts';
 import type { Claim } from './claims.ts';
 import type { LockTable } from './table.ts';

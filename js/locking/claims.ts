@@ -2,7 +2,7 @@
  * The locks of one run: what it holds and what it waits for. What most runs never have.
  * Invariant: a claim that is over stands nowhere any more; releasing it again does nothing.
  */
-import type { Run } from '../run.ts';
+import type { Run } from '../runs/run.ts';
 
 export interface Claim {
   /** Of its run, for a worker that gives it back. */

@@ -1,7 +1,7 @@
 /** `ctx.lock` of a context: checked at the call; what does the work comes in with the first use. */
-import { checkFunction, checkIdentifier, checkNames } from '../checks.ts';
+import { checkFunction, checkIdentifier, checkNames } from '../intake/checks.ts';
 import type { Durable } from '../context/durable.ts';
-import { KeyPrefix } from '../history.ts';
+import { KeyPrefix } from '../journal/history.ts';
 import type { Claim } from './claims.ts';
 import type { LockTable } from './table.ts';
 import type { LockOptions } from './types.ts';

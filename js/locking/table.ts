@@ -7,8 +7,8 @@
  */
 import { LockDeadlockError, LockReentryError } from '../errors.ts';
 import * as P from '../protocol.ts';
-import type { Run } from '../run.ts';
-import { delivery } from '../run.ts';
+import type { Run } from '../runs/run.ts';
+import { delivery } from '../runs/run.ts';
 import { type Claim, RunLocks } from './claims.ts';
 
 export interface LockHost {

@@ -6,10 +6,10 @@
  * Invariants: nothing is deleted while a session is inside. Killed at any point it is finished by the next opening of
  * the namespace that finds the mark, or by calling it again. What belongs to other namespaces is not looked at.
  */
-import { checkNames } from '../checks.ts';
-import { toMilliseconds } from '../duration.ts';
+import { checkNames } from '../intake/checks.ts';
+import { toMilliseconds } from '../intake/duration.ts';
 import { NamespaceInUseError, StorageBlockedError } from '../errors.ts';
-import { storageName } from '../storage-name.ts';
+import { storageName } from '../intake/storage-name.ts';
 import type { Storage } from '../storage.ts';
 import { nameOf, textOf } from '../storage/failures.ts';
 import { pause, systemTimers, within } from '../storage/wait.ts';

@@ -4,9 +4,9 @@
  * Invariants: there is an answer at any time (`online`); an answer that comes late never stands over one that
  * was asked for later; no question holds anybody up for more than its time.
  */
-import { checkEach, checkFunction, checkNames, describe } from '../checks.ts';
-import type { Clock } from '../clock.ts';
-import { toMilliseconds } from '../duration.ts';
+import { checkEach, checkFunction, checkNames, describe } from '../intake/checks.ts';
+import type { Clock } from '../time/clock.ts';
+import { toMilliseconds } from '../intake/duration.ts';
 import type { Duration } from '../types.ts';
 import type { ConnectivityOptions } from './types.ts';
 

@@ -1,5 +1,5 @@
 /** Network modes as people and journals say them. Pure; knows nothing of the house. */
-import { oneOf } from '../checks.ts';
+import { oneOf } from '../intake/checks.ts';
 import type { TaskSpec } from '../types.ts';
 import type { NetworkMode } from './types.ts';
 

@@ -6,12 +6,12 @@
  * interrupted, not failed, so it costs none of the run's attempts; every hold is lifted once there is a network,
  * whichever page or core has placed it.
  */
-import { toMilliseconds } from '../duration.ts';
+import { toMilliseconds } from '../intake/duration.ts';
 import { InterruptedError } from '../errors.ts';
-import { HoldOffline } from '../holds.ts';
+import { HoldOffline } from '../runs/holds.ts';
 import type { Orchestrator } from '../orchestrator.ts';
 import * as P from '../protocol.ts';
-import { End, type Run } from '../run.ts';
+import { End, type Run } from '../runs/run.ts';
 import { Connectivity } from './connectivity.ts';
 import { isNetworkFault } from './fault.ts';
 import { modeOfSpec } from './mode.ts';

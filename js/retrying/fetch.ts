@@ -2,10 +2,10 @@
  * `ctx.fetch`: fetch that tries again when the server is busy, gone or slow. It ends with the run, and
  * gives the response as fetch does: one that says 404, or still 503 after the last try, is no error.
  */
-import { checkNames, checkRecord, describe, oneOf, refuse, wholeNumber } from '../checks.ts';
-import { toMilliseconds } from '../duration.ts';
+import { checkNames, checkRecord, describe, oneOf, refuse, wholeNumber } from '../intake/checks.ts';
+import { toMilliseconds } from '../intake/duration.ts';
 import { ConfigurationError, FetchTimeoutError } from '../errors.ts';
-import { resolvePolicy } from '../options.ts';
+import { resolvePolicy } from '../intake/options.ts';
 import type { RetryOptions } from '../types.ts';
 import { type RetryHost, Tries } from './host.ts';
 import { resetAtMs, retryAfterMs } from './reset-time.ts';

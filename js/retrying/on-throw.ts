@@ -1,8 +1,8 @@
 /** `ctx.retry.onThrow`: a piece of work called until it does not throw. */
-import { checkFunction, checkRecord } from '../checks.ts';
+import { checkFunction, checkRecord } from '../intake/checks.ts';
 import { retryTime } from '../definition/retry-time.ts';
 import { OrchestratorError, RetryableError } from '../errors.ts';
-import { resolvePolicy, retryDecision } from '../options.ts';
+import { resolvePolicy, retryDecision } from '../intake/options.ts';
 import { type RetryHost, Tries } from './host.ts';
 import type { OnThrowInfo, OnThrowOptions } from './types.ts';
 

@@ -2,7 +2,7 @@
  * When a server takes requests again, from what stands in its headers. Nothing is thrown: a header that
  * makes no sense says nothing.
  */
-import { parseText } from '../duration.ts';
+import { parseText } from '../intake/duration.ts';
 import type { ResetFormat } from './types.ts';
 
 /** Above it a number is a moment, below it seconds from now. */

@@ -7,7 +7,7 @@
  * where its bytes go and what the slot is after it.
  */
 import { PayloadLostError, StorageFullError, StorageLostError } from '../errors.ts';
-import { checkEach, checkNames, checkRecord } from '../checks.ts';
+import { checkEach, checkNames, checkRecord } from '../intake/checks.ts';
 import type { AppendReceipt, Durability, StorageOpenOptions, StorageSlot } from '../storage.ts';
 import {
   type CopySlot,

@@ -10,7 +10,7 @@
  * Invariant: the slot's row is written last and alone decides: chunks of another epoch, or behind
  * `length`, are not there.
  */
-import { refuse } from '../checks.ts';
+import { refuse } from '../intake/checks.ts';
 import { PayloadLostError, StorageFullError, StorageLostError, StorageUnavailableError } from '../errors.ts';
 import type { AppendReceipt, Durability, StorageOpenOptions, StorageSlot } from '../storage.ts';
 import {

@@ -6,7 +6,7 @@
  * is written anew from the other and reported, never taken for a first run. One store that can't
  * be opened leaves the other alone and is reported; `open` fails only when neither can.
  */
-import { checkNames, refuse } from '../checks.ts';
+import { checkNames, refuse } from '../intake/checks.ts';
 import { StorageBlockedError, StoreTooNewError } from '../errors.ts';
 import type { Durability, StorageEvent, StorageOpenOptions } from '../storage.ts';
 import { type CopySlot, type CopyStorage, checkNamespace, installOrGiveUp, openAlone, sentinel } from './copy.ts';

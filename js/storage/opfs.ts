@@ -8,10 +8,10 @@
  * Invariant: the first append goes behind the longest valid prefix, never behind a torn record:
  * where the caller has not said (`truncate`) how long that is, it is found out first.
  */
-import { checkEach, checkFunction, checkNames, checkRecord } from '../checks.ts';
+import { checkEach, checkFunction, checkNames, checkRecord } from '../intake/checks.ts';
 import { StorageBlockedError, type StorageError, StorageLostError } from '../errors.ts';
 import type { AppendReceipt, Durability, StorageOpenOptions, StorageSlot } from '../storage.ts';
-import { connectWorker, type WorkerClient, type WorkerEvent } from '../worker-client.ts';
+import { connectWorker, type WorkerClient, type WorkerEvent } from '../small-worker/worker-client.ts';
 import {
   type CopySlot,
   type CopyStorage,

@@ -5,8 +5,8 @@
  *
  * Invariant: a chunk is taken by value at the call, or refused as a whole.
  */
-import { refuse } from '../checks.ts';
-import { encode } from '../codec.ts';
+import { refuse } from '../intake/checks.ts';
+import { encode } from '../codec/codec.ts';
 import { SerializationError } from '../errors.ts';
 import type { StreamOptions } from './types.ts';
 

@@ -3,10 +3,10 @@
  *
  * Invariant: a run without streams pays one look at a field.
  */
-import { checkNames, checkSignal, wholeNumber } from '../checks.ts';
-import { decode } from '../codec.ts';
+import { checkNames, checkSignal, wholeNumber } from '../intake/checks.ts';
+import { decode } from '../codec/codec.ts';
 import type { Orchestrator } from '../orchestrator.ts';
-import type { Run } from '../run.ts';
+import type { Run } from '../runs/run.ts';
 import { encodeChunk } from './chunks.ts';
 import { StreamLog } from './log.ts';
 import { Reader } from './reader.ts';

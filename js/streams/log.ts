@@ -4,8 +4,8 @@
  *
  * Invariant: what was appended before a step or an end is handed to the core before it (`flush`).
  */
-import { NoteKind } from '../notes.ts';
-import type { PayloadBytes } from '../run.ts';
+import { NoteKind } from '../journal/notes.ts';
+import type { PayloadBytes } from '../runs/run.ts';
 import type { StreamRecorder } from './recorder.ts';
 
 export interface FoundPart {

@@ -8,9 +8,9 @@
  *
  * Invariant: reading believes nothing; what can't be read is no part.
  */
-import { NoteKind } from '../notes.ts';
-import { readRecord } from '../payloads.ts';
-import type { PayloadBytes } from '../run.ts';
+import { NoteKind } from '../journal/notes.ts';
+import { readRecord } from '../journal/payloads.ts';
+import type { PayloadBytes } from '../runs/run.ts';
 import type { FoundPart } from './log.ts';
 
 export interface Span {

@@ -4,11 +4,11 @@
  *
  * Invariant: each chunk from `from` on is given once, in order, and none that is not stored.
  */
-import { decode } from '../codec.ts';
+import { decode } from '../codec/codec.ts';
 import { CanceledError, StorageLostError } from '../errors.ts';
 import type { Orchestrator } from '../orchestrator.ts';
-import { End, type Run } from '../run.ts';
-import { hasEnded } from '../status.ts';
+import { End, type Run } from '../runs/run.ts';
+import { hasEnded } from '../runs/status.ts';
 import type { StreamRecorder } from './recorder.ts';
 import { recorderOf } from './work.ts';
 import type { StreamEntry } from './types.ts';

@@ -11,16 +11,16 @@
  * what is not acknowledged; after the attempt that appended it a chunk that was not handed over is refused; the first
  * that can't be stored refuses those behind it, so there are no gaps.
  */
-import { stopError } from '../attempts.ts';
-import { type BlobReference, decode, decodeWithBlobs, refersToBlobs } from '../codec.ts';
+import { stopError } from '../runs/attempts.ts';
+import { type BlobReference, decode, decodeWithBlobs, refersToBlobs } from '../codec/codec.ts';
 import { inUnits } from '../codec/refuse.ts';
 import { InterruptedError, PayloadTooLargeError } from '../errors.ts';
-import { RecordKind } from '../history.ts';
-import { awaitedNote, NoteKind } from '../notes.ts';
+import { RecordKind } from '../journal/history.ts';
+import { awaitedNote, NoteKind } from '../journal/notes.ts';
 import type { Orchestrator } from '../orchestrator.ts';
-import { recordValueBytes } from '../payloads.ts';
+import { recordValueBytes } from '../journal/payloads.ts';
 import * as P from '../protocol.ts';
-import type { PayloadBytes, Run } from '../run.ts';
+import type { PayloadBytes, Run } from '../runs/run.ts';
 import { joinChunks, lengthBytes, splitChunks } from './chunks.ts';
 import type { FoundPart, StreamLog } from './log.ts';
 import { headerOf, isInline, type Part, readParts, type Span } from './parts.ts';

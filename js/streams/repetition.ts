@@ -8,9 +8,9 @@
  *
  * Invariants: each recorded chunk stands for one repetition; what is not recorded is never taken for it.
  */
-import { RecordKind } from '../history.ts';
+import { RecordKind } from '../journal/history.ts';
 import type { Orchestrator } from '../orchestrator.ts';
-import type { Run } from '../run.ts';
+import type { Run } from '../runs/run.ts';
 import { sameBytes } from './chunks.ts';
 import type { RecordedChunk, StreamRecorder } from './recorder.ts';
 

@@ -1,6 +1,6 @@
 /** What streams need once somebody uses one; loaded with the first (door.ts). */
 import type { Orchestrator } from '../orchestrator.ts';
-import type { Run } from '../run.ts';
+import type { Run } from '../runs/run.ts';
 import { StreamLog } from './log.ts';
 import { StreamRecorder } from './recorder.ts';
 import { Repetition } from './repetition.ts';

@@ -4,7 +4,7 @@
  *
  * Invariant: a chunk that is refused is refused at the call, and changes nothing.
  */
-import { checkIdentifier, checkNames, oneOf, refuse } from '../checks.ts';
+import { checkIdentifier, checkNames, oneOf, refuse } from '../intake/checks.ts';
 import { inMode, type Mode, Pieces } from './chunks.ts';
 import type { AppendOptions, StreamOptions, TaskStream } from './types.ts';
 

@@ -9,11 +9,11 @@
  *
  * A storage made by `memory()` outlives the orchestrator, so a test can dispose one and open another.
  */
-import { TestClock } from '../clock.ts';
+import { TestClock } from '../time/clock.ts';
 import { Orchestrator } from '../orchestrator.ts';
 import type { OrchestratorOptions } from '../types.ts';
 
-export { TestClock } from '../clock.ts';
+export { TestClock } from '../time/clock.ts';
 export { memory } from '../storage/memory.ts';
 
 /**

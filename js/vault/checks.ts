@@ -2,7 +2,7 @@
  * What people say about encryption, checked when it is said. Everybody loads this; the rest of the room is loaded
  * with the first key.
  */
-import { checkNames, checkRecord, refuse } from '../checks.ts';
+import { checkNames, checkRecord, refuse } from '../intake/checks.ts';
 import { ConfigurationError } from '../errors.ts';
 
 export interface EncryptionOptions {

@@ -7,7 +7,7 @@
  *
  * Numbers of tasks count up from 1 within a log; nothing in them says what a task is.
  */
-import { bareFrames } from '../frames.ts';
+import { bareFrames } from '../codec/frames.ts';
 import * as P from '../protocol.ts';
 
 export const OutlineLive = 1;

@@ -2,7 +2,7 @@
  * A log that is sealed: the core's frames, some at a time, encrypted and carried as frames of a later version, which
  * no core without the key takes for its own, and none overwrites.
  *
- *   sealed log   := frame{frames}               js/frames.ts, version `sealedVersion`, no events
+ *   sealed log   := frame{frames}               js/codec/frames.ts, version `sealedVersion`, no events
  *   its payload  := outline length u32 · outline (outline.ts) · sealed (keys.ts)
  *
  * Invariants: a piece opens only in its own log, slot and place; what was changed, swapped or doubled is told, never
@@ -10,8 +10,8 @@
  */
 import { readHex } from '../codec/blob-list.ts';
 import { StorageError, StorageLockedError } from '../errors.ts';
-import { after, bareFrames, type Chain, type Frame, framesOf, sealedVersion, writeFrame } from '../frames.ts';
-import { concatenate } from '../journal.ts';
+import { after, bareFrames, type Chain, type Frame, framesOf, sealedVersion, writeFrame } from '../codec/frames.ts';
+import { concatenate } from '../journal/journal.ts';
 import { about, type Keys } from './keys.ts';
 import { outlineOf, readOutlines, type Outlined } from './outline.ts';
 

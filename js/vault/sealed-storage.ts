@@ -6,8 +6,8 @@
  * can't be opened is an error and stays as it is.
  */
 import type { AppendReceipt, Durability, Storage, StorageOpenOptions, StorageSlot } from '../storage.ts';
-import { isSealed, sealedLength } from '../frames.ts';
-import { concatenate } from '../journal.ts';
+import { isSealed, sealedLength } from '../codec/frames.ts';
+import { concatenate } from '../journal/journal.ts';
 import { LogQueue } from '../storage/log-queue.ts';
 import type { Keys } from './keys.ts';
 import { keyOfBlob, openBlob, sealBlob } from './sealed-blob.ts';

@@ -3,7 +3,7 @@
  * its own, runs that another key has sealed are kept and shown, and keys can be changed.
  */
 import type { Cache } from '../cache/types.ts';
-import type { Opening } from '../opening.ts';
+import type { Opening } from '../opening/opening.ts';
 import type { Orchestrator } from '../orchestrator.ts';
 import type { Storage } from '../storage.ts';
 import { pause, systemTimers } from '../storage/wait.ts';

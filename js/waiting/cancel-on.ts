@@ -3,11 +3,11 @@
  * Invariant: an event cancels what it fits when it is stored, and what is found beside it later (after
  * a reload, a take-over, a definition that came late).
  */
-import { toMilliseconds } from '../duration.ts';
+import { toMilliseconds } from '../intake/duration.ts';
 import { ConfigurationError } from '../errors.ts';
-import { checkNames, describe } from '../checks.ts';
+import { checkNames, describe } from '../intake/checks.ts';
 import type { Orchestrator } from '../orchestrator.ts';
-import { End, type Run } from '../run.ts';
+import { End, type Run } from '../runs/run.ts';
 import { checkEventName, type StoredEvent } from './events.ts';
 import { checkMatch, matches } from './match.ts';
 import type { CancelOn } from './types.ts';

@@ -1,6 +1,6 @@
 /** Moments that a wait decides once. Pure but for the record that it makes. */
 import type { Durable } from '../context/durable.ts';
-import { KeyPrefix, RecordKind } from '../history.ts';
+import { KeyPrefix, RecordKind } from '../journal/history.ts';
 
 /** Decided once in this try: a new attempt waits anew. */
 export function decided(durable: Durable, what: string, key: string, decide: () => number): number {

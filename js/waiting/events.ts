@@ -5,16 +5,16 @@
  * Invariants: an event is offered when it is stored, never before, in the order in which it came; one
  * run takes an event once under its name; what was taken stands in the run's own history.
  */
-import { clone, decode, refersToBlobs } from '../codec.ts';
+import { clone, decode, refersToBlobs } from '../codec/codec.ts';
 import { CROSSING } from '../codec/clone.ts';
 import type { Durable } from '../context/durable.ts';
 import { ConfigurationError } from '../errors.ts';
-import { type Entry, KeyPrefix, RecordKind } from '../history.ts';
-import { NoteKind } from '../notes.ts';
-import { checkIdentifier, checkNames } from '../checks.ts';
+import { type Entry, KeyPrefix, RecordKind } from '../journal/history.ts';
+import { NoteKind } from '../journal/notes.ts';
+import { checkIdentifier, checkNames } from '../intake/checks.ts';
 import type { Orchestrator } from '../orchestrator.ts';
-import { inputBytes } from '../payloads.ts';
-import { End, type Run } from '../run.ts';
+import { inputBytes } from '../journal/payloads.ts';
+import { End, type Run } from '../runs/run.ts';
 import { eventTask } from './internal.ts';
 import type { SendOptions } from './types.ts';
 

@@ -5,7 +5,7 @@
  * Invariant: what is hidden is known by its queue (cheap, for a whole journal) and by its definition.
  */
 import { ConfigurationError } from '../errors.ts';
-import type { Definition } from '../registry.ts';
+import type { Definition } from '../intake/registry.ts';
 
 export type { SentEvent } from './events.ts';
 

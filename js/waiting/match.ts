@@ -1,6 +1,6 @@
 /** Does an event's data fit what is waited for? */
 import { ConfigurationError } from '../errors.ts';
-import { describe } from '../checks.ts';
+import { describe } from '../intake/checks.ts';
 
 /** @throws ConfigurationError unless it is a function, an object or nothing */
 export function checkMatch(match: unknown, where: string): void {

@@ -4,7 +4,7 @@
  */
 import { fromMessage, toMessage, type ValueMessage } from '../codec/message.ts';
 import type { SerializedError } from '../errors.ts';
-import { deserializeError, serializeError } from '../serialize-error.ts';
+import { deserializeError, serializeError } from '../runs/serialize-error.ts';
 import type { WaitPromise, WaitResult } from './types.ts';
 
 export const succeeded = <Output>(output: Output): WaitResult<Output> => Object.freeze({ ok: true, output });

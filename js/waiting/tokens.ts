@@ -5,17 +5,17 @@
  * Invariants: the first completion counts and is stored before it is told; a token that was completed
  * is completed, however its run ends; what is asked of a token of another tab is asked of its owner.
  */
-import { clone } from '../codec.ts';
+import { clone } from '../codec/codec.ts';
 import { fromMessage, toMessage, type ValueMessage } from '../codec/message.ts';
-import { toMilliseconds } from '../duration.ts';
+import { toMilliseconds } from '../intake/duration.ts';
 import { CanceledError, ConfigurationError, DisposedError, WaitTimeoutError } from '../errors.ts';
-import { HoldOutside } from '../holds.ts';
-import { NoteKind } from '../notes.ts';
-import { checkIdentifier, checkNames, describe } from '../checks.ts';
+import { HoldOutside } from '../runs/holds.ts';
+import { NoteKind } from '../journal/notes.ts';
+import { checkIdentifier, checkNames, describe } from '../intake/checks.ts';
 import type { Orchestrator } from '../orchestrator.ts';
 import * as P from '../protocol.ts';
-import { hasEnded } from '../status.ts';
-import { End, type Run } from '../run.ts';
+import { hasEnded } from '../runs/status.ts';
+import { End, type Run } from '../runs/run.ts';
 import type { CreatedToken, CreateTokenOptions, TaskState, TokenFilter, TokenState, TokenStatus, WaitPromise, WaitResult } from '../types.ts';
 import { tokenTask } from './internal.ts';
 import { failed, fromWaitMessage, succeeded, toWaitMessage, type WaitMessage, waitPromise } from './outcome.ts';

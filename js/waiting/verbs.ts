@@ -3,11 +3,11 @@
  * history before its code goes on. Time that ran out is recorded as a failure is: code that goes on
  * finds it again, a new attempt waits anew.
  */
-import { toMilliseconds } from '../duration.ts';
+import { toMilliseconds } from '../intake/duration.ts';
 import { ConfigurationError, type SerializedError, WaitTimeoutError } from '../errors.ts';
-import { type Entry, KeyPrefix, RecordKind } from '../history.ts';
-import { checkNames, describe } from '../checks.ts';
-import { deserializeError, serializeError } from '../serialize-error.ts';
+import { type Entry, KeyPrefix, RecordKind } from '../journal/history.ts';
+import { checkNames, describe } from '../intake/checks.ts';
+import { deserializeError, serializeError } from '../runs/serialize-error.ts';
 import type { Durable, Prepared } from '../context/durable.ts';
 import { decided } from './decided.ts';
 import { checkEventName, eventKey, type StoredEvent } from './events.ts';

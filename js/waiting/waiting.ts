@@ -6,12 +6,12 @@
  * for it runs.
  */
 import { fromMessage, toMessage, type ValueMessage } from '../codec/message.ts';
-import { toMilliseconds } from '../duration.ts';
+import { toMilliseconds } from '../intake/duration.ts';
 import type { Definitions } from '../definition/definitions.ts';
-import type { OptionTable } from '../options.ts';
+import type { OptionTable } from '../intake/options.ts';
 import type { Orchestrator } from '../orchestrator.ts';
 import * as P from '../protocol.ts';
-import type { Run } from '../run.ts';
+import type { Run } from '../runs/run.ts';
 import { Cancellations } from './cancel-on.ts';
 import { Events, type SentEvent } from './events.ts';
 import { eventTask, hiddenQueue, internalDefinitions, tokenTask } from './internal.ts';

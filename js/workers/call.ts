@@ -6,7 +6,7 @@ import { fromMessage, toMessage } from '../codec/message.ts';
 import { ContinueAsNew } from '../context/again.ts';
 import { metadataVerbs } from '../definition/metadata-view.ts';
 import { AbortedError, WorkerCrashedError } from '../errors.ts';
-import { deserializeError, serializeError } from '../serialize-error.ts';
+import { deserializeError, serializeError } from '../runs/serialize-error.ts';
 import type { LogLevel, StepInfo, StepOptions, TaskContext, WaitResult } from '../types.ts';
 import { checkStream, type StreamSink } from '../streams/writing.ts';
 import { toWaitMessage } from '../waiting/outcome.ts';

@@ -3,8 +3,8 @@
  * page, which records it.
  * Invariant: every question is answered once, or its call is over.
  */
-import { checkFunction, checkProgress } from '../checks.ts';
-import { wallClockMs } from '../clock.ts';
+import { checkFunction, checkProgress } from '../intake/checks.ts';
+import { wallClockMs } from '../time/clock.ts';
 import { clone } from '../codec/clone.ts';
 import { fromMessage, toMessage } from '../codec/message.ts';
 import { ContinueAsNew } from '../context/again.ts';
@@ -19,7 +19,7 @@ import { joinTags } from '../definition/tags.ts';
 import { ConfigurationError } from '../errors.ts';
 import { contextRetry } from '../retrying/context-retry.ts';
 import type { RetryHost } from '../retrying/host.ts';
-import { deserializeError, serializeError } from '../serialize-error.ts';
+import { deserializeError, serializeError } from '../runs/serialize-error.ts';
 import type {
   ContextRetry, ContextWait, Duration, Instant, ItemResult, LockOptions, LogLevel, MapOptions, ProgressReport, RetryFetchInit, RunFunction, RunTags, SleepOptions, StepInfo, StepOptions,
   StreamOptions, TaskContext, TaskLog, TaskStream, WaitForOptions, WaitPromise,

@@ -9,9 +9,9 @@
  * worker is terminated, and a fresh one is made when one is needed. A worker that dies fails its
  * attempt with WorkerCrashedError, which is retried. One that falls silent is found by `timeout`.
  */
-import { checkNames, checkText, refuse, wholeNumber } from '../checks.ts';
+import { checkNames, checkText, refuse, wholeNumber } from '../intake/checks.ts';
 import { WorkerCrashedError } from '../errors.ts';
-import { deserializeError } from '../serialize-error.ts';
+import { deserializeError } from '../runs/serialize-error.ts';
 import type { TaskContext, TaskHandler } from '../types.ts';
 import { WorkerCall } from './call.ts';
 import { readMessage, type ToPage } from './protocol.ts';

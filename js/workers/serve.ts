@@ -9,11 +9,11 @@
  * read) is told to the page first. An abandoned attempt's worker is terminated, so `ctx.onAbandon`
  * listeners are accepted and never called in here.
  */
-import { checkFunction, refuse } from '../checks.ts';
+import { checkFunction, refuse } from '../intake/checks.ts';
 import { fromMessage, toMessage } from '../codec/message.ts';
 import { ContinueAsNew } from '../context/again.ts';
 import { UnrecognizedTaskError } from '../errors.ts';
-import { serializeError } from '../serialize-error.ts';
+import { serializeError } from '../runs/serialize-error.ts';
 import type { TaskHandler } from '../types.ts';
 import { WorkerContext } from './context.ts';
 import { readMessage, type ToPage, type ToWorker } from './protocol.ts';

@@ -2,7 +2,7 @@
  * Buffers that move between page and worker instead of being copied. A buffer moves when all of it belongs to one
  * value; a view of a part of it is copied, and so is what is met a second time.
  */
-import { refuse } from '../checks.ts';
+import { refuse } from '../intake/checks.ts';
 
 const marked = new WeakSet<ArrayBuffer>();
 

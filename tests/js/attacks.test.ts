@@ -1,7 +1,7 @@
 import { ConfigurationError, createOrchestrator, defineTask, DisposedError, type OrchestratorOptions } from 'holdfast';
 import { createTestOrchestrator, memory, TestClock } from 'holdfast/testing';
 import { expect, it } from 'vitest';
-import { storageName } from '../../js/storage-name.ts';
+import { storageName } from '../../js/intake/storage-name.ts';
 
 const plain = defineTask({ id: 'attacked', run: async (n: number) => n });
 

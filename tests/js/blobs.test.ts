@@ -2,7 +2,7 @@ import { defineTask } from 'holdfast';
 import * as fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
 import { digestOf, digestSlice } from '../../js/blobs/digest.ts';
-import { decodeWithBlobs } from '../../js/codec.ts';
+import { decodeWithBlobs } from '../../js/codec/codec.ts';
 import { rememberDigest } from '../../js/codec/known-digests.ts';
 import { PayloadLostError, StorageFullError } from '../../js/errors.ts';
 import { memory } from '../../js/storage/memory.ts';

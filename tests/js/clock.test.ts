@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type Alarm, SystemClock } from '../../js/clock.ts';
+import { type Alarm, SystemClock } from '../../js/time/clock.ts';
 
 function fakeAlarm(): Alarm & { armed: number[] } {
   const armed: number[] = [];

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import * as fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
-import { clone, decode, encode, type EncodeOptions, VALUE_LIMIT, PayloadWriter, registerCodec } from '../../js/codec.ts';
+import { clone, decode, encode, type EncodeOptions, VALUE_LIMIT, PayloadWriter, registerCodec } from '../../js/codec/codec.ts';
 import {
   NotCloneableError,
   PayloadLostError,

@@ -10,7 +10,7 @@ import {
   encode,
   PayloadWriter,
   registerCodec,
-} from '../../js/codec.ts';
+} from '../../js/codec/codec.ts';
 import { NotCloneableError, PayloadLostError } from '../../js/errors.ts';
 
 const prototypeKeys = Object.getOwnPropertyNames(Object.prototype).sort();

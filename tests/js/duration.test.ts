@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { toInstant, toMilliseconds } from '../../js/duration.ts';
+import { toInstant, toMilliseconds } from '../../js/intake/duration.ts';
 import { ConfigurationError } from '../../js/errors.ts';
 
 describe('toMilliseconds', () => {

@@ -2,7 +2,7 @@ import { defineTask, NotCloneableError, PayloadTooLargeError, type RunHandle, Se
 import { describe, expect, it } from 'vitest';
 import { fromMessage, toMessage } from '../../js/codec/message.ts';
 import { settleReference } from '../../js/codec/blob-list.ts';
-import { clone, decode, decodeWithBlobs, encode } from '../../js/codec.ts';
+import { clone, decode, decodeWithBlobs, encode } from '../../js/codec/codec.ts';
 import type { House } from './house.ts';
 import { closeLater, open } from './houses.ts';
 

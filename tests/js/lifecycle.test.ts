@@ -1,6 +1,6 @@
 import { ConfigurationError, defineTask, FatalError, type RunHandle, type TaskHooks } from 'holdfast';
 import { describe, expect, it } from 'vitest';
-import { pageRegistry } from '../../js/registry.ts';
+import { pageRegistry } from '../../js/intake/registry.ts';
 import { again, open } from './houses.ts';
 
 /** Hooks that note when they are called, all of them. */

@@ -1,6 +1,6 @@
 import { ConfigurationError, defineTask, type PayloadLimits, PayloadLostError, PayloadTooLargeError, SerializationError, type TaskContext } from 'holdfast';
 import { describe, expect, it, vi } from 'vitest';
-import { decode, decodeWithBlobs, encode } from '../../js/codec.ts';
+import { decode, decodeWithBlobs, encode } from '../../js/codec/codec.ts';
 import { type House, openHouse } from './house.ts';
 import { closeLater, open as openOne } from './houses.ts';
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { decode, encode, PayloadWriter } from '../../js/codec.ts';
-import { inputBytes, PayloadArea, readHeader, readMetadata } from '../../js/payloads.ts';
+import { decode, encode, PayloadWriter } from '../../js/codec/codec.ts';
+import { inputBytes, PayloadArea, readHeader, readMetadata } from '../../js/journal/payloads.ts';
 
 const headers = [
   { id: 'run_1', identifier: 'a', name: undefined, extras: undefined },

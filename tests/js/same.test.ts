@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { clone, encode } from '../../js/codec.ts';
+import { clone, encode } from '../../js/codec/codec.ts';
 import { sameValue } from '../../js/definition/same.ts';
 
 const anything = () =>

@@ -1,9 +1,9 @@
 import { runInNewContext } from 'node:vm';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { clone, encode } from '../../js/codec.ts';
+import { clone, encode } from '../../js/codec/codec.ts';
 import * as errors from '../../js/errors.ts';
-import { deserializeError, markOrigin, registerError, serializeError } from '../../js/serialize-error.ts';
+import { deserializeError, markOrigin, registerError, serializeError } from '../../js/runs/serialize-error.ts';
 
 function withThrowingGetters(): object {
   const fail = () => {

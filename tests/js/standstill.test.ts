@@ -1,8 +1,8 @@
 /** E7: time in which nothing could run is not held against an attempt. */
 import { ConfigurationError, defineTask, type RunEvent, type RunHandle, type TaskContext, TestClock } from 'holdfast';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { type Alarm, SystemClock, type Standstill } from '../../js/clock.ts';
-import { WorkerAlarm } from '../../js/worker-alarm.ts';
+import { type Alarm, SystemClock, type Standstill } from '../../js/time/clock.ts';
+import { WorkerAlarm } from '../../js/small-worker/worker-alarm.ts';
 import { type House } from './house.ts';
 import { open } from './houses.ts';
 

@@ -1,7 +1,7 @@
 /** Streams under odd circumstances: compaction, adoption twice, cancel in the middle, many keys, forks, disposal, full storage. */
 import { defineTask, DisposedError, StorageFullError, type Task, type TaskContext } from 'holdfast';
 import { expect, it, vi } from 'vitest';
-import { seededRandom } from '../../js/random.ts';
+import { seededRandom } from '../../js/time/random.ts';
 import { closeLater, open } from './houses.ts';
 
 async function all<Chunk>(reader: AsyncIterable<Chunk>): Promise<Chunk[]> {

@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { defineTask, type OrchestratorOptions, type TaskContext, TestClock } from 'holdfast';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { Engine } from '../../js/engine.ts';
+import { Engine } from '../../js/pump/engine.ts';
 import { loadCore } from '../../js/load.ts';
 import * as P from '../../js/protocol.ts';
 import { type House, openHouse } from './house.ts';

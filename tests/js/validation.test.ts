@@ -3,7 +3,7 @@ import { ConfigurationError, defineTask, InputValidationError, OutputValidationE
 import * as v from 'valibot';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { pageRegistry } from '../../js/registry.ts';
+import { pageRegistry } from '../../js/intake/registry.ts';
 import { type House } from './house.ts';
 import { again, open } from './houses.ts';
 

@@ -6,7 +6,7 @@ import { mirror } from 'holdfast/storage/mirror';
 import { opfs } from 'holdfast/storage/opfs';
 import { serve } from 'holdfast/worker';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { describe as describeValue } from '../../js/checks.ts';
+import { describe as describeValue } from '../../js/intake/checks.ts';
 import { openHouse } from './house.ts';
 
 const values: Record<string, unknown> = {

@@ -6,7 +6,7 @@
 import type { SyncFile } from '../../js/storage/log-file.ts';
 import type { Directory, FileEntry } from '../../js/storage/opfs-host.ts';
 import type { Timers } from '../../js/storage/wait.ts';
-import { serve, type WorkerScope } from '../../js/worker.ts';
+import { serve, type WorkerScope } from '../../js/small-worker/worker.ts';
 
 const SECTOR = 64;
 
@@ -190,7 +190,7 @@ class FakeFile implements SyncFile {
   }
 }
 
-/** js/worker.ts in this thread: messages are cloned and delivered one by one, as a real one's are. */
+/** js/small-worker/worker.ts in this thread: messages are cloned and delivered one by one, as a real one's are. */
 export function threadlessWorker(disk: FakeDisk, timers: Timers, wallMs?: () => number): Worker {
   const deliver = (target: { onmessage: any }, message: unknown, transfer: Transferable[] = []) => {
     const data = structuredClone(message, { transfer: transfer as any });

@@ -1,7 +1,7 @@
 /** The small worker's timer, on a clock turned by hand. */
 import { describe, expect, it } from 'vitest';
 import { StorageLostError } from '../../js/errors.ts';
-import { connectWorker } from '../../js/worker-client.ts';
+import { connectWorker } from '../../js/small-worker/worker-client.ts';
 import { FakeDisk, threadlessWorker } from './fake-opfs.ts';
 import { HandTimers, turn } from './scenario.ts';
 

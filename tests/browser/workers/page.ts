@@ -1,5 +1,5 @@
 /** What the tests of handlers in workers and of the codec call in the page. */
-import * as codec from '../../../js/codec.ts';
+import * as codec from '../../../js/codec/codec.ts';
 import { CanceledError, TaskTimeoutError } from '../../../js/errors.ts';
 import type { TaskContext } from '../../../js/types.ts';
 import { workerHandler } from '../../../js/workers/pool.ts';

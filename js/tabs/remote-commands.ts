@@ -1,0 +1,32 @@
+/**
+ * Commands of other tabs on runs of ours. Only what is listed is carried out, on runs we own.
+ */
+import { fromMessage, type ValueMessage } from '../codec/message.ts';
+import type { Orchestrator } from '../orchestrator.ts';
+import { remoteVerbs } from './remote.ts';
+import type { ResumePolicy } from '../types.ts';
+
+type Verb = (typeof remoteVerbs)[number];
+
+const verbs: Record<Verb, (house: Orchestrator, id: string, argument: unknown) => Promise<unknown>> = {
+  cancel: (house, id, argument) => house.cancelTask(id, argument),
+  pause: (house, id, argument) => house.pauseTask(id, argument === 'hard' ? 'hard' : 'soft'),
+  resume: (house, id, argument) => house.resumeTask(id, argument as ResumePolicy),
+  retry: (house, id) => house.retryTask(id),
+  remove: (house, id) => house.removeTask(id),
+  provide: (house, id, argument) => house.providePayload(id, argument as Blob),
+  result: (house, id) => house.attach(id)!.result(),
+  signal: (house, id, argument) => house.attach(id)!.signal((argument as [string])[0], fromMessage((argument as [string, ValueMessage])[1])),
+  completeToken: (house, id, argument) => house.wait.obeyComplete(id, argument),
+  tokenOutcome: (house, id) => house.wait.obeyOutcome(id),
+  reschedule: (house, id, argument) => house.runs.reschedule(id, { delay: new Date(argument as number) }),
+  readStream: (house, id, argument) => house.streams.answer(house.localRun(id)!, argument),
+  freeKey: (house, id) => house.identity.free(house.localRun(id)!),
+};
+
+/** @throws TypeError for what is no command, or a run that is not ours */
+export async function obey(house: Orchestrator, id: string, verb: string, argument: unknown): Promise<unknown> {
+  if (!(remoteVerbs as readonly string[]).includes(verb)) throw new TypeError(`There is no command "${verb}".`);
+  if (!house.localRun(id)) throw new TypeError(`Run ${id} is not known here.`);
+  return verbs[verb as Verb](house, id, argument);
+}

@@ -1,0 +1,144 @@
+/**
+ * Lists, pages and counts over runs of this tab and of others. Newest first.
+ * Invariant: the same array and the same counts until something changed.
+ */
+import { checkBoolean, checkEach, checkNames, checkRecord, checkText, oneOf, wholeNumber } from '../intake/checks.ts';
+import { checkTags } from '../definition/tags.ts';
+import type { Pump } from '../pump/pump.ts';
+import type { RunIndex } from '../runs/run-index.ts';
+import { taskStatuses } from '../runs/status.ts';
+import type { ListFilter, RunFilter, TaskCounts, TaskPage, TaskState, TaskStatus } from '../types.ts';
+import { standing, statusOf } from './view.ts';
+
+interface Elsewhere {
+  states(): TaskState[];
+}
+
+export interface ListsHost {
+  readonly pump: Pump;
+  readonly store: { readonly version: number };
+  /** Not before the constructor has ended. */
+  readonly opening: { readonly tabs: Elsewhere | undefined; readonly lockedRuns: Elsewhere | undefined } | undefined;
+}
+
+export class Lists {
+  readonly #index: RunIndex;
+  readonly #host: ListsHost;
+  #all: readonly TaskState[] = Object.freeze([]);
+  #counts: TaskCounts | undefined;
+  #seen = -1;
+  #countedAt = -1;
+
+  constructor(index: RunIndex, host: ListsHost) {
+    this.#index = index;
+    this.#host = host;
+  }
+
+  all(): readonly TaskState[] {
+    this.#refresh();
+    return this.#all;
+  }
+
+  counts(): TaskCounts {
+    const { version } = this.#host.store;
+    if (this.#counts && version === this.#countedAt) return this.#counts;
+    const counts = { total: 0 } as Record<TaskStatus | 'total', number>;
+    for (const status of taskStatuses) counts[status] = 0;
+    this.#eachStatus((status) => {
+      counts[status]++;
+      counts.total++;
+    });
+    this.#countedAt = version;
+    this.#counts = Object.freeze(counts);
+    return this.#counts;
+  }
+
+  /** Without making any run's state: counting a hundred thousand takes milliseconds. */
+  #eachStatus(tell: (status: TaskStatus) => void): void {
+    const { pump } = this.#host;
+    const engine = pump.open ? pump.engine : undefined;
+    for (const run of this.#index.each()) if (!run.extra.hidden) tell(run.extra.snapshot?.status ?? standing(engine, run).status);
+    for (const task of pump.untaken()) {
+      const status = engine ? statusOf(engine, task) : 'pending';
+      if (status) tell(status);
+    }
+    for (const { status } of this.#elsewhere(false)) tell(status);
+  }
+
+  #read(hidden = false): TaskState[] {
+    const own = this.#index.all().filter(({ extra }) => hidden || !extra.hidden);
+    return [...own.map((run) => run.state), ...this.#elsewhere(hidden)].sort(newestFirst);
+  }
+
+  /** Runs of other tabs, but for those that have become ours, and runs that nobody here can open. */
+  #elsewhere(hidden: boolean): TaskState[] {
+    const { tabs, lockedRuns } = this.#host.opening ?? {};
+    return [...(tabs?.states() ?? []), ...(lockedRuns?.states() ?? [])].filter((state) => (hidden || !state.hidden) && !this.#index.find(state.id));
+  }
+
+  /** @throws ConfigurationError for a limit that is none */
+  page(filter: ListFilter = {}): TaskPage {
+    const { limit, cursor, ...runs } = checked(filter);
+    const matches = matcher(runs, 'list');
+    const items: TaskState[] = [];
+    for (const state of filter.hidden ? this.#read(true) : this.all()) {
+      if (cursor !== undefined && position(state) >= cursor) continue;
+      if (!matches(state)) continue;
+      if (items.length === limit) return { items, cursor: position(items.at(-1)!) };
+      items.push(state);
+    }
+    return { items };
+  }
+
+  #refresh(): void {
+    const { version } = this.#host.store;
+    if (version === this.#seen) return;
+    this.#seen = version;
+    this.#all = Object.freeze(this.#read());
+  }
+}
+
+function checked(filter: ListFilter): ListFilter & { limit: number } {
+  checkRecord(filter, 'list');
+  const { limit = 100, cursor, ...runs } = filter;
+  wholeNumber(limit, 'list limit', 1);
+  if (cursor !== undefined) checkText(cursor, 'list cursor');
+  return { limit, ...(cursor !== undefined && { cursor }), ...runs };
+}
+
+const filterChecks = {
+  status: (value: unknown, where: string) => {
+    for (const status of Array.isArray(value) ? value : [value]) oneOf(status, taskStatuses, where);
+  },
+  taskIdentifier: checkText,
+  tags: (value: unknown, where: string) => void checkTags(value, where),
+  text: checkText,
+  hidden: checkBoolean,
+};
+
+/** @throws ConfigurationError for a filter that can't be meant */
+export function matcher(filter: RunFilter, where: string): (state: TaskState) => boolean {
+  checkNames(filter, Object.keys(filterChecks), where);
+  checkEach(filter, filterChecks, where);
+  const { status, taskIdentifier, tags, text, hidden } = filter;
+  const tagged = typeof tags === 'string' ? [tags] : tags;
+  const wanted = status === undefined ? undefined : new Set<TaskStatus>(typeof status === 'string' ? [status] : status);
+  const needle = text?.toLowerCase();
+  return (state) => {
+    if (state.hidden && !hidden) return false;
+    if (wanted && !wanted.has(state.status)) return false;
+    if (taskIdentifier !== undefined && state.taskIdentifier !== taskIdentifier) return false;
+    if (tagged && !tagged.every((tag) => state.tags.includes(tag))) return false;
+    return !needle || `${state.name}\n${state.id}`.toLowerCase().includes(needle);
+  };
+}
+
+/** Sorts as the list does, whatever ids people chose. */
+function position(state: TaskState): string {
+  return `${state.createdAt.toString().padStart(16, '0')} ${state.id}`;
+}
+
+/** Newest first. */
+function newestFirst(one: TaskState, other: TaskState): number {
+  return other.createdAt - one.createdAt || (one.id < other.id ? 1 : -1);
+}
