@@ -158,6 +158,10 @@ export class StepTimeoutError extends family('StepTimeoutError', 'STEP_TIMEOUT',
 export class UnawaitedChildrenError extends family('UnawaitedChildrenError', 'UNAWAITED_CHILDREN') {}
 /** An event did not come, or a token was not completed, in time. Never thrown by the wait itself, but by its `unwrap()`. */
 export class WaitTimeoutError extends family('WaitTimeoutError', 'WAIT_TIMEOUT') {}
+/** Nobody answers a query: the run has ended, its code does not run, or it answers other ones. */
+export class QueryError extends family('QueryError', 'QUERY') {}
+/** An update was not answered: the run has ended, or its time was over. */
+export class UpdateError extends family('UpdateError', 'UPDATE') {}
 /** `ctx.lock`: the lock was not to be had in time. Retried. */
 export class LockTimeoutError extends family('LockTimeoutError', 'LOCK_TIMEOUT', true) {}
 /** `ctx.lock`: the run asks for a lock again that it holds, or waits for, already. */

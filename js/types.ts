@@ -2,6 +2,7 @@
  * The public shapes. A *task* is a definition; one execution of it is a *run*.
  * `TaskState` is what `getTaskState(id)` gives, so its `id` is the run's.
  */
+import type { QueryOptions, UpdateOptions } from './asking/types.ts';
 import type { Cache, CacheCallOptions, CacheEvents, CacheMode, OrchestratorCacheOptions } from './cache/types.ts';
 import type { CircuitOptions } from './circuits/types.ts';
 import type { Clock } from './time/clock.ts';
@@ -19,6 +20,7 @@ import type { ReadStreamOptions, StreamReader } from './streams/types.ts';
 import type { ListFilter, TaskCounts, TaskPage, TaskState, TaskStatus } from './task-state.ts';
 import type { EncryptionOptions } from './vault/checks.ts';
 
+export type * from './asking/types.ts';
 export type * from './cache/types.ts';
 export type * from './circuits/types.ts';
 export type * from './context/portable.ts';
@@ -221,6 +223,17 @@ export interface RunHandle<Output = any, Id extends string = string> {
   retry(): Promise<boolean>;
   /** An event for this run alone. Resolves when it is stored; false: the run has ended. */
   signal(name: string, data?: unknown): Promise<boolean>;
+  /**
+   * Asks the code of the run (`ctx.onQuery`), in whatever tab it runs; nothing of it is kept. Waits until there is such
+   * code. @throws QueryError when the run has ended or `timeout` (default 10 s) is over; what the code throws
+   */
+  query<Answer = any>(name: string, data?: unknown, options?: QueryOptions): Promise<Answer>;
+  /**
+   * Gives the run something to do (`ctx.waitForUpdate`, `ctx.updates`) and its answer; what is asked is stored first.
+   * @throws InputValidationError for data its task's `updates` refuses; UpdateError when the run ends without an answer
+   * or `timeout` (default 10 minutes) is over; what the code rejects it with
+   */
+  update<Answer = any>(name: string, data?: unknown, options?: UpdateOptions): Promise<Answer>;
   /**
    * A file that this run misses (`state.missing`), chosen again by the person. True: it has all it needs and
    * goes on. False: it misses others, or none. Its name may differ where its content is known.

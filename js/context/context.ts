@@ -30,13 +30,16 @@ import type { RetryHost } from '../retrying/host.ts';
 import type { Run } from '../runs/run.ts';
 import { checkStream, type StreamSink, StreamWriting } from '../streams/writing.ts';
 import type {
-  ChildOptions, ContextRetry, ContextWait, Duration, Instant, ItemResult, LockOptions, LogLevel, MapOptions, ProgressReport, RetryFetchInit, RetryOptions, RunFunction, RunTags, SleepOptions, StepOptions,
-  StreamOptions, TaskContext, TaskFacts, TaskLog, TaskStream, WaitForOptions, WaitPromise,
+  Answering, ChildOptions, ContextRetry, ContextWait, Duration, Instant, ItemResult, LockOptions, LogLevel, MapOptions, ProgressReport, RetryFetchInit, RetryOptions, RunFunction, RunTags, SleepOptions, StepOptions,
+  StreamOptions, TaskContext, TaskFacts, TaskLog, TaskStream, Update, WaitForOptions, WaitPromise,
 } from '../types.ts';
 import { contextWait } from '../waiting/context-wait.ts';
 import { waitPromise } from '../waiting/outcome.ts';
 import { markTransfer } from '../workers/transfer.ts';
 import { waitForEvent, waitForToken } from '../waiting/verbs.ts';
+import { Answers } from '../asking/answers.ts';
+import type { Reply } from '../asking/names.ts';
+import { events, updates, waitForUpdate } from '../asking/verbs.ts';
 
 const noOptions = Object.freeze({});
 
@@ -62,6 +65,7 @@ class ContextExtra {
   /** The values it shows. */
   metadataOf: Record<string, any> | undefined;
   stopReason: Error | undefined;
+  answers: Answers | undefined;
   /** Has it begun a stream? */
   appends = false;
 }
@@ -208,6 +212,30 @@ export class RunContext implements TaskContext {
 
   get wait(): ContextWait {
     return contextWait(this);
+  }
+
+  waitForUpdate<Data = any>(name: string, options?: WaitForOptions<Data>): WaitPromise<Update<Data>> {
+    return waitForUpdate(this, name, options);
+  }
+  updates<Data = any>(name: string, options?: WaitForOptions<Data>): AsyncGenerator<Update<Data>, void, undefined> {
+    return updates(this, name, options);
+  }
+  events<Data = any>(name: string, options?: WaitForOptions<Data>): AsyncGenerator<Data, void, undefined> {
+    return events(this, name, options);
+  }
+  /** @internal */
+  reply(token: string, reply: Reply): Promise<void> {
+    return this.#host.services.waiting.asking.reply(token, reply);
+  }
+
+  onQuery<Data = any, Answer = any>(name: string, answer: Answering<Data, Answer>): void {
+    this.#checkOpen('onQuery', name);
+    (this.#ownExtra.answers ??= new Answers()).set(name, answer);
+    this.#host.services.waiting.asking.offered(this.#run);
+  }
+  /** @internal What its code answers queries with. */
+  get answers(): Answers | undefined {
+    return this.#extra?.answers;
   }
 
   async map<Item, Value>(items: readonly Item[], work: any, options?: MapOptions<Item>): Promise<ItemResult<Value, Item>[]> {
@@ -398,8 +426,8 @@ export class RunContext implements TaskContext {
 
   /** @internal From now on it belongs to another run's attempt. false: what it has done belongs to the first. */
   adopt(run: Run, attempt: number): boolean {
-    const { durable, chance, stopReason, appends } = this.#extra ?? {};
-    if (durable || chance || stopReason || appends || this.#closed) return false;
+    const { durable, chance, stopReason, appends, answers } = this.#extra ?? {};
+    if (durable || chance || answers || stopReason || appends || this.#closed) return false;
     if (this.#extra) this.#extra.runFunction = this.#extra.log = undefined;
     this.#run = run;
     this.#attempt = attempt;

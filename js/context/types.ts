@@ -8,6 +8,7 @@ import type { Validator } from '../definition/schema.ts';
 import type { LockOptions } from '../locking/types.ts';
 import type { ContextRetry, RetryFetchInit } from '../retrying/types.ts';
 import type { StreamOptions, TaskStream } from '../streams/types.ts';
+import type { Answering, Update } from '../asking/types.ts';
 import type { ContextWait, WaitForOptions, WaitPromise } from '../waiting/types.ts';
 import type { Duration, Instant, ProgressReport, RetryOptions, Task, TriggerOptions } from '../types.ts';
 
@@ -184,6 +185,14 @@ export interface CoreContext {
   waitForEvent<Data = any>(name: string, options?: WaitForOptions<Data>): WaitPromise<Data>;
   /** Waits without a slot until `wait.completeToken` is called for it, or its time is over. */
   waitForToken<Output = any>(token: string | { id: string }): WaitPromise<Output>;
+  /** Waits, as `waitFor` does, for something that `handle.update` asks for; whoever asked gets what `respond` is given. */
+  waitForUpdate<Data = any>(name: string, options?: WaitForOptions<Data>): WaitPromise<Update<Data>>;
+  /** One after the other; ends when none comes within `timeout`. */
+  updates<Data = any>(name: string, options?: WaitForOptions<Data>): AsyncGenerator<Update<Data>, void, undefined>;
+  /** The data of events, as `waitFor` gives them, one after the other; ends when none comes within `timeout`. */
+  events<Data = any>(name: string, options?: WaitForOptions<Data>): AsyncGenerator<Data, void, undefined>;
+  /** What `handle.query(name)` gives while this attempt goes on, also while it waits. @throws ConfigurationError */
+  onQuery<Data = any, Answer = any>(name: string, answer: Answering<Data, Answer>): void;
   /** The same waits under the names of others. */
   readonly wait: ContextWait;
   /**

@@ -5,11 +5,12 @@
  * Invariant: `prepared` is undefined for a task that asks for nothing of this room, so that such a task
  * pays one look at it.
  */
+import { checkAskedName } from '../asking/names.ts';
 import { type AnySpec, cacheSpecChecks, checkMigrations } from '../cache/checks.ts';
 import { isCached } from '../cache/door.ts';
 import { circuitChecks, circuitOptionNames } from '../circuits/settings.ts';
 import { ConfigurationError } from '../errors.ts';
-import { checkBoolean, checkEach, checkFunction, checkIdentifier, checkNames, checkText, describe, oneOf } from '../intake/checks.ts';
+import { checkBoolean, checkEach, checkFunction, checkIdentifier, checkNames, checkRecord, checkText, describe, oneOf } from '../intake/checks.ts';
 import { checkRunOptions, runOptionNames } from '../intake/options.ts';
 import type { Definition } from '../intake/registry.ts';
 import { checkCancelOn } from '../waiting/cancel-on.ts';
@@ -26,7 +27,7 @@ import { checkVersionChange } from './version-change.ts';
 import { type Check, checkOf, standardOf } from './validation.ts';
 
 export const specNames = [
-  ...runOptionNames, ...circuitOptionNames, 'id', 'name', 'description', 'intent', 'version', 'run', 'input', 'schema', 'validate', 'output', 'setup', 'teardown', 'unawaited', 'onDrift', 'cancelOn', 'cache', 'migrations', 'select', 'selectVersion', 'onVersionChange', 'formerVersions', 'idempotency', 'singleton', 'onDuplicate', 'transfer', ...hookNames,
+  ...runOptionNames, ...circuitOptionNames, 'id', 'name', 'description', 'intent', 'version', 'run', 'input', 'schema', 'validate', 'output', 'setup', 'teardown', 'unawaited', 'onDrift', 'cancelOn', 'updates', 'cache', 'migrations', 'select', 'selectVersion', 'onVersionChange', 'formerVersions', 'idempotency', 'singleton', 'onDuplicate', 'transfer', ...hookNames,
 ] as const;
 
 /** What a definition asks for beyond running its code. */
@@ -70,6 +71,7 @@ export function nameSpec(given: AnySpec): NamedSpec {
   if (id !== name) throw new ConfigurationError(`defineTask id ${describe(id)} and name ${describe(name)} differ; give one of the two.`);
   refuseReserved(checkIdentifier(id, 'defineTask id'), 'defineTask id');
   checkCancelOn(given.cancelOn, id!);
+  checkUpdates(given.updates, id!);
   if (typeof given.run !== 'function')
     throw new ConfigurationError(`defineTask "${id}" needs run(input, ctx), a function, not ${describe(given.run)}.`);
   const where = `defineTask "${id}"`;
@@ -82,6 +84,16 @@ export function nameSpec(given: AnySpec): NamedSpec {
   const named = Object.freeze({ ...given, id: id! });
   checkVersionChange(named, where);
   return named;
+}
+
+function checkUpdates(updates: unknown, id: string): void {
+  if (updates === undefined) return;
+  const where = `defineTask "${id}" updates`;
+  checkRecord(updates, where);
+  for (const [name, validator] of Object.entries(updates as Record<string, Validator>)) {
+    checkAskedName(name, where);
+    checkOf(validator, `${where} "${name}"`);
+  }
 }
 
 /** @throws ConfigurationError for schemas that are none */

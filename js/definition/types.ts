@@ -113,6 +113,11 @@ export interface SpecBase<
   /** Events that cancel its runs, wherever they stand. */
   cancelOn?: readonly CancelOn<Parsed<In, Input>>[];
   /**
+   * What `handle.update` may ask of its runs, by name, and what its data has to be: a schema or function as for
+   * `input`. A name that is not here is refused. Without it: whatever the code waits for.
+   */
+  updates?: Readonly<Record<string, Validator>>;
+  /**
    * From the output of one version to that of the next, by the version they start from. Cached outputs
    * and recorded results of older versions are read through them.
    */

@@ -6,7 +6,7 @@
  */
 import { DuplicateRunError } from '../errors.ts';
 import { Reader } from '../streams/reader.ts';
-import type { ReadStreamOptions, ResultPromise, ResumePolicy, RunEvent, RunHandle, StreamReader, TaskRunResult, TaskState, TaskStatus } from '../types.ts';
+import type { QueryOptions, ReadStreamOptions, ResultPromise, ResumePolicy, RunEvent, RunHandle, StreamReader, TaskRunResult, TaskState, TaskStatus, UpdateOptions } from '../types.ts';
 
 export interface Joined {
   handle: RunHandle;
@@ -90,6 +90,12 @@ export class KeyedHandle implements RunHandle<any, any> {
   }
   signal(name: string, data?: unknown): Promise<boolean> {
     return this.#then(() => this.#target.signal(name, data));
+  }
+  query(name: string, data?: unknown, options?: QueryOptions): Promise<any> {
+    return this.#then(() => this.#target.query(name, data, options));
+  }
+  update(name: string, data?: unknown, options?: UpdateOptions): Promise<any> {
+    return this.#then(() => this.#target.update(name, data, options));
   }
   download(fileName?: string): Promise<void> {
     return this.#then(() => this.#target.download(fileName));

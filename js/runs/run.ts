@@ -6,6 +6,7 @@
  * was acknowledged.
  */
 import { checkFunction, checkText } from '../intake/checks.ts';
+import type { Asking } from '../asking/asking.ts';
 import type { RunContext } from '../context/context.ts';
 import { SubtaskUnwrapError } from '../errors.ts';
 import type { ResolvedRunOptions } from '../intake/options.ts';
@@ -13,7 +14,7 @@ import { RecordBytes } from '../protocol.ts';
 import type { Definition } from '../intake/registry.ts';
 import { noExtra, RunExtra } from './run-extra.ts';
 import type {
-  ReadStreamOptions, ResultPromise, ResumePolicy, RunEvent, RunHandle, StreamReader, TaskRunResult, TaskState, TaskStatus,
+  QueryOptions, ReadStreamOptions, ResultPromise, ResumePolicy, RunEvent, RunHandle, StreamReader, TaskRunResult, TaskState, TaskStatus, UpdateOptions,
 } from '../types.ts';
 
 /** Where the bytes of a payload lie in memory. */
@@ -33,6 +34,7 @@ export interface RunHost {
   resumeRun(run: Run, policy: ResumePolicy): Promise<boolean>;
   retryRun(run: Run): Promise<boolean>;
   signalRun(run: Run, name: string, data: unknown): Promise<boolean>;
+  readonly waiting: { readonly asking: Pick<Asking, 'query' | 'update'> };
   provideFor(run: Run, file: Blob | FileSystemFileHandle): Promise<boolean>;
   stream(id: string, key: string, options?: ReadStreamOptions): StreamReader;
   outputOf(run: Run): Promise<unknown>;
@@ -247,6 +249,12 @@ export class Run<Output = any, Id extends string = string> implements RunHandle<
   }
   signal(name: string, data?: unknown): Promise<boolean> {
     return this.host.signalRun(this, name, data);
+  }
+  query(name: string, data?: unknown, options?: QueryOptions): Promise<any> {
+    return this.host.waiting.asking.query(this, name, data, options);
+  }
+  update(name: string, data?: unknown, options?: UpdateOptions): Promise<any> {
+    return this.host.waiting.asking.update(this.id, name, data, options);
   }
   provide(file: Blob | FileSystemFileHandle): Promise<boolean> {
     return this.host.provideFor(this, file);

@@ -4,7 +4,7 @@
 import { fromMessage, type ValueMessage } from '../codec/message.ts';
 import type { Orchestrator } from '../orchestrator.ts';
 import { remoteVerbs } from './remote.ts';
-import type { ResumePolicy } from '../types.ts';
+import type { QueryOptions, ResumePolicy, UpdateOptions } from '../types.ts';
 
 type Verb = (typeof remoteVerbs)[number];
 
@@ -17,12 +17,19 @@ const verbs: Record<Verb, (house: Orchestrator, id: string, argument: unknown) =
   provide: (house, id, argument) => house.providePayload(id, argument as Blob),
   result: (house, id) => house.attach(id)!.result(),
   signal: (house, id, argument) => house.attach(id)!.signal((argument as [string])[0], fromMessage((argument as [string, ValueMessage])[1])),
+  query: (house, id, argument) => house.waiting.asking.query(house.localRun(id)!, ...read<QueryOptions>(argument)),
+  update: (house, id, argument) => house.waiting.asking.accept(house.localRun(id)!, ...read<UpdateOptions>(argument)),
   completeToken: (house, id, argument) => house.wait.obeyComplete(id, argument),
   tokenOutcome: (house, id) => house.wait.obeyOutcome(id),
   reschedule: (house, id, argument) => house.runs.reschedule(id, { delay: new Date(argument as number) }),
   readStream: (house, id, argument) => house.streams.answer(house.localRun(id)!, argument),
   freeKey: (house, id) => house.identity.free(house.localRun(id)!),
 };
+
+function read<Options>(argument: unknown): [name: string, data: unknown, options: Options] {
+  const [name, data, options] = argument as [string, ValueMessage, Options];
+  return [name, fromMessage(data), options];
+}
 
 /** @throws TypeError for what is no command, or a run that is not ours */
 export async function obey(house: Orchestrator, id: string, verb: string, argument: unknown): Promise<unknown> {

@@ -3,13 +3,14 @@
  * Invariant: what is told is a hint, checked for its shape, and replaced or dropped with its session.
  */
 import { checkFunction, checkPause, checkResume, checkText } from '../intake/checks.ts';
+import { byValue } from '../asking/asking.ts';
 import { toMessage } from '../codec/message.ts';
 import { saveBlob } from '../runs/download.ts';
 import { StorageLostError } from '../errors.ts';
 import { deserializeError, serializeError } from '../runs/serialize-error.ts';
 import { hasEnded, taskStatuses } from '../runs/status.ts';
 import { checkEventName } from '../waiting/events.ts';
-import type { ReadStreamOptions, ResultPromise, ResumePolicy, RunEvent, RunHandle, StreamReader, TaskRunResult, TaskState, TaskStatus } from '../types.ts';
+import type { QueryOptions, ReadStreamOptions, ResultPromise, ResumePolicy, RunEvent, RunHandle, StreamReader, TaskRunResult, TaskState, TaskStatus, UpdateOptions } from '../types.ts';
 
 interface RemoteEntry {
   session: string;
@@ -19,6 +20,7 @@ interface RemoteEntry {
 export interface RemoteHost {
   ask(session: string, id: string, verb: string, argument: unknown): Promise<unknown>;
   stream(id: string, key: string, options?: ReadStreamOptions): StreamReader;
+  update(id: string, name: string, data: unknown, options?: UpdateOptions): Promise<unknown>;
   changed(id?: string): void;
 }
 
@@ -87,6 +89,10 @@ export class RemoteRuns {
     return this.#entries.has(id) ? new RemoteHandle(this, id) : undefined;
   }
 
+  update(id: string, name: string, data: unknown, options?: UpdateOptions): Promise<unknown> {
+    return this.#host.update(id, name, data, options);
+  }
+
   stream(id: string, key: string, options?: ReadStreamOptions): StreamReader {
     return this.#host.stream(id, key, options);
   }
@@ -113,7 +119,7 @@ export class RemoteRuns {
 }
 
 /** Commands that a tab carries out for others. */
-export const remoteVerbs = ['cancel', 'pause', 'resume', 'retry', 'remove', 'result', 'signal', 'completeToken', 'tokenOutcome', 'provide', 'freeKey', 'reschedule', 'readStream'] as const;
+export const remoteVerbs = ['cancel', 'pause', 'resume', 'retry', 'remove', 'result', 'signal', 'query', 'update', 'completeToken', 'tokenOutcome', 'provide', 'freeKey', 'reschedule', 'readStream'] as const;
 
 export class RemoteHandle implements RunHandle {
   readonly id: string;
@@ -210,6 +216,14 @@ export class RemoteHandle implements RunHandle {
   async signal(name: string, data?: unknown): Promise<boolean> {
     checkEventName(name, 'signal');
     return (await this.#runs.ask(this.id, 'signal', [name, toMessage(data, 'data').value])) === true;
+  }
+  async query(name: string, data?: unknown, options?: QueryOptions): Promise<any> {
+    const sent = toMessage(byValue(data), 'data').value;
+    const { queryMs } = await import('../asking/caller.ts');
+    return this.#runs.ask(this.id, 'query', [name, sent, { timeout: queryMs(name, options) }]);
+  }
+  update(name: string, data?: unknown, options?: UpdateOptions): Promise<any> {
+    return this.#runs.update(this.id, name, data, options);
   }
   async provide(file: Blob | FileSystemFileHandle): Promise<boolean> {
     return (await this.#runs.ask(this.id, 'provide', file)) === true;

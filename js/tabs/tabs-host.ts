@@ -19,6 +19,7 @@ export function tabsHost(house: Orchestrator): TabsHost {
     news: () => house.waiting.news(),
     remoteChanged: (id) => house.store.changedElsewhere(id),
     readStream: (id, key, options) => house.stream(id, key, options),
+    update: (id, name, data, options) => house.waiting.asking.update(id, name, data, options),
     warn: (message) => house.warn(message),
     destroyed: () => house.opening.destroyed(),
   };

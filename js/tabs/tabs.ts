@@ -11,8 +11,8 @@
 import type { Clock } from '../time/clock.ts';
 import { randomSeed } from '../load.ts';
 import type { Run } from '../runs/run.ts';
-import { RemoteRuns, type RemoteHandle, publicState } from './remote.ts';
-import type { ReadStreamOptions, StreamReader, TaskState } from '../types.ts';
+import { type RemoteHost, RemoteRuns, type RemoteHandle, publicState } from './remote.ts';
+import type { TaskState } from '../types.ts';
 import { isSentEvent, type SentEvent } from '../waiting/events.ts';
 import { eventTask } from '../waiting/internal.ts';
 import { toSent } from '../waiting/waiting.ts';
@@ -33,7 +33,8 @@ export interface TabsHost {
   /** Events a tab that has just come may have missed. */
   news(): SentEvent[];
   remoteChanged(id?: string): void;
-  readStream(id: string, key: string, options?: ReadStreamOptions): StreamReader;
+  readStream: RemoteHost['stream'];
+  update: RemoteHost['update'];
   warn(message: string): void;
   /** A tab destroys the namespace, and waits for us to leave it. */
   destroyed(): Promise<void>;
@@ -105,6 +106,7 @@ export class Tabs {
       ask: (session, id, verb, argument) => this.#ask(session, id, verb, argument),
       changed: (id) => host.remoteChanged(id),
       stream: (...asked) => host.readStream(...asked),
+      update: (...asked) => host.update(...asked),
     });
   }
 

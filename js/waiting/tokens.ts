@@ -29,6 +29,8 @@ interface Facts {
   tags: string[];
   key?: string;
   keyUntil?: number;
+  /** The house's own use of it: none of those that people made. */
+  purpose?: 'update';
 }
 
 export class Tokens {
@@ -42,16 +44,21 @@ export class Tokens {
   }
 
   /** Resolves when it is stored. @throws ConfigurationError */
-  async createToken(options: CreateTokenOptions = {}): Promise<CreatedToken> {
+  createToken(options?: CreateTokenOptions): Promise<CreatedToken> {
+    return this.make(options);
+  }
+
+  /** @internal */
+  async make(options: CreateTokenOptions = {}, purpose?: Facts['purpose']): Promise<CreatedToken> {
     const { timeoutMs, tags, key, keyMs } = checkOptions(options);
     await this.#house.opening.opened;
     const nowMs = this.#house.clock.now();
-    const known = key === undefined ? undefined : this.#idOfKey(key, nowMs);
+    const known = key === undefined ? undefined : this.#idOfKey(key, nowMs, purpose);
     if (known !== undefined) {
       await this.#runs.get(known)?.accepted;
       return { id: known, isCached: true };
     }
-    const facts: Facts = { timeoutAt: nowMs + timeoutMs, tags, ...(key !== undefined && { key, keyUntil: nowMs + keyMs }) };
+    const facts: Facts = { timeoutAt: nowMs + timeoutMs, tags, ...(key !== undefined && { key, keyUntil: nowMs + keyMs }), ...(purpose && { purpose }) };
     const run = this.#house.intake.trigger(this.#house.definition(tokenTask)!, undefined, { deadline: timeoutMs, metadata: facts });
     run.ownExtra.hold = HoldOutside;
     this.#runs.set(run.id, run);
@@ -59,10 +66,10 @@ export class Tokens {
     return { id: run.id, isCached: false };
   }
 
-  #idOfKey(key: string, nowMs: number): string | undefined {
+  #idOfKey(key: string, nowMs: number, purpose: Facts['purpose']): string | undefined {
     for (const state of this.#states()) {
       const facts = factsOf(state);
-      if (facts.key === key && (facts.keyUntil ?? 0) > nowMs) return state.id;
+      if (facts.key === key && facts.purpose === purpose && (facts.keyUntil ?? 0) > nowMs) return state.id;
     }
     return undefined;
   }
@@ -221,7 +228,8 @@ export class Tokens {
     await this.#house.opening.opened;
     const wanted = ({ status, tags }: TokenState) =>
       (filter.status === undefined || status === filter.status) && (filter.tags === undefined || filter.tags.some((tag) => tags.includes(tag)));
-    return Array.from(this.#states(), (state) => this.#tokenState(state)).filter(wanted).sort((one, other) => other.createdAt - one.createdAt || (one.id < other.id ? 1 : -1));
+    const given = [...this.#states()].filter((state) => factsOf(state).purpose === undefined);
+    return given.map((state) => this.#tokenState(state)).filter(wanted).sort((one, other) => other.createdAt - one.createdAt || (one.id < other.id ? 1 : -1));
   }
 
   /** With what it was completed with; undefined: nobody knows it. */
@@ -284,16 +292,17 @@ function checkOptions(options: CreateTokenOptions): { timeoutMs: number; tags: s
   if (timeoutMs === 0) throw new ConfigurationError('createToken timeout must be more than 0 ms.');
   if (!Array.isArray(tags) || !tags.every((tag) => typeof tag === 'string'))
     throw new ConfigurationError(`createToken tags must be a list of texts, not ${describe(tags)}.`);
-  if (key !== undefined) checkIdentifier(key, 'createToken idempotencyKey');
+  if (key !== undefined) checkIdentifier(key, 'createToken idempotencyKey', 256);
   return { timeoutMs, tags: [...tags], key, keyMs: toMilliseconds(idempotencyKeyTTL, 'createToken idempotencyKeyTTL') };
 }
 
 /** Believes nothing: other scripts of the origin can write what is read here. */
 function factsOf({ metadata }: TaskState): Facts {
-  const { timeoutAt, tags, key, keyUntil } = metadata as Partial<Facts>;
+  const { timeoutAt, tags, key, keyUntil, purpose } = metadata as Partial<Facts>;
   return {
     timeoutAt: Number(timeoutAt) || 0,
     tags: Array.isArray(tags) ? tags.filter((tag) => typeof tag === 'string') : [],
     ...(typeof key === 'string' && { key, keyUntil: Number(keyUntil) || 0 }),
+    ...(purpose === 'update' && { purpose }),
   };
 }

@@ -10,6 +10,7 @@ import { toMilliseconds } from '../intake/duration.ts';
 import type { Definitions } from '../definition/definitions.ts';
 import type { OptionTable } from '../intake/options.ts';
 import type { Orchestrator } from '../orchestrator.ts';
+import { Asking } from '../asking/asking.ts';
 import * as P from '../protocol.ts';
 import type { Run } from '../runs/run.ts';
 import { Cancellations } from './cancel-on.ts';
@@ -25,6 +26,7 @@ export class Waiting {
   readonly events: Events;
   readonly tokens: Tokens;
   readonly cancellations: Cancellations;
+  readonly asking: Asking;
   #sweepAtMs = Number.POSITIVE_INFINITY;
   #cancelSweep: (() => void) | undefined;
 
@@ -32,6 +34,7 @@ export class Waiting {
     this.#house = house;
     this.events = new Events(house);
     this.tokens = new Tokens(house);
+    this.asking = new Asking(house);
     this.cancellations = new Cancellations(house, this);
     this.events.onStored = (event) => {
       this.cancellations.apply(event);

@@ -5,12 +5,12 @@
 import { fromMessage, toMessage } from '../codec/message.ts';
 import { ContinueAsNew } from '../context/again.ts';
 import { metadataVerbs } from '../definition/metadata-view.ts';
-import { AbortedError, WorkerCrashedError } from '../errors.ts';
+import { AbortedError, QueryError, WorkerCrashedError } from '../errors.ts';
 import { deserializeError, serializeError } from '../runs/serialize-error.ts';
 import type { LogLevel, StepInfo, StepOptions, TaskContext, WaitResult } from '../types.ts';
 import { checkStream, type StreamSink } from '../streams/writing.ts';
 import { toWaitMessage } from '../waiting/outcome.ts';
-import { type AskVerb, askVerbs, type ToPage, type ToWorker } from './protocol.ts';
+import { type AskVerb, askVerbs, type ToldVerb, type ToPage, type ToWorker } from './protocol.ts';
 
 interface Computation {
   resolve(value: unknown): void;
@@ -24,6 +24,8 @@ export class WorkerCall {
   readonly #context: TaskContext;
   readonly #post: (message: ToWorker, transfer: Transferable[]) => void;
   readonly #computations = new Map<number, Computation>();
+  readonly #questions = new Map<number, Computation>();
+  #queries = 0;
   readonly #onAbort: () => void;
   #resolve!: (value: unknown) => void;
   #reject!: (error: unknown) => void;
@@ -89,6 +91,10 @@ export class WorkerCall {
         return this.#ask(message.ask, message.verb, fromMessage(message.args) as unknown[]);
       case 'told':
         return this.#hear(message.verb, fromMessage(message.args) as any[]);
+      case 'queried':
+        return this.#question(message.query)?.resolve(fromMessage(message.answer));
+      case 'queryThrew':
+        return this.#question(message.query)?.reject(deserializeError(message.error));
       case 'computed':
         return this.#computation(message.step)?.resolve(fromMessage(message.value));
       case 'stepThrew':
@@ -141,12 +147,28 @@ export class WorkerCall {
     if ((metadataVerbs as readonly string[]).includes(verb)) (target as any)[verb](...args);
   }
 
-  #hear(verb: 'log' | 'emit' | 'now' | 'metadata' | 'heartbeat', args: any[]): void {
+  #hear(verb: ToldVerb, args: any[]): void {
     if (verb === 'metadata') this.#describe(args);
+    else if (verb === 'onQuery') this.#context.onQuery(args[0], (data) => this.#query(args[0], data));
     else if (verb === 'heartbeat') this.#context.heartbeat();
     else if (verb === 'now') this.#context.now();
     else if (verb === 'emit') this.#context.emit(args[0], args[1]);
     else this.#context.log[args[0] as LogLevel]?.(args[1], args[2]);
+  }
+
+  #query(name: string, data: unknown): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      const query = ++this.#queries;
+      this.#questions.set(query, { resolve, reject });
+      const { value, transfer } = toMessage(data, 'data');
+      this.#send({ holdfast: 'query', call: this.#id, query, name, data: value }, transfer);
+    });
+  }
+
+  #question(query: number): Computation | undefined {
+    const question = this.#questions.get(query);
+    this.#questions.delete(query);
+    return question;
   }
 
   async #step(step: number, name: string, options: StepOptions | undefined): Promise<void> {
@@ -180,6 +202,7 @@ export class WorkerCall {
     if (this.#over) return;
     this.#over = true;
     this.#context.signal.removeEventListener('abort', this.#onAbort);
+    for (const { reject } of this.#questions.values()) reject(new QueryError('The attempt that was asked is over.'));
     settle();
   }
 }

@@ -21,14 +21,17 @@ import { contextRetry } from '../retrying/context-retry.ts';
 import type { RetryHost } from '../retrying/host.ts';
 import { deserializeError, serializeError } from '../runs/serialize-error.ts';
 import type {
-  ContextRetry, ContextWait, Duration, Instant, ItemResult, LockOptions, LogLevel, MapOptions, ProgressReport, RetryFetchInit, RunFunction, RunTags, SleepOptions, StepInfo, StepOptions,
-  StreamOptions, TaskContext, TaskLog, TaskStream, WaitForOptions, WaitPromise,
+  Answering, ContextRetry, ContextWait, Duration, Instant, ItemResult, LockOptions, LogLevel, MapOptions, ProgressReport, RetryFetchInit, RunFunction, RunTags, SleepOptions, StepInfo, StepOptions,
+  StreamOptions, TaskContext, TaskLog, TaskStream, Update, WaitForOptions, WaitPromise,
 } from '../types.ts';
 import { checkStream, StreamWriting } from '../streams/writing.ts';
 import { contextWait } from '../waiting/context-wait.ts';
 import { fromWaitMessage, waitPromise } from '../waiting/outcome.ts';
+import { Answers } from '../asking/answers.ts';
+import type { Reply } from '../asking/names.ts';
+import { events, updates, waitForUpdate } from '../asking/verbs.ts';
 import { markTransfer } from './transfer.ts';
-import type { AskVerb, CallContext, ToPage, ToWorker } from './protocol.ts';
+import type { AskVerb, CallContext, ToldVerb, ToPage, ToWorker } from './protocol.ts';
 
 interface Question {
   resolve(value: any): void;
@@ -53,6 +56,7 @@ export class WorkerContext implements TaskContext {
   readonly #controller = new AbortController();
   readonly #steps = new Map<number, Step>();
   readonly #questions = new Map<number, Question>();
+  readonly #answers = new Answers();
   readonly #times: number[];
   readonly #chance: Chance;
   #tags: readonly string[];
@@ -141,6 +145,24 @@ export class WorkerContext implements TaskContext {
   get wait(): ContextWait {
     return contextWait(this);
   }
+  waitForUpdate<Data = any>(name: string, options?: WaitForOptions<Data>): WaitPromise<Update<Data>> {
+    return waitForUpdate(this, name, options);
+  }
+  updates<Data = any>(name: string, options?: WaitForOptions<Data>): AsyncGenerator<Update<Data>, void, undefined> {
+    return updates(this, name, options);
+  }
+  events<Data = any>(name: string, options?: WaitForOptions<Data>): AsyncGenerator<Data, void, undefined> {
+    return events(this, name, options);
+  }
+  /** @internal */
+  reply(token: string, reply: Reply): Promise<void> {
+    return this.#ask('reply', [token, reply], true);
+  }
+  onQuery<Data = any, Answer = any>(name: string, answer: Answering<Data, Answer>): void {
+    this.#checkOpen('onQuery');
+    this.#answers.set(name, answer);
+    this.#tell('onQuery', [name]);
+  }
   patch(id: string): Promise<boolean> {
     return this.#ask('patch', [id]);
   }
@@ -228,7 +250,7 @@ export class WorkerContext implements TaskContext {
     this.#tell('emit', [name, data]);
   }
 
-  #tell(verb: 'log' | 'emit' | 'now' | 'metadata' | 'heartbeat', args: unknown[]): void {
+  #tell(verb: ToldVerb, args: unknown[]): void {
     if (!this.#closed) this.#post({ holdfast: 'told', call: this.#call, verb, args: toMessage(args, verb).value });
   }
 
@@ -316,6 +338,8 @@ export class WorkerContext implements TaskContext {
         return this.#controller.abort(deserializeError(message.reason));
       case 'compute':
         return this.#compute(message);
+      case 'query':
+        return this.#query(message);
       case 'recorded':
         return take(this.#steps, message.step)?.resolve(fromMessage(message.value));
       case 'failed':
@@ -339,6 +363,16 @@ export class WorkerContext implements TaskContext {
       return run({ attempt, signal: this.signal, stepId });
     } finally {
       this.#inside = undefined;
+    }
+  }
+
+  async #query({ query, name, data }: Extract<ToWorker, { holdfast: 'query' }>): Promise<void> {
+    const call = this.#call;
+    try {
+      const { value, transfer } = toMessage(await this.#answers.get(name)!(fromMessage(data)), `the answer to query "${name}"`);
+      this.#post({ holdfast: 'queried', call, query, answer: value }, transfer);
+    } catch (error) {
+      this.#post({ holdfast: 'queryThrew', call, query, error: serializeError(error) });
     }
   }
 

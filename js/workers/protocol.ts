@@ -5,10 +5,12 @@
  *                     compute step attempt stepId                  not recorded yet: run its function
  *                     recorded step value · failed step error      what `ctx.step` gives to the handler
  *                     answered number value · refused number error what any other verb gives
+ *                     query number name data                         what `ctx.onQuery` there answers
  *   worker → page     step name                                    the handler has called `ctx.step`
  *                     computed step value · threw step error       the answer to `compute`
  *                     ask number verb arguments                    another durable verb of `ctx`
  *                     told verb arguments                          what needs no answer: a log line, a time
+ *                     queried number answer · queryThrew number error
  *                     progress report
  *                     returned value · threw error · again input   the call is over
  *                     crashed error                                the worker can't go on
@@ -49,20 +51,25 @@ export type ToWorker =
   | (Of<'recorded'> & { step: number; value: ValueMessage })
   | (Of<'failed'> & { step: number; error: SerializedError })
   | (Of<'answered'> & { ask: number; value: ValueMessage })
-  | (Of<'refused'> & { ask: number; error: SerializedError });
+  | (Of<'refused'> & { ask: number; error: SerializedError })
+  | (Of<'query'> & { query: number; name: string; data: ValueMessage });
 
 /** Durable verbs that cross as they are. */
 export const askVerbs = [
-  'run', 'sleep', 'sleepUntil', 'patch', 'checkpoint', 'waitForEvent', 'waitForToken', 'flushMetadata', 'addTags', 'yield', 'pauseBeforeRetry', 'pauseFor', 'acquireLock', 'releaseLock', 'streamAppend', 'streamRecorded',
+  'run', 'sleep', 'sleepUntil', 'patch', 'checkpoint', 'waitForEvent', 'waitForToken', 'flushMetadata', 'addTags', 'yield', 'pauseBeforeRetry', 'pauseFor', 'reply', 'acquireLock', 'releaseLock', 'streamAppend', 'streamRecorded',
 ] as const;
 export type AskVerb = (typeof askVerbs)[number];
+
+export type ToldVerb = 'log' | 'emit' | 'now' | 'metadata' | 'heartbeat' | 'onQuery';
 
 export type ToPage =
   | (Of<'step'> & { step: number; name: string; options: ValueMessage | undefined })
   | (Of<'ask'> & { ask: number; verb: AskVerb; args: ValueMessage })
-  | (Of<'told'> & { verb: 'log' | 'emit' | 'now' | 'metadata' | 'heartbeat'; args: ValueMessage })
+  | (Of<'told'> & { verb: ToldVerb; args: ValueMessage })
   | (Of<'computed'> & { step: number; value: ValueMessage })
   | (Of<'stepThrew'> & { step: number; error: SerializedError })
+  | (Of<'queried'> & { query: number; answer: ValueMessage } )
+  | (Of<'queryThrew'> & { query: number; error: SerializedError })
   | (Of<'progress'> & { report: number | ProgressReport })
   | (Of<'returned'> & { value: ValueMessage })
   | (Of<'threw'> & { error: SerializedError })
