@@ -471,6 +471,7 @@ export class Orchestrator extends StoredData implements OrchestratorApi {
     this.#disposed = true;
     this.onDisposed?.();
     this.definitions.stopWatching();
+    this.definitions.determinism?.close();
     await this.ready.catch(() => {});
     this.attempts.close(destroyed ?? new InterruptedError('The orchestrator was disposed.'));
     this.pump.drain();

@@ -415,6 +415,12 @@ export interface OrchestratorOptions {
   recovery?: { mode?: 'auto' | 'manual'; stagger?: Duration };
   /** false: no other tab is watched, adopted or told. Default true. */
   tabs?: boolean;
+  /**
+   * For development: warns of durable code that asks the page's clock, chance or network itself (`Date.now`, `new Date()`,
+   * `Math.random`, `crypto`, `performance.now`, `fetch`) outside of steps. In Chromium and Node everywhere in a handler,
+   * elsewhere at least before its first `await`; not in workers. Default false.
+   */
+  checkDeterminism?: boolean;
   clock?: Clock;
   /** Random seed; for tests. */
   seed?: number;

@@ -7,6 +7,7 @@ const clockExceptions = [
   'js/testing/', // public test helpers: a fake clock wraps the real one
   'js/small-worker/worker-alarm.ts', // the clock's own alarm: tells the small worker what time it is here
   'js/storage/wait.ts', // the storages' own port for time: how long a browser may take to answer, not a task's time
+  'js/definition/determinism.ts', // names what it listens to, in place of the page's own
   'js/react/useNow.ts', // time for the eye: the panel's "3 s ago", which decides nothing
   /^js\/.*worker\.ts$/, // a worker has no Clock: timer worker, OPFS worker, handler worker
 ];

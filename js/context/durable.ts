@@ -10,6 +10,7 @@ import type { BlobReference } from '../codec/codec.ts';
 import { ConfigurationError, HistoryLimitError } from '../errors.ts';
 import { type Entry, KeyPrefix, nameOf, ordinalMark, RecordKind, type History } from '../journal/history.ts';
 import * as P from '../protocol.ts';
+import type { Determinism } from '../definition/determinism.ts';
 import type { Run, Settlement } from '../runs/run.ts';
 import { deserializeError, serializeError } from '../runs/serialize-error.ts';
 import type { StepInfo } from '../types.ts';
@@ -57,6 +58,8 @@ export interface DurableHost {
   defer(callback: () => void): void;
   after(delayMs: number, callback: () => void): () => void;
   warn(message: string): void;
+  /** Who listens to what code asks of the page. */
+  readonly determinism: Determinism | undefined;
 }
 
 /** More records than this are more than a page should replay. */
@@ -175,7 +178,9 @@ export class Durable {
   inside<Value>(name: string, key: string, compute: (info: StepInfo) => Value, attempt: number, signal: AbortSignal | undefined): Value {
     this.#inside = { name, key };
     try {
-      return compute(new StepFacts(this.host, this.run, key, attempt, signal));
+      const facts = new StepFacts(this.host, this.run, key, attempt, signal);
+      const { determinism } = this.host;
+      return determinism ? (determinism['holdfast:step'](() => compute(facts)) as Value) : compute(facts);
     } finally {
       this.#inside = undefined;
     }

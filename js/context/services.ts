@@ -3,6 +3,7 @@
  * Invariant: whatever is recorded goes through `record`, in the order in which it is asked for.
  */
 import { clone, decode, decodeWithBlobs, encode, refersToBlobs } from '../codec/codec.ts';
+import type { Determinism } from '../definition/determinism.ts';
 import type { Validator } from '../definition/schema.ts';
 import { checkOf, issuesInWords } from '../definition/validation.ts';
 import { ConfigurationError, OutputValidationError, UnrecognizedTaskError } from '../errors.ts';
@@ -48,6 +49,10 @@ export class ContextServices implements DurableHost, StepHost, ChildrenHost {
 
   get streams(): StreamDoor {
     return this.#house.streams;
+  }
+
+  get determinism(): Determinism | undefined {
+    return this.#house.definitions.determinism;
   }
 
   constructor(house: Orchestrator) {

@@ -14,6 +14,7 @@ import { checkExecutor, type Definition, executorHandler, isTask, pageRegistry, 
 import { End, type Run } from '../runs/run.ts';
 import type { RetryOptions, Task, TaskExecutor } from '../types.ts';
 import { refuseReserved } from '../waiting/internal.ts';
+import type { Determinism } from './determinism.ts';
 import { Describing } from './describing.ts';
 import { Heartbeats } from './heartbeat.ts';
 import { Hooks } from './hooks.ts';
@@ -42,6 +43,8 @@ export class Definitions {
   readonly lifecycle: Lifecycle;
   readonly describing: Describing;
   readonly heartbeats: Heartbeats;
+  /** undefined: nobody asked for it. */
+  determinism: Determinism | undefined;
 
   constructor(house: Orchestrator) {
     this.#house = house;
@@ -54,6 +57,13 @@ export class Definitions {
     this.lifecycle = new Lifecycle(this);
     this.#stopWatching = watchBoth(this.#own, (id) => this.#added(id));
     for (const id of pageRegistry.ids()) this.#declareQueue(id);
+  }
+
+  /** Before the first attempt, where it is asked for. */
+  async listen(): Promise<void> {
+    if (!this.#house.getOptions().checkDeterminism) return;
+    const { Determinism } = await import('./determinism.ts');
+    if (!this.#house.disposed) this.determinism = new Determinism((message) => this.#house.warn(message));
   }
 
   get contexts() {

@@ -16,7 +16,7 @@ import type { OrchestratorOptions, QueueOptions, RunOptions, Task } from '../typ
 export const orchestratorOptionNames: readonly (keyof OrchestratorOptions)[] = [
   'id', 'namespace', 'storage', 'durability', 'tasks', 'queues', 'retry', 'maxRetries', 'retryBackoffFactor', 'timeout', 'countFrozen',
   'simulateProgress', 'onComplete', 'onError', 'onProgress', 'onListenerError', 'hooks', 'processSchema', 'persistenceKey', 'retention', 'recovery',
-  'tabs', 'clock', 'seed', 'wasm', 'worker', 'cache', 'limits', 'connectivity', 'encryption',
+  'tabs', 'clock', 'seed', 'wasm', 'worker', 'cache', 'limits', 'connectivity', 'encryption', 'checkDeterminism',
 ];
 
 /** @throws ConfigurationError naming the option, its value and what it may be */
@@ -61,6 +61,7 @@ const orchestratorChecks: Partial<Record<keyof OrchestratorOptions, (value: any,
   limits: (value) => void resolveLimits(value),
   connectivity: checkConnectivity,
   tabs: checkBoolean,
+  checkDeterminism: checkBoolean,
   clock: (value, where) => {
     if (!hasAll(value, ['now', 'schedule', 'defer', 'frame'])) refuse(where, 'a Clock', value);
   },

@@ -113,9 +113,11 @@ export class Opening implements AdoptionHost {
       const loading = loadCore(wasm);
       // Everything that needs nothing of the other goes on side by side.
       loading.catch(() => {});
+      const listening = this.#house.definitions.listen();
       const usual = this.#claimUsual();
       const storage = this.inMemory ? undefined : await this.#openStorage(usual);
       this.#module = await loading;
+      await listening;
       const engine = storage ? await this.#recover(storage, await usual) : this.#freshEngine();
       if (!storage) engine.keepNothing();
       this.#house.pump.start(engine);

@@ -6,6 +6,7 @@ import { checkNames, checkRecord, describe, oneOf, refuse, wholeNumber } from '.
 import { toMilliseconds } from '../intake/duration.ts';
 import { ConfigurationError, FetchTimeoutError } from '../errors.ts';
 import { resolvePolicy } from '../intake/options.ts';
+import { outside } from '../time/clock.ts';
 import type { RetryOptions } from '../types.ts';
 import { type RetryHost, Tries } from './host.ts';
 import { resetAtMs, retryAfterMs } from './reset-time.ts';
@@ -91,7 +92,7 @@ async function once(host: RetryHost, input: string | URL | Request, init: Reques
   const signals = [host.signal, late.signal, init.signal, input instanceof Request ? input.signal : undefined].filter((signal) => signal instanceof AbortSignal);
   const cancel = timeoutMs === undefined ? () => {} : host.after(timeoutMs, () => late.abort(new FetchTimeoutError(`No response of ${input instanceof Request ? input.url : String(input)} came within ${timeoutMs} ms.`)));
   try {
-    return await fetch(input, { ...init, signal: AbortSignal.any(signals) });
+    return await outside.fetch(input, { ...init, signal: AbortSignal.any(signals) });
   } catch (error) {
     throw late.signal.aborted ? late.signal.reason : error;
   } finally {

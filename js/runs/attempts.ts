@@ -14,6 +14,7 @@ import { type Ending, type EndingOptions, endOfReturn, endOfThrow } from '../con
 import type { ContextServices } from '../context/services.ts';
 import { RunContext, type ContextHost } from '../context/context.ts';
 import type { Decision } from '../definition/catch-error.ts';
+import type { Determinism } from '../definition/determinism.ts';
 import type { Describing } from '../definition/describing.ts';
 import type { Heartbeats } from '../definition/heartbeat.ts';
 import type { Hooks } from '../definition/hooks.ts';
@@ -47,7 +48,7 @@ export interface AttemptsHost {
   readonly blobs: BlobKeeper;
   readonly progress: ProgressTracker;
   readonly services: ContextServices;
-  readonly definitions: { readonly lifecycle: Lifecycle; readonly hooks: Hooks; readonly describing: Describing; readonly heartbeats: Heartbeats };
+  readonly definitions: { readonly lifecycle: Lifecycle; readonly hooks: Hooks; readonly describing: Describing; readonly heartbeats: Heartbeats; readonly determinism: Determinism | undefined };
   readonly cache: CacheDoor;
   readonly opening: { readonly network: Network };
   /** The code of a run; undefined: nothing is registered for it here. */
@@ -133,7 +134,8 @@ export class Attempts implements ContextHost {
     if (run.extra.stoppedAttempt === attempt) return this.#settle(run, attempt, P.OutcomeInterrupted, 0);
     const context = new RunContext(this, run, attempt);
     run.context = context;
-    const { definitions: { lifecycle }, cache } = this.#host;
+    const { definitions: { lifecycle, determinism }, cache } = this.#host;
+    if (determinism) definition = determinism.listening(run, attempt, definition);
     let returned: unknown;
     try {
       returned =

@@ -26,9 +26,15 @@ export interface Clock {
   dispose(): void;
 }
 
+/** What the house asks of the page itself, also while `checkDeterminism` listens to what people's code asks it. */
+export const outside = {
+  now: (): number => Date.now(),
+  fetch: (...args: Parameters<typeof fetch>): Promise<Response> => fetch(...args),
+};
+
 /** The wall clock of whoever has no clock of its own: code in a worker. */
 export function wallClockMs(): number {
-  return Date.now();
+  return outside.now();
 }
 
 /** Who was to run and could not: the machine slept, the page was frozen, or the clock was set forward. */
@@ -93,11 +99,11 @@ class FrozenPage {
   }
 
   readonly #freeze = (): void => {
-    this.#sinceMs = Date.now();
+    this.#sinceMs = wallClockMs();
   };
 
   readonly #resume = (): void => {
-    if (this.#sinceMs !== undefined) this.#totalMs += Math.max(0, Date.now() - this.#sinceMs);
+    if (this.#sinceMs !== undefined) this.#totalMs += Math.max(0, wallClockMs() - this.#sinceMs);
     this.#sinceMs = undefined;
   };
 
@@ -125,7 +131,7 @@ export class PageAlarm implements Alarm {
     clearTimeout(this.#timer);
     if (atMs === Number.POSITIVE_INFINITY) return;
     // Longer delays overflow to zero in every browser; the agenda re-arms.
-    const delayMs = Math.min(Math.max(atMs - Date.now(), 0), 2 ** 31 - 1);
+    const delayMs = Math.min(Math.max(atMs - wallClockMs(), 0), 2 ** 31 - 1);
     this.#timer = setTimeout(() => this.onDue?.(), delayMs);
   }
 
@@ -167,7 +173,7 @@ class Bell {
 
   #ring(): void {
     this.#armedAtMs = Number.POSITIVE_INFINITY;
-    for (let due = this.#agenda.takeDue(Date.now()); due; due = this.#agenda.takeDue(Date.now())) due.callback();
+    for (let due = this.#agenda.takeDue(wallClockMs()); due; due = this.#agenda.takeDue(wallClockMs())) due.callback();
     this.#arm();
   }
 }
@@ -187,7 +193,7 @@ export class SystemClock implements Clock {
   }
 
   now(): number {
-    return Date.now();
+    return wallClockMs();
   }
 
   schedule(atMs: number, callback: () => void, lateMs = 0): () => void {

@@ -1,0 +1,73 @@
+/** `checkDeterminism`: durable code that asks the page's clock, chance or network itself hears of it. */
+import { defineTask, type TaskContext } from 'holdfast';
+import { expect, it, vi } from 'vitest';
+import { name, open } from './houses.ts';
+
+async function warningsOf(run: (ctx: TaskContext) => Promise<unknown>, options: object = { checkDeterminism: true }): Promise<string[]> {
+  const house = await open(options);
+  const warnings: string[] = [];
+  house.orchestrator.on('warning', (message) => warnings.push(message));
+  const handle = house.orchestrator.trigger(defineTask({ id: name('asks'), retry: { maxAttempts: 1 }, run: (_: null, ctx) => run(ctx) }), null);
+  while (handle.status !== 'completed' && handle.status !== 'failed') {
+    await house.clock.advance(10);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  await handle.result();
+  await house.orchestrator.dispose();
+  return warnings;
+}
+
+const whatOf = (warnings: string[]) => warnings.map((warning) => /calls (\S+( Date\(\))?) outside/.exec(warning)?.[1]);
+
+it('names each function that code asks outside of steps, before and after its awaits, with the place and what to use', async () => {
+  vi.stubGlobal('fetch', async () => new Response('x'));
+  const helper = async () => {
+    await null;
+    return Math.random();
+  };
+  const warnings = await warningsOf(async (ctx) => {
+    Date.now();
+    await ctx.step('one', () => 1);
+    new Date();
+    await ctx.sleep(5);
+    await helper();
+    performance.now();
+    await Promise.all([1].map(async () => {
+      await null;
+      crypto.randomUUID();
+    }));
+    crypto.getRandomValues(new Uint8Array(1));
+    await fetch('http://localhost/');
+  });
+  expect(whatOf(warnings).sort()).toEqual(['Date.now()', 'Math.random()', 'crypto.getRandomValues()', 'crypto.randomUUID()', 'fetch()', 'new Date()', 'performance.now()']);
+  expect(warnings.find((warning) => warning.includes('Math.random'))).toMatch(/^Task "asks-\d+" \(run \S+\) calls Math\.random\(\) outside of a step at \S+determinism\.test\.ts:\d+:\d+\. .+: use ctx\.random\(\)\.$/);
+});
+
+it('says nothing of steps, of the verbs of ctx, of dates that are given, and tells a place once', async () => {
+  vi.stubGlobal('fetch', async () => new Response('x'));
+  const warnings = await warningsOf(async (ctx) => {
+    await ctx.step('asks', async () => {
+      await null;
+      return [Date.now(), Math.random(), new Date(), (await fetch('http://localhost/')).status];
+    });
+    await ctx.map([1, 2], async () => Math.random());
+    await ctx.scatter({ one: () => Date.now() });
+    await ctx.fetch('http://localhost/');
+    ctx.now();
+    ctx.random();
+    ctx.uuid();
+    ctx.progress(5);
+    new Date(5);
+    expect(new Date()).toBeInstanceOf(Date);
+    for (let round = 0; round < 3; round++) Date.now();
+  });
+  expect(whatOf(warnings)).toEqual(['new Date()', 'Date.now()']);
+});
+
+it('says nothing of a task that uses nothing durable, nor without the option, and gives everything back', async () => {
+  const before = [Date, Date.now, Math.random, performance.now, globalThis.fetch, crypto.randomUUID];
+  expect(await warningsOf(async () => Date.now())).toEqual([]);
+  expect(await warningsOf(async (ctx) => [await ctx.step('one', () => 1), Date.now()], {})).toEqual([]);
+  expect([Date, Date.now, Math.random, performance.now, globalThis.fetch, crypto.randomUUID]).toEqual(before);
+  await expect(open({ checkDeterminism: 'yes' as never })).rejects.toThrow(/checkDeterminism must be true or false/);
+});
