@@ -29,6 +29,7 @@ export const CommandSetQueue = 32;
 export const CommandSetPolicy = 33;
 export const CommandSetGroup = 34;
 export const CommandSetCircuit = 35;
+export const CommandSetLimit = 36;
 export const CommandRecover = 48;
 export const CommandClose = 49;
 export const CommandThaw = 50;
@@ -75,6 +76,8 @@ export const EventCircuitSet = 102;
 export const EventCircuitOpened = 103;
 export const EventCircuitHalfOpened = 104;
 export const EventCircuitClosed = 105;
+export const EventLimitSet = 106;
+export const EventLimitUsed = 107;
 export const EventRestored = 112;
 export const EventSnapshotEnded = 113;
 export const EventRejected = 120;
@@ -106,6 +109,7 @@ export const TaskFieldHeartbeatMs = 10;
 export const TaskFieldComputeBudgetMs = 11;
 export const TaskFieldKey = 12;
 export const TaskFieldKeyUntilMs = 13;
+export const TaskFieldLimit = 14;
 export const TaskFieldCircuit = 34;
 export const TaskFieldQueueCircuit = 35;
 
@@ -123,6 +127,24 @@ export const CircuitFieldHalfOpenMax = 4;
 export const CircuitFieldWindowMs = 5;
 export const CircuitFieldRetryRatio = 6;
 export const CircuitFieldRetryWindowMs = 7;
+
+export const LimitFieldConcurrency = 1;
+export const LimitFieldKeyConcurrency = 2;
+export const LimitFieldRateLimit = 3;
+export const LimitFieldRatePeriodMs = 4;
+export const LimitFieldRateKind = 5;
+export const LimitFieldRateBurst = 6;
+export const LimitFieldSpacingMs = 7;
+export const LimitFieldRateKeyed = 8;
+export const LimitFieldClosedUntilMs = 9;
+
+export const RateKindSliding = 0;
+export const RateKindFixed = 1;
+export const RateKindTokenBucket = 2;
+
+export const LimitUseTaken = 0;
+export const LimitUseFullAt = 1;
+export const LimitUseLastAt = 2;
 
 export const PolicyFieldMaxAttempts = 1;
 export const PolicyFieldMinDelayMs = 2;
@@ -255,6 +277,8 @@ export const FieldComputeBudgetMs = 21;
 export const FieldKey = 24;
 export const FieldKeyUntilMs = 25;
 export const FieldOpenUntilMs = 34;
+export const FieldLimitedBy = 36;
+export const FieldLimitedUntilMs = 37;
 export const FieldTaskEnd = 32;
 export const FieldPolicyEnd = 33;
 
@@ -275,5 +299,6 @@ export const MaxNoteKind = 255;
 export const PackedNote = 26;
 export const PackingNote = 27;
 export const KeptNote = 28;
+export const MaxParts = 8;
 export const MaxDepth = 64;
 export const RecordBytes = 24;

@@ -38,11 +38,25 @@ bool Core::task_value_valid(TaskField field, double value) const {
       return whole(value) && value >= 1 && value <= 9007199254740991.0;
     case TaskField::KeyUntilMs:
       return time_valid(value);
+    case TaskField::Limit:
+      return whole(value) && value >= 1 && value <= kMaxLimitKey;
     case TaskField::Circuit:
     case TaskField::QueueCircuit:
       return is_limit(value) && value > 0 && circuits_.may_know(static_cast<std::uint32_t>(value));
   }
   return false;
+}
+
+// A task takes part in a limit once.
+bool Core::part_valid(std::uint32_t slot, const Record& set) const {
+  const bool known = limits_.find(set.b) != kNone;
+  bool fits = set.b != 0 && weight_of(set) <= kMaxWeight && (known || limits_.may_know(set.b));
+  std::uint32_t parts = 0;
+  limits_.each_part(slot, [&](const Limits::Part& part) {
+    parts++;
+    fits = fits && limits_.rule(part.limit).number != set.b;
+  });
+  return fits && parts < kMaxParts;
 }
 
 bool Core::group_value_valid(GroupField field, double value) {
@@ -87,6 +101,10 @@ bool Core::admissible(const Record& event) const {
       const std::uint32_t group = groups_.table().find(event.task);
       return group != kNone && groups_.table()[group].open == 0;
     }
+    case Event::LimitSet:
+      return event.task != 0 && limits_.may_know(event.task) && limit_value_valid(static_cast<LimitField>(event.a), event.at);
+    case Event::LimitUsed:
+      return event.task != 0 && limits_.may_know(event.task) && time_valid(event.at) && used_as(event) <= LimitUse::LastAt;
     case Event::SnapshotEnded:
       return true;
     case Event::Created:
@@ -108,7 +126,8 @@ bool Core::admissible_task_event(const Record& event, const Task* task) const {
   const bool draft = !task->has(kSubmitted);
   switch (kind) {
     case Event::TaskSet:
-      return task_value_valid(static_cast<TaskField>(event.a), event.at) &&
+      if (field_of(event) == TaskField::Limit && !(draft && task->state == State::Blocked && part_valid(slot, event))) return false;
+      return task_value_valid(field_of(event), event.at) &&
              (!task->ended() || event.a == static_cast<std::uint32_t>(TaskField::KeyUntilMs)) &&
              !(event.a == static_cast<std::uint32_t>(TaskField::Queue) &&
                task->state == State::Running);

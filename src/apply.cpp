@@ -29,6 +29,10 @@ void Core::apply(const Record& event) {
     case Event::CircuitHalfOpened:
     case Event::CircuitClosed:
       return apply_circuit(event);
+    case Event::LimitSet:
+      return limits_.set_limit(event.task, static_cast<LimitField>(event.a), event.at, event_time_);
+    case Event::LimitUsed:
+      return limits_.restore_use(event.task, used_key(event), used_as(event), event.b >> 18, event.at);
     case Event::SnapshotEnded:
       return;
     default:
@@ -57,7 +61,7 @@ void Core::pass_time(double at) {
 void Core::apply_to_task(Event kind, const Record& event, std::uint32_t slot) {
   Task& task = tasks_[slot];
   switch (kind) {
-    case Event::TaskSet: return apply_task_set(slot, static_cast<TaskField>(event.a), event.at);
+    case Event::TaskSet: return apply_task_set(slot, event);
     case Event::Depended: return apply_depended(slot, event);
     case Event::Joined: return groups_.join(slot, groups_.table().find(event.a));
     case Event::Submitted:
@@ -168,6 +172,7 @@ void Core::apply_started(std::uint32_t slot, const Record& event) {
     if (more.attempt_timeout_ms > 0) more.attempt_at = event.at;
   }
   apply_slot_taken(slot, event.at);
+  limits_.take(slot, event.at);
   move(slot, State::Running);
   begin_trial(task);
 }
@@ -276,6 +281,7 @@ void Core::apply_retried(std::uint32_t slot) {
 void Core::apply_forgotten(std::uint32_t slot) {
   Task& task = tasks_[slot];
   HOLDFAST_CHECK(!task.has(kQueued) && graph_.unmet(slot) == 0);
+  limits_.leave(slot);
   if (extra(task).key != 0) keys_.remove(slot, extra(task).key);
   free_extra(task);
   groups_.forget(slot);
@@ -369,9 +375,9 @@ void Core::move(std::uint32_t slot, State state) {
   Task& task = tasks_[slot];
   const std::uint32_t group = groups_.of(slot);
   const bool ran = task.state == State::Running;
-  if (state == State::Running) limits_.acquire(task.queue, group);
+  if (state == State::Running) limits_.acquire(slot, task.queue, group);
   leave_lane(slot);
-  if (ran) limits_.release(task.queue, group);
+  if (ran) limits_.release(slot, task.queue, group);
   if (ran) end_trial(task);
   if (ran && state != State::Running && extra(task).budget_ms > 0) {
     TaskExtra& more = extras_[task.extra];

@@ -41,7 +41,7 @@ void Core::advance_time(double now) {
 }
 
 double Core::deadline() const {
-  const double next = std::min(timers_.next(), circuits_.next());
+  const double next = std::min({timers_.next(), circuits_.next(), limits_.opens_next()});
   if (next == kNever || std::isnan(host_time_)) return next;
   return std::max(host_time_, next - (time_ - host_time_));
 }
@@ -84,6 +84,7 @@ void Core::ring(std::uint32_t slot) {
 
 void Core::start_ready() {
   if (closed_) return;
+  limits_.reach(time_);
   // Who was held back comes first: whoever is behind him would take his slot.
   let_through();
   do {

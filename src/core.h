@@ -136,6 +136,7 @@ class Core {
   void set_queue(const Record& command);
   void set_policy(const Record& command);
   void set_group(const Record& command);
+  void set_limit(const Record& command);
   void reject(const Record& command, Rejection why);
 
   // calls.cpp: circuits, and what the ends of attempts say about them.
@@ -201,6 +202,7 @@ class Core {
   bool admissible_restored(const Record& event) const;
   bool admissible_restored_state(std::uint32_t packed) const;
   bool task_value_valid(TaskField field, double value) const;
+  bool part_valid(std::uint32_t slot, const Record& set) const;
   static bool group_value_valid(GroupField field, double value);
   static bool queue_value_valid(QueueField field, double value);
 
@@ -214,7 +216,7 @@ class Core {
   void apply_alarm_set(std::uint32_t slot, double at);
   void apply_alive(std::uint32_t slot, double at);
   void apply_slot_taken(std::uint32_t slot, double at);
-  void apply_task_set(std::uint32_t slot, TaskField field, double value);
+  void apply_task_set(std::uint32_t slot, const Record& event);
   void apply_not_before(Task& task, double value);
   void apply_key_set(std::uint32_t slot, TaskField field, double value);
   void apply_depended(std::uint32_t slot, const Record& event);

@@ -40,6 +40,8 @@ void Core::decide(const Record& command, Bytes& payloads) {
       return set_policy(command);
     case Command::SetGroup:
       return set_group(command);
+    case Command::SetLimit:
+      return set_limit(command);
     case Command::SetCircuit:
       return set_circuit(command);
     case Command::Recover:
@@ -102,7 +104,7 @@ void Core::create(const Ask& ask) {
 
 void Core::set_task(const Ask& ask) {
   const Task& task = tasks_[ask.slot];
-  const auto field = static_cast<TaskField>(ask.command.a);
+  const TaskField field = field_of(ask.command);
   if (task.ended() && field != TaskField::KeyUntilMs) return reject(ask.command, Rejection::WrongState);
   const bool any_time = field == TaskField::Priority || field == TaskField::Queue || field == TaskField::Policy ||
                         field == TaskField::KeyUntilMs || (field == TaskField::NotBeforeMs && task.awaits_first_start());
@@ -110,8 +112,11 @@ void Core::set_task(const Ask& ask) {
   if (field == TaskField::Queue && task.state == State::Running) {
     return reject(ask.command, Rejection::WrongState);
   }
-  if (!task_value_valid(field, ask.command.at)) return reject(ask.command, Rejection::InvalidValue);
-  emit_at(Event::TaskSet, ask.slot, ask.command.a, 0, ask.command.at);
+  const bool part = field == TaskField::Limit;
+  if (!task_value_valid(field, ask.command.at) || (part && !part_valid(ask.slot, ask.command))) {
+    return reject(ask.command, Rejection::InvalidValue);
+  }
+  emit_at(Event::TaskSet, ask.slot, ask.command.a, part ? ask.command.b : 0, ask.command.at);
 }
 
 void Core::depend_on(const Ask& ask) {
@@ -336,6 +341,14 @@ void Core::set_policy(const Record& command) {
   }
   emit_record({static_cast<std::uint32_t>(Event::PolicySet), command.task, command.a, command.b,
                command.at});
+}
+
+void Core::set_limit(const Record& command) {
+  if (!limits_.may_know(command.task)) return reject(command, Rejection::TooMany);
+  if (command.task == 0 || !limit_value_valid(static_cast<LimitField>(command.a), command.at)) {
+    return reject(command, Rejection::InvalidValue);
+  }
+  emit_record({static_cast<std::uint32_t>(Event::LimitSet), command.task, command.a, 0, command.at});
 }
 
 void Core::set_group(const Record& command) {

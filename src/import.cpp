@@ -35,7 +35,12 @@ class Import {
       case Event::CircuitSet:
       case Event::CircuitOpened:
       case Event::CircuitHalfOpened:
+      case Event::LimitSet:
       case Event::SnapshotEnded: return;
+      // What the other has used up is used up.
+      case Event::LimitUsed:
+        event.at = std::max(0.0, event.at + shift_);
+        return adopt(event);
       case Event::GroupSet:
         event.task = group(event.task);
         return adopt(event);

@@ -57,6 +57,8 @@ double Core::task_value(std::uint32_t number, Field field) const {
     case Field::Key: return extra(task).key;
     case Field::KeyUntilMs: return extra(task).key_until;
     case Field::OpenUntilMs: return open_until(task);
+    case Field::LimitedBy: return limits_.limited_by(slot);
+    case Field::LimitedUntilMs: return limits_.limited_until(slot);
     case Field::MaxAttempts: return policies_[task.policy].policy.max_attempts;
     default: return 0;
   }

@@ -1,26 +1,31 @@
 #include "limits.h"
 
+#include <algorithm>
+#include <cmath>
+
+
 namespace holdfast {
+
+bool limit_value_valid(LimitField field, double value) {
+  const bool whole = value == std::floor(value);
+  switch (field) {
+    case LimitField::Concurrency:
+    case LimitField::KeyConcurrency: return whole && value >= 0 && value <= 0xfffffffe;
+    case LimitField::RateLimit: return whole && value >= 0 && value <= 1e9;
+    case LimitField::RatePeriodMs: return value >= 1 && value <= kMaxTimeMs;
+    case LimitField::RateKind: return whole && value >= 0 && value <= static_cast<double>(RateKind::TokenBucket);
+    case LimitField::RateBurst: return whole && value >= 1 && value <= 1e9;
+    case LimitField::SpacingMs:
+    case LimitField::ClosedUntilMs: return value >= 0 && value <= kMaxTimeMs;
+    case LimitField::RateKeyed: return value == 0 || value == 1;
+  }
+  return false;
+}
 
 Limits::Queue& Limits::queue_at(std::uint32_t queue) {
   HOLDFAST_CHECK(queue < kMaxQueues);
   if (queue >= queues_.size()) queues_.resize(queue + 1);
   return queues_[queue];
-}
-
-Limits::Group& Limits::group_at(std::uint32_t group) {
-  if (group >= groups_.size()) groups_.resize(group + 1);
-  return groups_[group];
-}
-
-Limits::Share& Limits::share_of(const Node& node) {
-  Group& group = group_at(node.group);
-  for (Share& share : group.shares) {
-    if (share.queue == node.queue) return share;
-  }
-  group.shares.emplace_back();
-  group.shares.back().queue = node.queue;
-  return group.shares.back();
 }
 
 void Limits::mark(std::uint32_t queue) {
@@ -45,8 +50,9 @@ void Limits::set_paused(std::uint32_t queue, bool paused) {
 }
 
 void Limits::set_group_concurrency(std::uint32_t group, std::uint32_t limit) {
-  group_at(group).concurrency = limit;
-  refill(group);
+  const std::uint32_t bucket = group_bucket(group);
+  buckets_[bucket].concurrency = limit;
+  refill(bucket);
 }
 
 void Limits::enqueue(const Claim& claim, bool ahead) {
@@ -54,17 +60,19 @@ void Limits::enqueue(const Claim& claim, bool ahead) {
   Node& node = nodes_[claim.slot];
   HOLDFAST_CHECK(node.ticket == 0);
   node = Node{.ticket = ++tickets_,
-              .group = claim.group,
+              .group = claim.group == kNone ? kNone : group_bucket(claim.group),
+              .parts = node.parts,
               .priority = claim.priority,
               .queue = claim.queue,
               .ahead = ahead,
               .aside = false};
   Queue& queue = queues_[claim.queue];
   queue.ready++;
-  if (claim.group != kNone) {
-    Share& share = share_of(node);
-    stand_aside(share, claim.slot);
-    return promote(group_at(claim.group), share);
+  const std::uint32_t bucket = first_bucket(node);
+  if (bucket != kNone) {
+    Share& share = share_of(bucket, claim.queue);
+    stand_aside(bucket, share, claim.slot);
+    return promote(bucket, share);
   }
   Lane& lane = queue.lanes.of(claim.priority);
   append(ahead ? lane.ahead : lane.usual, claim.slot);
@@ -76,30 +84,41 @@ void Limits::dequeue(std::uint32_t slot) {
   HOLDFAST_CHECK(node.ticket != 0);
   Queue& queue = queues_[node.queue];
   queue.ready--;
-  if (node.group == kNone) {
+  if (node.with == kNone) {
     remove(queue.lanes, slot);
   } else {
-    Share& share = share_of(node);
+    Share& share = share_of(node.with, node.queue);
     remove(node.aside ? share.aside : queue.lanes, slot);
     if (!node.aside) share.front = kNone;
-    promote(group_at(node.group), share);
+    promote(node.with, share);
   }
   node.ticket = 0;
+  node.with = kNone;
 }
 
-void Limits::acquire(std::uint32_t queue, std::uint32_t group) {
+void Limits::acquire(std::uint32_t slot, std::uint32_t queue, std::uint32_t group) {
   queues_[queue].running++;
-  if (group != kNone) group_at(group).running++;
+  if (group != kNone) buckets_[group_bucket(group)].running++;
+  if (slot >= nodes_.size()) return;
+  for (std::uint32_t i = nodes_[slot].parts; i != kNone; i = links_[i].next) buckets_[links_[i].bucket].running += links_[i].weight;
 }
 
-void Limits::release(std::uint32_t queue, std::uint32_t group) {
+void Limits::release(std::uint32_t slot, std::uint32_t queue, std::uint32_t group) {
   HOLDFAST_CHECK(queues_[queue].running > 0);
   queues_[queue].running--;
   mark(queue);
-  if (group == kNone) return;
-  HOLDFAST_CHECK(group_at(group).running > 0);
-  group_at(group).running--;
-  refill(group);
+  if (group != kNone) {
+    const std::uint32_t bucket = group_bucket(group);
+    HOLDFAST_CHECK(buckets_[bucket].running > 0);
+    buckets_[bucket].running--;
+    refill(bucket);
+  }
+  if (slot >= nodes_.size()) return;
+  for (std::uint32_t i = nodes_[slot].parts; i != kNone; i = links_[i].next) {
+    HOLDFAST_CHECK(buckets_[links_[i].bucket].running >= links_[i].weight);
+    buckets_[links_[i].bucket].running -= links_[i].weight;
+    refill(links_[i].bucket);
+  }
 }
 
 std::uint32_t Limits::next() {
@@ -111,40 +130,49 @@ std::uint32_t Limits::next() {
       marked_.pop_back();
       continue;
     }
-    const std::uint32_t group = nodes_[slot].group;
-    if (group == kNone || group_at(group).open()) return slot;
-    set_aside(slot);
+    const std::uint32_t closed = closed_bucket(nodes_[slot]);
+    if (closed == kNone) return slot;
+    set_aside(slot, closed);
   }
   return kNone;
 }
 
-void Limits::set_aside(std::uint32_t slot) {
-  Share& share = share_of(nodes_[slot]);
-  remove(queues_[share.queue].lanes, slot);
-  share.front = kNone;
-  stand_aside(share, slot);
+// Out of the lane, and aside with a bucket that is closed. Whoever it came from sends the next one.
+void Limits::set_aside(std::uint32_t slot, std::uint32_t bucket) {
+  Node& node = nodes_[slot];
+  remove(queues_[node.queue].lanes, slot);
+  const std::uint32_t from = node.with;
+  if (from != kNone) share_of(from, node.queue).front = kNone;
+  stand_aside(bucket, share_of(bucket, node.queue), slot);
+  if (from != kNone && from != bucket) promote(from, share_of(from, node.queue));
+  promote(bucket, share_of(bucket, node.queue));
 }
 
-void Limits::stand_aside(Share& share, std::uint32_t slot) {
+void Limits::stand_aside(std::uint32_t bucket, Share& share, std::uint32_t slot) {
   nodes_[slot].aside = true;
+  nodes_[slot].with = bucket;
   insert(share.aside, slot);
 }
 
-void Limits::refill(std::uint32_t group) {
-  Group& g = group_at(group);
-  for (Share& share : g.shares) promote(g, share);
+void Limits::refill(std::uint32_t bucket) {
+  for (Share& share : buckets_[bucket].shares) promote(bucket, share);
 }
 
-// Where the group has room, the best of those aside comes into the lane, unless a better one is there.
-void Limits::promote(const Group& group, Share& share) {
-  const std::uint32_t best = group.open() ? first(share.aside) : kNone;
+// Where the bucket is open, the best of those aside comes into the lane, unless a better one is there.
+void Limits::promote(std::uint32_t bucket, Share& share) {
+  const std::uint32_t best = first(share.aside);
   if (best == kNone) return;
+  Bucket& from = buckets_[bucket];
+  const std::uint32_t weight = weight_in(nodes_[best], bucket);
+  if (!has_room(from, weight)) return;
+  const double at = opens_at(from, weight);
+  if (at > now_) return arm(bucket, at);
   Lanes& lanes = queues_[share.queue].lanes;
   if (share.front != kNone) {
     const std::uint32_t front = share.front;
     if (before(nodes_[front], nodes_[best])) return;
     remove(lanes, front);
-    stand_aside(share, front);
+    stand_aside(bucket, share, front);
   }
   remove(share.aside, best);
   nodes_[best].aside = false;

@@ -1,25 +1,38 @@
-// Limits: queues and groups as limits on how many tasks run, and the order in which ready tasks start.
+// Limits: on how many tasks run and how fast they begin, and the order in which ready tasks start.
 //
 // A ready task stands in its queue's lane: higher priority first, woken ones before new ones, then
-// first come first served (by ticket). Of the tasks of one group in one queue only the best stands in
-// the lane, and only while the group has room; the others stand aside, so that a full group never
-// holds up others.
+// first come first served (by ticket). Beside its queue's own concurrency it may be bound by buckets:
+// that of its group, and two of each named limit it takes part in (all of the limit's tasks together,
+// and those of one key). A bucket has a concurrency and a rate. Whoever meets a closed bucket stands
+// aside with it; of those aside in one queue only the best stands in the lane, and only while the
+// bucket is open, so that a closed bucket never holds up others.
 //
-// Invariants: a queue or group never starts more than its limit; where a group has room, the best of
-// its tasks of each queue stands in that queue's lane. The lanes are an index over the state: `next`
-// rearranges them, but only enqueue, dequeue, acquire and release change what may run.
+// Invariants: a queue, group or limit never starts more than it allows; what one start takes of all its
+// buckets it takes at once, or nothing; where a bucket is open, the best of those aside with it in each
+// queue stands in that queue's lane. The lanes are an index over the state: `next` rearranges them, but only
+// enqueue, dequeue, acquire, take and release change what may run.
 #pragma once
 
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <vector>
 
+#include "keys.h"
+#include "rates.h"
+#include "record.h"
 #include "table.h"
+#include "timers.h"
 
 namespace holdfast {
 
 inline constexpr std::uint32_t kMaxQueues = 1u << 16;
+inline constexpr std::uint32_t kMaxLimits = 1u << 14;
+inline constexpr double kMaxLimitKey = 281474976710655.0;  // 2^48 - 1
+inline constexpr std::uint32_t kMaxWeight = 0xffff;
+
+bool limit_value_valid(LimitField field, double value);
 
 class Limits {
  public:
@@ -28,6 +41,20 @@ class Limits {
     std::uint32_t group;  // slot of the group, or kNone
     std::int32_t priority;
     std::uint16_t queue;
+  };
+  // What all tasks of a limit share, and what each of its keys allows.
+  struct Rule {
+    std::uint32_t number = 0;
+    std::uint32_t concurrency = 0, key_concurrency = 0;  // 0: no limit
+    RateRule rate;
+    bool rate_keyed = false;
+    double closed_until = 0;
+  };
+  // A limit that a task takes part in.
+  struct Part {
+    std::uint32_t limit;  // index
+    std::uint32_t weight;
+    double key;
   };
 
   Limits() { set_concurrency(0, 0); }
@@ -40,6 +67,40 @@ class Limits {
   void set_paused(std::uint32_t queue, bool paused);
   void set_group_concurrency(std::uint32_t group, std::uint32_t limit);
 
+  // Named limits, by a number of the host's that is the same everywhere.
+  bool may_know(std::uint32_t number) const { return rules_.size() < kMaxLimits || find(number) != kNone; }
+  std::uint32_t find(std::uint32_t number) const;
+  // REQUIRES: limit_value_valid, may_know(number).
+  void set_limit(std::uint32_t number, LimitField field, double value, double event_time);
+  std::uint32_t limit_end() const { return static_cast<std::uint32_t>(rules_.size()); }
+  const Rule& rule(std::uint32_t index) const { return rules_[index]; }
+  // A task takes part in a limit until `leave`. REQUIRES: not queued, not running, may_know(number).
+  void join(std::uint32_t slot, std::uint32_t number, std::uint32_t weight, double key, double event_time);
+  void leave(std::uint32_t slot);
+  template <class Visit>
+  void each_part(std::uint32_t slot, Visit&& visit) const {
+    if (slot >= nodes_.size()) return;
+    for (std::uint32_t i = nodes_[slot].parts; i != kNone; i = links_[i].next) {
+      // Two buckets of one limit lie one after the other: that of all, that of the key.
+      const Link& all = links_[i];
+      i = all.next;
+      const Bucket& keyed = buckets_[links_[i].bucket];
+      visit(Part{keyed.limit, all.weight, keyed.key});
+    }
+  }
+  // For a snapshot: the buckets of which something is remembered, and what: each start that still counts, when a
+  // bucket of tokens is full again, the last start.
+  template <class Visit>
+  void each_used(double now, Visit&& visit) const {
+    for (std::uint32_t i = 0; i < buckets_.size(); i++) {
+      if (remembered(buckets_[i], now)) visit(i, buckets_[i].limit, buckets_[i].key);
+    }
+  }
+  template <class Visit>
+  void each_use(std::uint32_t bucket, double now, Visit&& visit) const;
+  // REQUIRES: may_know(number).
+  void restore_use(std::uint32_t number, double key, LimitUse use, std::uint32_t weight, double at);
+
   // `ahead`: before new ones of its priority. REQUIRES: not queued.
   void enqueue(const Claim& claim, bool ahead);
   // REQUIRES: queued(slot).
@@ -47,9 +108,15 @@ class Limits {
   bool queued(std::uint32_t slot) const { return slot < nodes_.size() && nodes_[slot].ticket != 0; }
   // Orders queued tasks of one queue and priority.
   std::uint64_t ticket(std::uint32_t slot) const { return nodes_[slot].ticket; }
-  void acquire(std::uint32_t queue, std::uint32_t group);
-  void release(std::uint32_t queue, std::uint32_t group);
-  // The next task that may start, or kNone. The caller then dequeues it and acquires.
+  void acquire(std::uint32_t slot, std::uint32_t queue, std::uint32_t group);
+  void release(std::uint32_t slot, std::uint32_t queue, std::uint32_t group);
+  // A new attempt begins: what rates count.
+  void take(std::uint32_t slot, double at);
+  // Time has come so far; whatever opened by it is open.
+  void reach(double now);
+  // When the first bucket opens for whoever stands aside with it.
+  double opens_next() const { return openings_.next(); }
+  // The next task that may start, or kNone. The caller then dequeues it, acquires, and takes.
   std::uint32_t next();
 
   std::uint32_t running(std::uint32_t queue) const { return queues_[queue].running; }
@@ -57,23 +124,31 @@ class Limits {
   std::uint32_t concurrency(std::uint32_t queue) const { return queues_[queue].concurrency; }
   bool paused(std::uint32_t queue) const { return queues_[queue].paused; }
   std::uint32_t queue_end() const { return static_cast<std::uint32_t>(queues_.size()); }
-  std::uint32_t group_concurrency(std::uint32_t group) const {
-    return group < groups_.size() ? groups_[group].concurrency : 0;
-  }
-  std::uint32_t group_running(std::uint32_t group) const {
-    return group < groups_.size() ? groups_[group].running : 0;
-  }
-  std::size_t bytes() const { return nodes_.bytes(); }
+  std::uint32_t group_concurrency(std::uint32_t group) const;
+  std::uint32_t group_running(std::uint32_t group) const;
+  // Of a key of a limit (0: of all of it), in weights.
+  double limit_running(std::uint32_t number, double key) const;
+  // The limit that keeps a queued task back, or 0; and until when, 0: until somebody else ends.
+  std::uint32_t limited_by(std::uint32_t slot) const;
+  double limited_until(std::uint32_t slot) const;
+  std::size_t bytes() const;
 
  private:
   struct Node {
     std::uint64_t ticket = 0;  // 0: not queued
     std::uint32_t next = kNone, previous = kNone;
-    std::uint32_t group = kNone;
+    std::uint32_t group = kNone;  // its bucket
+    std::uint32_t parts = kNone;  // the first of its links
+    std::uint32_t with = kNone;   // the bucket it stands aside with, or came into the lane from
     std::int32_t priority = 0;
     std::uint16_t queue = 0;
     bool ahead = false;
-    bool aside = false;  // with its group
+    bool aside = false;
+  };
+  struct Link {
+    std::uint32_t bucket;
+    std::uint32_t weight;
+    std::uint32_t next;
   };
   struct List {
     std::uint32_t head = kNone, tail = kNone;
@@ -101,27 +176,54 @@ class Limits {
     bool known = false, paused = false, marked = false;
     bool open() const { return !paused && (concurrency == 0 || running < concurrency); }
   };
-  // The tasks of one group in one queue.
+  // The tasks of one bucket in one queue.
   struct Share {
     std::uint16_t queue = 0;
     std::uint32_t front = kNone;  // the one in the lane
     Lanes aside;
   };
-  struct Group {
-    std::uint32_t concurrency = 0, running = 0;
+  enum class Scope : std::uint8_t { Free, Group, Limit, Key };
+  struct Bucket {
+    Scope scope = Scope::Free;
+    std::uint32_t limit = kNone;    // index of its rule
+    std::uint32_t concurrency = 0;  // a group's
+    std::uint32_t members = 0;      // tasks that take part
+    double key = 0;
+    double running = 0;             // in weights
+    double armed_at = kNever;       // as it stands in openings_
+    std::unique_ptr<Rate> rate;
     std::vector<Share> shares;
-    bool open() const { return concurrency == 0 || running < concurrency; }
   };
 
   Queue& queue_at(std::uint32_t queue);
-  Group& group_at(std::uint32_t group);
-  Share& share_of(const Node& node);
+  std::uint32_t group_bucket(std::uint32_t group);
+  std::uint32_t know(std::uint32_t number);
+  std::uint32_t new_bucket(Scope scope, std::uint32_t limit, double key);
+  std::uint32_t bucket_of(std::uint32_t limit, double key);
+  std::uint32_t find_bucket(std::uint32_t limit, double key) const;
+  void link(std::uint32_t slot, std::uint32_t bucket, std::uint32_t weight);
+  void sweep(double event_time);
+  const RateRule* rate_rule(const Bucket& bucket) const;
+  // Something of it matters at `now` still.
+  bool remembered(const Bucket& bucket, double now) const;
+  Rate& rate_of(Bucket& bucket);
+  std::uint32_t concurrency_of(const Bucket& bucket) const;
+  // The first moment at which its rate lets so much begin; now_: it does.
+  double opens_at(const Bucket& bucket, std::uint32_t weight) const;
+  bool has_room(const Bucket& bucket, std::uint32_t weight) const;
+  std::uint32_t weight_in(const Node& node, std::uint32_t bucket) const;
+  std::uint32_t closed_bucket(const Node& node) const;
+  std::uint32_t first_bucket(const Node& node) const;
+  bool bounded(const Bucket& bucket) const;
+  void arm(std::uint32_t bucket, double at);
+  Share& share_of(std::uint32_t bucket, std::uint32_t queue);
   void mark(std::uint32_t queue);
-  void set_aside(std::uint32_t slot);
-  void refill(std::uint32_t group);
-  void promote(const Group& group, Share& share);
+  void set_aside(std::uint32_t slot, std::uint32_t bucket);
+  void refill(std::uint32_t bucket);
+  void refill_limit(std::uint32_t limit);
+  void promote(std::uint32_t bucket, Share& share);
   bool before(const Node& x, const Node& y) const;
-  void stand_aside(Share& share, std::uint32_t slot);
+  void stand_aside(std::uint32_t bucket, Share& share, std::uint32_t slot);
   std::uint32_t first(const Lanes& lanes) const;
   void insert(Lanes& lanes, std::uint32_t slot);
   void append(List& list, std::uint32_t slot);
@@ -130,10 +232,29 @@ class Limits {
   void remove(Lanes& lanes, std::uint32_t slot);
 
   std::vector<Queue> queues_;          // by number
-  std::vector<Group> groups_;          // by the group's slot
+  std::vector<Rule> rules_;            // by index
+  std::vector<Bucket> buckets_;
+  std::vector<std::uint32_t> free_buckets_;
+  std::vector<std::uint32_t> group_buckets_;  // by the group's slot
+  Keys by_key_;                        // buckets of limits, by their key
+  std::vector<Link> links_;
+  std::uint32_t free_link_ = kNone;
+  std::uint32_t unused_ = 0, sweep_at_ = 64;  // buckets without members, and how many are too many
+  Timers openings_;                    // by bucket
   Blocks<Node> nodes_;                 // by the task's slot
   std::vector<std::uint32_t> marked_;  // queues in which something may start
   std::uint64_t tickets_ = 0;
+  double now_ = 0;
 };
+
+template <class Visit>
+void Limits::each_use(std::uint32_t index, double now, Visit&& visit) const {
+  const Bucket& bucket = buckets_[index];
+  const RateRule& rule = *rate_rule(bucket);
+  bucket.rate->each_taken(rule, now, [&](const Rate::Taken& taken) { visit(bucket.limit, LimitUse::Taken, taken.weight, taken.at); });
+  if (!rule.windowed() && rule.limit > 0) visit(bucket.limit, LimitUse::FullAt, 0.0, bucket.rate->full_at());
+  // That of a window is its last start.
+  if ((rule.spacing_ms > 0 || !rule.windowed()) && bucket.rate->last_at() >= 0) visit(bucket.limit, LimitUse::LastAt, 0.0, bucket.rate->last_at());
+}
 
 }  // namespace holdfast

@@ -10,7 +10,7 @@ bool known_kind(std::uint32_t kind) {
   const auto in = [&](Event first, Event last) {
     return kind >= static_cast<std::uint32_t>(first) && kind <= static_cast<std::uint32_t>(last);
   };
-  return in(Event::Created, Event::StepsDropped) || in(Event::QueueSet, Event::CircuitClosed) ||
+  return in(Event::Created, Event::StepsDropped) || in(Event::QueueSet, Event::LimitUsed) ||
          in(Event::Restored, Event::SnapshotEnded);
 }
 

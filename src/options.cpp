@@ -7,8 +7,10 @@
 
 namespace holdfast {
 
-void Core::apply_task_set(std::uint32_t slot, TaskField field, double value) {
+void Core::apply_task_set(std::uint32_t slot, const Record& event) {
   Task& task = tasks_[slot];
+  const TaskField field = field_of(event);
+  const double value = event.at;
   if (field == TaskField::Key || field == TaskField::KeyUntilMs) return apply_key_set(slot, field, value);
   leave_lane(slot);
   switch (field) {
@@ -23,6 +25,7 @@ void Core::apply_task_set(std::uint32_t slot, TaskField field, double value) {
     case TaskField::CountFrozen: own_extra(task).count_frozen = value == 1; break;
     case TaskField::HeartbeatMs: own_extra(task).heartbeat_ms = value; break;
     case TaskField::ComputeBudgetMs: own_extra(task).budget_ms = value; break;
+    case TaskField::Limit: limits_.join(slot, event.b, weight_of(event), value, event_time_); break;
     case TaskField::Circuit:
     case TaskField::QueueCircuit: {
       const std::uint32_t index = circuits_.know(static_cast<std::uint32_t>(value));

@@ -31,6 +31,7 @@ enum class Command : std::uint32_t {
   Create = 1,
   // task · a: TaskField · at: value. Only before Submit, but for Priority, Queue, Policy and KeyUntilMs, and
   // NotBeforeMs until the first start is due; of a task that has ended KeyUntilMs alone.
+  // Of Limit: a: TaskField (bits 0-7), weight (8-23; 0 is 1) · b: number of the limit · at: the key it has there.
   SetTask = 2,
   // task waits for prerequisite a · b: EdgeKind. Only before Submit.
   DependOn = 3,
@@ -87,6 +88,8 @@ enum class Command : std::uint32_t {
   SetGroup = 34,
   // task: a circuit, by a number of the host's that is the same everywhere; not 0 · a: CircuitField · at: value
   SetCircuit = 35,
+  // task: a limit, by a number of the host's that is the same everywhere; not 0 · a: LimitField · at: value
+  SetLimit = 36,
   // After load or import: every task that was running, waiting or stopping when the log ended lost its host.
   // a: 1 when the last session ended in order (page closed or reloaded): its interruptions are not
   // counted and nobody is quarantined. Yields nothing where there is nothing to recover. Tasks started
@@ -148,6 +151,10 @@ enum class Event : std::uint32_t {
   CircuitOpened = 103,    // task: circuit · at: until when no attempt of it begins
   CircuitHalfOpened = 104,  // task: circuit · at: now. A few may try.
   CircuitClosed = 105,    // task: circuit · at: now
+  LimitSet = 106,         // as SetLimit
+  // snapshot and import only: task: limit · a: low 32 bits of a key (0: of all its tasks), b: its high 16 bits (0-15),
+  // LimitUse (16-17), weight (18-31) · at: when
+  LimitUsed = 107,
   Restored = 112,         // snapshot and import only: task (or group) · a: RestoredField · b, at: see there
   SnapshotEnded = 113,    // snapshot only: everything before it is the compacted state · at: its time
   // Not journalled:
@@ -181,6 +188,7 @@ enum class TaskField : std::uint32_t {
   ComputeBudgetMs = 11,  // running time in all, waits and delays excluded; default none
   Key = 12,              // a hash of what the host knows the task by, 1 to 2^53 - 1; default none
   KeyUntilMs = 13,       // epoch time from which the key does not count any more; default 0: it does not at all
+  Limit = 14,            // takes part in a limit, at most kMaxParts; see SetTask. Key: 1 to 2^48 - 1
   Circuit = 34,          // what it calls, as a circuit knows it; default none
   QueueCircuit = 35,     // one more, of its queue
 };
@@ -197,6 +205,21 @@ enum class CircuitField : std::uint32_t {
   RetryRatio = 6,     // 0-1: of the window's attempts, how many may be retries; default 0: any number
   RetryWindowMs = 7,  // default 10000
 };
+
+// Rates and spacing are those of all its tasks, or of each key by itself where RateKeyed says so.
+enum class LimitField : std::uint32_t {
+  Concurrency = 1,     // weights of its tasks that run; 0: no limit, here and below
+  KeyConcurrency = 2,  // of each key
+  RateLimit = 3,       // weights that begin in RatePeriodMs
+  RatePeriodMs = 4,    // default 1000
+  RateKind = 5,        // RateKind; default Sliding
+  RateBurst = 6,       // of a token bucket; default 1
+  SpacingMs = 7,       // between two starts
+  RateKeyed = 8,
+  ClosedUntilMs = 9,   // epoch time before which nothing of it begins
+};
+enum class RateKind : std::uint32_t { Sliding = 0, Fixed = 1, TokenBucket = 2 };
+enum class LimitUse : std::uint32_t { Taken = 0, FullAt = 1, LastAt = 2 };
 
 enum class PolicyField : std::uint32_t {
   MaxAttempts = 1,    // first try included; default 3
@@ -277,6 +300,8 @@ enum class Field : std::uint32_t {
   Key = 24, KeyUntilMs = 25,  // 0: none
   // Until when its circuits let nothing begin; 0: none is open.
   OpenUntilMs = 34,
+  // Of a ready task: the limit that keeps it back (0: none), and until when (0: until another one ends).
+  LimitedBy = 36, LimitedUntilMs = 37,
   // Of all tasks, whichever is asked about: their numbers, and those of the policies they have, are below it.
   TaskEnd = 32, PolicyEnd = 33,
 };
@@ -290,13 +315,26 @@ inline constexpr std::uint32_t kHoldStorage = 8;
 // The core's own: a circuit lets nothing begin. Lifted by itself.
 inline constexpr std::uint32_t kHoldCircuit = 256;
 
+// The parts of a TaskSet, and of a LimitUsed.
+constexpr TaskField field_of(const Record& set) {
+  const std::uint32_t low = set.a & 0xff;
+  return static_cast<TaskField>(low == static_cast<std::uint32_t>(TaskField::Limit) ? low : set.a);
+}
+constexpr std::uint32_t weight_of(const Record& set) { return set.a >> 8 == 0 ? 1 : set.a >> 8; }
+constexpr double used_key(const Record& used) { return used.a + (used.b & 0xffff) * 4294967296.0; }
+constexpr LimitUse used_as(const Record& used) { return static_cast<LimitUse>((used.b >> 16) & 3); }
+
 inline constexpr std::uint32_t kAttemptMask = 0x00ffffff;
 inline constexpr std::uint32_t kMaxRecoveries = 3;
+// The largest time a JavaScript Date can hold; no time or duration is longer.
+inline constexpr double kMaxTimeMs = 8.64e15;
 inline constexpr std::uint32_t kMaxNoteKind = 255;
 // Notes that are a list. A packing note takes the place of all packed ones before it; what is kept is kept.
 inline constexpr std::uint32_t kPackedNote = 26;
 inline constexpr std::uint32_t kPackingNote = 27;
 inline constexpr std::uint32_t kKeptNote = 28;
+// Limits of one task.
+inline constexpr std::uint32_t kMaxParts = 8;
 // Parents above a child.
 inline constexpr std::uint32_t kMaxDepth = 64;
 

@@ -20,8 +20,6 @@
 
 namespace holdfast {
 
-// The largest time a JavaScript Date can hold; no time or duration is longer.
-inline constexpr double kMaxTimeMs = 8.64e15;
 inline constexpr std::uint32_t kMaxListedDelays = 1000;
 
 struct RetryPolicy {

@@ -20,6 +20,7 @@ class Snapshot {
     write_policies();
     write_groups();
     write_circuits();
+    write_limits();
     for (const auto& [number, slot] : slots_) write_task(slot);
     write_edges();
     write_children();
@@ -54,8 +55,11 @@ class Snapshot {
   void write_policy(std::uint32_t number, const RetryPolicy& policy);
   void write_groups();
   void write_circuits();
+  void write_limits();
+  void write_use(std::uint32_t number, double key, LimitUse use, double weight, double at);
   void write_task(std::uint32_t slot);
   void write_options(const Task& task, const TaskExtra& more);
+  void write_parts(const Task& task);
   void write_payloads(const Task& task);
   void write_fields(std::uint32_t slot);
   void write_edges();
@@ -158,6 +162,55 @@ void Snapshot::write_circuits() {
   }
 }
 
+// By number, and of each limit what was used by key: the order in which they came to be known is nobody's concern.
+void Snapshot::write_limits() {
+  const Limits& limits = core_.limits();
+  std::vector<Keyed> order;
+  for (std::uint32_t index = 0; index < limits.limit_end(); index++) order.push_back({limits.rule(index).number, index});
+  sort_by_key(order);
+  const Limits::Rule usual;
+  for (const auto& [number, index] : order) {
+    const Limits::Rule& rule = limits.rule(index);
+    const auto differs = [&](LimitField field, double value, double usual_value) {
+      if (value != usual_value) set(Event::LimitSet, rule.number, field, value);
+    };
+    differs(LimitField::Concurrency, rule.concurrency, usual.concurrency);
+    differs(LimitField::KeyConcurrency, rule.key_concurrency, usual.key_concurrency);
+    differs(LimitField::RateLimit, rule.rate.limit, usual.rate.limit);
+    differs(LimitField::RatePeriodMs, rule.rate.period_ms, usual.rate.period_ms);
+    differs(LimitField::RateKind, static_cast<double>(rule.rate.kind), 0);
+    differs(LimitField::RateBurst, rule.rate.burst, usual.rate.burst);
+    differs(LimitField::SpacingMs, rule.rate.spacing_ms, usual.rate.spacing_ms);
+    differs(LimitField::RateKeyed, rule.rate_keyed, usual.rate_keyed);
+    differs(LimitField::ClosedUntilMs, rule.closed_until, usual.closed_until);
+  }
+  // Each limit by its rank, and of it each key.
+  std::vector<std::uint32_t> rank(order.size());
+  for (std::uint32_t i = 0; i < order.size(); i++) rank[order[i].value] = i;
+  std::vector<Keyed> used;
+  limits.each_used(core_.event_time(), [&](std::uint32_t bucket, std::uint32_t limit, double key) {
+    used.push_back({(std::uint64_t{rank[limit]} << 48) | static_cast<std::uint64_t>(key), bucket});
+  });
+  sort_by_key(used);
+  for (const auto& [key, bucket] : used) {
+    const double own = static_cast<double>(key & 0xffffffffffffull);
+    limits.each_use(bucket, core_.event_time(), [&](std::uint32_t limit, LimitUse use, double weight, double at) {
+      write_use(limits.rule(limit).number, own, use, weight, at);
+    });
+  }
+}
+
+void Snapshot::write_use(std::uint32_t number, double key, LimitUse use, double weight, double at) {
+  constexpr double most = 0x3fff;
+  const auto high = static_cast<std::uint32_t>(key / 4294967296.0);
+  const auto low = static_cast<std::uint32_t>(key - high * 4294967296.0);
+  do {
+    const auto part = static_cast<std::uint32_t>(std::min(weight, most));
+    add(Event::LimitUsed, number, low, high | (static_cast<std::uint32_t>(use) << 16) | (part << 18), at);
+    weight -= part;
+  } while (weight > 0);
+}
+
 void Snapshot::write_task(std::uint32_t slot) {
   const Task& task = core_.tasks()[slot];
   const TaskExtra& more = core_.extra(task);
@@ -197,9 +250,20 @@ void Snapshot::write_options(const Task& task, const TaskExtra& more) {
   option(TaskField::ComputeBudgetMs, more.budget_ms, 0);
   option(TaskField::Key, more.key, 0);
   option(TaskField::KeyUntilMs, more.key_until, 0);
+  write_parts(task);
   for (const TaskField field : {TaskField::Circuit, TaskField::QueueCircuit}) {
     const std::uint16_t place = more.circuits[field == TaskField::QueueCircuit];
     if (place != 0) set(Event::TaskSet, task.number, field, core_.circuits()[place - 1u].number);
+  }
+}
+
+// In the order in which they were joined.
+void Snapshot::write_parts(const Task& task) {
+  std::vector<Limits::Part> parts;
+  core_.limits().each_part(core_.tasks().find(task.number), [&](const Limits::Part& part) { parts.push_back(part); });
+  for (std::size_t i = parts.size(); i-- > 0;) {
+    const std::uint32_t packed = static_cast<std::uint32_t>(TaskField::Limit) | (parts[i].weight << 8);
+    add(Event::TaskSet, task.number, packed, core_.limits().rule(parts[i].limit).number, parts[i].key);
   }
 }
 

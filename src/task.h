@@ -216,6 +216,8 @@ constexpr bool tells_time(Event event) {
     case Event::GroupSet:
     case Event::CircuitSet:
     case Event::CircuitOpened:
+    case Event::LimitSet:
+    case Event::LimitUsed:
     case Event::Restored: return false;
     default: return true;
   }

@@ -19,6 +19,52 @@ bool queue_full(const Core& core, std::uint32_t queue) {
   return core.limits().paused(queue) || (limit > 0 && core.limits().running(queue) >= limit);
 }
 
+// Weights that run, of a limit's tasks and of each of its keys, counted anew.
+using Use = std::map<std::pair<std::uint32_t, double>, double>;
+
+Use use_of(const Core& core) {
+  Use use;
+  for (std::uint32_t slot = 0; slot < core.tasks().slot_end(); slot++) {
+    if (core.tasks()[slot].state != State::Running) continue;
+    core.limits().each_part(slot, [&](const Limits::Part& part) {
+      use[{part.limit, 0}] += part.weight;
+      use[{part.limit, part.key}] += part.weight;
+    });
+  }
+  return use;
+}
+
+// Does a limit keep it back?
+bool limited(const Core& core, std::uint32_t slot) {
+  const Use use = use_of(core);
+  bool any = core.limits().limited_until(slot) > core.time();
+  core.limits().each_part(slot, [&](const Limits::Part& part) {
+    const Limits::Rule& rule = core.limits().rule(part.limit);
+    for (const double key : {0.0, part.key}) {
+      const std::uint32_t most = key == 0 ? rule.concurrency : rule.key_concurrency;
+      const auto found = use.find({part.limit, key});
+      const double running = found == use.end() ? 0 : found->second;
+      any = any || (most > 0 && running > 0 && running + part.weight > most);
+    }
+  });
+  return any;
+}
+
+// Does it stand behind a heavier one that a limit of both keeps back? A lighter one does not slip past.
+bool behind_limited(const Core& core, std::uint32_t slot) {
+  const Task& task = core.tasks()[slot];
+  for (std::uint32_t other = 0; other < core.tasks().slot_end(); other++) {
+    const Task& ahead = core.tasks()[other];
+    if (other == slot || ahead.queue != task.queue || !core.limits().queued(other) || ahead.priority < task.priority) continue;
+    bool shared = false;
+    core.limits().each_part(slot, [&](const Limits::Part& part) {
+      core.limits().each_part(other, [&](const Limits::Part& theirs) { shared = shared || (theirs.limit == part.limit && theirs.weight > part.weight); });
+    });
+    if (shared && limited(core, other)) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 void World::check_same(const Core& core, const StateList& expected, const std::string& what) const {
@@ -43,6 +89,7 @@ void World::check_step(const std::vector<Record>& commands) {
   check_limits();
   check_reasons();
   check_circuits();
+  check_named_limits();
 }
 
 void World::check_events() {
@@ -77,7 +124,7 @@ void World::check_order(const Record& started) {
   for (std::uint32_t other = 0; other < core.tasks().slot_end(); other++) {
     const Task& waiting = core.tasks()[other];
     if (waiting.state != State::Ready || !waiting.startable() || waiting.queue != task.queue) continue;
-    check(waiting.priority <= task.priority || group_full(core, other), "higher priorities start first");
+    check(waiting.priority <= task.priority || group_full(core, other) || limited(core, other) || behind_limited(core, other), "higher priorities start first");
   }
 }
 
@@ -107,6 +154,49 @@ void World::check_limits() {
     const std::uint32_t group_limit = group == kNone ? 0 : core.limits().group_concurrency(group);
     check(group_limit == 0 || groups[group] <= group_limit, "no group runs more than its limit");
   }
+}
+
+// Whatever has begun had room in all its limits, and a rate counts it.
+void World::check_named_limits() {
+  const Core& core = session_->core();
+  const Use use = use_of(core);
+  for (const auto& [of, running] : use) {
+    check(core.limits().limit_running(core.limits().rule(of.first).number, of.second) == running, "a limit counts what runs");
+  }
+  for (const Record& event : session_->outbox()) {
+    const bool begins = is(event, Event::Started);
+    if (!begins && !is(event, Event::Resumed)) continue;
+    const std::uint32_t slot = core.tasks().find(event.task);
+    core.limits().each_part(slot, [&](const Limits::Part& part) {
+      const Limits::Rule& rule = core.limits().rule(part.limit);
+      check(rule.closed_until <= core.time(), "a closed limit lets nothing begin");
+      const double all = use.at({part.limit, 0}), own = use.at({part.limit, part.key});
+      check(rule.concurrency == 0 || all <= rule.concurrency || all == part.weight, "a limit runs no more than it allows");
+      check(rule.key_concurrency == 0 || own <= rule.key_concurrency || own == part.weight, "a key runs no more than it is allowed");
+      if (begins) check_rate(rule, part, core.time());
+    });
+  }
+}
+
+// Counted by the checker itself, as long as the rule is the same and the core lives.
+void World::check_rate(const Limits::Rule& rule, const Limits::Part& part, double now) {
+  Starts& starts = starts_[{rule.number, rule.rate_keyed ? part.key : 0}];
+  const RateRule& rate = rule.rate;
+  const bool same = starts.rule.limit == rate.limit && starts.rule.period_ms == rate.period_ms && starts.rule.kind == rate.kind && starts.rule.burst == rate.burst && starts.keyed == rule.rate_keyed;
+  if (!same) starts = {rate, rule.rate_keyed, {}};
+  if (rate.limit <= 0) return;
+  const bool bucket = rate.kind == RateKind::TokenBucket;
+  // Who is heavier than all there is takes all there is.
+  starts.taken.push_back({now, std::min<double>(part.weight, bucket ? rate.burst : rate.limit)});
+  double used = 0, first = now;
+  for (const auto& taken : starts.taken) {
+    if (taken.at <= now - rate.period_ms) continue;
+    used += taken.weight;
+    first = std::min(first, taken.at);
+  }
+  if (rate.kind == RateKind::Sliding) check(used <= rate.limit, "no window has more than its rate");
+  if (rate.kind == RateKind::Fixed) check(used <= 2 * rate.limit, "two fixed windows have no more than twice their rate");
+  if (bucket) check(used <= rate.burst + rate.limit * (now - first) / rate.period_ms + 1e-6, "a bucket gives no more than is in it");
 }
 
 // What is open lets nothing begin, and who is held is held by one without room.
@@ -184,7 +274,7 @@ void World::check_reason(const Task& task, std::uint32_t slot) {
       check(core.extra(task).due_at > 0, "a delayed task has a time");
       return check(task.has(kPaused) || core.deadline() < kNever, "a delayed task has a timer");
     case State::Ready:
-      return check(!task.startable() || queue_full(core, task.queue) || group_full(core, slot),
+      return check(!task.startable() || queue_full(core, task.queue) || group_full(core, slot) || limited(core, slot) || behind_limited(core, slot),
                    "a ready task that does not start is held or limited: task " +
                        std::to_string(task.number));
     case State::Running:

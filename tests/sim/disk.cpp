@@ -92,6 +92,7 @@ void World::reload(std::vector<std::byte> log) {
   session_ = std::make_unique<Session>(++sessions_, static_cast<std::uint32_t>(random_.next()));
   check(testing::load_log(*session_, log, 1 + below(5000)) == static_cast<double>(log.size()), "a log loads as it was read");
   ended_.clear();
+  starts_.clear();
   if (chance(90)) step({{static_cast<std::uint32_t>(Command::Recover), 0, chance(30), 0, 0}});
   counts_["loads"]++;
 }

@@ -9,7 +9,7 @@ Record make(Command command, std::uint32_t task, std::uint32_t a = 0, std::uint3
   return {static_cast<std::uint32_t>(command), task, a, b, at};
 }
 
-constexpr std::uint32_t kQueues = 4, kPolicies = 4, kGroups = 6, kCircuits = 3;
+constexpr std::uint32_t kQueues = 4, kPolicies = 4, kGroups = 6, kCircuits = 3, kLimits = 4;
 
 }  // namespace
 
@@ -75,7 +75,15 @@ Record World::random_command() {
 }
 
 Record World::random_setting() {
-  switch (below(6)) {
+  switch (below(8)) {
+    case 6:
+    case 7: {
+      static constexpr double most[] = {4, 3, 5, 4000, 3, 4, 300, 2, 0};
+      const std::uint32_t field = below(9);
+      const bool whole = field == 3 || field == 5;
+      const double value = field == 8 ? now_ + below(3000) : whole + below(static_cast<std::uint32_t>(most[field]));
+      return make(Command::SetLimit, 1 + below(kLimits), field + 1, 0, value);
+    }
     case 5: {
       static constexpr double values[] = {0.5, 3, 4000, 2, 9000, 0.3, 5000};
       const std::uint32_t field = below(7);
@@ -108,7 +116,9 @@ Record World::command_for(std::uint32_t task) {
   const auto attempt = static_cast<std::uint32_t>(core.value(task, Field::Attempt));
   const auto state = static_cast<State>(core.state(task) & 15);
   if (state == State::Blocked && chance(70)) {
-    switch (below(11)) {
+    switch (below(13)) {
+      case 11:
+      case 12: return make(Command::SetTask, task, 14 | (below(4) << 8), 1 + below(kLimits), 1 + below(3));
       case 9:
       case 10: return make(Command::SetTask, task, 34 + below(2), 0, 1 + below(kCircuits));
       case 7:

@@ -2,7 +2,7 @@
 // clock that jumps, and checks after every step. All chance comes from one seed.
 //
 // Invariants checked (a failure throws Failure with the reason):
-//   running ≤ limits · open circuits let nothing begin, others hold nobody · children go with their parents · a higher priority starts first · every open task has a reason to wait
+//   running ≤ limits, rates never exceeded · open circuits let nothing begin, others hold nobody · children go with their parents · a higher priority starts first · every open task has a reason to wait
 //   · an end is final but for Retry and Forget · one result per life · no command is silent
 //   · the deadline is never in the past · replay ≡ live · after a crash the state is one that was
 //   sealed, and none older than what was acknowledged · compaction and import change nothing.
@@ -70,6 +70,8 @@ class World {
   void check_limits();
   void check_reasons();
   void check_circuits();
+  void check_named_limits();
+  void check_rate(const Limits::Rule& rule, const Limits::Part& part, double now);
   void check_family(std::uint32_t slot);
   void check_reason(const Task& task, std::uint32_t slot);
   void check_order(const Record& started);
@@ -92,6 +94,13 @@ class World {
   std::vector<std::byte> log_;   // acknowledged
   StateList acknowledged_;          // the state it stands for
   std::vector<Sealed> sealed_;   // and not acknowledged
+  // What began, by limit and key (0: all), under one rule and in one life of the core.
+  struct Starts {
+    RateRule rule;
+    bool keyed = false;
+    std::vector<Rate::Taken> taken;
+  };
+  std::map<std::pair<std::uint32_t, double>, Starts> starts_;
   std::map<std::uint32_t, bool> ended_;
   std::uint64_t events_ = 0, moves_ = 0;
   std::map<std::string, std::uint64_t> counts_;
