@@ -24,6 +24,7 @@ import { Identity } from './identity/identity.ts';
 import { Intake } from './intake/intake.ts';
 import type { Announcements, Journal } from './journal/journal.ts';
 import { resolveLimits } from './intake/limits.ts';
+import { Queues } from './limiting/queues.ts';
 import { Lists } from './views/lists.ts';
 import { randomSeed } from './load.ts';
 import { Opening } from './opening/opening.ts';
@@ -42,7 +43,7 @@ import { type Run, snapshotBytesOf } from './runs/run.ts';
 import { type Listener, Store } from './views/store.ts';
 import { StoredData } from './journal/stored-data.ts';
 import type {
-  AggregateProgress, EventsOptions, ListFilter, LogLevel, OrchestratorApi, OrchestratorEvents, OrchestratorOptions, RecoveryReport, ResultPromise,
+  AggregateProgress, EventsOptions, ListFilter, LogLevel, OrchestratorApi, OrchestratorEvents, OrchestratorOptions, QueuesApi, RecoveryReport, ResultPromise,
   ResumePolicy, RetryOptions, RunEvent, RunFilter, RunHandle, SendOptions, Task, TaskCounts, TaskExecutor, TaskPage, TaskState, TriggerOptions,
 } from './types.ts';
 import { explain } from './views/view.ts';
@@ -76,6 +77,7 @@ export class Orchestrator extends StoredData implements OrchestratorApi {
   readonly cache = new CacheDoor(this);
   readonly waiting = new Waiting(this);
   readonly wait = this.waiting.tokens;
+  readonly queues: QueuesApi = new Queues(this);
   readonly definitions: Definitions;
   readonly table: OptionTable;
   /** undefined: nothing is kept beyond memory. */
@@ -111,6 +113,7 @@ export class Orchestrator extends StoredData implements OrchestratorApi {
     this.definitions = new Definitions(this);
     this.waiting.define(this.definitions, this.table);
     for (const task of Object.values(options.tasks ?? [])) this.register(task);
+    for (const [name, limit] of Object.entries(options.concurrencyLimits ?? {})) this.table.limits.declareNamed(name, limit);
     for (const [name, queue] of Object.entries(options.queues ?? {})) this.table.declareQueue(name, queue);
     this.opening = new Opening(this, session);
     this.ready = this.opening.open();
@@ -136,6 +139,7 @@ export class Orchestrator extends StoredData implements OrchestratorApi {
     this.store.hearProgress(this.#options.onProgress);
     if ('hooks' in partial) this.hooks.useOptions(partial.hooks);
     for (const task of Object.values(partial.tasks ?? [])) this.register(task);
+    for (const [name, limit] of Object.entries(partial.concurrencyLimits ?? {})) this.table.limits.declareNamed(name, limit);
     for (const [name, queue] of Object.entries(partial.queues ?? {})) this.table.declareQueue(name, queue);
     this.pump.wake();
   }
@@ -350,7 +354,7 @@ export class Orchestrator extends StoredData implements OrchestratorApi {
     const run = this.#index.find(id);
     if (!run && this.opening.lockedRuns?.find(id)) return 'It is encrypted with another key, and goes on when that is given: orchestrator.unlock({ key }).';
     if (!run) return this.opening.tabs?.state(id) ? 'It belongs to another tab, which runs it.' : `There is no run "${id}".`;
-    return this.pump.open ? explain(this.pump.engine, run, run.state) : 'The storage is being opened.';
+    return this.pump.open ? explain(this.pump.engine, run, run.state, (number) => this.table.limits.nameOf(number)) : 'The storage is being opened.';
   }
 
   // Commands

@@ -115,6 +115,7 @@ export const TaskFieldQueueCircuit = 35;
 
 export const QueueFieldConcurrency = 1;
 export const QueueFieldPaused = 2;
+export const QueueFieldStill = 3;
 
 export const GroupFieldConcurrency = 1;
 export const GroupFieldFailureThreshold = 2;
@@ -286,6 +287,7 @@ export const QueueValueRunning = 1;
 export const QueueValueReady = 2;
 export const QueueValueConcurrency = 3;
 export const QueueValuePaused = 4;
+export const QueueValueStill = 5;
 
 export const OptionalEvent = 32768;
 export const HoldDefinitionMissing = 1;

@@ -14,6 +14,7 @@ import type { Validator } from './definition/schema.ts';
 import type { TaskContext, TaskSpec } from './definition/types.ts';
 import type { PayloadLimits } from './intake/limits.ts';
 import type { KeyOptions } from './identity/types.ts';
+import type { LimitedRunOptions, LimitOptions } from './limiting/types.ts';
 import type { ConnectivityOptions, NetworkMode } from './network/types.ts';
 import type { Durability, Storage, StorageEvent } from './storage.ts';
 import type { ReadStreamOptions, StreamReader } from './streams/types.ts';
@@ -26,6 +27,7 @@ export type * from './circuits/types.ts';
 export type * from './context/portable.ts';
 export type * from './context/types.ts';
 export type * from './identity/types.ts';
+export type * from './limiting/types.ts';
 export type * from './locking/types.ts';
 export type * from './network/types.ts';
 export type { SelectTaskSpec, TaskContext, TaskHandler, TaskSpec } from './definition/types.ts';
@@ -77,10 +79,13 @@ export interface RetryOptions {
   nonRetryable?: readonly (string | (abstract new (...args: any[]) => unknown))[];
 }
 
-export interface QueueOptions extends CircuitOptions {
+export interface QueueOptions extends CircuitOptions, LimitOptions {
   name: string;
-  /** Default: no limit. Alias: concurrencyLimit. */
-  concurrency?: number;
+  /**
+   * Runs at once. As an object it counts weights, and may have a limit for each `concurrencyKey`. Default: no limit.
+   * Alias: concurrencyLimit.
+   */
+  concurrency?: LimitOptions['concurrency'];
   concurrencyLimit?: number;
 }
 
@@ -99,7 +104,7 @@ export interface SimulateProgressOptions {
 }
 
 /** Options a definition and a call share; a call's win. */
-export interface RunOptions {
+export interface RunOptions extends LimitedRunOptions {
   retry?: RetryOptions;
   /** Queue by name (`createOrchestrator({ queues })`) or inline. */
   queue?: string | QueueOptions;
@@ -309,6 +314,7 @@ export type RunEventType =
   | 'queueSet' // field, value
   | 'groupSet' // field, value
   | 'groupSettled' // succeeded, endedBadly
+  | 'limitSet' // field, value
   | 'circuitSet' // field, value
   | 'circuitOpened' // until: what it is about failed too often
   | 'circuitHalfOpened' // a few try
@@ -381,6 +387,8 @@ export interface OrchestratorOptions {
   /** What the process options of this application are beyond ours: a Standard Schema or a function, synchronous. */
   processSchema?: Validator;
   queues?: Record<string, Omit<QueueOptions, 'name'>>;
+  /** Limits that runs of several queues and tasks share, by name: `concurrencyLimits: ['name']` of a run. */
+  concurrencyLimits?: Record<string, LimitOptions>;
   /** Defaults for every run. */
   retry?: RetryOptions;
   maxRetries?: number;

@@ -8,7 +8,7 @@ import { toolchainEnvironment } from './env.mjs';
 import { cache, root } from './setup/common.mjs';
 
 /** gzip bytes, each with room for what is planned; a change that needs more changes the number here and says why. */
-const budgets = { 'core.wasm': 50_000, 'core.js': 16_000 };
+const budgets = { 'core.wasm': 56_500, 'core.js': 16_000 };
 
 const directory = join(root, 'build/package');
 

@@ -75,6 +75,7 @@ bool Core::queue_value_valid(QueueField field, double value) {
     case QueueField::Concurrency:
       return is_limit(value);
     case QueueField::Paused:
+    case QueueField::Still:
       return value == 0 || value == 1;
   }
   return false;

@@ -295,6 +295,7 @@ void Core::apply_queue_set(const Record& event) {
   if (static_cast<QueueField>(event.a) == QueueField::Paused) {
     return limits_.set_paused(event.task, event.at == 1);
   }
+  if (static_cast<QueueField>(event.a) == QueueField::Still) return limits_.set_still(event.task, event.at == 1);
   limits_.set_concurrency(event.task, static_cast<std::uint32_t>(event.at));
 }
 

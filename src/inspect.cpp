@@ -71,6 +71,7 @@ double Core::queue_value(std::uint32_t queue, QueueValue field) const {
     case QueueValue::Ready: return limits_.ready(queue);
     case QueueValue::Concurrency: return limits_.concurrency(queue);
     case QueueValue::Paused: return limits_.paused(queue);
+    case QueueValue::Still: return limits_.still(queue);
   }
   return 0;
 }

@@ -49,6 +49,13 @@ void Limits::set_paused(std::uint32_t queue, bool paused) {
   mark(queue);
 }
 
+void Limits::set_still(std::uint32_t queue, bool still) {
+  Queue& q = queue_at(queue);
+  q.known = true;
+  q.still = still;
+  mark(queue);
+}
+
 void Limits::set_group_concurrency(std::uint32_t group, std::uint32_t limit) {
   const std::uint32_t bucket = group_bucket(group);
   buckets_[bucket].concurrency = limit;
@@ -131,10 +138,28 @@ std::uint32_t Limits::next() {
       continue;
     }
     const std::uint32_t closed = closed_bucket(nodes_[slot]);
-    if (closed == kNone) return slot;
+    if (closed == kNone) return oldest_beside(slot);
     set_aside(slot, closed);
   }
   return kNone;
+}
+
+// Of several queues that share a bucket it is the turn of the best, or one of them would starve.
+std::uint32_t Limits::oldest_beside(std::uint32_t slot) {
+  std::uint32_t best = slot;
+  const auto look = [&](std::uint32_t bucket) {
+    if (buckets_[bucket].shares.size() < 2) return;
+    for (const Share& share : buckets_[bucket].shares) {
+      const std::uint32_t front = share.front;
+      if (front == kNone || !before(nodes_[front], nodes_[best])) continue;
+      const Queue& queue = queues_[share.queue];
+      if (queue.open() && first(queue.lanes) == front && closed_bucket(nodes_[front]) == kNone) best = front;
+    }
+  };
+  const Node& node = nodes_[slot];
+  if (node.group != kNone) look(node.group);
+  for (std::uint32_t i = node.parts; i != kNone; i = links_[i].next) look(links_[i].bucket);
+  return best;
 }
 
 // Out of the lane, and aside with a bucket that is closed. Whoever it came from sends the next one.

@@ -65,6 +65,7 @@ class Limits {
   // Makes the queue known. 0: no limit.
   void set_concurrency(std::uint32_t queue, std::uint32_t limit);
   void set_paused(std::uint32_t queue, bool paused);
+  void set_still(std::uint32_t queue, bool still);
   void set_group_concurrency(std::uint32_t group, std::uint32_t limit);
 
   // Named limits, by a number of the host's that is the same everywhere.
@@ -123,6 +124,7 @@ class Limits {
   std::uint32_t ready(std::uint32_t queue) const { return queues_[queue].ready; }
   std::uint32_t concurrency(std::uint32_t queue) const { return queues_[queue].concurrency; }
   bool paused(std::uint32_t queue) const { return queues_[queue].paused; }
+  bool still(std::uint32_t queue) const { return queues_[queue].still; }
   std::uint32_t queue_end() const { return static_cast<std::uint32_t>(queues_.size()); }
   std::uint32_t group_concurrency(std::uint32_t group) const;
   std::uint32_t group_running(std::uint32_t group) const;
@@ -173,8 +175,8 @@ class Limits {
   struct Queue {
     Lanes lanes;
     std::uint32_t concurrency = 0, running = 0, ready = 0;
-    bool known = false, paused = false, marked = false;
-    bool open() const { return !paused && (concurrency == 0 || running < concurrency); }
+    bool known = false, paused = false, still = false, marked = false;
+    bool open() const { return !paused && !still && (concurrency == 0 || running < concurrency); }
   };
   // The tasks of one bucket in one queue.
   struct Share {
@@ -218,6 +220,7 @@ class Limits {
   void arm(std::uint32_t bucket, double at);
   Share& share_of(std::uint32_t bucket, std::uint32_t queue);
   void mark(std::uint32_t queue);
+  std::uint32_t oldest_beside(std::uint32_t slot);
   void set_aside(std::uint32_t slot, std::uint32_t bucket);
   void refill(std::uint32_t bucket);
   void refill_limit(std::uint32_t limit);

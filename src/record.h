@@ -193,7 +193,8 @@ enum class TaskField : std::uint32_t {
   QueueCircuit = 35,     // one more, of its queue
 };
 
-enum class QueueField : std::uint32_t { Concurrency = 1 /* 0: no limit */, Paused = 2 };
+// Paused: by people. Still: by the host, while it opens.
+enum class QueueField : std::uint32_t { Concurrency = 1 /* 0: no limit */, Paused = 2, Still = 3 };
 enum class GroupField : std::uint32_t { Concurrency = 1, FailureThreshold = 2, Closed = 3 };
 
 enum class CircuitField : std::uint32_t {
@@ -305,7 +306,7 @@ enum class Field : std::uint32_t {
   // Of all tasks, whichever is asked about: their numbers, and those of the policies they have, are below it.
   TaskEnd = 32, PolicyEnd = 33,
 };
-enum class QueueValue : std::uint32_t { Running = 1, Ready = 2, Concurrency = 3, Paused = 4 };
+enum class QueueValue : std::uint32_t { Running = 1, Ready = 2, Concurrency = 3, Paused = 4, Still = 5 };
 
 // Bits of Hold that the host uses; the core keeps any bit.
 inline constexpr std::uint32_t kHoldDefinitionMissing = 1;

@@ -95,6 +95,7 @@ void Snapshot::write_queues() {
       set(Event::QueueSet, queue, QueueField::Concurrency, limits.concurrency(queue));
     }
     if (limits.paused(queue)) set(Event::QueueSet, queue, QueueField::Paused, 1);
+    if (limits.still(queue)) set(Event::QueueSet, queue, QueueField::Still, 1);
   }
 }
 

@@ -36,7 +36,7 @@ export class Definitions {
   readonly #own = new Registry();
   readonly #stopWatching: () => void;
   /** Queue → the task whose definition spoke last of it. */
-  readonly #queueOwners = new Map<string, { id: string; limit: number }>();
+  readonly #queueOwners = new Map<string, { id: string; limit: string }>();
   readonly recoveredInputs: RecoveredInputs;
   readonly services: Services;
   readonly hooks: Hooks;
@@ -56,7 +56,7 @@ export class Definitions {
     this.hooks.useOptions(house.getOptions().hooks);
     this.lifecycle = new Lifecycle(this);
     this.#stopWatching = watchBoth(this.#own, (id) => this.#added(id));
-    for (const id of pageRegistry.ids()) this.#declareQueue(id);
+    for (const id of pageRegistry.ids()) this.#declareLimits(id);
   }
 
   /** Before the first attempt, where it is asked for. */
@@ -130,12 +130,15 @@ export class Definitions {
     return this.get(task.id)!;
   }
 
-  /** Known before a run needs it: runs of a journal too get the limit that the code says now, and others may name it. */
-  #declareQueue(id: string): void {
-    const queue = this.get(id)?.spec.queue;
+  /** Known before a run needs them: runs of a journal too get the limits that the code says now, and others may name a queue. */
+  #declareLimits(id: string): void {
+    const spec = this.get(id)?.spec;
+    if (spec) this.#house.table.limits.declareTask(id, spec);
+    const queue = spec?.queue;
     if (typeof queue !== 'object') return;
     this.#house.table.declareQueue(queue.name, queue);
-    const limit = queue.concurrency ?? queue.concurrencyLimit ?? Number.POSITIVE_INFINITY;
+    const given = queue.concurrency ?? queue.concurrencyLimit ?? Number.POSITIVE_INFINITY;
+    const limit = typeof given === 'object' ? JSON.stringify(given) : String(given);
     const former = this.#queueOwners.get(queue.name);
     this.#queueOwners.set(queue.name, { id, limit });
     if (!former || former.id === id || former.limit === limit) return;
@@ -171,7 +174,7 @@ export class Definitions {
 
   #added(id: string): void {
     const { pump } = this.#house;
-    this.#declareQueue(id);
+    this.#declareLimits(id);
     this.#house.intake.definitionsChanged();
     this.#house.waiting.cancellations.considerTask(id);
     this.services.replaced(id, this.get(id)?.spec);

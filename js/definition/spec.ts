@@ -14,6 +14,7 @@ import { checkBoolean, checkEach, checkFunction, checkIdentifier, checkNames, ch
 import { checkRunOptions, runOptionNames } from '../intake/options.ts';
 import type { Definition } from '../intake/registry.ts';
 import { checkCancelOn } from '../waiting/cancel-on.ts';
+import { limitChecks, limitOptionNames } from '../limiting/settings.ts';
 import { refuseReserved } from '../waiting/internal.ts';
 import type { TaskHooks } from './hook-types.ts';
 import { concernAttempts, hookNames, pickHooks } from './hooks.ts';
@@ -27,7 +28,7 @@ import { checkVersionChange } from './version-change.ts';
 import { type Check, checkOf, standardOf } from './validation.ts';
 
 export const specNames = [
-  ...runOptionNames, ...circuitOptionNames, 'id', 'name', 'description', 'intent', 'version', 'run', 'input', 'schema', 'validate', 'output', 'setup', 'teardown', 'unawaited', 'onDrift', 'cancelOn', 'updates', 'cache', 'migrations', 'select', 'selectVersion', 'onVersionChange', 'formerVersions', 'idempotency', 'singleton', 'onDuplicate', 'transfer', ...hookNames,
+  ...runOptionNames, ...circuitOptionNames, ...limitOptionNames, 'concurrency', 'id', 'name', 'description', 'intent', 'version', 'run', 'input', 'schema', 'validate', 'output', 'setup', 'teardown', 'unawaited', 'onDrift', 'cancelOn', 'updates', 'cache', 'migrations', 'select', 'selectVersion', 'onVersionChange', 'formerVersions', 'idempotency', 'singleton', 'onDuplicate', 'transfer', ...hookNames,
 ] as const;
 
 /** What a definition asks for beyond running its code. */
@@ -57,6 +58,7 @@ const preparations = new WeakMap<object, Prepared | 'none'>();
 const specChecks = {
   ...cacheSpecChecks,
   ...circuitChecks,
+  ...limitChecks,
   description: checkText,
   intent: checkIntent,
   transfer: checkBoolean,

@@ -28,7 +28,8 @@ const cancelCauses = ['asked', 'cascade', 'group'];
 const edgeKinds = ['onSuccess', 'onFailure', 'onSettled'];
 const resumePolicies = ['keepDeadline', 'remaining', 'restart'];
 const taskFields = ['', 'priority', 'notBefore', 'ttl', 'timeout', 'deadlineAt', 'graceMs', 'queue', 'policy', 'countFrozen', 'heartbeat', 'maxDuration'];
-const queueFields = ['', 'concurrency', 'paused'];
+const queueFields = ['', 'concurrency', 'paused', 'still'];
+const limitFields = ['', 'concurrency', 'keyConcurrency', 'rateLimit', 'ratePeriodMs', 'rateKind', 'rateBurst', 'spacingMs', 'rateKeyed', 'closedUntil'];
 const circuitFields = ['', 'failureRate', 'minCalls', 'openForMs', 'halfOpenMax', 'windowMs', 'retryRatio', 'retryWindowMs'];
 const groupFields = ['', 'concurrency', 'failureThreshold', 'closed'];
 const holdWords: readonly (readonly [number, string])[] = [
@@ -47,6 +48,8 @@ const holds = ({ a }: RawEvent): Data => ({ reasons: holdWords.filter(([bit]) =>
 const childPolicies = ['cancel', 'detach', 'release'];
 const attempt = ({ a }: RawEvent): Data => ({ attempt: a & P.AttemptMask });
 const none = (): undefined => undefined;
+const optionSet = ({ a, b, at }: RawEvent): Data =>
+  (a & 0xff) === P.TaskFieldLimit ? { option: 'limit', limit: b, key: at, weight: a >>> 8 || 1 } : { option: taskFields[a], value: at };
 
 interface Word {
   type: RunEventType;
@@ -60,7 +63,7 @@ export const KindClockJumped = 0x10000;
 
 const words = new Map<number, Word>([
   [P.EventCreated, { type: 'created', data: ({ taskIdentifier }) => taskIdentifier === undefined ? undefined : { taskIdentifier } }],
-  [P.EventTaskSet, { type: 'optionSet', data: ({ a, at }) => ({ option: taskFields[a], value: at }), untimed: true }],
+  [P.EventTaskSet, { type: 'optionSet', data: optionSet, untimed: true }],
   [P.EventDepended, { type: 'dependencyAdded', data: ({ a, b, idOf }) => ({ on: idOf(a), kind: edgeKinds[b] }), untimed: true }],
   [P.EventJoined, { type: 'joined', data: ({ a }) => ({ group: a }), untimed: true }],
   [P.EventSubmitted, { type: 'submitted', data: none }],
@@ -100,6 +103,7 @@ const words = new Map<number, Word>([
   [P.EventCircuitOpened, { type: 'circuitOpened', data: ({ at }) => ({ until: at }), untimed: true }],
   [P.EventCircuitHalfOpened, { type: 'circuitHalfOpened', data: none }],
   [P.EventCircuitClosed, { type: 'circuitClosed', data: none }],
+  [P.EventLimitSet, { type: 'limitSet', data: ({ a, at }) => ({ field: limitFields[a], value: at }), untimed: true }],
   [KindClockJumped, { type: 'clockJumped', data: ({ at }) => ({ byMs: at }), untimed: true }],
 ]);
 

@@ -200,13 +200,13 @@ export class Intake {
   #resolve(definition: Definition, options: TriggerOptions | undefined, process?: Process, nowMs = 0): ResolvedRunOptions {
     if (process || (options && triggerChangesOptions(options))) {
       const layers = [options ?? {}, definition.spec, process ? layerOf(process) : {}, ...this.#weaker(definition)];
-      const resolved = { ...this.#house.table.circuits.place(definition, resolveRunOptions(this.#house.table, layers)), ...((options?.retry || process?.options.retry) && { ownPolicy: true }), networkMode: options?.networkMode };
+      const resolved = { ...this.#house.table.circuits.place(definition, resolveRunOptions(this.#house.table, layers, definition.id)), ...((options?.retry || process?.options.retry) && { ownPolicy: true }), networkMode: options?.networkMode };
       if (typeof options?.queue === 'object') this.#house.table.declareQueue(options.queue.name, options.queue);
       return process?.deadlineAtMs === undefined ? resolved : withinProcess(resolved, process.deadlineAtMs - nowMs);
     }
     if (this.#lastPrepared?.definition === definition) return this.#lastPrepared.options;
     let prepared = this.#prepared.get(definition);
-    if (!prepared) this.#prepared.set(definition, (prepared = this.#house.table.circuits.place(definition, resolveRunOptions(this.#house.table, [definition.spec, ...this.#weaker(definition)]))));
+    if (!prepared) this.#prepared.set(definition, (prepared = this.#house.table.circuits.place(definition, resolveRunOptions(this.#house.table, [definition.spec, ...this.#weaker(definition)], definition.id))));
     this.#lastPrepared = { definition, options: prepared };
     return prepared;
   }
@@ -354,6 +354,7 @@ export class Intake {
   /** Queue and policy, as numbers of ours, of a run that another session has numbered. */
   placeAnew(run: Run): { queue: number; policy: number } {
     const { table } = this.#house;
+    table.limits.tellAll();
     const { identifier, extras } = knownHeader(run.envelope!, run.task);
     const definition = this.#house.definition(identifier);
     const resolved = definition ? this.#resolve(definition, undefined) : resolveRunOptions(table, [this.#defaults()]);
@@ -408,6 +409,7 @@ export class Intake {
     if (options.heartbeatMs) set(P.TaskFieldHeartbeatMs, options.heartbeatMs);
     if (options.maxDurationMs) set(P.TaskFieldComputeBudgetMs, options.maxDurationMs);
     const { notBeforeMs, pendingBlobs, parent, childPolicy, key, fork } = run.extra;
+    if (options.parts) this.#house.table.limits.describe(run.task, options.parts);
     if (options.circuits) this.#house.table.circuits.describe(run.task, options.circuits);
     if (notBeforeMs > run.createdAtMs) set(P.TaskFieldNotBeforeMs, notBeforeMs);
     if (pendingBlobs) {

@@ -10,6 +10,8 @@ import { ConfigurationError, RetryableError } from '../errors.ts';
 import { joinTags } from '../definition/tags.ts';
 import { toInstant, toMilliseconds } from './duration.ts';
 import { keyOptionNames } from '../identity/key.ts';
+import { limitChecks, limitedRunChecks, limitedRunNames, limitOptionNames } from '../limiting/settings.ts';
+import { LimitTable, type Part } from '../limiting/table.ts';
 import { checkNetworkMode } from '../network/mode.ts';
 import type { FilePolicy } from '../journal/payloads.ts';
 import * as P from '../protocol.ts';
@@ -18,14 +20,14 @@ import { refuseReserved } from '../waiting/internal.ts';
 
 export const runOptionNames = [
   'retry', 'queue', 'priority', 'timeout', 'countFrozen', 'deadline', 'ttl', 'graceMs', 'delay', 'simulateProgress', 'metadata',
-  'tags', 'propagateTags', 'maxDuration', 'heartbeat', 'persistPayload', 'networkMode',
+  'tags', 'propagateTags', 'maxDuration', 'heartbeat', 'persistPayload', 'networkMode', ...limitedRunNames,
 ] as const;
 export const triggerOptionNames = [...runOptionNames, ...keyOptionNames, 'id', 'name', 'process', 'cache'] as const;
 const retryNames = [
   'maxAttempts', 'maxRetries', 'factor', 'retryBackoffFactor', 'minTimeoutInMs', 'minDelayMs', 'initialDelay',
   'maxTimeoutInMs', 'maxDelayMs', 'randomize', 'jitter', 'backoff', 'maxElapsed', 'retryOn', 'nonRetryable', 'crashRetries',
 ];
-export const queueNames = ['name', 'concurrency', 'concurrencyLimit', ...circuitOptionNames];
+export const queueNames = ['name', 'concurrency', 'concurrencyLimit', ...circuitOptionNames, ...limitOptionNames];
 const simulateNames = ['intervalMs', 'maxIncrement', 'cap', 'curve'];
 
 /** A retry policy in the core's terms; `delaysMs` only for a list. */
@@ -216,6 +218,8 @@ export interface ResolvedRunOptions {
   files?: FilePolicy;
   /** Its own circuit and its queue's; 0: none. */
   circuits?: readonly [own: number, queue: number];
+  /** Limits that it takes part in. */
+  parts?: readonly Part[] | undefined;
   /** Given at the call. */
   networkMode?: NetworkMode | undefined;
   /** The policy was given at the call. */
@@ -230,6 +234,8 @@ interface Queue {
   /** undefined: the core does not know it yet. */
   number: number | undefined;
   concurrency: number;
+  /** In place of it, for a while. */
+  override?: number | undefined;
 }
 
 /** What carries out the table's commands. */
@@ -254,10 +260,12 @@ export class OptionTable {
   #nextQueue = 1;
 
   readonly circuits: CircuitTable;
+  readonly limits: LimitTable;
 
   constructor(commands: CommandBuffer) {
     this.#commands = commands;
     this.circuits = new CircuitTable(commands);
+    this.limits = new LimitTable(commands);
   }
 
   /** Policies below this number belong to the journal's past. */
@@ -273,6 +281,17 @@ export class OptionTable {
     this.#queues.set(name, { number, concurrency: known?.concurrency ?? limit });
     // What the code says now counts; a queue it does not declare keeps its journalled limit.
     if (known) this.#limit(number, known.concurrency);
+  }
+
+  queueNames(): string[] {
+    return [...this.#queues.keys()];
+  }
+  queueNamed(name: string): Queue | undefined {
+    return this.#queues.get(name);
+  }
+  /** The core knows it by this. REQUIRES a queue of that name. */
+  queueNumberOf(name: string): number {
+    return this.#queueNumber(name);
   }
 
   /** Of every queue the core knows. */
@@ -313,6 +332,7 @@ export class OptionTable {
     checkNames(options, queueNames, `queue "${name}"`);
     const concurrency = checkConcurrency(options, `queue "${name}"`);
     this.circuits.declare('queue', name, options);
+    this.limits.declareQueue(name, options);
     const known = this.#queues.get(name);
     if (known?.concurrency === concurrency) return;
     this.#queues.set(name, { number: known?.number, concurrency });
@@ -324,6 +344,7 @@ export class OptionTable {
     for (const { number, concurrency } of this.#queues.values()) if (number !== undefined) this.#limit(number, concurrency);
     for (const [key, number] of this.#policies) if (number !== 0) this.#describePolicy(number, JSON.parse(key));
     this.circuits.tellAgain();
+    this.limits.tellAgain();
   }
 
   /** Queue and policy in one number, as Create takes them. */
@@ -403,6 +424,7 @@ export function checkRunOptions(options: RunOptions, where: string): void {
     heartbeat: (value: unknown) => void heartbeatMs(value as Duration),
     persistPayload: (value: unknown, name: string) => oneOf(value, ['copy', 'handle', 'none'], name),
     networkMode: checkNetworkMode,
+    ...limitedRunChecks,
   };
   checkEach(options, checks, where);
 }
@@ -410,12 +432,15 @@ export function checkRunOptions(options: RunOptions, where: string): void {
 /** What a queue may say but its name. 0: no limit. @throws ConfigurationError */
 export function checkConcurrency(options: Omit<QueueOptions, 'name'>, where: string): number {
   checkEach(options, circuitChecks, where);
+  checkEach(options, limitChecks, where);
   const limit = given(options.concurrency, options.concurrencyLimit, Number.POSITIVE_INFINITY);
+  // What counts weights or keys is a limit of its own, not the queue's.
+  if (typeof limit === 'object' && limit !== null) return 0;
   return limit === Number.POSITIVE_INFINITY ? 0 : wholeNumber(limit, `${where} concurrency`, 1);
 }
 
 /** Call over definition over orchestrator over built-in (A9). `layers` go from strongest to weakest. */
-export function resolveRunOptions(table: OptionTable, layers: readonly RunOptions[]): ResolvedRunOptions {
+export function resolveRunOptions(table: OptionTable, layers: readonly RunOptions[], task?: string): ResolvedRunOptions {
   const pick = <Name extends keyof RunOptions>(name: Name): RunOptions[Name] => {
     for (const layer of layers) if (layer[name] !== undefined) return layer[name];
     return undefined;
@@ -448,8 +473,11 @@ export function resolveRunOptions(table: OptionTable, layers: readonly RunOption
     place: -1,
   };
   const { priority: order, timeoutMs, countFrozen, deadlineMs, ttlMs, graceMs, maxDurationMs, delay } = resolved;
-  const described = order || timeoutMs || countFrozen || deadlineMs || ttlMs || graceMs !== undefined || maxDurationMs || resolved.heartbeatMs;
-  return { ...resolved, plain: !described && delay === undefined };
+  const [concurrencyKey, concurrencyLimits, weight] = [pick('concurrencyKey'), pick('concurrencyLimits'), pick('weight')];
+  checkEach({ concurrencyKey, concurrencyLimits, weight }, limitedRunChecks, '');
+  const parts = table.limits.partsOf(task, resolved.queueName, { concurrencyKey, concurrencyLimits, weight });
+  const described = parts || order || timeoutMs || countFrozen || deadlineMs || ttlMs || graceMs !== undefined || maxDurationMs || resolved.heartbeatMs;
+  return { ...resolved, ...(parts && { parts }), plain: !described && delay === undefined };
 }
 
 /** @throws ConfigurationError */

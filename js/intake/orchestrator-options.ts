@@ -3,11 +3,12 @@
  * Invariant: what gets past here can be acted on; what does not has changed nothing.
  */
 import { checkOrchestratorCache } from '../cache/checks.ts';
-import { checkBoolean, checkEach, checkFunction, checkNames, checkNumber, checkRecord, checkText, describe, oneOf, refuse, wholeNumber } from './checks.ts';
+import { checkBoolean, checkEach, checkFunction, checkIdentifier, checkNames, checkNumber, checkRecord, checkText, describe, oneOf, refuse, wholeNumber } from './checks.ts';
 import { checkOf } from '../definition/validation.ts';
 import { toMilliseconds } from './duration.ts';
 import { ConfigurationError } from '../errors.ts';
 import { resolveLimits } from './limits.ts';
+import { limitChecks, limitOptionNames } from '../limiting/settings.ts';
 import { checkConnectivity } from '../network/connectivity.ts';
 import { checkConcurrency, checkRunOptions, queueNames } from './options.ts';
 import { checkEncryption } from '../vault/checks.ts';
@@ -16,7 +17,7 @@ import type { OrchestratorOptions, QueueOptions, RunOptions, Task } from '../typ
 export const orchestratorOptionNames: readonly (keyof OrchestratorOptions)[] = [
   'id', 'namespace', 'storage', 'durability', 'tasks', 'queues', 'retry', 'maxRetries', 'retryBackoffFactor', 'timeout', 'countFrozen',
   'simulateProgress', 'onComplete', 'onError', 'onProgress', 'onListenerError', 'hooks', 'processSchema', 'persistenceKey', 'retention', 'recovery',
-  'tabs', 'clock', 'seed', 'wasm', 'worker', 'cache', 'limits', 'connectivity', 'encryption', 'checkDeterminism',
+  'tabs', 'clock', 'seed', 'wasm', 'worker', 'cache', 'limits', 'connectivity', 'encryption', 'checkDeterminism', 'concurrencyLimits',
 ];
 
 /** @throws ConfigurationError naming the option, its value and what it may be */
@@ -48,6 +49,15 @@ const orchestratorChecks: Partial<Record<keyof OrchestratorOptions, (value: any,
     for (const [name, queue] of Object.entries(value)) {
       checkNames(queue as QueueOptions, queueNames, `queue "${name}"`);
       checkConcurrency(queue as QueueOptions, `queue "${name}"`);
+    }
+  },
+  concurrencyLimits: (value, where) => {
+    checkRecord(value, where);
+    for (const [name, limit] of Object.entries(value)) {
+      const whose = `${where} "${name}"`;
+      checkIdentifier(name, `${where} name`);
+      checkNames(limit as object, ['concurrency', ...limitOptionNames], whose);
+      checkEach(limit as object, limitChecks, whose);
     }
   },
   maxRetries: (value, where) => void wholeNumber(value, where, 0),

@@ -325,6 +325,7 @@ export class Opening implements AdoptionHost {
     pump.expect(found);
     eventLog.found(log, (task) => found.at(task));
     table.skipPolicies(engine.value(0, P.FieldPolicyEnd));
+    table.limits.tellAll();
     for (const { queue, task } of engine.someOfQueues()) {
       const name = queue === 0 ? undefined : this.#queueName(engine, queue, task);
       if (name !== undefined) table.adoptQueue(name, queue, engine.queueValue(queue, P.QueueValueConcurrency));

@@ -24,13 +24,13 @@ export function recover(house: Orchestrator, engine: Engine, orderly: boolean): 
   const { manual, staggerMs } = checkRecovery(house.getOptions().recovery);
   const { commands } = house.pump;
   const queues = house.table.queueNumbers();
-  const pause = (queue: number, paused: number) => commands.push(P.CommandSetQueue, queue, P.QueueFieldPaused, 0, paused);
+  const keepStill = (queue: number, still: number) => commands.push(P.CommandSetQueue, queue, P.QueueFieldStill, 0, still);
   const inTurn = !manual && staggerMs > 0;
   const waiting = manual || inTurn ? house.pump.allRuns().filter(isUnfinished).filter(({ extra }) => !extra.hidden) : [];
-  if (waiting.length > 0) for (const queue of queues) pause(queue, 1);
+  if (waiting.length > 0) for (const queue of queues) keepStill(queue, 1);
   commands.push(P.CommandRecover, 0, orderly ? 1 : 0);
   for (const run of waiting) letWait(house, run, manual);
-  for (const queue of queues) if (waiting.length > 0 || engine.queueValue(queue, P.QueueValuePaused)) pause(queue, 0);
+  for (const queue of queues) if (waiting.length > 0 || engine.queueValue(queue, P.QueueValueStill)) keepStill(queue, 0);
   if (inTurn) takeTurns(house, waiting, 0, staggerMs);
 }
 

@@ -38,6 +38,7 @@ import type { Definition } from '../intake/registry.ts';
 import type { PayloadBytes, Run } from './run.ts';
 import { markOrigin, serializeError, toError } from './serialize-error.ts';
 import type { Clock } from '../time/clock.ts';
+import type { LimitTable } from '../limiting/table.ts';
 import type { LogLevel, ProgressReport, RetryOptions, TaskSpec } from '../types.ts';
 
 export interface AttemptsHost {
@@ -48,6 +49,7 @@ export interface AttemptsHost {
   readonly blobs: BlobKeeper;
   readonly progress: ProgressTracker;
   readonly services: ContextServices;
+  readonly table: { readonly limits: LimitTable };
   readonly definitions: { readonly lifecycle: Lifecycle; readonly hooks: Hooks; readonly describing: Describing; readonly heartbeats: Heartbeats; readonly determinism: Determinism | undefined };
   readonly cache: CacheDoor;
   readonly opening: { readonly network: Network };
@@ -323,6 +325,7 @@ export class Attempts implements ContextHost {
     if (decision.retry) this.#host.changePolicy(run, decision.retry);
     const asked = error instanceof RetryableError ? retryTime(error, clock.now()) : undefined;
     const notBeforeMs = decision.retryAtMs ?? asked ?? 0;
+    if (asked !== undefined && run.options?.parts) this.#host.table.limits.penalize(run.options.parts, asked);
     let length = 0;
     if (journal) {
       const payload = writeFailure(payloads, run, serializeError(thrown, origin));

@@ -162,7 +162,7 @@ export function taskState(engine: Engine | undefined, run: Run, parts: ViewParts
 }
 
 /** One sentence: what this run waits for. */
-export function explain(engine: Engine, run: Run, state: TaskState): string {
+export function explain(engine: Engine, run: Run, state: TaskState, limitName: (number: number) => string | undefined): string {
   switch (state.phase) {
     case 'delayed':
       return `Starts ${at(state.retryAt)}, as its delay says.`;
@@ -171,7 +171,7 @@ export function explain(engine: Engine, run: Run, state: TaskState): string {
     case 'blocked':
       return blockedWords(engine, run, state);
     case 'queued':
-      return queuedWords(engine, run);
+      return queuedWords(engine, run, limitName);
     case 'waiting':
       return run.extra.sharing?.words ?? run.extra.locks?.waiting?.words ?? 'Its own code waits; its slot is free for others.';
     case 'suspended':
@@ -226,8 +226,14 @@ function missingWords({ missing }: TaskState): string {
   return `${missing.length === 1 ? 'A file' : `${missing.length} files`} it works on ${missing.length === 1 ? 'is' : 'are'} gone from the browser storage: ${files}. It goes on when given again: run.provide(file).`;
 }
 
-function queuedWords(engine: Engine, run: Run): string {
+function queuedWords(engine: Engine, run: Run, limitName: (number: number) => string | undefined): string {
   if (run.task === 0) return 'Being stored.';
+  const limited = engine.value(run.task, P.FieldLimitedBy);
+  if (limited > 0) {
+    const name = limitName(limited) ?? 'a limit that is not declared any more';
+    const untilMs = engine.value(run.task, P.FieldLimitedUntilMs);
+    return untilMs > 0 ? `Waits for its turn: ${name} lets the next one begin ${at(untilMs)}.` : `Waits for a slot of ${name}.`;
+  }
   const queue = engine.value(run.task, P.FieldQueue);
   if (engine.queueValue(queue, P.QueueValuePaused)) return 'Its queue is paused.';
   const limit = engine.queueValue(queue, P.QueueValueConcurrency);

@@ -130,3 +130,15 @@ TEST_CASE("What starts is what the plainest scheduler would start") {
     }
   }
 }
+
+TEST_CASE("A queue that was paused is paused after a crash") {
+  Scenario s;
+  s.queue(1, QueueField::Concurrency, 1);
+  s.create(1, 1);
+  s.create(2, 1);
+  s.queue(1, QueueField::Paused, 1);
+  s.succeed(1);
+  s.restart();
+  CHECK(s.session.core().queue_value(1, QueueValue::Paused) == 1);
+  CHECK(s.state(2) == State::Ready);
+}

@@ -51,6 +51,21 @@ TEST_CASE("A limit is shared by the tasks of all queues, and who waits for it ho
   CHECK(s.tasks(Event::Started) == Tasks{2});
 }
 
+TEST_CASE("Queues that share a limit take turns: who came first begins first, whichever queue it stands in") {
+  Scenario s;
+  rule(s, LimitField::Concurrency, 1);
+  for (std::uint32_t queue = 1; queue <= 3; queue++) s.queue(queue, QueueField::Concurrency, 0);
+  for (std::uint32_t task = 1; task <= 9; task++) {
+    s.draft(task, 1 + task % 3);
+    part(s, task);
+    s.submit(task);
+  }
+  for (std::uint32_t task = 1; task <= 8; task++) {
+    s.succeed(task);
+    CHECK(s.tasks(Event::Started) == Tasks{task + 1});
+  }
+}
+
 TEST_CASE("Each key has a limit of its own, beside that of all") {
   Scenario s;
   rule(s, LimitField::Concurrency, 3);

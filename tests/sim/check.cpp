@@ -16,7 +16,7 @@ bool group_full(const Core& core, std::uint32_t slot) {
 
 bool queue_full(const Core& core, std::uint32_t queue) {
   const std::uint32_t limit = core.limits().concurrency(queue);
-  return core.limits().paused(queue) || (limit > 0 && core.limits().running(queue) >= limit);
+  return core.limits().paused(queue) || core.limits().still(queue) || (limit > 0 && core.limits().running(queue) >= limit);
 }
 
 // Weights that run, of a limit's tasks and of each of its keys, counted anew.

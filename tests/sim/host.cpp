@@ -91,7 +91,7 @@ Record World::random_setting() {
     }
     case 4: return make(Command::Thaw, 0, 0, 0, below(9000));
     case 0: return make(Command::SetQueue, below(kQueues), 1, 0, below(4));
-    case 1: return make(Command::SetQueue, below(kQueues), 2, 0, below(4) == 0);
+    case 1: return make(Command::SetQueue, below(kQueues), 2 + below(2), 0, below(4) == 0);
     case 2: {
       const std::uint32_t field = 1 + below(9);
       const double value = field >= 5 && field <= 6 ? below(5) : field == 9 ? below(3) : field == 3 ? below(5) : field == 1 ? 1 + below(5) : below(20000);

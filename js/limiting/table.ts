@@ -1,0 +1,135 @@
+/**
+ * Limits of tasks, queues and by name: what the core is told of them, and in which of them a run takes part.
+ * Invariant: the core knows a limit's settings before a run that takes part in it begins.
+ */
+import { ConfigurationError } from '../errors.ts';
+import { describe } from '../intake/checks.ts';
+import * as P from '../protocol.ts';
+import type { CommandBuffer } from '../pump/engine.ts';
+import { checkWeight, keyNumber, type LimitKind, limitNumber, type Settings, settingsOf } from './settings.ts';
+import type { LimitedRunOptions, LimitOptions } from './types.ts';
+
+/** A limit that a run takes part in, as the core takes it. */
+export interface Part {
+  number: number;
+  weight: number;
+  key: number;
+}
+
+interface Known {
+  kind: LimitKind;
+  name: string;
+  number: number;
+  settings: Settings;
+  text: string;
+  /** Of all keys; 0: no limit. */
+  total: number;
+  feedback: boolean;
+  isTold: boolean;
+}
+
+const isLimited = ({ concurrency, rateLimit, minTime }: LimitOptions) => rateLimit !== undefined || minTime !== undefined || (typeof concurrency === 'object' && concurrency !== null);
+
+export class LimitTable {
+  readonly #commands: CommandBuffer;
+  readonly #known = new Map<string, Known>();
+  readonly #byNumber = new Map<number, Known>();
+  /** There are runs that others have made. */
+  #tellsAtOnce = false;
+
+  constructor(commands: CommandBuffer) {
+    this.#commands = commands;
+  }
+
+  /** A queue whose concurrency is all it says needs none: the core's queue has that. @throws ConfigurationError */
+  declareQueue(name: string, options: LimitOptions): void {
+    if (isLimited(options) || this.#known.has(`queue${name}`)) this.#declare('queue', name, isLimited(options) ? options : {});
+  }
+  /** @throws ConfigurationError */
+  declareTask(id: string, options: LimitOptions): void {
+    if (isLimited(options) || options.concurrency !== undefined || this.#known.has(`task${id}`)) this.#declare('task', id, options);
+  }
+  /** @throws ConfigurationError */
+  declareNamed(name: string, options: LimitOptions): void {
+    this.#declare('limit', name, options);
+  }
+
+  #declare(kind: LimitKind, name: string, options: LimitOptions): void {
+    const settings = settingsOf(options, `${kind} "${name}"`);
+    const text = JSON.stringify([settings, options.rateLimit?.feedback]);
+    const known = this.#known.get(kind + name);
+    if (known?.text === text) return;
+    const number = known?.number ?? limitNumber(kind, name);
+    const now = { kind, name, number, settings, text, total: settings[0]![1], feedback: options.rateLimit?.feedback === true, isTold: false };
+    this.#known.set(kind + name, now);
+    this.#byNumber.set(number, now);
+    // Runs that take part in it already go by what is said now.
+    if (known?.isTold || this.#tellsAtOnce) this.#tell(now);
+  }
+
+  /** undefined: none. @throws ConfigurationError */
+  partsOf(task: string | undefined, queue: string | undefined, { concurrencyKey, concurrencyLimits = [], weight = 1 }: LimitedRunOptions): Part[] | undefined {
+    const parts: Part[] = [];
+    const add = (known: Known | undefined, own: number, key: string | undefined) => {
+      if (!known) return;
+      if (known.total > 0 && own > known.total) throw new ConfigurationError(`weight ${own} is more than all of ${known.kind} "${known.name}": its concurrency is ${known.total}.`);
+      parts.push({ number: known.number, weight: own, key: keyNumber(key) });
+    };
+    const own = checkWeight(weight, 'weight');
+    if (task !== undefined) add(this.#known.get(`task${task}`), own, concurrencyKey);
+    if (queue !== undefined) add(this.#known.get(`queue${queue}`), own, concurrencyKey);
+    for (const given of concurrencyLimits) {
+      const { name, weight: heavy = 1, key = concurrencyKey } = typeof given === 'string' ? ({ name: given } as { name: string; weight?: number; key?: string }) : given;
+      add(this.#named(name), checkWeight(heavy, `weight in concurrencyLimits "${name}"`), key);
+    }
+    if (new Set(parts.map(({ number }) => number)).size < parts.length) throw new ConfigurationError('concurrencyLimits names a limit twice; give it a weight instead.');
+    return parts.length > 0 ? parts : undefined;
+  }
+
+  #named(name: string): Known {
+    const known = this.#known.get(`limit${name}`);
+    if (known) return known;
+    throw new ConfigurationError(`There is no concurrency limit ${describe(name)}. Declare it: createOrchestrator({ concurrencyLimits: { ${JSON.stringify(name)}: { concurrency: 5 } } }).`);
+  }
+
+  /** Tells the core in what a run takes part. */
+  describe(task: number, parts: readonly Part[]): void {
+    for (const { number, weight, key } of parts) {
+      const known = this.#byNumber.get(number)!;
+      if (!known.isTold) this.#tell(known);
+      this.#commands.push(P.CommandSetTask, task, P.TaskFieldLimit | (weight << 8), number, key);
+    }
+  }
+
+  #tell(known: Known): void {
+    known.isTold = true;
+    for (const [field, value] of known.settings) this.#commands.push(P.CommandSetLimit, known.number, field, 0, value);
+  }
+
+  /** Runs of former pages and of other tabs may take part in them. */
+  tellAll(): void {
+    if (this.#tellsAtOnce) return;
+    this.#tellsAtOnce = true;
+    for (const known of this.#known.values()) if (!known.isTold) this.#tell(known);
+  }
+  /** A fresh core may have missed it. */
+  tellAgain(): void {
+    for (const known of this.#known.values()) if (known.isTold) this.#tell(known);
+  }
+
+  /** A service has said until when it wants to hear nothing: limits with `feedback` are closed until then. */
+  penalize(parts: readonly Part[], untilMs: number): void {
+    for (const { number } of parts) if (this.#byNumber.get(number)?.feedback) this.#commands.push(P.CommandSetLimit, number, P.LimitFieldClosedUntilMs, 0, untilMs);
+  }
+
+  /** Of all its keys; undefined: there is none. */
+  totalOf(kind: LimitKind, name: string): number | undefined {
+    return this.#known.get(kind + name)?.total;
+  }
+
+  /** In words; undefined: of code that is not here. */
+  nameOf(number: number): string | undefined {
+    const known = this.#byNumber.get(number);
+    return known && (known.kind === 'limit' ? `concurrency limit "${known.name}"` : `the limit of ${known.kind} "${known.name}"`);
+  }
+}
