@@ -1,4 +1,4 @@
-// npm run bench -- [--rounds 5] [--only memory,durable,local,steps,reopen,figures] [--smoke] [--profile memory|durable]
+// npm run bench -- [--rounds 5] [--only memory,durable,local,steps,limits,reopen,figures] [--smoke] [--profile memory|durable]
 // Measures holdfast against its peers in one page of a real Chromium, interleaved, medians of the rounds.
 // Prints a table and writes build/bench.json: [{workload, ours, peer, theirs, ratio}], rates in tasks per
 // second, a ratio above 1 meaning that ours is better. REQUIRES: dist/ is built, as `npm run bench` does.

@@ -1,6 +1,6 @@
 // What is compared with what, and with how many tasks. A rate is tasks per second, so a slow peer may be
 // given fewer tasks: fewer are kinder to both slow peers, whose cost per task grows with their number.
-export const parts = ['memory', 'durable', 'local', 'steps', 'reopen', 'figures'];
+export const parts = ['memory', 'durable', 'local', 'steps', 'limits', 'reopen', 'figures'];
 
 /** `durable20`: the durable contender with 20,000 tasks. */
 export const full = {
@@ -15,6 +15,10 @@ export const full = {
   idbSteps: 2_000,
   parallelSteps: 10_000,
   idbParallelSteps: 2_000,
+  keyed: 20_000,
+  bottleneck: 20_000,
+  delayed: 100_000,
+  timeouts: 100_000,
   reopen: 100_000,
 };
 export const smoke = {
@@ -29,6 +33,10 @@ export const smoke = {
   idbSteps: 200,
   parallelSteps: 500,
   idbParallelSteps: 200,
+  keyed: 1_000,
+  bottleneck: 1_000,
+  delayed: 2_000,
+  timeouts: 2_000,
   reopen: 2_000,
 };
 
@@ -70,5 +78,21 @@ export const comparisons = [
     peer: 'idbParallelSteps',
     peerName: ({ idbParallelSteps }) => `a transaction of idb for each result, all at once (${idbParallelSteps} steps)`,
     aim: 50,
+  },
+  {
+    part: 'limits',
+    workload: ({ keyed }) => `${keyed} tasks of ${Math.min(keyed, 10_000)} keys, one at once of each key, in memory`,
+    ours: 'keyed',
+    peer: 'bottleneck',
+    peerName: () => "Bottleneck's Group, maxConcurrent 1",
+    aim: 20,
+  },
+  {
+    part: 'limits',
+    workload: ({ delayed }) => `${delayed} tasks with a delay of 1 to 500 ms, in memory; one timer of the host`,
+    ours: 'delayed',
+    peer: 'timeouts',
+    peerName: () => 'a setTimeout for each, no tasks',
+    aim: 1,
   },
 ];

@@ -1,5 +1,6 @@
 // Who is measured. Each makes itself ready for `count` tasks and gives { run, close }: `run` hands over
 // trivial async tasks (n → n + 1, ten at once) and resolves with every result.
+import Bottleneck from 'bottleneck/es5.js';
 import fastq from 'fastq';
 import { createOrchestrator, defineTask } from 'holdfast';
 import { openDB } from 'idb';
@@ -24,6 +25,10 @@ const parallelSteps = defineTask({
   id: 'parallel steps',
   run: (count, ctx) => Promise.all(Array.from({ length: count }, (_, n) => ctx.step(`step ${n}`, () => work(n)))),
 });
+
+const keyed = defineTask({ id: 'keyed', concurrency: { perKey: 1 }, run: work });
+const keys = 10_000;
+const longestDelayMs = 500;
 
 let made = 0;
 
@@ -81,6 +86,35 @@ export async function removeStores(namespace) {
     });
   }
   for (const key of Object.keys(localStorage)) if (key.includes(namespace)) localStorage.removeItem(key);
+}
+
+/** Runs of one task in memory, each with options of its own. */
+async function oursWith(task, count, optionsOf) {
+  const { orchestrator, id } = await openOurs({ storage: 'memory' });
+  return {
+    run: () => Promise.all(Array.from({ length: count }, (_, n) => orchestrator.trigger(task, n, optionsOf(n)).result())),
+    close: async () => {
+      await orchestrator.dispose();
+      await removeStores(id);
+    },
+  };
+}
+
+async function bottleneckGroup(count) {
+  const group = new Bottleneck.Group({ maxConcurrent: 1 });
+  return {
+    run: () => Promise.all(Array.from({ length: count }, (_, n) => group.key(`key ${n % keys}`).schedule(work, n))),
+    close: async () => {
+      for (const key of group.keys()) await group.deleteKey(key);
+    },
+  };
+}
+
+async function timeouts(count) {
+  return {
+    run: () => Promise.all(Array.from({ length: count }, (_, n) => new Promise((resolve) => setTimeout(() => resolve(n + 1), 1 + (n % longestDelayMs))))),
+    close: async () => {},
+  };
 }
 
 async function pQueueWithRetry(count) {
@@ -184,6 +218,10 @@ export const contenders = {
   localStorage: localStorageList,
   steps: (count) => oursInSteps(steps, count),
   parallelSteps: (count) => oursInSteps(parallelSteps, count),
+  keyed: (count) => oursWith(keyed, count, (n) => ({ concurrencyKey: `key ${n % keys}` })),
+  bottleneck: bottleneckGroup,
+  delayed: (count) => oursWith(task, count, (n) => ({ delay: 1 + (n % longestDelayMs) })),
+  timeouts,
   idbSteps: (count) => idbSteps(count, false),
   idbParallelSteps: (count) => idbSteps(count, true),
 };
