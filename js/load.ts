@@ -82,9 +82,9 @@ async function read(address: string | URL): Promise<ArrayBuffer | Response> {
   return /^application\/wasm\b/.test(says) && 'compileStreaming' in WebAssembly ? response : response.arrayBuffer();
 }
 
-/** Node, for tests and tools. The name is kept from bundlers, which have no node:fs. */
+/** Node, for tests and tools. The name is kept from bundlers, which have no node:fs and put constants in their places. */
 async function readFile(address: string | URL): Promise<ArrayBuffer> {
-  const name = 'node:fs/promises';
+  const name = ['node:fs', 'promises'].join('/');
   const { readFile } = await import(/* @vite-ignore */ name);
   return (await readFile(new URL(address))).slice().buffer;
 }

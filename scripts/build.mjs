@@ -99,7 +99,7 @@ export function buildTrap() {
 
 const isGenerated = (name) => /^(core|json|core-bytes)\.(js|wasm|d\.ts)$/.test(name);
 
-/** dist/: plain tsc, so that the new URL literals and 'use client' survive, and what tsc does not copy. */
+/** dist/: plain tsc, so that the new URL literals and 'use client' survive, and what tsc does not copy; then gathered. */
 export function buildJs(options = {}) {
   const dist = join(root, 'dist');
   rmSync(dist, { recursive: true, force: true });
@@ -117,4 +117,5 @@ export function buildJs(options = {}) {
     // tsc rewrites './x.ts' to './x.js' in code but not in typings.
     writeFileSync(path, lib + text.replace(/((?:from|import)\s*\(?\s*['"]\.{1,2}\/[^'"]*)\.tsx?(['"])/g, '$1.js$2'));
   }
+  must('node', ['scripts/gather.mjs'], options);
 }

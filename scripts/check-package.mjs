@@ -34,7 +34,7 @@ function isClean() {
 function sizes() {
   const over = [];
   for (const [name, budget] of Object.entries(budgets)) {
-    const bytes = gzipSync(readFileSync(join(root, 'dist', name)), { level: 9 }).length;
+    const bytes = gzipSync(readFileSync(join(root, 'js', name)), { level: 9 }).length;
     process.stdout.write(`  ${name}: ${bytes} B gzip of ${budget}\n`);
     if (bytes > budget) over.push(name);
   }
@@ -137,10 +137,16 @@ function typesOfAStranger(moduleResolution, module) {
   run('tsc', ['-p', '.'], app);
 }
 
-function bundles() {
+/** Builds a page of one script with Vite. */
+function bundle(script) {
   const app = join(directory, 'app');
-  writeFileSync(join(app, 'index.html'), '<!doctype html><script type="module" src="/page.ts"></script>');
+  writeFileSync(join(app, 'index.html'), `<!doctype html><script type="module" src="/${script}"></script>`);
   run('vite', ['build', '--logLevel', 'error'], app);
+  return app;
+}
+
+function bundles() {
+  const app = bundle('page.ts');
   const assets = readdirSync(join(app, 'dist/assets'));
   const modules = assets.filter((name) => /^core-[\w-]+\.wasm$/.test(name));
   if (modules.length !== 1) throw new Error(`one hashed core-*.wasm was expected among: ${assets.join(', ')}`);
@@ -151,6 +157,32 @@ function bundles() {
   if (!source.includes(modules[0])) throw new Error(`no script names ${modules[0]}`);
   if (/from\s*["'](node:)?module["']|import\(["'](node:)?module["']\)/.test(source))
     throw new Error('the bundle imports node:module');
+}
+
+/** What a page waits for before its first line. */
+const scriptLimit = 5;
+
+/** Modules one by one would be cut into a script for every set of dynamic imports that shares them. */
+function startsWithFewScripts() {
+  const app = bundle('page.ts');
+  const waiting = [/src="\/(assets\/[^"]+\.js)"/.exec(readFileSync(join(app, 'dist/index.html'), 'utf8'))[1]];
+  for (const path of waiting) {
+    const code = readFileSync(join(app, 'dist', path), 'utf8');
+    for (const [, name] of code.matchAll(/(?:from|import)\s*["']\.\/([^"']+\.js)["']/g))
+      if (!waiting.includes(`assets/${name}`)) waiting.push(`assets/${name}`);
+  }
+  process.stdout.write(`  ${waiting.length} scripts\n`);
+  if (waiting.length > scriptLimit) throw new Error(`more than ${scriptLimit}: ${waiting.join(', ')}`);
+}
+
+function inlineCarriesItsCore() {
+  const app = join(directory, 'app');
+  writeFileSync(join(app, 'inline.ts'), "import { createOrchestrator } from 'holdfast/inline';\ncreateOrchestrator();\n");
+  bundle('inline.ts');
+  const begin = readFileSync(join(root, 'dist/core.wasm')).subarray(0, 24).toString('base64');
+  const scripts = readdirSync(join(app, 'dist/assets')).filter((name) => name.endsWith('.js'));
+  if (!scripts.some((name) => readFileSync(join(app, 'dist/assets', name), 'utf8').includes(begin)))
+    throw new Error('no script of the bundle has the bytes of core.wasm');
 }
 
 /** Importing the package must touch nothing: no window, no wasm, no worker. Server rendering depends on it. */
@@ -169,6 +201,8 @@ const checks = {
   'types resolve with a bundler': () => typesOfAStranger('bundler', 'esnext'),
   'types resolve in Node': () => typesOfAStranger('nodenext', 'nodenext'),
   'Vite emits one hashed core.wasm': bundles,
+  'a page starts with few scripts': startsWithFewScripts,
+  'holdfast/inline carries its core': inlineCarriesItsCore,
   'imports without effects in Node': importsUnderNode,
 };
 
