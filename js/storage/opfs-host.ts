@@ -65,6 +65,7 @@ export class OpenSlot {
   /** After an append was acknowledged: room for the next ones. */
   provide(): void {
     if (this.closed || this.log.tail === undefined) return;
+    this.store.isNew = false;
     this.#setLow(!this.log.reserve());
     this.#lookNowAndThen();
   }
@@ -114,6 +115,8 @@ export class OpfsStore {
   readonly #namespace: string;
   #directory: Directory | undefined;
   #generation = '';
+  /** Made here, and neither written to nor looked through since. */
+  isNew = false;
 
   constructor(
     root: () => Promise<Directory>,
@@ -162,12 +165,11 @@ export class OpfsStore {
     this.#generation = generation;
     this.#directory = await this.#open(true);
     const names = new Set(await namesIn(this.#directory!));
-    const lost: number[] = [];
-    for (let slot = INITIAL_SLOTS - 1; slot >= 0; slot--) {
-      if (names.has('slot-0.a') && !names.has(`slot-${slot}.a`)) lost.push(slot);
-      await this.#makeSlot(slot, names);
-    }
-    return lost;
+    this.isNew = names.size === 0;
+    const missing = Array.from({ length: INITIAL_SLOTS }, (_, slot) => slot).filter((slot) => !names.has(`slot-${slot}.a`));
+    await everyOne(missing.filter((slot) => slot !== 0).map((slot) => this.#makeSlot(slot, names)));
+    if (missing.includes(0)) await this.#makeSlot(0, names);
+    return names.has('slot-0.a') ? missing : [];
   }
 
   async slotCount(): Promise<number> {
@@ -179,7 +181,12 @@ export class OpfsStore {
     return count;
   }
 
+  /** Where nothing was a moment ago there is nothing to look for: the first answer of a new store comes at once. */
   async occupiedSlots(): Promise<number[]> {
+    if (this.isNew) {
+      this.isNew = false;
+      return [];
+    }
     const count = await this.slotCount();
     const empty = await Promise.all(Array.from({ length: count }, (_, slot) => this.#isEmpty(slot)));
     return empty.flatMap((is, slot) => (is ? [] : [slot]));
@@ -188,12 +195,15 @@ export class OpfsStore {
   async openSlot(slot: number, handle: number): Promise<OpenSlot> {
     await this.#makeSlot(slot, new Set(await namesIn(this.#directory!)));
     const files: SyncFile[] = [];
+    const hold = async (part: string, index: number) => {
+      files[index] = await this.#hold(`slot-${slot}.${part}`);
+    };
     try {
-      for (const part of PARTS) files.push(await this.#hold(`slot-${slot}.${part}`));
+      await everyOne(PARTS.map(hold));
       const log = LogFile.open(files[0]!, files[1]!, this.#generation, this.power);
       return new OpenSlot(handle, slot, this, log, files[2]!);
     } catch (error) {
-      for (const file of files) file.close();
+      for (const file of files) file?.close();
       throw error;
     }
   }
@@ -222,18 +232,19 @@ export class OpfsStore {
 
   /** The `.a` half is made last: a slot that has one is whole. */
   async #makeSlot(slot: number, names: Set<string>): Promise<void> {
-    for (const part of ['blobs', 'b', 'a']) {
-      const name = `slot-${slot}.${part}`;
-      if (names.has(name)) continue;
-      await this.#directory!.getFileHandle(name, { create: true });
-      if (part === 'blobs') continue;
-      const file = await this.#hold(name);
-      try {
-        if (part === 'a') format(file, this.#generation);
-        else reset(file);
-      } finally {
-        file.close();
-      }
+    await everyOne([this.#makeFile(`slot-${slot}.blobs`, names), this.#makeFile(`slot-${slot}.b`, names, reset)]);
+    await this.#makeFile(`slot-${slot}.a`, names, (file) => format(file, this.#generation));
+  }
+
+  async #makeFile(name: string, names: ReadonlySet<string>, prepare?: (file: SyncFile) => void): Promise<void> {
+    if (names.has(name)) return;
+    await this.#directory!.getFileHandle(name, { create: true });
+    if (!prepare) return;
+    const file = await this.#hold(name);
+    try {
+      prepare(file);
+    } finally {
+      file.close();
     }
   }
 
@@ -267,6 +278,12 @@ function findLog([a, b]: SyncFile[], generation: string, power: boolean): LogFil
   } catch {
     return undefined;
   }
+}
+
+/** Side by side; one that fails is told when none is under way any more. */
+async function everyOne(works: readonly Promise<unknown>[]): Promise<void> {
+  const failed = (await Promise.allSettled(works)).find((one) => one.status === 'rejected');
+  if (failed) throw failed.reason;
 }
 
 async function namesIn(directory: Directory): Promise<string[]> {

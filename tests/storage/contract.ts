@@ -129,6 +129,7 @@ export function storageContract(name: string, make: () => World, { persistent, b
     it('counts a slot as occupied while it holds a log, and not after it was emptied', async () => {
       const { slot, world, session } = await begin();
       await slot.append(frame('a'));
+      expect(await session.storage.occupiedSlots()).toEqual([0]);
       const next = await again(world, session);
       expect(await next.session.storage.occupiedSlots()).toEqual([0]);
       await next.slot.truncate(0);
