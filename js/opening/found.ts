@@ -142,13 +142,18 @@ export async function readLog(slot: StorageSlot): Promise<Uint8Array<ArrayBuffer
 
 /** Without the zeros of a storage's reserve. */
 export function contentLength(log: Uint8Array): number {
-  let length = log.length;
-  // Megabytes of zeros: eight bytes at a time, where they are aligned.
-  const words = log.byteOffset % 8 === 0 ? new BigUint64Array(log.buffer, log.byteOffset, length >>> 3) : undefined;
-  while (length > 0 && log[length - 1] === 0) {
-    if (words && length % 8 === 0 && words[length / 8 - 1] === 0n) length -= 8;
-    else length--;
+  let length = withoutZeros(log, log.length, (at) => at % 4 === 0);
+  // Megabytes of zeros: four bytes at a time, where they are aligned. Eight would be big integers, each of them an object.
+  if (log.byteOffset % 4 === 0 && length % 4 === 0) {
+    const words = new Uint32Array(log.buffer, log.byteOffset, length / 4);
+    length = withoutZeros(words, words.length) * 4;
   }
+  return withoutZeros(log, length);
+}
+
+function withoutZeros(values: Uint8Array | Uint32Array, from: number, isEnough?: (at: number) => boolean): number {
+  let length = from;
+  while (length > 0 && values[length - 1] === 0 && !isEnough?.(length)) length--;
   return length;
 }
 

@@ -59,6 +59,8 @@ export class Opening implements AdoptionHost {
   /** Blobs that were there when the slot was opened. */
   #stored: Promise<string[]> | undefined;
   #early: StorageEvent[] = [];
+  /** How much of what lay behind the log was more than zeros: for the report, which nobody's task waits for. */
+  #dropped = () => 0;
   /** Once there is a storage. */
   #adoption: Adoption | undefined;
   /** Had ended before this page. */
@@ -309,7 +311,7 @@ export class Opening implements AdoptionHost {
       );
     }
     if (validBytes === bytes.length) return { engine, log: bytes, settled: undefined };
-    this.report.tailBytesDropped = Math.max(0, contentLength(bytes) - validBytes);
+    this.#dropped = () => Math.max(0, contentLength(bytes) - validBytes);
     return { engine, log: bytes.subarray(0, validBytes), settled: slot.truncate(validBytes) };
   }
 
@@ -392,6 +394,7 @@ export class Opening implements AdoptionHost {
     this.#releaseKnown();
     for (const slot of blocked) adoption.later(slot);
     void adoption.sweep().catch(() => {});
+    this.report.tailBytesDropped = this.#dropped();
     await importLegacy(this.#house, this.report);
     await fillReport(this.#house, this.report, this.#over);
   }
