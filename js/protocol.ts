@@ -282,6 +282,7 @@ export const FieldLimitedBy = 36;
 export const FieldLimitedUntilMs = 37;
 export const FieldTaskEnd = 32;
 export const FieldPolicyEnd = 33;
+export const FieldNextHeld = 40;
 
 export const QueueValueRunning = 1;
 export const QueueValueReady = 2;

@@ -102,6 +102,7 @@ class Core {
  private:
   double task_value(std::uint32_t number, Field field) const;
   std::uint32_t policy_end() const;
+  std::uint32_t next_held(std::uint32_t number) const;
 
   // What a command has to go on: itself, its payload, and its task's slot (kNone: no such task).
   struct Ask {

@@ -18,8 +18,17 @@ double Core::value(std::uint32_t number, Field field) const {
   switch (field) {
     case Field::TaskEnd: return tasks_.number_end();
     case Field::PolicyEnd: return policy_end();
+    case Field::NextHeld: return next_held(number);
     default: return task_value(number, field);
   }
+}
+
+std::uint32_t Core::next_held(std::uint32_t number) const {
+  while (++number < tasks_.number_end()) {
+    const std::uint32_t slot = tasks_.find(number);
+    if (slot != kNone && tasks_[slot].holds != 0) return number;
+  }
+  return 0;
 }
 
 double Core::task_value(std::uint32_t number, Field field) const {

@@ -305,6 +305,8 @@ enum class Field : std::uint32_t {
   LimitedBy = 36, LimitedUntilMs = 37,
   // Of all tasks, whichever is asked about: their numbers, and those of the policies they have, are below it.
   TaskEnd = 32, PolicyEnd = 33,
+  // The next task above the one that is asked about on which any hold lies. 0: none.
+  NextHeld = 40,
 };
 enum class QueueValue : std::uint32_t { Running = 1, Ready = 2, Concurrency = 3, Paused = 4, Still = 5 };
 

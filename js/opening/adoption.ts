@@ -10,7 +10,7 @@
 import type { MainModule } from '../core.js';
 import { Engine, type LocatedPayload } from '../pump/engine.ts';
 import { CoreCrashedError, DisposedError, StorageLockedError, StoreTooNewError } from '../errors.ts';
-import { contentLength, describeLog, type LogDescription, readLog, sameEnvelope, unconfirmedIn } from './found.ts';
+import { contentLength, describeLog, type LogDescription, readLog, sameEnvelope } from './found.ts';
 import { loadCore } from '../load.ts';
 import type { Orchestrator } from '../orchestrator.ts';
 import type { PageLife } from './page-life.ts';
@@ -318,7 +318,7 @@ export class Adoption {
 
   /** Of the log that this session goes on with. */
   found(engine: Engine): void {
-    if (unconfirmedIn(engine).size === 0) return;
+    if (engine.heldTasks(P.HoldImportUnconfirmed).length === 0) return;
     for (const run of this.#house.pump.allRuns()) if (run && run.end !== End.None) this.#doubtful.add(run);
   }
 

@@ -105,14 +105,6 @@ export class FoundRuns {
   }
 }
 
-/** Tasks that wait because another log may have them too. */
-export function unconfirmedIn(engine: Engine): Set<number> {
-  const end = engine.value(0, P.FieldTaskEnd);
-  const tasks = new Set<number>();
-  for (let task = 1; task < end; task++) if (engine.holds(task) & P.HoldImportUnconfirmed) tasks.add(task);
-  return tasks;
-}
-
 export interface LogDescription {
   blobIds: string[];
   unconfirmed: Set<number>;
@@ -127,7 +119,7 @@ export function describeLog(reader: Engine, log: Uint8Array): LogDescription {
   try {
     if (reader.load(log) < 0) throw new StoreTooNewError('It was written by a newer version of this page.');
     const blobIds = new Set(reader.referredBlobs().map(({ blobId }) => blobId));
-    return { blobIds: [...blobIds], unconfirmed: unconfirmedIn(reader) };
+    return { blobIds: [...blobIds], unconfirmed: new Set(reader.heldTasks(P.HoldImportUnconfirmed)) };
   } finally {
     reader.delete();
   }

@@ -302,6 +302,13 @@ export class Engine {
   holds(task: number): number {
     return this.#core.state(task) >>> 16;
   }
+  /** Tasks on which this hold lies. The core finds those that bear any: few, mostly, of very many. */
+  heldTasks(hold: number): number[] {
+    const held: number[] = [];
+    for (let task = this.value(0, P.FieldNextHeld); task !== 0; task = this.value(task, P.FieldNextHeld))
+      if (this.holds(task) & hold) held.push(task);
+    return held;
+  }
   /** Attempts whose timeout or grace stands still with the page: somebody should watch for that. */
   get thawableAttempts(): number {
     return this.#core.thawableAttempts();

@@ -210,12 +210,7 @@ export class Pump {
 
   /** The runs on which this hold lies. */
   heldRuns(hold: number): Run[] {
-    const held: Run[] = [];
-    for (let task = 1; task < this.runs.length; task++) {
-      const run = this.engine.holds(task) & hold ? this.run(task) : undefined;
-      if (run) held.push(run);
-    }
-    return held;
+    return this.engine.heldTasks(hold).flatMap((task) => this.run(task) ?? []);
   }
 
   /** A core that was rebuilt has loaded this log. */

@@ -8,7 +8,7 @@ import type { Pump } from '../pump/pump.ts';
 import type { RunIndex } from '../runs/run-index.ts';
 import { taskStatuses } from '../runs/status.ts';
 import type { ListFilter, RunFilter, TaskCounts, TaskPage, TaskState, TaskStatus } from '../types.ts';
-import { standing, statusOf } from './view.ts';
+import { standing, Statuses } from './view.ts';
 
 interface Elsewhere {
   states(): TaskState[];
@@ -58,8 +58,9 @@ export class Lists {
     const { pump } = this.#host;
     const engine = pump.open ? pump.engine : undefined;
     for (const run of this.#index.each()) if (!run.extra.hidden) tell(run.extra.snapshot?.status ?? standing(engine, run).status);
+    const statuses = new Statuses(engine);
     for (const task of pump.untaken()) {
-      const status = engine ? statusOf(engine, task) : 'pending';
+      const status = statuses.of(task);
       if (status) tell(status);
     }
     for (const { status } of this.#elsewhere(false)) tell(status);

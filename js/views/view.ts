@@ -94,10 +94,22 @@ export function standing(engine: Engine | undefined, run: Standee): Standing {
   return waitingToRun(engine, run, packed, state);
 }
 
-/** Of a task that nobody has asked for yet; undefined: there is none. */
-export function statusOf(engine: Engine, task: number): TaskStatus | undefined {
-  if ((engine.state(task) & 0xf) === P.StateNone) return undefined;
-  return standing(engine, { task, announced: true, end: End.None, extra: noExtra }).status;
+/** Statuses of tasks that nobody has asked for yet. Tasks of which the core says the same have the same, so most are looked up. */
+export class Statuses {
+  readonly #engine: Engine | undefined;
+  readonly #known = new Map<number, TaskStatus | undefined>([[P.StateNone, undefined]]);
+
+  constructor(engine: Engine | undefined) {
+    this.#engine = engine;
+  }
+
+  /** undefined: there is no such task. */
+  of(task: number): TaskStatus | undefined {
+    if (!this.#engine) return 'pending';
+    const packed = this.#engine.state(task);
+    if (!this.#known.has(packed)) this.#known.set(packed, standing(this.#engine, { task, announced: true, end: End.None, extra: noExtra }).status);
+    return this.#known.get(packed);
+  }
 }
 
 const emptyMetadata = Object.freeze({});

@@ -125,6 +125,20 @@ TEST_CASE("Nothing starts while any hold lies on it") {
   CHECK(s.last(Event::Released).a == 2);
 }
 
+TEST_CASE("Tasks that are held are found one after the other, whatever holds them") {
+  Scenario s;
+  for (std::uint32_t task = 1; task <= 5; ++task) s.create(task);
+  CHECK(s.value(0, Field::NextHeld) == 0);
+  s.give(Command::Hold, 2, 1);
+  s.give(Command::Hold, 5, 16);
+  CHECK(s.value(0, Field::NextHeld) == 2);
+  CHECK(s.value(2, Field::NextHeld) == 5);
+  CHECK(s.value(5, Field::NextHeld) == 0);
+  s.restart();
+  s.give(Command::Release, 2, 1);
+  CHECK(s.value(0, Field::NextHeld) == 5);
+}
+
 TEST_CASE("Waiting gives the slot back; a woken task goes before new ones and is resumed") {
   Scenario s;
   s.queue(0, QueueField::Concurrency, 1);
