@@ -112,13 +112,16 @@ function called(what: string, by: Function): void {
   else attempt.found.push(finding);
 }
 
+/** What V8 has beyond the standard. */
+const traces = Error as unknown as { stackTraceLimit: number | undefined; captureStackTrace?(holder: object, below: Function): void };
+
 function callers(below: Function): string[] {
   const holder: { stack?: string } = {};
-  const limit = Error.stackTraceLimit;
-  Error.stackTraceLimit = depth;
-  if (Error.captureStackTrace) Error.captureStackTrace(holder, below);
+  const limit = traces.stackTraceLimit;
+  traces.stackTraceLimit = depth;
+  if (traces.captureStackTrace) traces.captureStackTrace(holder, below);
   else holder.stack = new Error().stack!;
-  Error.stackTraceLimit = limit;
+  traces.stackTraceLimit = limit;
   return (holder.stack ?? '').split('\n').filter((line) => /^\s+at |@/.test(line));
 }
 
