@@ -30,7 +30,7 @@ import { randomSeed } from './load.ts';
 import { Opening } from './opening/opening.ts';
 import { checkPause, checkResume, refuse } from './intake/checks.ts';
 import { OptionTable } from './intake/options.ts';
-import { checkOrchestratorOptions } from './intake/orchestrator-options.ts';
+import { checkChanges, checkOrchestratorOptions } from './intake/orchestrator-options.ts';
 import { Outcomes } from './runs/outcomes.ts';
 import { PayloadArea } from './journal/payloads.ts';
 import { ProgressTracker } from './runs/progress.ts';
@@ -129,11 +129,10 @@ export class Orchestrator extends StoredData implements OrchestratorApi {
 
   /** Merges; what concerns runs counts for runs triggered from now on. @throws ConfigurationError */
   setOptions(partial: Partial<OrchestratorOptions>): void {
-    checkOrchestratorOptions(partial, 'setOptions');
-    if (partial.encryption && !this.#options.encryption) throw new ConfigurationError('setOptions: `encryption` can be given only when an orchestrator is made. Dispose this one, and create another.');
+    checkChanges(this.#options, partial);
     if (partial.limits) this.payloads.setLimits(resolveLimits(partial.limits));
-    const { encryption } = this.#options;
-    this.#options = { ...this.#options, ...partial, ...(encryption && { encryption }) };
+    const { encryption, id, namespace } = this.#options;
+    this.#options = { ...this.#options, ...partial, id, namespace, ...(encryption && { encryption }) };
     this.intake.forgetPrepared();
     this.cache.loaded?.optionsChanged();
     this.store.hearProgress(this.#options.onProgress);

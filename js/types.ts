@@ -371,7 +371,7 @@ export interface StorageState {
 export interface OrchestratorOptions {
   /** One engine per id and page; a second call gets the same one. Default `default`. */
   id?: string;
-  /** Separates users on one origin. Default: the id. */
+  /** Separates users on one origin; stays until the orchestrator is disposed. Default: the id. */
   namespace?: string;
   /** Default `mirror(opfs(), indexedDB())`, with the fallbacks of the README. */
   storage?: Storage | 'memory';

@@ -28,6 +28,20 @@ export function checkOrchestratorOptions(options: Partial<OrchestratorOptions>, 
   checkRunOptions({ retry, timeout, countFrozen, simulateProgress } as RunOptions, where);
 }
 
+/**
+ * What an orchestrator that is there may be told. Its namespace stays: what is stored, locked and told lies under that name.
+ * @throws ConfigurationError
+ */
+export function checkChanges(options: Readonly<OrchestratorOptions>, partial: Partial<OrchestratorOptions>): void {
+  checkOrchestratorOptions(partial, 'setOptions');
+  if (partial.encryption && !options.encryption) throw new ConfigurationError('setOptions: `encryption` can be given only when an orchestrator is made. Dispose this one, and create another.');
+  const { id = 'default', namespace = id } = options;
+  const other = partial.namespace ?? namespace;
+  if (other !== namespace)
+    throw new ConfigurationError(`The orchestrator "${id}" of this page has the namespace ${describe(namespace)}, and not ${describe(other)}. Dispose it first (dispose(), or destroyNamespace() for logout), or give the other one an id of its own.`);
+  if ((partial.id ?? id) !== id) throw new ConfigurationError(`setOptions: this orchestrator has the id "${id}" for good, and not ${describe(partial.id)}. Create another one.`);
+}
+
 const checkSomeText = (value: unknown, where: string): void => {
   if (typeof value !== 'string' || value === '') refuse(where, 'text of at least one character', value);
 };

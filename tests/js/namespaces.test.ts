@@ -1,5 +1,5 @@
 /** Destroying a namespace: nothing of it is left, other tabs stop, other namespaces stay, and what was cut short is finished. */
-import { defineTask, destroyNamespace, NamespaceDestroyedError } from 'holdfast';
+import { createOrchestrator, defineTask, destroyNamespace, NamespaceDestroyedError } from 'holdfast';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Origin, type Tab } from './origin.ts';
 
@@ -137,5 +137,24 @@ describe('destroying a namespace', () => {
     await expect(destroyNamespace('')).rejects.toMatchObject({ code: 'CONFIGURATION' });
     await expect(destroyNamespace(undefined as never)).rejects.toMatchObject({ code: 'CONFIGURATION' });
     expect(await one.orchestrator.run(quick, 1)).toBe(2);
+  });
+});
+
+describe('another user on the same page', () => {
+  it('H13: gets no orchestrator of the first one, who has to be let go before, and then nothing of theirs is shown', async () => {
+    const mine = { storage: 'memory' as const, tabs: false };
+    const anna = createOrchestrator({ ...mine, namespace: 'anna' });
+    expect(await anna.trigger(quick, 1).result()).toBe(2);
+    expect(createOrchestrator()).toBe(anna);
+    expect(createOrchestrator({ namespace: 'anna' })).toBe(anna);
+    for (const other of [() => createOrchestrator({ ...mine, namespace: 'bob' }), () => anna.setOptions({ namespace: 'bob' }), () => anna.setOptions({ id: 'bob' })])
+      expect(other).toThrow(expect.objectContaining({ code: 'CONFIGURATION', message: expect.stringMatching(/anna|default/) }));
+    anna.setOptions({ namespace: undefined });
+    expect(anna.getOptions().namespace).toBe('anna');
+    await anna.dispose();
+    const bob = createOrchestrator({ ...mine, namespace: 'bob' });
+    expect(bob).not.toBe(anna);
+    expect(bob.getAllTasks()).toEqual([]);
+    await bob.dispose();
   });
 });

@@ -119,7 +119,8 @@ const orchestratorOptions: Record<string, Accepts> = {
   retention: options, recovery: options, limits: options, tabs: flag, clock: nothing, seed: whole, wasm: someText,
 };
 addEach('createOrchestrator', orchestratorOptions, open);
-addEach('setOptions', orchestratorOptions, (given) => house.setOptions(given));
+const { id: _, namespace: __, ...changeable } = orchestratorOptions;
+addEach('setOptions', changeable, (given) => house.setOptions(given));
 addEach('createOrchestrator.retention.completed', { age: duration, count }, (completed) => open({ retention: { completed } }));
 addEach('createOrchestrator.recovery', { mode: nothing, stagger: duration }, (recovery) => open({ recovery }));
 addEach('createOrchestrator.limits', {
