@@ -117,7 +117,7 @@ export class Orchestrator extends StoredData implements OrchestratorApi {
     for (const [name, queue] of Object.entries(options.queues ?? {})) this.table.declareQueue(name, queue);
     this.opening = new Opening(this, session);
     this.ready = this.opening.open();
-    this.ready.then(() => this.identity.opened(), () => {});
+    this.ready.then(() => (this.identity.opened(), this.control.askRetention()), () => {});
     this.store.hearProgress(options.onProgress);
   }
 
@@ -486,6 +486,7 @@ export class Orchestrator extends StoredData implements OrchestratorApi {
     await this.cache.close();
     await this.opening.close();
     this.waiting.close();
+    this.control.close();
     this.eventLog.close();
     this.pump.stop();
     this.store.dispose();

@@ -405,7 +405,8 @@ export interface OrchestratorOptions {
   /** localStorage key of the seed's format, read once on first boot. Default `task_orchestrator_state`. */
   persistenceKey?: string;
   /**
-   * Ended runs are forgotten by age and count. Default: completed and failed 7 days, 10,000 each.
+   * Ended runs are forgotten by age and count, within a minute of being too old or too many; a child not before its parent
+   * has ended. Cancelled ones count as failed. Default: completed and failed 7 days, 10,000 each.
    * Events 24 hours, ended wait tokens 1 hour.
    */
   retention?: {

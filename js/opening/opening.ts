@@ -366,6 +366,7 @@ export class Opening implements AdoptionHost {
     }
     pump.numbered();
     this.#house.services.children.lookAgain();
+    this.#house.control.askRetention();
     return runs;
   }
 

@@ -10,8 +10,11 @@ import { toMilliseconds } from '../intake/duration.ts';
 import { checkNumber, checkPause, checkResume } from '../intake/checks.ts';
 import type { Orchestrator } from '../orchestrator.ts';
 import * as P from '../protocol.ts';
+import type { Pump } from '../pump/pump.ts';
 import { End, type Run } from './run.ts';
-import type { ResumePolicy } from '../types.ts';
+import { hasEnded } from './status.ts';
+import type { Duration, ResumePolicy } from '../types.ts';
+import { statusOf } from '../views/view.ts';
 
 const resumePolicies = { keepDeadline: P.ResumePolicyKeepDeadline, remaining: P.ResumePolicyRemaining, restart: P.ResumePolicyRestart };
 const defaultGraceMs = 5000;
@@ -21,6 +24,7 @@ const retentionDelayMs = 60_000;
 export class Control {
   readonly #house: Orchestrator;
   #retentionAsked = false;
+  #cancelRetention: (() => void) | undefined;
 
   constructor(house: Orchestrator) {
     this.#house = house;
@@ -98,34 +102,61 @@ export class Control {
     return removed.filter((done, index) => done && !runs[index]!.extra.hidden).length;
   }
 
-  /** Ended runs go by age and count, now and then. */
+  /** Ended runs go by age and count: soon after one has ended or the page was opened, and when the next one is too old. */
   askRetention(): void {
-    if (!this.#retentionAsked) this.#applyLater();
+    if (this.#retentionAsked) return;
+    this.#retentionAsked = true;
+    this.#retainAt(this.#house.clock.now() + retentionDelayMs);
   }
 
-  #applyLater(): void {
-    this.#retentionAsked = true;
+  #retainAt(atMs: number): void {
+    this.#cancelRetention?.();
     const apply = () => {
       this.#retentionAsked = false;
-      if (!this.#house.disposed) this.#applyRetention();
+      if (!this.#house.disposed && this.#house.pump.open) this.#applyRetention();
     };
-    this.#house.clock.schedule(this.#house.clock.now() + retentionDelayMs, apply, retentionDelayMs);
+    this.#cancelRetention = this.#house.clock.schedule(atMs, apply, retentionDelayMs);
   }
 
   #applyRetention(): void {
-    const { completed = {}, failed = {} } = this.#house.getOptions().retention ?? {};
-    const ended = this.#house.localRuns().filter((run) => run.announced && !run.extra.hidden);
-    for (const [rule, runs] of [
-      [completed, ended.filter((run) => run.end === End.Completed)],
-      [failed, ended.filter((run) => run.end !== End.Completed)],
-    ] as const) {
-      const maxAgeMs = rule.age === undefined ? 7 * dayMs : toMilliseconds(rule.age, 'retention.age');
-      const count = rule.count ?? 10_000;
-      const beforeMs = this.#house.clock.now() - maxAgeMs;
-      runs.sort((one, other) => other.state.lastUpdated - one.state.lastUpdated);
-      runs.forEach((run, index) => {
-        if (index >= count || run.state.lastUpdated < beforeMs) void this.forget(run);
-      });
-    }
+    const { completed, failed } = this.#house.getOptions().retention ?? {};
+    const ended = endedTasks(this.#house.pump);
+    const nextMs = Math.min(this.#keep(ended.completed, completed), this.#keep(ended.others, failed));
+    if (nextMs !== Number.POSITIVE_INFINITY) this.#retainAt(Math.max(nextMs, this.#house.clock.now() + retentionDelayMs));
   }
+
+  /** Gives the time from which on the next one is too old. What the core still needs, for a parent that goes on, it keeps. */
+  #keep(ended: Ended[], { age = 7 * dayMs, count = 10_000 }: { age?: Duration; count?: number } = {}): number {
+    const maxAgeMs = toMilliseconds(age, 'retention.age');
+    const beforeMs = this.#house.clock.now() - maxAgeMs;
+    ended.sort((one, other) => other.atMs - one.atMs);
+    const kept = ended.findIndex(({ atMs }, index) => index >= count || atMs < beforeMs);
+    for (const { task } of kept < 0 ? [] : ended.slice(kept)) {
+      const run = this.#house.pump.run(task);
+      if (run) void this.forget(run);
+    }
+    const oldest = kept < 0 ? ended.at(-1) : ended[kept - 1];
+    return oldest ? oldest.atMs + maxAgeMs + 1 : Number.POSITIVE_INFINITY;
+  }
+
+  close(): void {
+    this.#cancelRetention?.();
+  }
+}
+
+interface Ended {
+  readonly task: number;
+  readonly atMs: number;
+}
+
+/** Without making an object of what nobody has asked for. */
+function endedTasks({ engine, runs }: Pump): { completed: Ended[]; others: Ended[] } {
+  const ended = { completed: [] as Ended[], others: [] as Ended[] };
+  for (let task = 1; task < runs.length; task++) {
+    const run = runs[task];
+    const status = run && (!run.announced || run.extra.hidden) ? undefined : statusOf(engine, task);
+    if (status === undefined || !hasEnded(status)) continue;
+    ended[status === 'completed' ? 'completed' : 'others'].push({ task, atMs: engine.value(task, P.FieldUpdatedAt) });
+  }
+  return ended;
 }
