@@ -111,6 +111,8 @@ export class Durable {
   #failures: { key: string; kind: number; error: unknown }[] = [];
   #recorded: number;
   #warned = false;
+  /** Nothing more is recorded, so the code goes no further. */
+  #limitReached: HistoryLimitError | undefined;
   #stopReason: Error | undefined;
   readonly #isClosed: () => boolean;
   /** Keys of steps that are being computed now. */
@@ -192,10 +194,11 @@ export class Durable {
     return idOfStep(this.host, this.run, this.#inside.key);
   }
 
-  /** @throws the reason of the stop, ContextClosedError, or ConfigurationError inside of a step */
+  /** @throws the reason of the stop, HistoryLimitError, ContextClosedError, or ConfigurationError inside of a step */
   check(verb: string, name: string): void {
     if (this.#inside !== undefined) throw nestedError(this.#who, verb, name, this.#inside.name);
     if (this.#stopReason) throw this.#stopReason;
+    if (this.#limitReached) throw this.#limitReached;
     if (!this.#isClosed()) return;
     throw closedError(this.#who, verb, name);
   }
@@ -226,7 +229,7 @@ export class Durable {
   /** From now on only what undoes begins; a stop no longer stands in its way. */
   beginUndoing(): void {
     this.#undoing = true;
-    this.#stopReason = undefined;
+    this.#stopReason = this.#limitReached = undefined;
   }
 
   /** What an entry says: its value, or the failure it was. */
@@ -300,9 +303,10 @@ export class Durable {
   }
 
   #count(): void {
+    if (this.#undoing) return;
     this.#recorded++;
     if (this.#recorded > historyLimit)
-      throw new HistoryLimitError(
+      throw this.#limitReached ??= new HistoryLimitError(
         `Run ${this.run.id} has recorded ${historyLimit} steps, children and waits, which is the limit. Split the work into child runs, or begin anew with ctx.continueAsNew(input).`,
       );
     if (this.#recorded <= historyWarning || this.#warned) return;
