@@ -1,5 +1,7 @@
 /** What people see of runs: the state of one, and what is asked and told of many. Types only. */
 
+import type { RunItem } from './context/types.ts';
+
 /** The coarse words of the panel. */
 export type TaskStatus = 'pending' | 'running' | 'paused' | 'completed' | 'failed' | 'cancelled';
 
@@ -84,6 +86,8 @@ export interface TaskState<Result = any> {
   readonly rootId?: string;
   /** Parents above it. */
   readonly depth: number;
+  /** The item of a collection that it is for. */
+  readonly item?: RunItem;
   /** One of holdfast's own, an event or a token; listed only with `{ hidden: true }`. */
   readonly hidden?: boolean;
   /** false while only memory knows it (storage `memory`, or not acknowledged yet). */

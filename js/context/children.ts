@@ -13,9 +13,10 @@ import * as P from '../protocol.ts';
 import type { RunKey } from '../identity/key.ts';
 import { joinRun } from '../identity/join-child.ts';
 import type { Joined } from '../identity/keyed-handle.ts';
+import { checkItem } from '../intake/family.ts';
 import type { Definition } from '../intake/registry.ts';
 import { End, type Run } from '../runs/run.ts';
-import type { ChildOptions, RunFacts, RunFunction, TriggerOptions } from '../types.ts';
+import type { ChildOptions, RunFacts, RunFunction, RunItem, TriggerOptions } from '../types.ts';
 import type { Durable } from './durable.ts';
 
 const childOptionNames = [...triggerOptionNames.filter((name) => name !== 'id'), 'id', 'label', 'childPolicy', 'item'];
@@ -27,7 +28,7 @@ export interface ChildrenHost {
   /** @throws UnrecognizedTaskError ConfigurationError */
   resolve(task: unknown): Definition;
   find(parent: Run, key: string): Run | undefined;
-  create(parent: Run, key: string, policy: number, definition: Definition, input: unknown, options: TriggerOptions, identity?: RunKey): Run;
+  create(parent: Run, key: string, policy: number, definition: Definition, input: unknown, options: TriggerOptions, identity?: RunKey, item?: RunItem): Run;
   /** What makes the child the same as another run; undefined: nothing is asked for. @throws ConfigurationError */
   identityOf(parent: Run, attempt: number, definition: Definition, input: unknown, options: TriggerOptions): Promise<RunKey | undefined> | undefined;
   /** Another run that the child is the same as. @throws DuplicateRunError ConfigurationError */
@@ -67,13 +68,14 @@ async function askChild(durable: Durable, host: ChildrenHost, task: unknown, inp
   const { id } = definition;
   durable.check('run', id);
   checkNames(options, childOptionNames, `ctx.run("${id}")`);
-  const { id: ownKey, label, childPolicy = 'cancel', item: _item, ...rest } = options;
+  const { id: ownKey, label, childPolicy = 'cancel', item, ...rest } = options;
   if (!Object.hasOwn(policies, childPolicy))
     throw new ConfigurationError(`ctx.run("${id}") childPolicy must be 'cancel', 'detach' or 'abandon', not ${JSON.stringify(childPolicy)}.`);
+  const asked = { definition, input, policy: policies[childPolicy], options: label === undefined ? rest : { name: label, ...rest }, item: item && checkItem(item, `ctx.run("${id}") item`) };
   const key = durable.key(KeyPrefix.Child, id, ownKey);
   const launch = durable.launches.begin();
   try {
-    return await launchChild(durable, host, { key, definition, input, policy: policies[childPolicy], options: label === undefined ? rest : { name: label, ...rest } }, launch);
+    return await launchChild(durable, host, { key, ...asked }, launch);
   } finally {
     launch();
   }
@@ -85,9 +87,10 @@ interface Launch {
   input: unknown;
   policy: number;
   options: TriggerOptions;
+  item: RunItem | undefined;
 }
 
-async function launchChild(durable: Durable, host: ChildrenHost, { key, definition, input, policy, options }: Launch, launched: () => void): Promise<unknown> {
+async function launchChild(durable: Durable, host: ChildrenHost, { key, definition, input, policy, options, item }: Launch, launched: () => void): Promise<unknown> {
   const recorded = await durable.ask(key);
   const found = host.find(durable.run, key);
   if (found && !host.matches(found, definition, input)) throw driftOf(durable, key, found, definition);
@@ -100,7 +103,7 @@ async function launchChild(durable: Durable, host: ChildrenHost, { key, definiti
     launched();
     return joinRun(durable, key, joined);
   }
-  const child = found ?? made(() => host.create(durable.run, key, policy, definition, input, options, identity), identity);
+  const child = found ?? made(() => host.create(durable.run, key, policy, definition, input, options, identity, item), identity);
   durable.children.add(child);
   launched();
   if (found) await revive(durable, host, key, found);

@@ -30,7 +30,7 @@ import type { RetryHost } from '../retrying/host.ts';
 import type { Run } from '../runs/run.ts';
 import { checkStream, type StreamSink, StreamWriting } from '../streams/writing.ts';
 import type {
-  Answering, ChildOptions, ContextRetry, ContextWait, Duration, Instant, ItemResult, LockOptions, LogLevel, MapOptions, ProgressReport, RetryFetchInit, RetryOptions, RunFunction, RunTags, SleepOptions, StepOptions,
+  Answering, ChildOptions, ContextRetry, ContextWait, Duration, Instant, ItemResult, LockOptions, LogLevel, MapOptions, ProgressReport, RetryFetchInit, RetryOptions, RunFunction, RunItem, RunTags, SleepOptions, StepOptions,
   StreamOptions, TaskContext, TaskFacts, TaskLog, TaskStream, Update, WaitForOptions, WaitPromise,
 } from '../types.ts';
 import { contextWait } from '../waiting/context-wait.ts';
@@ -124,9 +124,9 @@ export class RunContext implements TaskContext {
       typeof input === 'function' && typeof task === 'string'
         ? this.step(task, input as Compute<unknown>, options as StepOptions | undefined)
         : runChild(this.#work(), this.#host.services, task, input, options);
-    const { id, name, createdAt, recoveries, parentId, rootId, depth, tags, version } = this.#run.state;
+    const { id, name, createdAt, recoveries, parentId, rootId, depth, tags, version, replayOf, item } = this.#run.state;
     extra.runFunction = runFunction(call, {
-      id, name, createdAt, recoveries, depth, tags, ...(version !== undefined && { version }), ...(parentId !== undefined && { parentId, rootId: rootId! }),
+      id, name, createdAt, recoveries, depth, tags, isReplay: replayOf !== undefined, ...(item && { item }), ...(version !== undefined && { version }), ...(parentId !== undefined && { parentId, rootId: rootId! }),
     });
     return extra.runFunction;
   }
@@ -134,6 +134,10 @@ export class RunContext implements TaskContext {
   get task(): TaskFacts {
     const { version, intent } = this.#run.definition?.spec ?? ({} as TaskFacts);
     return { id: this.#run.taskIdentifier, ...(version !== undefined && { version }), ...(intent && { intent }) };
+  }
+
+  get item(): RunItem | undefined {
+    return this.#run.extra.item;
   }
 
   get options(): Readonly<ProcessOptions> {

@@ -68,7 +68,7 @@ async function mapKeyed<Item, Value>(
   const done: ItemResult<Value, Item>[] = [];
   const one = async (index: number): Promise<void> => {
     const id = ids[index]!;
-    const result = await runItem<Item, Value>(ctx, work, { id, index, item: items[index]! }, name, round + childId(id));
+    const result = await runItem<Item, Value>(ctx, work, { id, index, item: items[index]!, total: items.length }, name, round + childId(id));
     if (!result.ok && onItemError === 'fail') throw result.error;
     done.push(result);
   };
@@ -87,11 +87,11 @@ function nextRound(ctx: TaskContext, work: string): string {
 }
 
 async function runItem<Item, Value>(
-  ctx: TaskContext, work: Work<Item>, { id, index, item }: { id: string; index: number; item: Item }, name: string, key: string,
+  ctx: TaskContext, work: Work<Item>, { id, index, item, total }: { id: string; index: number; item: Item; total: number }, name: string, key: string,
 ): Promise<ItemResult<Value, Item>> {
   try {
     const value = (isTask(work) || typeof work === 'string'
-      ? await ctx.run(work as never, item as never, { id: key, item: { id, index } } as never)
+      ? await ctx.run(work as never, item as never, { id: key, item: { id, index, total } } as never)
       : await ctx.step(name, (step?: { stepId: string }) => (work as (item: Item, info: object) => unknown)(item, { id, index, stepId: step?.stepId }), { id: key })) as Value;
     return { id, index, item, ok: true, value };
   } catch (error) {

@@ -23,7 +23,7 @@ import * as P from '../protocol.ts';
 import { type Definition, isTask } from '../intake/registry.ts';
 import { End, type Run } from '../runs/run.ts';
 import { crc32 } from '../storage/crc32.ts';
-import type { Task, TriggerOptions } from '../types.ts';
+import type { RunItem, Task, TriggerOptions } from '../types.ts';
 import { stopError } from '../runs/attempts.ts';
 import type { StreamDoor } from '../streams/door.ts';
 import type { Waiting } from '../waiting/waiting.ts';
@@ -256,12 +256,12 @@ export class ContextServices implements DurableHost, StepHost, ChildrenHost {
     return this.children.find(parent, key);
   }
 
-  create(parent: Run, key: string, policy: number, definition: Definition, input: unknown, options: TriggerOptions, identity?: RunKey): Run {
+  create(parent: Run, key: string, policy: number, definition: Definition, input: unknown, options: TriggerOptions, identity?: RunKey, item?: RunItem): Run {
     const depth = parent.extra.depth + 1;
     if (depth > depthLimit)
       throw new ConfigurationError(`ctx.run("${definition.id}"): run ${parent.id} is ${parent.extra.depth} children deep, which is the limit. Does a task run itself?`);
     try {
-      const family = { parent, key, policy, depth, fingerprint: this.#fingerprint(input) };
+      const family = { parent, key, policy, depth, fingerprint: this.#fingerprint(input), item };
       const child = this.#house.intake.trigger(definition, input, options, undefined, family, identity);
       if (identity?.endTurn) child.accepted.then(identity.endTurn, identity.endTurn);
       this.children.add(parent, key, child);

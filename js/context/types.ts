@@ -51,6 +51,14 @@ export interface SleepOptions {
   id?: string;
 }
 
+/** The item of a collection that a run is for. */
+export interface RunItem {
+  readonly id: string;
+  readonly index: number;
+  /** How many there are. */
+  readonly total?: number;
+}
+
 /** A child's options: those of a run, and how its parent knows it. */
 export interface ChildOptions extends Omit<TriggerOptions, 'id'> {
   /** In place of its ordinal among children of that task. */
@@ -59,8 +67,8 @@ export interface ChildOptions extends Omit<TriggerOptions, 'id'> {
   label?: string;
   /** What becomes of it when its parent ends first. Default `cancel`. */
   childPolicy?: 'cancel' | 'detach' | 'abandon';
-  /** The item of a collection it is for. */
-  item?: { id: string; index: number };
+  /** The item of a collection it is for: `ctx.item` of its code, `item` of its state. `ctx.map` says it by itself. */
+  item?: RunItem;
 }
 
 /** What a handler may know of its task. */
@@ -92,6 +100,9 @@ export interface RunFacts {
   readonly tags: readonly string[];
   /** Of the code that accepted it, where its definition has one. */
   readonly version?: number | string;
+  /** `runs.replay` has made it of another run. */
+  readonly isReplay: boolean;
+  readonly item?: RunItem;
 }
 
 /** `ctx.run(task, input)`, and the run itself: `ctx.run.id`. */
@@ -156,6 +167,8 @@ export interface CoreContext {
    */
   readonly run: RunFunction;
   readonly task: TaskFacts;
+  /** Of a child that `ctx.map` or `ctx.gather` has made, or `ctx.run(task, input, { item })`. */
+  readonly item?: RunItem;
   /** The values by their names, and what changes them: `ctx.metadata.set('page', 3).increment('done')`. */
   readonly metadata: ContextMetadata;
   /** Options of the process: of the tree of runs that this one stands in. */

@@ -1,6 +1,8 @@
 /** Parents and children: what a run knows of its family, and what its envelope keeps of it. */
 import type { EnvelopeExtras } from '../journal/payloads.ts';
 import type { Run } from '../runs/run.ts';
+import type { RunItem } from '../types.ts';
+import { checkNames, refuse, wholeNumber } from './checks.ts';
 
 /** Whose child a run is, and as which. */
 export interface Family {
@@ -9,9 +11,10 @@ export interface Family {
   policy: number;
   depth: number;
   fingerprint: number;
+  item?: RunItem | undefined;
 }
 
-export function beget(run: Run, { parent, key, policy, depth, fingerprint }: Family): void {
+export function beget(run: Run, { parent, key, policy, depth, fingerprint, item }: Family): void {
   const extra = run.ownExtra;
   extra.parent = parent;
   extra.parentId = parent.id;
@@ -20,11 +23,12 @@ export function beget(run: Run, { parent, key, policy, depth, fingerprint }: Fam
   extra.childPolicy = policy;
   extra.depth = depth;
   extra.fingerprint = fingerprint;
+  extra.item = item;
 }
 
 export function familyOf(run: Run): EnvelopeExtras['family'] {
-  const { parentId, rootId, childKey, depth, fingerprint } = run.extra;
-  return { parent: parentId!, root: rootId!, key: childKey!, depth, fingerprint };
+  const { parentId, rootId, childKey, depth, fingerprint, item } = run.extra;
+  return { parent: parentId!, root: rootId!, key: childKey!, depth, fingerprint, ...(item && { item }) };
 }
 
 /** Believes nothing: other scripts of the origin can write what is read here. */
@@ -36,4 +40,23 @@ export function readFamily(run: Run, family: EnvelopeExtras['family']): void {
   extra.childKey = family.key;
   extra.depth = Number.isInteger(family.depth) ? Math.max(1, family.depth) : 1;
   extra.fingerprint = Number(family.fingerprint) || 0;
+  extra.item = readItem(family.item);
+}
+
+/** What a call says of the item that a child is for, by value. @throws ConfigurationError */
+export function checkItem(item: RunItem, where: string): RunItem {
+  checkNames(item, ['id', 'index', 'total'], where);
+  const { id, index, total } = item;
+  if (typeof id !== 'string' || id === '') refuse(`${where}.id`, 'text of at least one character', id);
+  wholeNumber(index, `${where}.index`, 0);
+  if (total !== undefined) wholeNumber(total, `${where}.total`, index + 1);
+  return Object.freeze({ id, index, ...(total !== undefined && { total }) });
+}
+
+function readItem(item: unknown): RunItem | undefined {
+  try {
+    return item === undefined ? undefined : checkItem(item as RunItem, 'item');
+  } catch {
+    return undefined;
+  }
 }

@@ -14,6 +14,7 @@ import type { Process } from '../definition/process.ts';
 import type { KeepHandle } from '../codec/web-kinds.ts';
 import { SerializationError, type SerializedError } from '../errors.ts';
 import { type ResolvedLimits, resolveLimits } from '../intake/limits.ts';
+import type { RunItem } from '../types.ts';
 import type { NetworkMode } from '../network/types.ts';
 import type { Policy } from '../intake/options.ts';
 import type { PayloadBytes } from '../runs/run.ts';
@@ -38,7 +39,7 @@ export interface EnvelopeExtras {
   simulate?: { intervalMs: number; maxIncrement: number; cap: number; asymptotic: boolean; estimated?: boolean };
   replayOf?: string;
   /** Of a child: its parent's id and that of the topmost one, what it was asked for under. */
-  family?: { parent: string; root: string; key: string; depth: number; fingerprint: number };
+  family?: { parent: string; root: string; key: string; depth: number; fingerprint: number; item?: RunItem };
   /** The input is a pair: parsed, and as it was given. */
   raw?: true;
   /** Of the definition. */

@@ -18,7 +18,7 @@ import type { StoredNote } from '../journal/notes.ts';
 import type { RunProgress } from './progress.ts';
 import type { CommandWaiter, PayloadBytes, Run, Settlement } from './run.ts';
 import type { StreamLog } from '../streams/log.ts';
-import type { MissingFile, TaskState } from '../types.ts';
+import type { MissingFile, RunItem, TaskState } from '../types.ts';
 
 export class RunExtra {
   name: string | undefined;
@@ -78,6 +78,7 @@ export class RunExtra {
   fingerprint = 0;
   /** Parents above it. */
   depth = 0;
+  item: RunItem | undefined;
 
   /** One of ours, an event or a token: no list shows it. */
   hidden = false;

@@ -164,6 +164,7 @@ export function taskState(engine: Engine | undefined, run: Run, parts: ViewParts
     missing: where.reason === 'missing-payload' ? run.extra.missing : undefined,
     replayOf,
     ...(run.extra.key && { idempotencyKey: run.extra.key.text, idempotencyKeyExpiresAt: known ? value(P.FieldKeyUntilMs) : run.extra.key.untilMs }),
+    ...(run.extra.item && { item: run.extra.item }),
     ...(run.extra.hidden && { hidden: true }),
     version,
     fromCache: run.extra.fromCache || (run.end !== End.None && isFromCache(run.outputPayload ?? run.extra.errorPayload)),

@@ -21,7 +21,7 @@ import { contextRetry } from '../retrying/context-retry.ts';
 import type { RetryHost } from '../retrying/host.ts';
 import { deserializeError, serializeError } from '../runs/serialize-error.ts';
 import type {
-  Answering, ContextRetry, ContextWait, Duration, Instant, ItemResult, LockOptions, LogLevel, MapOptions, ProgressReport, RetryFetchInit, RunFunction, RunTags, SleepOptions, StepInfo, StepOptions,
+  Answering, ContextRetry, ContextWait, Duration, Instant, ItemResult, LockOptions, LogLevel, MapOptions, ProgressReport, RetryFetchInit, RunFunction, RunItem, RunTags, SleepOptions, StepInfo, StepOptions,
   StreamOptions, TaskContext, TaskLog, TaskStream, Update, WaitForOptions, WaitPromise,
 } from '../types.ts';
 import { checkStream, StreamWriting } from '../streams/writing.ts';
@@ -104,6 +104,9 @@ export class WorkerContext implements TaskContext {
     if (typeof task === 'string' && typeof input === 'function') return this.step(task, input as () => unknown, options);
     const id = typeof task === 'object' && task !== null ? (task as { id?: unknown }).id : task;
     return this.#ask('run', [id, input, options]);
+  }
+  get item(): RunItem | undefined {
+    return this.run.item;
   }
   sleep(duration: Duration, options?: SleepOptions): Promise<void> {
     return this.#ask('sleep', [duration, options]);

@@ -129,6 +129,23 @@ describe('runs as a collection', () => {
     });
   }
 
+  it('B10: code knows that its run is a replay, after a crash too', async () => {
+    const asks = defineTask({ id: 'asks', run: async (_: null, ctx: TaskContext) => {
+      await ctx.sleep('1m');
+      return ctx.run.isReplay;
+    } });
+    const house = await open();
+    const run = house.orchestrator.trigger(asks, null);
+    await house.clock.advance(60_000);
+    expect(await run.result()).toBe(false);
+    const again = await house.orchestrator.runs.replay(run.id);
+    await again.accepted;
+    const next = await house.crash();
+    await next.clock.advance(60_000);
+    expect(await next.orchestrator.attach(again.id)!.result()).toBe(true);
+    await next.orchestrator.dispose();
+  });
+
   it('C6: replay loads the files of the input, also after a crash; what it repeats is still known then', async () => {
     const length = defineTask({ id: 'length', run: async ({ file }: { file: File }) => `${file.name} ${(await file.text()).length}` });
     const house = await open();

@@ -78,6 +78,39 @@ describe('collections', () => {
     expect(steps).toMatchObject(shape);
   });
 
+  it('B10, P8: a child knows the item it is for, after a crash too, and its state says it; nobody else has one', async () => {
+    let holding = true;
+    const knows = defineTask({ id: name('knows'), run: async (_: unknown, ctx) => {
+      if (holding && ctx.item?.id === 'z') await new Promise(() => {});
+      return [ctx.item, ctx.run.item];
+    } });
+    const task = defineTask({ id: name('maps'), run: async (_: null, ctx) => [
+      ctx.item, await ctx.run(knows, 'alone'), await ctx.run(knows, 'said', { item: { id: 'page', index: 4 } }), (await ctx.map(items, knows)).map((one) => one.ok && one.value),
+    ] });
+    const house = await open();
+    const run = house.orchestrator.trigger(task, null);
+    await run.accepted;
+    await house.clock.settle();
+    holding = false;
+    const next = await crash(house);
+    const of = (id: string, index: number) => [{ id, index, total: 3 }, { id, index, total: 3 }];
+    expect(await next.orchestrator.attach(run.id)!.result()).toEqual([
+      undefined, [undefined, undefined], [{ id: 'page', index: 4 }, { id: 'page', index: 4 }], [of('x', 0), of('y', 1), of('z', 2)],
+    ]);
+    const children = next.orchestrator.getAllTasks().filter(({ parentId }) => parentId === run.id);
+    expect(children.map(({ item }) => item?.id).sort()).toEqual(['page', 'x', 'y', 'z', undefined]);
+  });
+
+  it.each([[5, 'item'], [{ id: '', index: 0 }, 'item.id'], [{ id: 'a', index: -1 }, 'item.index'], [{ id: 'a', index: 2, total: 2 }, 'item.total'], [{ id: 'a', index: 0, of: 2 }, 'of']])(
+    'B10: an item that is none (%j) is refused, and no child is made', async (item, words) => {
+      const house = await open();
+      const child = defineTask({ id: name('child'), run: async () => 1 });
+      const task = defineTask({ id: name('parent'), retry: { maxAttempts: 1 }, run: (_: null, ctx) => ctx.run(child, undefined, { item: item as never }) });
+      await expect(house.orchestrator.trigger(task, null).result()).rejects.toMatchObject({ code: 'CONFIGURATION', message: expect.stringContaining(words) });
+      expect(house.orchestrator.getAllTasks()).toHaveLength(1);
+    },
+  );
+
   it('with two items of one id are refused', async () => {
     const house = await open();
     const task = defineTask({ id: name('maps'), retry: { maxAttempts: 1 }, run: (_: null, ctx) => ctx.map([1, 2], (n) => n, { id: () => 'same' }) });
