@@ -2,6 +2,8 @@
  * One family of errors. Each has a stable `code`, says the exact value and the fix in its message,
  * and survives storage, workers and tabs as `SerializedError`.
  */
+import { toMilliseconds } from './intake/duration.ts';
+import type { Duration } from './types.ts';
 
 export interface SerializedError {
   name: string;
@@ -135,9 +137,20 @@ export { FatalError as AbortTaskRunError, FatalError as NonRetryableError, Fatal
 export class RetryableError extends family('RetryableError', 'RETRYABLE', true) {
   /** Milliseconds from now, or a Date. */
   readonly retryAfter: number | Date | undefined;
-  constructor(message: string, details: ErrorDetails & { retryAfter?: number | Date } = {}) {
+  /** @throws ConfigurationError for a text or parts that are no duration */
+  constructor(message: string, details: ErrorDetails & { retryAfter?: Duration | Date } = {}) {
     super(message, details);
-    this.retryAfter = details.retryAfter;
+    const { retryAfter } = details;
+    const isWritten = typeof retryAfter === 'string' || (typeof retryAfter === 'object' && retryAfter !== null && !(retryAfter instanceof Date));
+    this.retryAfter = isWritten ? toMilliseconds(retryAfter, 'retryAfter') : retryAfter;
+  }
+}
+/** A RetryableError under the name and with the arguments that job queues have. */
+export class RetryableJobError extends RetryableError {
+  override readonly code: string = 'RETRYABLE_JOB';
+  constructor(message: string, retryDate?: Date | ErrorDetails) {
+    super(message, retryDate instanceof Date ? { retryAfter: retryDate } : retryDate);
+    this.name = 'RetryableJobError';
   }
 }
 /** The result is an empty Blob where `output: { nonEmpty: true }` asks for content. Retried. */

@@ -3,6 +3,7 @@
  * again. With `retry` it is tried again by itself; its failures are counted where they survive.
  */
 import { ConfigurationError, OrchestratorError, RetryableError, StepTimeoutError } from '../errors.ts';
+import { retryTime } from '../definition/retry-time.ts';
 import { toMilliseconds } from '../intake/duration.ts';
 import { KeyPrefix, RecordKind } from '../journal/history.ts';
 import { checkEach, checkFunction, checkNames, checkText, describe } from '../intake/checks.ts';
@@ -139,8 +140,8 @@ function isFinal(error: unknown, policy: Policy, options: StepOptions, failures:
 
 async function delayOf(host: StepHost, error: unknown, policy: Policy, failures: number, lastDelayMs: number, nowMs: number): Promise<number> {
   const delayMs = await host.retryDelay(policy, failures, lastDelayMs);
-  if (delayMs === Number.POSITIVE_INFINITY || !(error instanceof RetryableError) || error.retryAfter === undefined) return delayMs;
-  return error.retryAfter instanceof Date ? Math.max(0, error.retryAfter.getTime() - nowMs) : error.retryAfter;
+  const atMs = error instanceof RetryableError ? retryTime(error, nowMs) : undefined;
+  return delayMs === Number.POSITIVE_INFINITY || atMs === undefined ? delayMs : Math.max(0, atMs - nowMs);
 }
 
 /** Without a slot, as between attempts of a run. */

@@ -3,7 +3,7 @@
  * what a file does not use is left out of it, so the core does not come along.
  */
 export { type CustomCodec, registerCodec } from '../codec/kinds.ts';
-export { AbortTaskRunError, FatalError, NonRetryableError, RetryableError } from '../errors.ts';
+export { AbortTaskRunError, FatalError, NonRetryableError, RetryableError, RetryableJobError } from '../errors.ts';
 export type { TaskContext, TaskHandler } from '../types.ts';
 export { type WorkerHandler, type WorkerHandlerOptions, workerHandler } from './pool.ts';
 export { serve } from './serve.ts';

@@ -1,9 +1,10 @@
 /** ctx.retry and ctx.fetch: tries within an attempt, against a server that answers as it is told. */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { ConfigurationError, defineTask, FatalError, RetryableError, type RetryFetchInit, type TaskContext } from 'holdfast';
+import { ConfigurationError, defineTask, FatalError, RetryableError, RetryableJobError, type RetryFetchInit, type TaskContext } from 'holdfast';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { resetAtMs } from '../../js/retrying/reset-time.ts';
+import { resetAtMs, retryAfterMs } from '../../js/retrying/reset-time.ts';
+import { deserializeError, serializeError } from '../../js/runs/serialize-error.ts';
 import { name, open } from './houses.ts';
 
 type Answer = (request: IncomingMessage, response: ServerResponse, body: string) => void;
@@ -207,11 +208,46 @@ describe('ctx.retry.onThrow', () => {
     }, { retryOn: (error: Error) => error.name !== 'TypeError' })).toMatchObject({ count: 1 });
   });
 
-  it('D4: a RetryableError says when', async () => {
-    const { pauses } = await trying((attempt) => {
-      if (attempt === 1) throw new RetryableError('busy', { retryAfter: 5000 });
-    });
-    expect(pauses).toEqual([5]);
+  it.each<[string, (nowMs: number) => Error]>([
+    ['in milliseconds', () => new RetryableError('busy', { retryAfter: 5000 })],
+    ['as a text', () => new RetryableError('busy', { retryAfter: '5s' })],
+    ['in parts', () => new RetryableError('busy', { retryAfter: { seconds: 5 } })],
+    ['as a Date', (nowMs) => new RetryableError('busy', { retryAfter: new Date(nowMs + 5000) })],
+    ['as a RetryableJobError', (nowMs) => new RetryableJobError('busy', new Date(nowMs + 5000))],
+  ])('D4: a RetryableError says when, %s: here, to a step with tries of its own, and to the run', async (_, made) => {
+    const house = await open();
+    const { clock } = house;
+    const began: number[] = [];
+    const fail = () => {
+      began.push(clock.now());
+      throw made(clock.now());
+    };
+    const policy = { maxAttempts: 2, minDelayMs: 1000, randomize: false };
+    const tasks = [
+      defineTask({ id: name('here'), retry: { maxAttempts: 1 }, run: (_: null, ctx) => ctx.retry.onThrow(fail, policy) }),
+      defineTask({ id: name('step'), retry: { maxAttempts: 1 }, run: (_: null, ctx) => ctx.step('fails', fail, { retry: policy }) }),
+      defineTask({ id: name('run'), retry: policy, run: fail }),
+    ];
+    for (const task of tasks) {
+      began.length = 0;
+      const run = house.orchestrator.trigger(task, null);
+      for (let n = 0; n < 70; n++) {
+        await clock.advance(100);
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      expect(run.state).toMatchObject({ status: 'failed', error: { message: 'busy' } });
+      expect(began).toHaveLength(2);
+      expect(Math.round((began[1]! - began[0]!) / 1000)).toBe(5);
+    }
+  });
+
+  it('D4: a time that is none is told where the error is made; a RetryableJobError comes back as what it was', () => {
+    expect(() => new RetryableError('busy', { retryAfter: 'soon' })).toThrow(expect.objectContaining({ code: 'CONFIGURATION', message: expect.stringMatching(/retryAfter.*soon/) }));
+    const error = new RetryableJobError('busy', new Date(9));
+    const revived = deserializeError(serializeError(error));
+    expect(revived).toBeInstanceOf(RetryableJobError);
+    expect(revived).toMatchObject({ name: 'RetryableJobError', retryable: true, retryAfter: new Date(9) });
+    expect(deserializeError(serializeError(new RetryableError('busy')))).not.toBeInstanceOf(RetryableJobError);
   });
 });
 
@@ -226,5 +262,11 @@ describe('when a server takes requests again', () => {
     ['2s', 'iso_8601_duration_openai_variant', now + 2000], ['2 s', 'iso_8601_duration_openai_variant', undefined],
   ])('%j as %s', (text, format, atMs) => {
     expect(resetAtMs(text, now, format)).toBe(atMs);
+  });
+
+  it('D4: Retry-After comes before x-ratelimit-reset', () => {
+    expect(retryAfterMs(new Headers({ 'x-ratelimit-reset': '9', 'retry-after': '7' }), now)).toBe(now + 7000);
+    expect(retryAfterMs(new Headers({ 'x-ratelimit-reset': '9', 'retry-after': 'later' }), now)).toBe(now + 9000);
+    expect(retryAfterMs(new Headers(), now)).toBeUndefined();
   });
 });
