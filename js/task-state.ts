@@ -1,6 +1,7 @@
 /** What people see of runs: the state of one, and what is asked and told of many. Types only. */
 
 import type { RunItem } from './context/types.ts';
+import type { Instant } from './types.ts';
 
 /** The coarse words of the panel. */
 export type TaskStatus = 'pending' | 'running' | 'paused' | 'completed' | 'failed' | 'cancelled';
@@ -116,6 +117,14 @@ export interface RunFilter {
   taskIdentifier?: string;
   /** All of these. */
   tags?: string | readonly string[];
+  /** Of the code that accepted it: 2 and '2' are two. */
+  version?: number | string;
+  /** Ids of the run whose code made it, and of the topmost one, which is not among what is found. */
+  parentId?: string;
+  rootId?: string;
+  /** Created not before `from`, and before `to`. */
+  from?: Instant;
+  to?: Instant;
   /** Case-insensitive, in name and id. */
   text?: string;
   /** true: events and tokens too. */

@@ -2,12 +2,13 @@
  * Lists, pages and counts over runs of this tab and of others. Newest first.
  * Invariant: the same array and the same counts until something changed.
  */
-import { checkBoolean, checkEach, checkNames, checkRecord, checkText, oneOf, wholeNumber } from '../intake/checks.ts';
+import { checkBoolean, checkEach, checkNames, checkRecord, checkText, oneOf, refuse, wholeNumber } from '../intake/checks.ts';
 import { checkTags } from '../definition/tags.ts';
+import { toInstant } from '../intake/duration.ts';
 import type { Pump } from '../pump/pump.ts';
 import type { RunIndex } from '../runs/run-index.ts';
 import { taskStatuses } from '../runs/status.ts';
-import type { ListFilter, RunFilter, TaskCounts, TaskPage, TaskState, TaskStatus } from '../types.ts';
+import type { Instant, ListFilter, RunFilter, TaskCounts, TaskPage, TaskState, TaskStatus } from '../types.ts';
 import { standing, Statuses } from './view.ts';
 
 interface Elsewhere {
@@ -115,13 +116,25 @@ const filterChecks = {
   tags: (value: unknown, where: string) => void checkTags(value, where),
   text: checkText,
   hidden: checkBoolean,
+  version: (value: unknown, where: string) => {
+    if (typeof value !== 'number' && typeof value !== 'string') refuse(where, 'a number or a text', value);
+  },
+  parentId: checkText,
+  rootId: checkText,
+  from: (value: unknown, where: string) => void momentOf(value as Instant, where),
+  to: (value: unknown, where: string) => void momentOf(value as Instant, where),
 };
+
+/** @throws ConfigurationError, for a duration too: from when should it count? */
+const momentOf = (value: Instant, where: string): number => toInstant(value, where, Number.NaN);
 
 /** @throws ConfigurationError for a filter that can't be meant */
 export function matcher(filter: RunFilter, where: string): (state: TaskState) => boolean {
   checkNames(filter, Object.keys(filterChecks), where);
   checkEach(filter, filterChecks, where);
-  const { status, taskIdentifier, tags, text, hidden } = filter;
+  const { status, taskIdentifier, tags, text, hidden, version, parentId, rootId, from, to } = filter;
+  const fromMs = from === undefined ? Number.NEGATIVE_INFINITY : momentOf(from, where);
+  const toMs = to === undefined ? Number.POSITIVE_INFINITY : momentOf(to, where);
   const tagged = typeof tags === 'string' ? [tags] : tags;
   const wanted = status === undefined ? undefined : new Set<TaskStatus>(typeof status === 'string' ? [status] : status);
   const needle = text?.toLowerCase();
@@ -129,6 +142,9 @@ export function matcher(filter: RunFilter, where: string): (state: TaskState) =>
     if (state.hidden && !hidden) return false;
     if (wanted && !wanted.has(state.status)) return false;
     if (taskIdentifier !== undefined && state.taskIdentifier !== taskIdentifier) return false;
+    if (version !== undefined && state.version !== version) return false;
+    if ((parentId !== undefined && state.parentId !== parentId) || (rootId !== undefined && state.rootId !== rootId)) return false;
+    if (state.createdAt < fromMs || state.createdAt >= toMs) return false;
     if (tagged && !tagged.every((tag) => state.tags.includes(tag))) return false;
     return !needle || `${state.name}\n${state.id}`.toLowerCase().includes(needle);
   };

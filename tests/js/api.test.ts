@@ -1,4 +1,4 @@
-import { ConfigurationError, defineTask, DuplicateRunError, isCanceled, isCompleted, isExecuting, isFailed, isQueued, isSuccess, isWaiting, projectStatus, type TaskContext, type TaskPhase } from 'holdfast';
+import { ConfigurationError, defineTask, DuplicateRunError, isCanceled, isCompleted, isExecuting, isFailed, isQueued, isSuccess, isWaiting, type ListFilter, projectStatus, type TaskContext, type TaskPhase } from 'holdfast';
 import { describe, expect, it, vi } from 'vitest';
 import { again, open } from './houses.ts';
 
@@ -110,6 +110,28 @@ describe('runs as a collection', () => {
     await orchestrator.trigger(double, 2).result();
     await clock.settle();
     expect(seen).toHaveLength(1);
+  });
+
+  it('C7: list finds by version, parent, root and time of creation, over a crash too', async () => {
+    const house = await open();
+    const leaf = defineTask({ id: 'leaf', version: 2, run: async () => 1 });
+    const middle = defineTask({ id: 'middle', version: '2', run: (_: null, ctx: TaskContext) => ctx.run(leaf, undefined) });
+    const top = defineTask({ id: 'top', run: (_: null, ctx: TaskContext) => ctx.run(middle, null) });
+    const begun = house.clock.now();
+    const first = house.orchestrator.trigger(top, null);
+    await first.result();
+    await house.clock.advance(60_000);
+    await house.orchestrator.trigger(leaf, undefined).result();
+    for (const { orchestrator } of [house, await again(house.crash())]) {
+      const found = (filter: ListFilter) => orchestrator.list(filter).items.map(({ taskIdentifier }) => taskIdentifier);
+      expect(found({ rootId: first.id }).sort()).toEqual(['leaf', 'middle']);
+      expect(found({ parentId: first.id })).toEqual(['middle']);
+      expect(found({ version: 2 })).toEqual(['leaf', 'leaf']);
+      expect(found({ version: '2' })).toEqual(['middle']);
+      expect(found({ from: begun + 60_000 })).toEqual(['leaf']);
+      expect(found({ from: new Date(begun), to: new Date(begun + 60_000).toISOString() })).toHaveLength(3);
+      expect(found({ to: begun })).toEqual([]);
+    }
   });
 
   for (const storage of ['memory', undefined] as const) {

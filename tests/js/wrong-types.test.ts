@@ -156,7 +156,7 @@ for (const id of ['nobody', 'known']) {
 }
 add('cleanupCompletedTasks', positive, (value) => house.cleanupCompletedTasks(value));
 add('list', options, (value) => house.list(value));
-const filter: Record<string, Accepts> = { status: list, taskIdentifier: text, tags, text };
+const filter: Record<string, Accepts> = { status: list, taskIdentifier: text, tags, text, version: (value) => text(value) || typeof value === 'number', parentId: text, rootId: text, from: instant, to: instant };
 addEach('list', { ...filter, limit: fromOne, cursor: text }, (given) => house.list(given));
 add('aggregateProgress', options, (value) => house.aggregateProgress(value));
 addEach('aggregateProgress', filter, (given) => house.aggregateProgress(given));
