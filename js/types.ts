@@ -427,7 +427,7 @@ export interface OrchestratorOptions {
   /**
    * For development: warns of durable code that asks the page's clock, chance or network itself (`Date.now`, `new Date()`,
    * `Math.random`, `crypto`, `performance.now`, `fetch`) outside of steps. In Chromium and Node everywhere in a handler,
-   * elsewhere at least before its first `await`; not in workers. Default false.
+   * elsewhere at least before its first `await`; not in workers. Says where a child was asked for that nobody awaits. Default false.
    */
   checkDeterminism?: boolean;
   clock?: Clock;

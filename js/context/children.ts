@@ -50,9 +50,9 @@ export function runFunction(call: (...args: any[]) => unknown, facts: RunFacts):
  * A child's failure is told by its own run, and that the code is being stopped by whoever stopped it: where
  * nobody awaits the promise, neither is an unhandled rejection of the page.
  */
-export function runChild(durable: Durable, host: ChildrenHost, task: unknown, input: unknown, options: ChildOptions = {}): Promise<unknown> {
+export function runChild(durable: Durable, host: ChildrenHost, task: unknown, input: unknown, options: ChildOptions = {}, place = ''): Promise<unknown> {
   const output: Promise<unknown> = new Promise((resolve, reject) => {
-    askChild(durable, host, task, input, options).then(resolve, (error) => {
+    askChild(durable, host, task, input, options, place).then(resolve, (error) => {
       if (durable.isStopped || error instanceof ChildError) output.catch(() => {});
       reject(error instanceof ChildError ? error.cause : error);
     });
@@ -63,7 +63,7 @@ export function runChild(durable: Durable, host: ChildrenHost, task: unknown, in
 /** A child ended so; its error is the cause. */
 class ChildError extends Error {}
 
-async function askChild(durable: Durable, host: ChildrenHost, task: unknown, input: unknown, options: ChildOptions): Promise<unknown> {
+async function askChild(durable: Durable, host: ChildrenHost, task: unknown, input: unknown, options: ChildOptions, place: string): Promise<unknown> {
   const definition = host.resolve(task);
   const { id } = definition;
   durable.check('run', id);
@@ -75,7 +75,7 @@ async function askChild(durable: Durable, host: ChildrenHost, task: unknown, inp
   const key = durable.key(KeyPrefix.Child, id, ownKey);
   const launch = durable.launches.begin();
   try {
-    return await launchChild(durable, host, { key, ...asked }, launch);
+    return await launchChild(durable, host, { key, place, ...asked }, launch);
   } finally {
     launch();
   }
@@ -88,9 +88,11 @@ interface Launch {
   policy: number;
   options: TriggerOptions;
   item: RunItem | undefined;
+  /** Of the code that asks, where `checkDeterminism` is on. */
+  place: string;
 }
 
-async function launchChild(durable: Durable, host: ChildrenHost, { key, definition, input, policy, options, item }: Launch, launched: () => void): Promise<unknown> {
+async function launchChild(durable: Durable, host: ChildrenHost, { key, definition, input, policy, options, item, place }: Launch, launched: () => void): Promise<unknown> {
   const recorded = await durable.ask(key);
   const found = host.find(durable.run, key);
   if (found && !host.matches(found, definition, input)) throw driftOf(durable, key, found, definition);
@@ -104,7 +106,7 @@ async function launchChild(durable: Durable, host: ChildrenHost, { key, definiti
     return joinRun(durable, key, joined);
   }
   const child = found ?? made(() => host.create(durable.run, key, policy, definition, input, options, identity, item), identity);
-  durable.children.add(child);
+  durable.children.set(child, place);
   launched();
   if (found) await revive(durable, host, key, found);
   return give(durable, host, key, child);
@@ -171,9 +173,10 @@ export type Unawaited = 'wait' | 'detach' | 'cancel' | 'error';
  */
 export async function settleUnawaited(durable: Durable, policy: Unawaited, detach: (child: Run) => void): Promise<void> {
   await durable.launches.none();
-  const open = [...durable.children].filter(({ end }) => end === End.None);
+  const places = durable.children;
+  const open = [...places.keys()].filter(({ end }) => end === End.None);
   if (open.length === 0 || policy === 'cancel') return;
-  const names = open.map((child) => `${child.taskIdentifier} (${child.id})`).join(', ');
+  const names = open.map((child) => `${child.taskIdentifier} (${child.id})${places.get(child) && `, asked for at ${places.get(child)}`}`).join(', ');
   if (policy === 'error')
     throw new UnawaitedChildrenError(`Run ${durable.run.id} returned before ${open.length} of its children: ${names}. Await what ctx.run returns.`);
   durable.host.warn(`Run ${durable.run.id} returned before ${open.length} of its children: ${names}. It ${policy === 'wait' ? 'waits for them' : 'leaves them'}; await what ctx.run returns.`);

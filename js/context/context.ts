@@ -120,10 +120,11 @@ export class RunContext implements TaskContext {
   get run(): RunFunction {
     const extra = this.#ownExtra;
     if (extra.runFunction) return extra.runFunction;
-    const call = (task: unknown, input: unknown, options?: ChildOptions) =>
+    const { services } = this.#host;
+    const call = (task: unknown, input: unknown, options?: ChildOptions): Promise<unknown> =>
       typeof input === 'function' && typeof task === 'string'
         ? this.step(task, input as Compute<unknown>, options as StepOptions | undefined)
-        : runChild(this.#work(), this.#host.services, task, input, options);
+        : runChild(this.#work(), services, task, input, options, services.determinism?.placeBelow(call));
     const { id, name, createdAt, recoveries, parentId, rootId, depth, tags, version, replayOf, item } = this.#run.state;
     extra.runFunction = runFunction(call, {
       id, name, createdAt, recoveries, depth, tags, isReplay: replayOf !== undefined, ...(item && { item }), ...(version !== undefined && { version }), ...(parentId !== undefined && { parentId, rootId: rootId! }),

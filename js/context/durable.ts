@@ -117,8 +117,8 @@ export class Durable {
   readonly #isClosed: () => boolean;
   /** Keys of steps that are being computed now. */
   readonly computing = new Set<string>();
-  /** Children that have not ended, and those that are about to be made. */
-  readonly children = new Set<Run>();
+  /** Children that have not ended, with the place in the code that asked for them, where it is known. */
+  readonly children = new Map<Run, string>();
   readonly launches = new Launches();
   /** What is to be undone if the run fails for good or is cancelled. */
   readonly undoings: Undoing[] = [];

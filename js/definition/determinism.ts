@@ -88,6 +88,11 @@ export class Determinism {
     return await compute();
   }
 
+  /** Where this function has been called just now. */
+  placeBelow(called: Function): string {
+    return placeOf(callers(called)[0] ?? '');
+  }
+
   tell({ taskIdentifier, id }: Run, { what, place }: Finding): void {
     const key = `${taskIdentifier} ${what} ${place}`;
     if (this.#told.has(key)) return;

@@ -147,7 +147,7 @@ export class LockTable {
       const way = holder && this.#wayTo(to, holder, seen);
       if (way) return [`run ${from.id} waits for the lock ${JSON.stringify(claim.key)}, which run ${holder.id} holds`, ...way];
     }
-    for (const child of from.context?.durable?.children ?? []) {
+    for (const child of from.context?.durable?.children.keys() ?? []) {
       // Let go, it may well outlast him.
       if (child.extra.childPolicy !== P.ChildPolicyCancel) continue;
       const way = this.#wayTo(to, child, seen);

@@ -56,6 +56,26 @@ describe('steps with options', () => {
   });
 });
 
+describe('values of steps', () => {
+  it('I5: are what was recorded: what their function keeps, and what code does to them, reaches neither record nor another attempt', async () => {
+    const kept = { list: [1] };
+    let attempts = 0;
+    const task = defineTask({ id: name('keeps'), retry: { maxAttempts: 2 }, run: async (_: null, ctx) => {
+      const given = await ctx.step('one', () => kept);
+      const before = [...given.list];
+      kept.list.push(2);
+      given.list.push(3);
+      if (++attempts === 1) throw new Error('again');
+      return [before, given.list];
+    } });
+    const house = await open();
+    const run = house.orchestrator.trigger(task, null);
+    await house.clock.advance(10_000);
+    expect(await run.result()).toEqual([[1], [1, 3]]);
+    expect(kept.list).toEqual([1, 2, 2]);
+  });
+});
+
 describe('collections', () => {
   const items = [{ id: 'x', n: 1 }, { id: 'y', n: 2 }, { id: 'z', n: 3 }];
 

@@ -384,6 +384,28 @@ describe('what is decided once', () => {
   });
 });
 
+describe('a patch whose old way is gone', () => {
+  it('P7: may be left out of the code: runs that were told of it go on, and no drift is seen', async () => {
+    const house = await open();
+    let isPatched = true;
+    let holding = true;
+    const task = defineTask({ id: name('patched'), run: async (_: null, ctx) => {
+      await ctx.step('one', () => 1);
+      if (isPatched && !(await ctx.patch('new way'))) return ctx.step('old', () => 'old');
+      const way = await ctx.step('new', () => 'new');
+      if (holding) await new Promise(() => {});
+      return way;
+    } });
+    const run = house.orchestrator.trigger(task, null);
+    await house.clock.settle();
+    expect(run.state.steps).toBeGreaterThanOrEqual(2);
+    isPatched = holding = false;
+    const next = await crash(house);
+    expect(await next.orchestrator.attach(run.id)!.result()).toBe('new');
+    expect(next.orchestrator.attach(run.id)!.state.retryCount).toBe(0);
+  });
+});
+
 describe('drift', () => {
   it('a step that is gone from the code is named', async () => {
     const house = await open();

@@ -71,3 +71,15 @@ it('says nothing of a task that uses nothing durable, nor without the option, an
   expect([Date, Date.now, Math.random, performance.now, globalThis.fetch, crypto.randomUUID]).toEqual(before);
   await expect(open({ checkDeterminism: 'yes' as never })).rejects.toThrow(/checkDeterminism must be true or false/);
 });
+
+it('P9: says where a child was asked for that nobody awaits', async () => {
+  const child = defineTask({ id: name('child'), run: async () => 1 });
+  const forgetful = async (ctx: TaskContext) => {
+    await ctx.step('one', () => 1);
+    void ctx.run(child, undefined);
+    return 'done';
+  };
+  const told = (await warningsOf(forgetful)).filter((warning) => warning.includes('returned before'));
+  expect(told).toEqual([expect.stringMatching(/returned before 1 of its children: child-\d+ \(run_\S+\), asked for at \S+determinism\.test\.ts:\d+:\d+\. It waits for them; await what ctx\.run returns\.$/)]);
+  expect((await warningsOf(forgetful, {})).join()).toMatch(/children: child-\d+ \(run_\S+\)\. It waits/);
+});
