@@ -17,11 +17,12 @@ const { nodes } = fc.letrec<{ nodes: Node[]; node: Node }>((tie) => ({
     { weight: 1, arbitrary: branches('all', tie) },
     { weight: 1, arbitrary: branches('settled', tie) },
     { weight: 1, arbitrary: branches('race', tie) },
+    { weight: 1, arbitrary: branches('any', tie) },
     { weight: 1, arbitrary: fc.record({ kind: fc.constant('caught' as const), body: tie('nodes') as fc.Arbitrary<Node[]> }) },
   ) as fc.Arbitrary<Node>,
 }));
 
-function branches(kind: 'all' | 'settled' | 'race', tie: (key: 'nodes') => fc.Arbitrary<unknown>): fc.Arbitrary<Node> {
+function branches(kind: 'all' | 'settled' | 'race' | 'any', tie: (key: 'nodes') => fc.Arbitrary<unknown>): fc.Arbitrary<Node> {
   return fc.record({ kind: fc.constant(kind), branches: fc.array(tie('nodes') as fc.Arbitrary<Node[]>, { minLength: 1, maxLength: 3 }) }) as fc.Arbitrary<Node>;
 }
 

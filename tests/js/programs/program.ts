@@ -13,6 +13,7 @@ export type Node =
   | { kind: 'all'; branches: Node[][] }
   | { kind: 'settled'; branches: Node[][] }
   | { kind: 'race'; branches: Node[][] }
+  | { kind: 'any'; branches: Node[][] }
   | { kind: 'caught'; body: Node[] }
   | { kind: 'now' }
   | { kind: 'random' }
@@ -92,6 +93,11 @@ async function together(node: Node & { branches: Node[][] }, ctx: TaskContext, w
     const winner = await Promise.race(running.map((branch, index) => branch.then(() => index, () => index)));
     if ((await ctx.step(`winner@${path}`, () => winner)) !== winner) witness.changed(path);
     return 'race';
+  }
+  if (node.kind === 'any') {
+    const winner = await Promise.any(running.map((branch, index) => branch.then(() => index))).catch(() => 'none');
+    if ((await ctx.step(`winner@${path}`, () => winner)) !== winner) witness.changed(path);
+    return winner === 'none' ? 'none' : 'any';
   }
   return (await Promise.allSettled(running)).map((end) => (end.status === 'fulfilled' ? end.value : `failed ${(end.reason as Error).message}`));
 }
