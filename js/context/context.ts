@@ -6,7 +6,7 @@
  * none); what has been recorded is answered
  * from its record; the code after a verb runs only when what it gave is recorded.
  */
-import { checkFunction, checkProgress } from '../intake/checks.ts';
+import { checkFunction, checkNames, checkProgress } from '../intake/checks.ts';
 import { ContinueAsNew } from './again.ts';
 import { runChild, runFunction } from './children.ts';
 import { Chance, now, patch } from './decisions.ts';
@@ -30,7 +30,7 @@ import type { RetryHost } from '../retrying/host.ts';
 import type { Run } from '../runs/run.ts';
 import { checkStream, type StreamSink, StreamWriting } from '../streams/writing.ts';
 import type {
-  Answering, ChildOptions, ContextRetry, ContextWait, Duration, Instant, ItemResult, LockOptions, LogLevel, MapOptions, ProgressReport, RetryFetchInit, RetryOptions, RunFunction, RunItem, RunTags, SleepOptions, StepOptions,
+  Answering, ChildOptions, ContextRetry, ContextWait, CreatedToken, Duration, Instant, ItemResult, LockOptions, LogLevel, MapOptions, ProgressReport, RetryFetchInit, RetryOptions, RunFunction, RunItem, RunTags, SleepOptions, StepOptions,
   StreamOptions, TaskContext, TaskFacts, TaskLog, TaskStream, Update, WaitForOptions, WaitPromise,
 } from '../types.ts';
 import { contextWait } from '../waiting/context-wait.ts';
@@ -209,6 +209,12 @@ export class RunContext implements TaskContext {
 
   waitForEvent<Data = any>(name: string, options?: WaitForOptions<Data>): WaitPromise<Data> {
     return waitPromise(waitForEvent(this.#work(), this.#host.services.waiting, name, options));
+  }
+
+  createToken(options?: object): Promise<CreatedToken> {
+    checkNames(options ?? {}, ['timeout', 'tags'], 'ctx.createToken');
+    const { waiting } = this.#host.services;
+    return this.step('createToken', ({ stepId }) => waiting.tokens.createToken({ ...options, idempotencyKey: stepId }));
   }
 
   waitForToken<Output = any>(token: string | { id: string }): WaitPromise<Output> {

@@ -6,7 +6,7 @@ import { ConfigurationError, OrchestratorError, RetryableError, StepTimeoutError
 import { retryTime } from '../definition/retry-time.ts';
 import { toMilliseconds } from '../intake/duration.ts';
 import { KeyPrefix, RecordKind } from '../journal/history.ts';
-import { checkEach, checkFunction, checkNames, checkText, describe } from '../intake/checks.ts';
+import { checkEach, checkFunction, checkNames, checkRecord, checkText, describe } from '../intake/checks.ts';
 import { type Policy, resolvePolicy, retryDecision } from '../intake/options.ts';
 import type { Run } from '../runs/run.ts';
 import { serializeError } from '../runs/serialize-error.ts';
@@ -16,7 +16,7 @@ import { sleepUntil } from './sleep.ts';
 
 export type Compute<Value> = (info: StepInfo) => Value | Promise<Value>;
 
-const optionNames = ['id', 'retry', 'timeout', 'schema', 'compensate'];
+const optionNames = ['id', 'retry', 'timeout', 'schema', 'serde', 'compensate'];
 
 /** How long the next try waits; Infinity: there is none. The core says so. */
 export type RetryDelay = (policy: Policy, failures: number, lastDelayMs: number) => Promise<number>;
@@ -34,7 +34,15 @@ export function checkName(name: unknown, verb: string): asserts name is string {
     throw new ConfigurationError(`${verb} needs a name of 1 to 512 characters, not ${describe(name)}.`);
 }
 
-const optionChecks = { id: checkText, compensate: checkFunction };
+const optionChecks = { id: checkText, compensate: checkFunction, serde: checkSerde };
+
+function checkSerde(serde: unknown, where: string): void {
+  checkRecord(serde, where);
+  checkNames(serde as object, ['serialize', 'deserialize'], where);
+  const { serialize, deserialize } = serde as Record<string, unknown>;
+  checkFunction(serialize, `${where}.serialize`);
+  checkFunction(deserialize, `${where}.deserialize`);
+}
 
 /** @throws ConfigurationError */
 export function checkStep(name: unknown, compute: unknown, options: StepOptions | undefined): asserts name is string {
@@ -53,7 +61,8 @@ export async function step<Value>(
   const key = durable.key(KeyPrefix.Step, name, options?.id);
   const recorded = await durable.ask(key);
   if (recorded) {
-    const value = (await durable.answer(recorded)) as Value;
+    const kept = await durable.answer(recorded);
+    const value = (options?.serde ? await options.serde.deserialize(kept) : kept) as Value;
     register(durable, name, options, value);
     return value;
   }
@@ -82,10 +91,12 @@ export async function attemptStep<Value>(
     durable.computing.delete(key);
     durable.check('step', name);
     const value = options?.schema ? await host.validate(options.schema, computed, `result of step "${name}"`) : computed;
+    const kept = options?.serde ? await options.serde.serialize(value) : value;
     durable.parking.answering();
     try {
-      const entry = await durable.record(key, RecordKind.Value, value, `result of step ${JSON.stringify(name)}`);
-      return (await durable.host.valueOf(entry)) as Value;
+      const entry = await durable.record(key, RecordKind.Value, kept, `result of step ${JSON.stringify(name)}`);
+      const stored = await durable.host.valueOf(entry);
+      return (options?.serde ? await options.serde.deserialize(stored) : stored) as Value;
     } finally {
       durable.parking.answered();
     }

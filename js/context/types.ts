@@ -9,7 +9,7 @@ import type { LockOptions } from '../locking/types.ts';
 import type { ContextRetry, RetryFetchInit } from '../retrying/types.ts';
 import type { StreamOptions, TaskStream } from '../streams/types.ts';
 import type { Answering, Update } from '../asking/types.ts';
-import type { ContextWait, WaitForOptions, WaitPromise } from '../waiting/types.ts';
+import type { ContextWait, CreatedToken, CreateTokenOptions, WaitForOptions, WaitPromise } from '../waiting/types.ts';
 import type { Duration, Instant, ProgressReport, RetryOptions, Task, TriggerOptions } from '../types.ts';
 
 /** What the function of a step gets. */
@@ -34,6 +34,11 @@ export interface StepOptions<Value = any> {
   timeout?: Duration;
   /** A Standard Schema or a function, as a task's `output`; what it gives is recorded. */
   schema?: Validator;
+  /**
+   * What is recorded in place of the value, and back: for a class that can't be stored as it is (`registerCodec`: for all). The
+   * code gets what `deserialize` makes, the first time too. Not in a worker.
+   */
+  serde?: { serialize(value: Value): unknown; deserialize(stored: any): Value | Promise<Value> };
   /** Undoes the step when the run fails for good or is cancelled; the last step first. */
   compensate?: (value: Value) => unknown;
 }
@@ -196,6 +201,8 @@ export interface CoreContext {
   waitFor<Data = any>(name: string, options?: WaitForOptions<Data>): WaitPromise<Data>;
   /** The same. */
   waitForEvent<Data = any>(name: string, options?: WaitForOptions<Data>): WaitPromise<Data>;
+  /** Makes a wait token as `orchestrator.wait.createToken` does, in a step: code that runs again gets the same one. */
+  createToken(options?: Omit<CreateTokenOptions, 'idempotencyKey' | 'idempotencyKeyTTL'>): Promise<CreatedToken>;
   /** Waits without a slot until `wait.completeToken` is called for it, or its time is over. */
   waitForToken<Output = any>(token: string | { id: string }): WaitPromise<Output>;
   /** Waits, as `waitFor` does, for something that `handle.update` asks for; whoever asked gets what `respond` is given. */

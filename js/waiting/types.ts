@@ -81,5 +81,6 @@ export interface ContextWait {
   for(duration: Duration): Promise<void>;
   until(moment: Instant | { date: Instant; throwIfInThePast?: boolean }): Promise<void>;
   forEvent<Data = any>(name: string, options?: WaitForOptions<Data>): WaitPromise<Data>;
+  createToken(options?: Omit<CreateTokenOptions, 'idempotencyKey' | 'idempotencyKeyTTL'>): Promise<CreatedToken>;
   forToken<Output = any>(token: string | { id: string }): WaitPromise<Output>;
 }

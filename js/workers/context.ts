@@ -21,7 +21,7 @@ import { contextRetry } from '../retrying/context-retry.ts';
 import type { RetryHost } from '../retrying/host.ts';
 import { deserializeError, serializeError } from '../runs/serialize-error.ts';
 import type {
-  Answering, ContextRetry, ContextWait, Duration, Instant, ItemResult, LockOptions, LogLevel, MapOptions, ProgressReport, RetryFetchInit, RunFunction, RunItem, RunTags, SleepOptions, StepInfo, StepOptions,
+  Answering, ContextRetry, ContextWait, CreatedToken, Duration, Instant, ItemResult, LockOptions, LogLevel, MapOptions, ProgressReport, RetryFetchInit, RunFunction, RunItem, RunTags, SleepOptions, StepInfo, StepOptions,
   StreamOptions, TaskContext, TaskLog, TaskStream, Update, WaitForOptions, WaitPromise,
 } from '../types.ts';
 import { checkStream, StreamWriting } from '../streams/writing.ts';
@@ -141,6 +141,9 @@ export class WorkerContext implements TaskContext {
   /** @throws NotCloneableError for a `match` that is a function */
   waitForEvent<Data = any>(name: string, options?: WaitForOptions<Data>): WaitPromise<Data> {
     return waitPromise(this.#ask('waitForEvent', [name, options]).then(fromWaitMessage));
+  }
+  createToken(options?: object): Promise<CreatedToken> {
+    return this.#ask('createToken', [options]);
   }
   waitForToken<Output = any>(token: string | { id: string }): WaitPromise<Output> {
     return waitPromise(this.#ask('waitForToken', [token]).then(fromWaitMessage));

@@ -76,6 +76,53 @@ describe('values of steps', () => {
   });
 });
 
+describe('values that can not be stored as they are', () => {
+  class Money {
+    readonly cents: number;
+    constructor(cents: number) {
+      this.cents = cents;
+    }
+    get euros() {
+      return this.cents / 100;
+    }
+  }
+  const serde = { serialize: ({ cents }: Money) => cents, deserialize: async (cents: number) => new Money(cents) };
+
+  it('P15: are recorded as `serde` says, and the code gets the same before and after a crash, and what compensates too', async () => {
+    let holding = true;
+    let computed = 0;
+    const undone: unknown[] = [];
+    const task = defineTask({ id: name('pays'), retry: { maxAttempts: 1 }, run: async (_: null, ctx) => {
+      const money = await ctx.step('price', () => new Money(++computed * 1250), { serde, compensate: (given) => undone.push(given.euros) });
+      if (holding) await new Promise(() => {});
+      throw new Error(`${money instanceof Money} ${money.euros}`);
+    } });
+    const house = await open();
+    const run = house.orchestrator.trigger(task, null);
+    await run.accepted;
+    await house.clock.settle();
+    holding = false;
+    const next = await crash(house);
+    await expect(next.orchestrator.attach(run.id)!.result()).rejects.toThrow('true 12.5');
+    expect([computed, undone]).toEqual([1, [12.5]]);
+  });
+
+  it.each([[{ serialize: () => 1 }, 'serde.deserialize'], [3, 'serde'], [{ ...serde, version: 1 }, 'version']])('P15: a serde that is none (%j) is refused, and nothing is computed', async (bad, words) => {
+    const house = await open();
+    let computed = 0;
+    const task = defineTask({ id: name('pays'), retry: { maxAttempts: 1 }, run: (_: null, ctx) => ctx.step('price', () => ++computed, { serde: bad as never }) });
+    await expect(house.orchestrator.trigger(task, null).result()).rejects.toMatchObject({ code: 'CONFIGURATION', message: expect.stringContaining(words) });
+    expect(computed).toBe(0);
+  });
+
+  it('P15: what can not be stored, or can not be serialized, fails the step, with the place', async () => {
+    const house = await open();
+    const ask = (given: object) => house.orchestrator.trigger(defineTask({ id: name('pays'), retry: { maxAttempts: 1 }, run: (_: null, ctx) => ctx.step('price', () => new Money(1), { serde: { ...serde, ...given } }) }), null).result();
+    await expect(ask({ serialize: () => ({ callback: () => 1 }) })).rejects.toMatchObject({ code: 'NOT_CLONEABLE', message: expect.stringContaining('result of step "price".callback') });
+    await expect(ask({ serialize: () => { throw new Error('no cents'); } })).rejects.toThrow('no cents');
+  });
+});
+
 describe('collections', () => {
   const items = [{ id: 'x', n: 1 }, { id: 'y', n: 2 }, { id: 'z', n: 3 }];
 

@@ -289,6 +289,29 @@ describe('a wait token', () => {
     expect(await wait.listTokens({ status: 'waiting' })).toEqual([]);
   });
 
+  it('Q10: is made once by code that runs again, which gives its id to whoever is to complete it', async () => {
+    const house = await open();
+    const task = waiting(async (ctx) => {
+      const { id } = await ctx.createToken({ timeout: '1h', tags: ['approval'] });
+      const other = await ctx.wait.createToken();
+      await ctx.step('ask for approval', () => id);
+      return [id !== other.id, await ctx.waitForToken(id).unwrap()];
+    });
+    const run = house.orchestrator.trigger(task, null);
+    await run.accepted;
+    await house.clock.settle();
+    const next = await crash(house);
+    await next.clock.settle();
+    const tokens = await next.orchestrator.wait.listTokens();
+    expect(tokens).toHaveLength(2);
+    const [token] = await next.orchestrator.wait.listTokens({ tags: ['approval'] });
+    expect(token!.timeoutAt - token!.createdAt).toBe(3_600_000);
+    expect(await next.orchestrator.wait.completeToken(token!.id, 'yes')).toBe(true);
+    expect(await next.orchestrator.attach(run.id)!.result()).toEqual([true, 'yes']);
+    const refused = next.orchestrator.trigger(waiting((ctx) => ctx.createToken({ idempotencyKey: 'mine' } as never)), null);
+    await expect(refused.result()).rejects.toThrow(/ctx\.createToken.*idempotencyKey/);
+  });
+
   it('counts once when it is completed twice at the same time', async () => {
     const house = await open();
     const { wait } = house.orchestrator;

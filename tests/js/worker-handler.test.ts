@@ -100,7 +100,8 @@ describe('a handler in a worker', () => {
       const thrown = await ctx.waitFor('late').unwrap().catch((error: Error) => error.name);
       const token = await ctx.waitForToken({ id: 'token' }).unwrap();
       const refused = await ctx.waitFor('x', { match: () => true }).catch((error: Error) => error.name);
-      return { event, late: !late.ok && late.error instanceof WaitTimeoutError, thrown, token, refused };
+      const made = await ctx.createToken({ timeout: 5 });
+      return { event, late: !late.ok && late.error instanceof WaitTimeoutError, thrown, token, refused, made };
     });
     const asked: unknown[] = [];
     const ctx = Object.assign(new TestContext(), {
@@ -109,10 +110,11 @@ describe('a handler in a worker', () => {
         return name === 'late' ? { ok: false, error: new WaitTimeoutError('late') } : { ok: true, output: new Map([[1, new Uint8Array([2])]]) };
       },
       waitForToken: async (token: unknown) => ({ ok: true, output: token }),
+      createToken: async (options: object) => ({ id: 'made', isCached: false, ...options }),
     });
     expect(await run(1, ctx)).toEqual({
       event: { ok: true, output: new Map([[1, new Uint8Array([2])]]) },
-      late: true, thrown: 'WaitTimeoutError', token: { id: 'token' }, refused: 'NotCloneableError',
+      late: true, thrown: 'WaitTimeoutError', token: { id: 'token' }, refused: 'NotCloneableError', made: { id: 'made', isCached: false, timeout: 5 },
     });
     expect(asked[0]).toEqual(['paid', { match: { sum: 3n }, timeout: 5 }]);
   });
