@@ -248,7 +248,8 @@ export class GraphWriter {
 
   #binary(node: GraphNode, kind: number, value: ArrayBuffer | ArrayBufferView): void {
     const bytes = bytesOf(value) ?? this.#transferred(kind);
-    if (bytes.length <= this.#options.blobThreshold) {
+    // Who takes no blobs has nowhere to put it but here, where it counts.
+    if (bytes.length <= this.#options.blobThreshold || this.#options.blobs === 'refuse') {
       this.#take(bytes.length);
       node.push(NodeKind.binary, kind, bytes);
       return;

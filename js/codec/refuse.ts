@@ -75,7 +75,9 @@ export function tooDeep(path: string): TooDeepError {
 export function tooLarge(path: string, size: number, limit: number): PayloadTooLargeError {
   const fix = path.startsWith('metadata')
     ? 'put the large part into the input, or raise limits.metadataBytes'
-    : 'put the large part into a Blob or File (new Blob([text])), which is stored beside it, or raise limits.valueBytes';
+    : path.startsWith('chunk')
+      ? 'append it in parts (pipe cuts bytes and text), or raise limits.valueBytes'
+      : 'put the large part into a Blob or File (new Blob([text])), which is stored beside it, or raise limits.valueBytes';
   return new PayloadTooLargeError(
     `${path} takes ${inUnits(size)} or more, the limit is ${inUnits(limit)}; ${fix}.`,
     { data: { path, size, limit } },

@@ -161,7 +161,8 @@ class News {
 
   /** @throws the signal's reason, why the run was refused, or that nobody has it */
   async next(): Promise<void> {
-    if (!this.#isFresh) await this.#wait();
+    // It is said once, while chunks of before are read perhaps.
+    if (!this.#isFresh && !this.#refusal) await this.#wait();
     if (this.#refusal) throw this.#refusal.error;
   }
 

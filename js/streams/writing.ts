@@ -5,6 +5,7 @@
  * Invariant: a chunk that is refused is refused at the call, and changes nothing.
  */
 import { checkIdentifier, checkNames, oneOf, refuse } from '../intake/checks.ts';
+import { ConfigurationError } from '../errors.ts';
 import { inMode, type Mode, Pieces } from './chunks.ts';
 import type { AppendOptions, StreamOptions, TaskStream } from './types.ts';
 
@@ -110,15 +111,43 @@ class Window {
 
 /** Calls for each thing the source gives, one after the other. What ends early cancels it. */
 async function eachOf(source: any, where: string, signal: AbortSignal, take: (chunk: unknown) => Promise<void>): Promise<void> {
-  if (typeof source?.getReader === 'function') return eachRead(source, signal, take);
-  if (typeof source !== 'string' && (source?.[Symbol.asyncIterator] || source?.[Symbol.iterator])) {
-    for await (const chunk of source) {
-      signal.throwIfAborted();
-      await take(chunk);
-    }
-    return;
+  if (typeof source?.getReader === 'function') {
+    if (source.locked) throw new ConfigurationError(`${where}: the stream is being read by somebody else, or was read before. Pipe one that is not: stream.tee(), or the response's clone().`);
+    return eachRead(source, signal, take);
   }
+  if (typeof source !== 'string' && (source?.[Symbol.asyncIterator] || source?.[Symbol.iterator])) return eachGiven(source, signal, take);
   refuse(where, 'a ReadableStream (response.body, blob.stream()) or something to iterate over', source);
+}
+
+async function eachGiven(source: any, signal: AbortSignal, take: (chunk: unknown) => Promise<void>): Promise<void> {
+  const iterator: AsyncIterator<unknown> = source[Symbol.asyncIterator]?.() ?? source[Symbol.iterator]();
+  let stop = () => {};
+  // A source that never gives its next thing would keep who is stopped waiting.
+  const stopped = new Promise<never>((_, reject) => (stop = () => reject(signal.reason)));
+  stopped.catch(() => {});
+  if (signal.aborted) stop();
+  else signal.addEventListener('abort', stop);
+  let itself = true;
+  try {
+    for (;;) {
+      const { done, value } = await Promise.race([stopped, iterator.next()]);
+      if (done) return;
+      const chunk = await Promise.race([stopped, value]);
+      itself = false;
+      await take(chunk);
+      itself = true;
+    }
+  } catch (error) {
+    // Not awaited: a generator that waits for something comes to it only when that is there.
+    if (!itself || signal.aborted) void endOf(iterator).catch(() => {});
+    throw error;
+  } finally {
+    signal.removeEventListener('abort', stop);
+  }
+}
+
+async function endOf(iterator: AsyncIterator<unknown>): Promise<void> {
+  await iterator.return?.();
 }
 
 async function eachRead(source: ReadableStream, signal: AbortSignal, take: (chunk: unknown) => Promise<void>): Promise<void> {

@@ -82,6 +82,7 @@ describe('limits', () => {
     };
     refused(() => orchestrator.trigger(echo, 'x'.repeat(100_001)), /input takes 97.7 KiB or more, the limit is 97.7 KiB.*limits.valueBytes/);
     refused(() => orchestrator.trigger(echo, 1, { metadata: { note: 'x'.repeat(2001) } }), /metadata.note takes 2 KiB or more, the limit is 2 KiB; put the large part into the input, or raise limits.metadataBytes/);
+    refused(() => orchestrator.trigger(echo, 1, { metadata: { thumbnail: new Uint8Array(2001) } }), /metadata.thumbnail takes 2 KiB or more, the limit is 2 KiB/);
     refused(() => orchestrator.trigger(echo, { scans: [new File(['x'.repeat(3001)], 'a.pdf')] }), /input.scans\[0\] has 2.9 KiB, the limit for one file or binary value is 2.9 KiB; split it, or raise limits.blobBytes/);
     refused(() => orchestrator.trigger(echo, new Uint8Array(70_000)), /input has 68.4 KiB/);
     expect(() => orchestrator.trigger(echo, 1, { metadata: { file: new File([], 'a') } })).toThrow(/metadata.file is a File; put it into the input/);

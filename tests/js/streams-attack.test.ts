@@ -1,5 +1,5 @@
 /** Streams under odd circumstances: compaction, adoption twice, cancel in the middle, many keys, forks, disposal, full storage. */
-import { defineTask, DisposedError, StorageFullError, type Task, type TaskContext } from 'holdfast';
+import { CanceledError, ConfigurationError, defineTask, DisposedError, PayloadTooLargeError, StorageFullError, type Task, type TaskContext } from 'holdfast';
 import { expect, it, vi } from 'vitest';
 import { seededRandom } from '../../js/time/random.ts';
 import { closeLater, open } from './houses.ts';
@@ -164,4 +164,79 @@ it('cut off at any moment, with large and small chunks, awaited or not, in steps
     expect((await all(attached.stream<any>('out'))).map(({ index }) => index), `seed ${seed}`).toEqual([...Array(24).keys()]);
   }
   expect(cuts).toBeGreaterThan(40);
+});
+
+it('refuse bytes above the limit of a chunk at the call: they were taken, and gone', async () => {
+  const errors: unknown[] = [];
+  const task = streaming(async (ctx) => {
+    const [out, bytes] = [ctx.stream('out'), ctx.stream('bytes', { mode: 'binary' })];
+    await out.append({ part: new Uint8Array(2 ** 20 - 100) });
+    for (const chunk of [new Uint8Array(2 ** 20 + 1), { deep: [new Uint8Array(2 ** 21)] }]) await out.append(chunk).catch((error) => errors.push(error));
+    await bytes.append(new Uint8Array(2 ** 20 + 1)).catch((error) => errors.push(error));
+    await bytes.pipe([new Uint8Array(2 ** 20 + 1).fill(7)]);
+  });
+  const house = await open();
+  const run = house.orchestrator.trigger(task, null);
+  await run.result();
+  expect(errors).toEqual([expect.any(PayloadTooLargeError), expect.any(PayloadTooLargeError), expect.any(PayloadTooLargeError)]);
+  expect((errors[1] as Error).message).toMatch(/^chunk\.deep\[0\] takes 2 MiB or more, the limit is 1 MiB; append it in parts/);
+  expect((await all(run.stream<any>('out'))).map(({ part }) => part.length)).toEqual([2 ** 20 - 100]);
+  expect((await all(run.stream<Uint8Array>('bytes'))).reduce((sum, { length }) => sum + length, 0)).toBe(2 ** 20 + 1);
+});
+
+it('are read to the end by who reads slowly, and end for them too when the orchestrator is disposed meanwhile', async () => {
+  const task = streaming(async (ctx) => {
+    for (const chunk of [1, 2]) await ctx.stream('out').append(chunk);
+    await new Promise(() => {});
+  });
+  const house = await open({ tasks: [task] });
+  const run = house.orchestrator.trigger(task, null);
+  await house.clock.settle();
+  const entries = run.stream('out')[Symbol.asyncIterator]();
+  expect(await entries.next()).toEqual({ done: false, value: 1 });
+  await house.orchestrator.dispose();
+  expect(await entries.next()).toEqual({ done: false, value: 2 });
+  await expect(entries.next()).rejects.toBeInstanceOf(DisposedError);
+  await expect(all(run.stream('out'))).rejects.toBeInstanceOf(DisposedError);
+});
+
+it('are left by a source that gives nothing any more when the attempt is stopped, and the source is told', async () => {
+  const told: string[] = [];
+  let failure: unknown;
+  const silent = (): AsyncIterable<string> => {
+    const given = ['a'];
+    return { [Symbol.asyncIterator]: () => ({
+      next: async () => (given.length > 0 ? { done: false, value: given.pop()! } : new Promise<never>(() => {})),
+      return: async () => (told.push('return'), { done: true, value: undefined }),
+    }) };
+  };
+  const task = streaming(async (ctx) => {
+    await ctx.stream('out').pipe(silent()).catch((error) => (failure = error));
+  });
+  const house = await open();
+  const run = house.orchestrator.trigger(task, null, { graceMs: 1000 });
+  const reading = all(run.stream('out'));
+  reading.catch(() => {});
+  await house.clock.settle();
+  await run.cancel('enough');
+  await house.clock.settle();
+  expect(failure).toBeInstanceOf(CanceledError);
+  expect(told).toEqual(['return']);
+  await expect(reading).rejects.toBeInstanceOf(CanceledError);
+});
+
+it('refuse a source that somebody reads already, with what to do', async () => {
+  const errors: unknown[] = [];
+  const task = streaming(async (ctx) => {
+    const source = new Blob(['abc']).stream();
+    const out = ctx.stream('out', { mode: 'text' });
+    await out.pipe(source);
+    await out.pipe(source).catch((error) => errors.push(error));
+  });
+  const house = await open();
+  const run = house.orchestrator.trigger(task, null);
+  await run.result();
+  expect(errors).toEqual([expect.any(ConfigurationError)]);
+  expect((errors[0] as Error).message).toContain('stream.tee()');
+  expect(await all(run.stream('out'))).toEqual(['abc']);
 });
