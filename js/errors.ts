@@ -205,6 +205,8 @@ export class PayloadMismatchError extends family('PayloadMismatchError', 'PAYLOA
 export class CoreLoadError extends family('CoreLoadError', 'CORE_LOAD') {}
 /** The core hit a broken invariant and is being rebuilt from the journal. */
 export class CoreCrashedError extends family('CoreCrashedError', 'CORE_CRASHED') {}
+/** The tab that has a run does not answer: it is frozen, or stopped in a debugger. Nothing is lost; ask again, or close that tab. */
+export class TabSilentError extends family('TabSilentError', 'TAB_SILENT', true) {}
 /** The orchestrator was disposed. */
 export class DisposedError extends family('DisposedError', 'DISPOSED') {}
 /** The namespace was destroyed, by this tab or another one: nothing of it is left, and this orchestrator has ended. */

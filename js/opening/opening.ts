@@ -5,7 +5,7 @@
  *
  * Invariants: nothing is written before a successful load; a log of a newer version is left as it is.
  */
-import { NamespaceDestroyedError, StorageUnavailableError, StoreTooNewError } from '../errors.ts';
+import { DisposedError, NamespaceDestroyedError, StorageUnavailableError, StoreTooNewError } from '../errors.ts';
 import { Adoption, type AdoptionHost } from './adoption.ts';
 import type { MainModule } from '../core.js';
 import { Engine, type LocatedPayload } from '../pump/engine.ts';
@@ -455,6 +455,11 @@ export class Opening implements AdoptionHost {
     await this.#house.end(error);
   }
 
+  /** Why nothing more is to be heard here. */
+  closedBecause(): Error {
+    return this.storageState.status === 'destroyed' ? (this.failure as Error) : new DisposedError('The orchestrator was disposed.');
+  }
+
   // A crashed core
 
   async rebuild(cause: unknown): Promise<void> {
@@ -481,7 +486,7 @@ export class Opening implements AdoptionHost {
       await journal.close().catch(() => {});
       this.#page.markEnd(journal.slot.slot);
     }
-    this.tabs?.close();
+    this.tabs?.close(this.closedBecause());
     if (this.storageState.status === 'destroyed') this.#showNothing();
     await this.#storage?.close().catch(() => {});
     this.#gate?.leave();

@@ -105,6 +105,7 @@ class News {
   readonly #house: Orchestrator;
   readonly #signal: AbortSignal | undefined;
   readonly #unsubscribe: () => void;
+  readonly #unclose: () => void;
   #forget = () => {};
   #ended: Promise<void> | undefined;
   #isFresh = false;
@@ -122,6 +123,10 @@ class News {
     this.#signal = signal;
     this.#unsubscribe = house.store.subscribeId(id, this.#heard);
     signal?.addEventListener('abort', this.#aborted);
+    this.#unclose = house.store.whenClosed(() => {
+      this.#refusal ??= { error: house.opening.closedBecause() };
+      this.#heard();
+    });
   }
 
   readonly #heard = () => {
@@ -186,6 +191,7 @@ class News {
   close(): void {
     this.#forget();
     this.#unsubscribe();
+    this.#unclose();
     this.#signal?.removeEventListener('abort', this.#aborted);
   }
 }

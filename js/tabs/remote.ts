@@ -2,15 +2,21 @@
  * Runs of other tabs: their states as they were told, and handles whose commands go to their owner.
  * Invariant: what is told is a hint, checked for its shape, and replaced or dropped with its session.
  */
+import type { Clock } from '../time/clock.ts';
 import { checkFunction, checkPause, checkResume, checkText } from '../intake/checks.ts';
 import { byValue } from '../asking/asking.ts';
 import { toMessage } from '../codec/message.ts';
 import { saveBlob } from '../runs/download.ts';
 import { StorageLostError } from '../errors.ts';
+import type { Run } from '../runs/run.ts';
 import { deserializeError, serializeError } from '../runs/serialize-error.ts';
 import { hasEnded, taskStatuses } from '../runs/status.ts';
 import { checkEventName } from '../waiting/events.ts';
 import type { QueryOptions, ReadStreamOptions, ResultPromise, ResumePolicy, RunEvent, RunHandle, StreamReader, TaskRunResult, TaskState, TaskStatus, UpdateOptions } from '../types.ts';
+
+/** Between the death of a tab and the time when another one tells that it has its runs. */
+const takenOverWithinMs = 15_000;
+const mostRemoved = 1000;
 
 interface RemoteEntry {
   session: string;
@@ -18,6 +24,11 @@ interface RemoteEntry {
 }
 
 export interface RemoteHost {
+  readonly clock: Clock;
+  /** A run that is ours by now: its tab has died. */
+  local(id: string): Run | undefined;
+  /** What another tab would be asked, of a run of ours. */
+  obey(id: string, verb: string, argument: unknown): Promise<unknown>;
   ask(session: string, id: string, verb: string, argument: unknown): Promise<unknown>;
   stream(id: string, key: string, options?: ReadStreamOptions): StreamReader;
   update(id: string, name: string, data: unknown, options?: UpdateOptions): Promise<unknown>;
@@ -34,6 +45,10 @@ export class RemoteRuns {
   #entries = new Map<string, RemoteEntry>();
   #listeners = new Map<string, Set<() => void>>();
   readonly #keyed = new Set<string>();
+  /** Ids of the last ones that their tabs have removed. */
+  readonly #removed = new Set<string>();
+  readonly #closing = new Set<(because: Error) => void>();
+  #closed: Error | undefined;
 
   constructor(host: RemoteHost) {
     this.#host = host;
@@ -44,6 +59,7 @@ export class RemoteRuns {
       const state = readState(told);
       if (!state) continue;
       this.#entries.set(state.id, { session, state });
+      this.#removed.delete(state.id);
       if (state.idempotencyKey !== undefined) this.#keyed.add(state.id);
       this.#tell(state.id);
     }
@@ -52,6 +68,8 @@ export class RemoteRuns {
   forget(session: string, id: string): void {
     if (this.#entries.get(id)?.session !== session) return;
     this.#entries.delete(id);
+    this.#removed.add(id);
+    if (this.#removed.size > mostRemoved) this.#removed.delete(this.#removed.values().next().value!);
     this.#tell(id);
   }
 
@@ -65,7 +83,21 @@ export class RemoteRuns {
 
   #tell(id: string): void {
     this.#host.changed(id);
+    this.#tellListeners(id);
+  }
+  #tellListeners(id: string): void {
     for (const listener of [...(this.#listeners.get(id) ?? [])]) listener();
+  }
+
+  /** Whoever looked at a run of another tab goes on looking when it is ours. */
+  changedHere(runs: readonly Run[]): void {
+    if (this.#listeners.size === 0) return;
+    for (const { id } of runs) this.#tellListeners(id);
+  }
+
+  close(because: Error): void {
+    this.#closed = because;
+    for (const refuse of [...this.#closing]) refuse(because);
   }
 
   states(): TaskState[] {
@@ -74,6 +106,45 @@ export class RemoteRuns {
 
   state(id: string): TaskState | undefined {
     return this.#entries.get(id)?.state;
+  }
+
+  /** As it is now, whoever has it. */
+  current(id: string): TaskState | undefined {
+    return this.#host.local(id)?.state ?? this.state(id);
+  }
+
+  /**
+   * Resolves when somebody has the run, and it is so. A tab that dies is followed by whoever takes the run over.
+   * @throws StorageLostError nobody has it @throws DisposedError
+   */
+  until(id: string, isSo: (state: TaskState) => boolean): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (this.#closed) return reject(this.#closed);
+      let giveUp: (() => void) | undefined;
+      const settle = (how: () => void) => {
+        giveUp?.();
+        stop();
+        this.#closing.delete(fail);
+        how();
+      };
+      const fail = (error: Error) => settle(() => reject(error));
+      const lost = () => fail(this.#lost(id));
+      const look = () => {
+        const state = this.current(id);
+        if (state && isSo(state)) return settle(resolve);
+        if (!state && this.#removed.has(id)) return lost();
+        if (!state) giveUp ??= this.#host.clock.schedule(this.#host.clock.now() + takenOverWithinMs, lost);
+        else giveUp?.();
+        if (state) giveUp = undefined;
+      };
+      this.#closing.add(fail);
+      const stop = this.subscribe(id, look);
+      look();
+    });
+  }
+
+  #lost(id: string): StorageLostError {
+    return new StorageLostError(`Run ${id} is not known any more: its tab was closed and nobody has taken it over, or it was removed.`);
   }
 
   /** Those that have a key. */
@@ -98,8 +169,10 @@ export class RemoteRuns {
   }
 
   async ask(id: string, verb: string, argument?: unknown): Promise<unknown> {
+    if (this.#closed) throw this.#closed;
+    if (this.#host.local(id)) return this.#host.obey(id, verb, argument);
     const entry = this.#entries.get(id);
-    if (!entry) throw new StorageLostError(`Run ${id} is not known any more: its tab was closed or it was removed.`);
+    if (!entry) throw this.#lost(id);
     return this.#host.ask(entry.session, id, verb, argument);
   }
 
@@ -107,7 +180,10 @@ export class RemoteRuns {
     let listeners = this.#listeners.get(id);
     if (!listeners) this.#listeners.set(id, (listeners = new Set()));
     listeners.add(listener);
-    return () => listeners.delete(listener);
+    return () => {
+      listeners.delete(listener);
+      if (listeners.size === 0 && this.#listeners.get(id) === listeners) this.#listeners.delete(id);
+    };
   }
 
   readError(error: unknown): Error {
@@ -133,7 +209,7 @@ export class RemoteHandle implements RunHandle {
   }
 
   get state(): TaskState {
-    this.#last = this.#runs.state(this.id) ?? this.#last;
+    this.#last = this.#runs.current(this.id) ?? this.#last;
     return this.#last;
   }
   get taskIdentifier(): string {
@@ -155,19 +231,12 @@ export class RemoteHandle implements RunHandle {
 
   async result(): Promise<any> {
     await this.#ended();
+    await this.#runs.until(this.id, () => true);
     return this.#runs.ask(this.id, 'result');
   }
 
-  #ended(): Promise<void> {
-    return new Promise((resolve) => {
-      const look = () => {
-        if (!hasEnded(this.state.status)) return;
-        stop();
-        resolve();
-      };
-      const stop = this.#runs.subscribe(this.id, look);
-      look();
-    });
+  async #ended(): Promise<void> {
+    if (!hasEnded(this.state.status)) await this.#runs.until(this.id, ({ status }) => hasEnded(status));
   }
 
   wait(): ResultPromise<any> {
@@ -178,13 +247,12 @@ export class RemoteHandle implements RunHandle {
 
   async #settle(): Promise<TaskRunResult> {
     await this.#ended();
-    const { attempt, createdAt, endedAt, taskIdentifier, id, status, fromCache } = this.state;
+    const { attempt, createdAt, endedAt, taskIdentifier, id, status, fromCache, error } = this.state;
     const common = { id, taskIdentifier, attempts: attempt, durationMs: (endedAt ?? createdAt) - createdAt, fromCache };
-    try {
-      return { ok: true, ...common, status: 'completed', output: await this.#runs.ask(id, 'result') };
-    } catch (error) {
-      return { ok: false, ...common, status: status === 'cancelled' ? status : 'failed', error: error as Error };
-    }
+    // What can't be had is no failure of the run.
+    if (status === 'completed') return { ok: true, ...common, status, output: await this.result() };
+    const asked = error ?? ((await this.result().catch((thrown) => thrown)) as Error);
+    return { ok: false, ...common, status: status === 'cancelled' ? status : 'failed', error: asked };
   }
 
   #command(verb: string, argument?: unknown): Promise<boolean> {

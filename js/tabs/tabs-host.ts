@@ -14,6 +14,7 @@ export function tabsHost(house: Orchestrator): TabsHost {
     localStates: () => house.localRuns().filter((run) => run.taskIdentifier !== eventTask).map((run) => run.state),
     standingOf: (ids) => house.opening.standingOf(ids),
     obey: (id, verb, argument) => obey(house, id, verb, argument),
+    local: (id) => house.localRun(id),
     received: (event) => house.waiting.receive(event),
     holdersOf: (keys) => house.identity.holdersOf(keys),
     news: () => house.waiting.news(),

@@ -8,6 +8,7 @@
  *
  * Invariants: a slot is opened only under its lock; a slot is adopted by exactly one session.
  */
+import { Asking } from './asking.ts';
 import type { Clock } from '../time/clock.ts';
 import { randomSeed } from '../load.ts';
 import type { Run } from '../runs/run.ts';
@@ -26,6 +27,8 @@ export interface TabsHost {
   standingOf(ids: readonly string[]): Standing | undefined;
   /** Carries out another tab's command on a run of ours. */
   obey(id: string, verb: string, argument: unknown): Promise<unknown>;
+  /** A run of ours. */
+  local(id: string): Run | undefined;
   /** Another tab has sent an event; resolves when it is stored here. */
   received(event: SentEvent): Promise<void>;
   /** Our runs that hold these keys, also such as are on their way to the core. */
@@ -75,7 +78,6 @@ type Message =
   | { type: 'owned'; session: string; request: string; slot: number; ids: string[]; held?: string[] };
 
 const stateBatch = 500;
-const answerTimeoutMs = 10_000;
 const spreadTimeoutMs = 2000;
 const keyBatch = 500;
 
@@ -91,7 +93,7 @@ export class Tabs {
   #stop = new AbortController();
   #peers = new Map<string, number>();
   #pendingStates = new Map<string, Run>();
-  #answers = new Map<string, (message: Extract<Message, { type: 'answer' }>) => void>();
+  readonly #asking: Asking;
   #storedAnswers = new Map<string, (session: string) => void>();
   #ownedAnswers = new Map<string, (message: Extract<Message, { type: 'owned' }>) => void>();
   readonly #toldAnswers = new Map<string, (slot: number) => void>();
@@ -102,8 +104,12 @@ export class Tabs {
   constructor(host: TabsHost, namespace: string) {
     this.#host = host;
     this.#namespace = namespace;
+    this.#asking = new Asking(host.clock);
     this.remote = new RemoteRuns({
+      clock: host.clock,
       ask: (session, id, verb, argument) => this.#ask(session, id, verb, argument),
+      obey: (...asked) => host.obey(...asked),
+      local: (id) => host.local(id),
       changed: (id) => host.remoteChanged(id),
       stream: (...asked) => host.readStream(...asked),
       update: (...asked) => host.update(...asked),
@@ -242,6 +248,7 @@ export class Tabs {
   // What others see of ours
 
   changed(runs: readonly Run[]): void {
+    this.remote.changedHere(runs);
     if (this.#peers.size === 0) return;
     for (const run of runs) this.#pendingStates.set(run.id, run);
     this.#flushStates();
@@ -366,22 +373,7 @@ export class Tabs {
 
   #ask(session: string, id: string, verb: string, argument: unknown): Promise<unknown> {
     const request = this.#request();
-    return new Promise((resolve, reject) => {
-      const finish = () => {
-        cancel();
-        this.#answers.delete(request);
-      };
-      const cancel = this.#host.clock.schedule(this.#host.clock.now() + answerTimeoutMs, () => {
-        finish();
-        reject(new Error(`The tab that runs ${id} does not answer.`));
-      });
-      this.#answers.set(request, (answer) => {
-        finish();
-        if (answer.error !== undefined) reject(this.remote.readError(answer.error));
-        else resolve(answer.value);
-      });
-      this.#post({ type: 'command', session, request, id, verb, argument });
-    });
+    return this.#asking.ask(request, id, () => this.#post({ type: 'command', session, request, id, verb, argument }));
   }
 
   #post(message: Message): void {
@@ -410,7 +402,7 @@ export class Tabs {
       case 'command':
         return this.#obey(message);
       case 'answer':
-        return this.#answers.get(message.request)?.(message);
+        return this.#answered(message);
       case 'event':
         return this.#hear(message);
       case 'stored':
@@ -425,6 +417,12 @@ export class Tabs {
       case 'owned':
         return this.#ownedAnswers.get(message.request)?.(message);
     }
+  }
+
+  #answered({ request, error, value }: Extract<Message, { type: 'answer' }>): void {
+    const asked = this.#asking.asked(request);
+    if (error === undefined) asked?.resolve(value);
+    else asked?.reject(this.remote.readError(error));
   }
 
   #tellStanding({ request, ids }: Extract<Message, { type: 'owns' }>): void {
@@ -460,8 +458,10 @@ export class Tabs {
     );
   }
 
-  close(): void {
+  close(because: Error): void {
     this.#post({ type: 'bye', session: this.session });
+    this.#asking.close(because);
+    this.remote.close(because);
     this.#stop.abort();
     this.#channel?.close();
     this.#channel = undefined;

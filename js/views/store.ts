@@ -258,6 +258,13 @@ export class Store {
     if (progress && run.attempt > 0 && this.has('progress')) this.#tellProgress(run, progress);
   }
 
+  /** Called once, when there will be nothing more to hear. Gives what takes that back. */
+  whenClosed(end: () => void): () => void {
+    if (this.#disposed) end();
+    else this.#closing.add(end);
+    return () => this.#closing.delete(end);
+  }
+
   dispose(): void {
     this.#disposed = true;
     this.#listeners.clear();
