@@ -202,7 +202,7 @@ function redactedHeader(redact: NonNullable<ExportOptions['redact']>, state: Tas
 async function redacted(house: Orchestrator, redact: NonNullable<ExportOptions['redact']>, state: TaskState, { what, key, bytes }: Section) {
   const value: unknown = await decodeWithBlobs(bytes, (entry) => house.blobs.load(entry).catch((error) => (ignoreLost(error), new Blob([]))));
   const about = { part: what as RedactedPart['part'], ...(key !== undefined && { key }), run: aboutRun(state) };
-  return encodeAnew(redact(value, about), what);
+  return encodeAnew(redact(value, about), `redact(${what} of run ${JSON.stringify(state.id)})`);
 }
 
 function ignoreLost(error: unknown): void {

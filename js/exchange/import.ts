@@ -9,7 +9,7 @@ import { checkNames, oneOf, refuse } from '../intake/checks.ts';
 import { digestOf } from '../blobs/digest.ts';
 import type { BlobReference } from '../codec/blob-list.ts';
 import { Engine } from '../pump/engine.ts';
-import { ConfigurationError, ImportError } from '../errors.ts';
+import { ConfigurationError, ImportError, StorageFullError } from '../errors.ts';
 import { type Chain, plainVersion, writeFrame } from '../codec/frames.ts';
 import { concatenate } from '../journal/journal.ts';
 import { loadCore } from '../load.ts';
@@ -55,36 +55,41 @@ export async function importState(house: Orchestrator, source: unknown, options:
   if (!house.journal) throw new ConfigurationError("importState: with storage 'memory' nothing can be stored. Use memory() of holdfast/storage/memory.");
   const read = await readExport(stream);
   const skipped: ImportReport['skipped'] = [];
-  const wanted = read.runs.filter((run) => {
-    const reason = house.attach(run.id) ? 'known' : unfinished === 'skip' && !hasEnded(run) ? 'unfinished' : undefined;
-    if (reason) skipped.push({ id: run.id, reason });
-    return reason === undefined;
-  });
+  const without = (runs: ReadRun[], reason: 'known' | 'unfinished', isIt: (run: ReadRun) => boolean) => {
+    for (const run of runs) if (isIt(run)) skipped.push({ id: run.id, reason });
+    return runs.filter((run) => !isIt(run));
+  };
+  const unknown = (runs: ReadRun[]) => without(runs, 'known', ({ id }) => house.attach(id) !== undefined);
+  const wanted = without(unknown(read.runs), 'unfinished', (run) => unfinished === 'skip' && !hasEnded(run));
   if (wanted.length === 0) return { imported: [], skipped, blobs: 0 };
-  const references = referencesOf(wanted, read.blobs);
+  if (house.journal.refusing) throw new StorageFullError('importState: the browser storage is full, and nothing was imported. Free space or remove finished runs.');
+  const carried = new Map(wanted.map((run) => [run.id, referencesOf(run, read.blobs)]));
+  const references = [...carried.values()].flat();
   // Before anything is stored: what our core would not believe is known now, with its line.
   await tryOut(house, wanted);
   await house.blobs.store(references);
   try {
-    const { log } = logOf(wanted);
-    const arrived = await house.opening.takeIn(log, unfinished === 'paused');
-    return { imported: arrived.map(({ id }) => id), skipped, blobs: new Set(references.map(({ id }) => id)).size };
+    let taken: ReadRun[] = [];
+    // Once more: another import may have brought them meanwhile.
+    const makeLog = () => ((taken = unknown(wanted)).length > 0 ? logOf(taken).log : undefined);
+    const arrived = await house.opening.takeIn(makeLog, unfinished === 'paused');
+    return { imported: arrived.map(({ id }) => id), skipped, blobs: new Set(taken.flatMap((run) => carried.get(run.id)!.map(({ id }) => id))).size };
   } finally {
     house.blobs.release(references);
   }
 }
 
-function streamOf(source: unknown): ReadableStream<Uint8Array> {
+function streamOf(source: unknown): ReadableStream<Uint8Array | string> {
   if (source instanceof ReadableStream) {
     if (source.locked) throw new ConfigurationError('importState: the stream is being read by somebody else.');
-    return source as ReadableStream<Uint8Array>;
+    return source as ReadableStream<Uint8Array | string>;
   }
   if (source instanceof Blob) return source.stream();
   return refuse('importState', 'given the stream of an export, or a Blob or File of it', source);
 }
 
 /** @throws ImportError */
-async function readExport(source: ReadableStream<Uint8Array>): Promise<ReadExport> {
+async function readExport(source: ReadableStream<Uint8Array | string>): Promise<ReadExport> {
   const read: ReadExport = { runs: [], blobs: new Map() };
   const ids = new Set<string>();
   let open: OpenBlob | undefined;
@@ -165,13 +170,11 @@ function hasEnded({ events }: RunLine): boolean {
 }
 
 /** One for each mention of a blob that came along. */
-function referencesOf(runs: readonly ReadRun[], blobs: ReadExport['blobs']): BlobReference[] {
-  return runs.flatMap((run) =>
-    blobsOf(run).flatMap((found) => {
-      const given = blobs.get(found.entry.id);
-      return given ? [referenceOf(found, given.blob)] : [];
-    }),
-  );
+function referencesOf(run: ReadRun, blobs: ReadExport['blobs']): BlobReference[] {
+  return blobsOf(run).flatMap((found) => {
+    const given = blobs.get(found.entry.id);
+    return given ? [referenceOf(found, given.blob)] : [];
+  });
 }
 
 /** @throws ImportError for what a core does not believe */

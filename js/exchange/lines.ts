@@ -107,16 +107,20 @@ export function importError(line: number, reason: string, cause?: unknown): Impo
   return new ImportError(`Line ${line} can't be imported: ${reason}. Nothing was imported.`, { data: { line, reason }, ...(cause !== undefined && { cause }) });
 }
 
-/** @throws ImportError */
-export async function* linesOf(source: ReadableStream<Uint8Array>): AsyncGenerator<[text: string, number: number]> {
+const zipped = "it is compressed: file.stream().pipeThrough(new DecompressionStream('gzip'))";
+
+/** Of bytes, or of text. @throws ImportError */
+export async function* linesOf(source: ReadableStream<Uint8Array | string>): AsyncGenerator<[text: string, number: number]> {
   const decoder = new TextDecoder('utf-8', { fatal: true });
   let rest = '';
   let number = 0;
-  const decode = (bytes?: Uint8Array) => {
+  const decode = (bytes?: Uint8Array | string) => {
+    if (typeof bytes === 'string') return bytes;
     try {
+      if (number === 0 && rest === '' && bytes?.[0] === 0x1f && bytes[1] === 0x8b) throw new Error(zipped);
       return bytes ? decoder.decode(bytes, { stream: true }) : decoder.decode();
     } catch (cause) {
-      throw importError(number + 1, 'it is no text', cause);
+      throw importError(number + 1, (cause as Error).message === zipped ? zipped : 'it is no text', cause);
     }
   };
   const reader = source.getReader();

@@ -118,7 +118,8 @@ export async function encodeAnew(value: unknown, what: string): Promise<{ bytes:
   const own = bytes.slice() as Bytes;
   const found = new Map<string, Blob>();
   for (const [index, reference] of blobs.entries()) {
-    const blob = reference.blob ?? (await reference.make!(Number.MAX_SAFE_INTEGER));
+    const make = reference.begin?.();
+    const blob = reference.blob ?? (await make!(Number.MAX_SAFE_INTEGER));
     const digest = await digestOf(blob);
     reference.size = blob.size;
     reference.entry = { chunk: own, at: 5 + index * 49 };

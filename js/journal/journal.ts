@@ -8,7 +8,7 @@
  */
 import type { Clock } from '../time/clock.ts';
 import type { Engine } from '../pump/engine.ts';
-import { StorageFullError } from '../errors.ts';
+import { DisposedError, StorageFullError } from '../errors.ts';
 import type { Run } from '../runs/run.ts';
 import type { AppendReceipt, Durability, StorageSlot } from '../storage.ts';
 import type { StorageState } from '../types.ts';
@@ -136,10 +136,11 @@ export class Journal {
 
   /**
    * Resolves when everything stepped so far is acknowledged, however much follows it.
-   * @throws CoreCrashedError when it was lost with a crashed core
+   * @throws CoreCrashedError when it was lost with a crashed core @throws DisposedError
    */
   acknowledged(): Promise<void> {
     return new Promise((resolve, reject) => {
+      if (this.#closed) return reject(unstored());
       this.#gathered.waiters.push(resolve);
       this.#gathered.losers.push(reject);
       this.handOver();
@@ -207,6 +208,7 @@ export class Journal {
     if (this.#failures === 0) await this.#idle();
     this.#closed = true;
     this.#cancelRetry?.();
+    for (const tell of [...(this.#flight?.announcements.losers ?? []), ...this.#gathered.losers]) tell(unstored());
     await this.#slot.close();
   }
 
@@ -334,6 +336,8 @@ export class Journal {
     return concatenate(this.#frames);
   }
 }
+
+const unstored = (): Error => new DisposedError('The orchestrator was disposed before this was stored. Create another one, and ask that.');
 
 export function concatenate(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   let length = 0;

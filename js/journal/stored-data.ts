@@ -51,6 +51,7 @@ export abstract class StoredData {
   abstract readonly opening: Opening;
   abstract readonly store: Store;
   abstract readonly ready: Promise<unknown>;
+  abstract readonly disposed: boolean;
   abstract attach(id: string): RunHandle | undefined;
 
   readonly streams = new StreamDoor(this as unknown as Orchestrator);
@@ -88,7 +89,7 @@ export abstract class StoredData {
   }
 
   async provideFor(run: Run, file: Blob | FileSystemFileHandle): Promise<boolean> {
-    await this.ready;
+    await this.#open();
     return (await this.ghosts()).provide(run, file);
   }
 
@@ -121,10 +122,10 @@ export abstract class StoredData {
   /**
    * Runs of this tab as text, one JSON object a line: to look into, to send with a bug report (`redact`), to import
    * elsewhere. Begins when it is read.
-   * @throws ConfigurationError
+   * @throws ConfigurationError DisposedError
    */
   async exportState(options: ExportOptions = {}): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
-    await this.ready;
+    await this.#open();
     const { checkExport, exportStream } = await import('../exchange/export.ts');
     checkExport(this as unknown as Orchestrator, options);
     return exportStream(this as unknown as Orchestrator, options);
@@ -132,9 +133,10 @@ export abstract class StoredData {
 
   /**
    * Takes in what was exported, all of it or nothing; runs whose ids are known, here or in another tab, are left as they are.
-   * @throws ImportError with `data.line` and `data.reason` @throws StorageFullError PayloadTooLargeError ConfigurationError
+   * @throws ImportError with `data.line` and `data.reason` @throws StorageFullError PayloadTooLargeError ConfigurationError DisposedError
    */
-  async importState(source: ReadableStream<Uint8Array> | Blob, options: ImportOptions = {}): Promise<ImportReport> {
+  async importState(source: ReadableStream<Uint8Array | string> | Blob, options: ImportOptions = {}): Promise<ImportReport> {
+    await this.#open();
     const { importState } = await import('../exchange/import.ts');
     return importState(this as unknown as Orchestrator, source, options);
   }
@@ -155,7 +157,14 @@ export abstract class StoredData {
     await (await import('../vault/vault.ts')).reseal(this as unknown as Orchestrator);
   }
 
+  /** @throws why it can't be opened, or DisposedError */
+  async #open(): Promise<void> {
+    await this.ready;
+    if (this.disposed) throw this.opening.closedBecause();
+  }
+
   async #vaultFor(verb: string): Promise<Vault> {
+    await this.#open();
     const vault = await this.opening.vault();
     if (!vault) throw new ConfigurationError(`${verb}() needs an orchestrator that was made with \`encryption\` (and stores something).`);
     return vault;

@@ -33,6 +33,7 @@ export interface AdoptionHost {
   holdGhosts(runs: readonly Run[]): Promise<void>;
   /** It is encrypted with another key, and stays as it is. */
   locked(slot: StorageSlot): Promise<void>;
+  closedBecause(): Error;
   readable(slot: number): void;
 }
 
@@ -196,21 +197,29 @@ export class Adoption {
     await empty().catch(() => {});
   }
 
-  /** Runs of a log that lies in no slot; gives those that are ours now. `paused`: what had not ended waits until it is resumed. */
-  takeIn(log: Uint8Array<ArrayBuffer>, paused: boolean): Promise<Run[]> {
-    const taken = this.#turn.then(() => this.#takeIn(log, paused));
+  /**
+   * Runs of a log that lies in no slot, made when it is its turn; gives those that are ours now. `paused`: what had not ended waits
+   * until it is resumed.
+   */
+  takeIn(make: () => Uint8Array<ArrayBuffer> | undefined, paused: boolean): Promise<Run[]> {
+    const taken = this.#turn.then(() => this.#takeIn(make, paused));
     this.#turn = taken.then(() => {}, () => {});
     return taken;
   }
 
-  async #takeIn(log: Uint8Array<ArrayBuffer>, paused: boolean): Promise<Run[]> {
+  async #takeIn(make: () => Uint8Array<ArrayBuffer> | undefined, paused: boolean): Promise<Run[]> {
     const { journal, pump } = this.#house;
-    if (this.#closed || !pump.open) throw new DisposedError('The orchestrator was disposed, or its core is being rebuilt.');
+    // Before anything of it is ours: from then on it can't be refused.
+    const stored = this.#closed ? [] : await journal!.slot.blobIds();
+    if (this.#closed) throw this.#host.closedBecause();
+    if (!pump.open) throw new CoreCrashedError('The core is being rebuilt from the journal. Nothing was taken in; ask again in a moment.');
+    const log = make();
+    if (!log) return [];
     const { arrived, sure } = this.#import(log, new Set(), true);
     const acknowledged = Promise.race([journal!.acknowledged(), this.#closing.promise]);
     acknowledged.catch(() => {});
     if (paused) for (const run of sure) if (run.end === End.None) pump.commands.push(P.CommandPause, run.task, P.PauseKindSuspend);
-    this.#house.blobs.missingIn(await journal!.slot.blobIds());
+    this.#house.blobs.missingIn(stored);
     if (pump.open) await this.#host.holdGhosts(arrived.filter((run) => run.task !== 0));
     await acknowledged;
     this.#release(sure);

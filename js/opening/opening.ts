@@ -430,8 +430,8 @@ export class Opening implements AdoptionHost {
     return true;
   }
   /** Runs that come from elsewhere than a slot, as a log. */
-  takeIn(log: Uint8Array<ArrayBuffer>, paused: boolean): Promise<Run[]> {
-    return this.#adoption!.takeIn(log, paused);
+  takeIn(make: () => Uint8Array<ArrayBuffer> | undefined, paused: boolean): Promise<Run[]> {
+    return this.#adoption!.takeIn(make, paused);
   }
   standingOf(ids: readonly string[]): Standing | undefined {
     return this.#adoption!.standingOf(ids);
