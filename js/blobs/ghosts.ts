@@ -8,7 +8,7 @@
 import { refuse } from '../intake/checks.ts';
 import { blobEntries } from '../codec/codec.ts';
 import { inUnits } from '../codec/refuse.ts';
-import { PayloadLostError, PayloadMismatchError } from '../errors.ts';
+import { PayloadLostError, PayloadMismatchError, StorageLockedError } from '../errors.ts';
 import type { Orchestrator } from '../orchestrator.ts';
 import * as P from '../protocol.ts';
 import { End, type Run } from '../runs/run.ts';
@@ -51,10 +51,11 @@ export class Ghosts {
   }
 
   /** An attempt could not load its input. False: nobody can help. */
-  async startFailed(run: Run, attempt: number): Promise<boolean> {
+  async startFailed(run: Run, attempt: number, error: Error): Promise<boolean> {
     const lost = new Set<string>();
     for (const id of run.extra.blobs?.keys() ?? []) if (!(await this.#house.blobs.isThere(id))) lost.add(id);
-    const missing = await this.#missing(run, new Set([...lost, ...(await this.#closedHandles(run))]));
+    const isLocked = error instanceof StorageLockedError;
+    const missing = await this.#missing(run, new Set([...lost, ...(await this.#closedHandles(run))]), isLocked);
     if (!missing || run.attempt !== attempt) return false;
     this.#house.blobs.lose(lost);
     this.#hold(run, missing);
@@ -76,13 +77,17 @@ export class Ghosts {
     return { ...file, ...(await blobs.handles.read(await blobs.ticket(file))) };
   }
 
-  /** The files of its input that are gone. undefined: none, or what is gone was no file. */
-  async #missing(run: Run, lost: ReadonlySet<string>): Promise<DescribedFile[] | undefined> {
+  /** The files of its input that are gone. undefined: none, or what is gone was no file. `isLocked`: a key is missing, which may come. */
+  async #missing(run: Run, lost: ReadonlySet<string>, isLocked = false): Promise<DescribedFile[] | undefined> {
     try {
-      const files = await describeFiles(this.#house.attempts.inputBytes(run), this.#house.blobs.load);
+      const bytes = this.#house.attempts.inputBytes(run);
+      const files = await describeFiles(bytes, this.#house.blobs.load).catch((error) => {
+        if (error instanceof StorageLockedError) return blobEntries(bytes).map((entry) => ({ ...entry, name: undefined, type: '', lastModified: undefined }));
+        throw error;
+      });
       // One file twice in a value, as it was given and as a schema parsed it, is asked for once.
       const missing = files.filter(({ id, name }, index) => lost.has(id) && files.findIndex((one) => one.id === id && one.name === name) === index);
-      const canBeGiven = missing.length > 0 && missing.every(({ kind }) => kind === 'blob' || kind === 'page' || kind === 'handle');
+      const canBeGiven = missing.length > 0 && (isLocked || missing.every(({ kind }) => kind === 'blob' || kind === 'page' || kind === 'handle'));
       return canBeGiven ? await Promise.all(missing.map((file) => this.#described(file))) : undefined;
     } catch (error) {
       if (!(error instanceof PayloadLostError)) this.#house.warn(`The input of run ${run.id} can't be read: ${(error as Error).message}`);

@@ -67,6 +67,7 @@ export class Journal {
   #closing = false;
   /** The store lost what it had; it is written anew when the append under way has ended. */
   #rewriteAsked = false;
+  #rewriteWaiters: { resolve(): void; reject(error: Error): void }[] = [];
   #failures = 0;
   #settled: Promise<void> | undefined;
   #cancelRetry: (() => void) | undefined;
@@ -154,6 +155,19 @@ export class Journal {
     return new Promise((resolve) => this.#idleWaiters.push(resolve));
   }
 
+  /**
+   * The whole log is to be written anew, as the storage takes it now. Resolves when it is: where nothing can be stored at the
+   * moment, that is later. @throws DisposedError
+   */
+  rewritten(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (this.#closed) return reject(unstored());
+      this.#rewriteWaiters.push({ resolve, reject });
+      // A frame that is under way may have been sealed before.
+      void this.rewrite();
+    });
+  }
+
   /** Writes the whole log anew: the storage lost it, or says so. */
   async rewrite(): Promise<void> {
     if (this.#closed) return;
@@ -163,11 +177,16 @@ export class Journal {
     }
     this.#rewriteAsked = false;
     this.#busy = true;
+    const waiters = this.#rewriteWaiters.splice(0);
     try {
       await this.#slot.replace(concatenate(this.#frames));
       this.#settled = undefined;
+      for (const { resolve } of waiters) resolve();
       this.#succeeded(this.#flight);
     } catch (error) {
+      if (this.#closed) for (const { reject } of waiters) reject(unstored());
+      else this.#rewriteWaiters.unshift(...waiters);
+      this.#rewriteAsked = this.#rewriteWaiters.length > 0;
       this.#failed(error);
     }
   }
@@ -209,6 +228,7 @@ export class Journal {
     this.#closed = true;
     this.#cancelRetry?.();
     for (const tell of [...(this.#flight?.announcements.losers ?? []), ...this.#gathered.losers]) tell(unstored());
+    for (const { reject } of this.#rewriteWaiters.splice(0)) reject(unstored());
     await this.#slot.close();
   }
 

@@ -82,7 +82,7 @@ export abstract class StoredData {
 
   /** An attempt could not load its input: held, if the person can give what is missing, else it fails. */
   async inputLost(run: Run, attempt: number, error: Error): Promise<void> {
-    const waits = await (await this.ghosts()).startFailed(run, attempt);
+    const waits = await (await this.ghosts()).startFailed(run, attempt, error);
     if (run.attempt !== attempt) return;
     if (waits) this.attempts.interrupt(run, error);
     else this.attempts.failed(run, attempt, error);
@@ -151,7 +151,10 @@ export abstract class StoredData {
     return (await import('../vault/vault.ts')).unlock(this as unknown as Orchestrator, vault, encryption);
   }
 
-  /** Writes what this tab has stored anew, log and files, under the key that seals now; what was stored without a key too. */
+  /**
+   * Writes what this tab has stored anew, log and files, under the key that seals now; what was stored without a key too.
+   * Resolves when all of it is. @throws StorageError for files that stay as they are: call it again @throws ConfigurationError DisposedError
+   */
   async reseal(): Promise<void> {
     await this.#vaultFor('reseal');
     await (await import('../vault/vault.ts')).reseal(this as unknown as Orchestrator);

@@ -23,7 +23,7 @@ import { retryTime } from '../definition/retry-time.ts';
 import { isPromise } from '../definition/validation.ts';
 import { beginsAnew } from '../definition/version-change.ts';
 import {
-  CanceledError, DeadlineError, InterruptedError, MaxDurationError, OrchestratorError, PayloadLostError, RetryableError, StalledError, TaskTimeoutError, WorkerCrashedError,
+  CanceledError, DeadlineError, InterruptedError, MaxDurationError, OrchestratorError, PayloadLostError, RetryableError, StalledError, StorageLockedError, TaskTimeoutError, WorkerCrashedError,
 } from '../errors.ts';
 import { forgetFork } from '../identity/forked.ts';
 import type { Journal } from '../journal/journal.ts';
@@ -99,7 +99,7 @@ export class Attempts implements ContextHost {
   #loadThenCall(run: Run, attempt: number, definition: Definition, bytes: Uint8Array): void {
     this.#load(bytes).then(
       (value) => this.#call(run, attempt, definition, value),
-      (error) => (error instanceof PayloadLostError ? void this.#host.inputLost(run, attempt, error) : this.failed(run, attempt, error)),
+      (error) => (error instanceof PayloadLostError || error instanceof StorageLockedError ? void this.#host.inputLost(run, attempt, error) : this.failed(run, attempt, error)),
     );
   }
 

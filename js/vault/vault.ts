@@ -5,6 +5,7 @@
 import type { Cache } from '../cache/types.ts';
 import type { Opening } from '../opening/opening.ts';
 import type { Orchestrator } from '../orchestrator.ts';
+import { StorageError } from '../errors.ts';
 import type { Storage } from '../storage.ts';
 import { pause, systemTimers } from '../storage/wait.ts';
 import { checkEncryption, type EncryptionOptions } from './checks.ts';
@@ -43,9 +44,11 @@ export async function unlock(house: Orchestrator, vault: Vault, options: Encrypt
   await house.ready;
   const before = vault.keys.current;
   await vault.keys.use(options);
-  if (vault.keys.current !== before) await house.journal!.rewrite();
-  const { opening } = house;
+  if (vault.keys.current !== before) await house.journal!.rewritten();
+  const { opening, blobs } = house;
   for (const slot of opening.lockedRuns?.slots ?? []) await takeOver(opening, slot);
+  // Runs that wait for files which a key of before has sealed.
+  await blobs.arrived([...blobs.lost]);
   return opening.lockedRuns?.states().length ?? 0;
 }
 
@@ -62,11 +65,22 @@ async function takeOver(opening: Opening, slot: number): Promise<void> {
 /**
  * Everything of this tab under the key that seals now: its log, and its files one after the other. What is stored
  * without a key too. Killed in the middle, each is under the one key or the other.
+ * @throws StorageError for files that stay under the former one; all others are done then
  */
 export async function reseal(house: Orchestrator): Promise<void> {
   await house.ready;
   const { slot } = house.journal!;
-  await house.journal!.rewrite();
+  await house.journal!.rewritten();
   if (!(slot instanceof SealedSlot)) return;
-  for (const id of await slot.blobIds()) await slot.resealBlob(id).catch((error) => house.warn(`The stored blob ${id} stays as it is: ${error.message}`));
+  const failed: [id: string, error: Error][] = [];
+  const ids = await slot.blobIds();
+  for (const id of ids) await slot.resealBlob(id).catch((error) => failed.push([id, error]));
+  // One that a run has given up meanwhile.
+  const there = failed.length > 0 ? new Set(await slot.blobIds()) : undefined;
+  const left = failed.filter(([id]) => there!.has(id));
+  if (left.length === 0) return;
+  throw new StorageError(`reseal: ${left.length} of ${ids.length} files stay as they are (${left[0]![1].message}). Keep the key of before, and call it again.`, {
+    cause: left[0]![1],
+    data: { blobIds: left.map(([id]) => id) },
+  });
 }

@@ -233,3 +233,61 @@ describe('encryption in several tabs', () => {
     expect(steps).toEqual(['waits']);
   });
 });
+
+describe('a key that is changed', () => {
+  const waits = defineTask({ id: 'waits-for-key', retry: { maxAttempts: 1 }, run: async ({ file, rows }: { file?: File; rows?: number[] }) => (file ? file.text() : rows!.length) });
+  const settled = async (clock: TestClock, isSo: () => boolean) => {
+    while (!isSo()) {
+      await new Promise((resolve) => setImmediate(resolve));
+      await clock.settle();
+    }
+  };
+
+  it('before files were sealed anew makes runs wait for the former one, and fails none', async () => {
+    const [former, next] = [await newKey(), await newKey()];
+    let house = await open({ encryption: { key: former } });
+    const file = new File(['kept '.repeat(20_000)], 'kept.txt');
+    const rows = Array.from({ length: 40_000 }, (_, index) => index);
+    const ids = ['file', 'rows', 'given'];
+    const inputs = [{ file }, { rows }, { file: new File(['given '.repeat(20_000)], 'given.txt') }];
+    const runs = ids.map((id, index) => house.orchestrator.trigger(waits, inputs[index]!, { id, delay: '1m' }));
+    await Promise.all(runs.map(({ accepted }) => accepted));
+    await house.orchestrator.unlock({ key: next });
+    // Killed before reseal().
+    house = await crash(house, { encryption: { key: next } });
+    const { orchestrator, clock } = house;
+    await clock.advance(61_000);
+    await settled(clock, () => ids.every((id) => orchestrator.getTaskState(id)!.reason === 'missing-payload'));
+    expect(orchestrator.getTaskState('file')).toMatchObject({ status: 'paused', missing: [{ name: 'kept.txt', size: file.size }] });
+    // The person may help too.
+    expect(await orchestrator.providePayload('given', inputs[2]!.file!)).toBe(true);
+    expect(await orchestrator.attach('given')!.result()).toHaveLength(120_000);
+    await expect(orchestrator.reseal()).rejects.toMatchObject({ code: 'STORAGE', message: expect.stringContaining('2 of 4 files stay as they are') });
+    expect(await orchestrator.unlock({ key: next, former: [former] })).toBe(0);
+    expect(await orchestrator.attach('file')!.result()).toHaveLength(100_000);
+    expect(await orchestrator.attach('rows')!.result()).toBe(40_000);
+    await orchestrator.reseal();
+  });
+
+  it('is told whether everything is sealed anew: reseal waits for a storage that fails, and names what stays', async () => {
+    const [former, next] = [await newKey(), await newKey()];
+    const house = await open({ encryption: { key: former } });
+    const { orchestrator } = house;
+    for (const letter of ['a', 'b', 'c']) await orchestrator.trigger(secrets, { word: letter, file: new File([letter.repeat(90_000)], letter) }, { id: letter }).result();
+    const { inner } = orchestrator.journal!.slot as unknown as { inner: { replace(bytes: Uint8Array): Promise<void>; putBlob(id: string, blob: Blob): Promise<void> } };
+    const [replace, putBlob] = [inner.replace.bind(inner), inner.putBlob.bind(inner)];
+    inner.replace = () => Promise.reject(new Error('no disk'));
+    const unlocking = orchestrator.unlock({ key: next });
+    await settled(house.clock, () => orchestrator.storageState.status === 'failing');
+    inner.replace = replace;
+    await house.clock.advance(1000);
+    expect(await unlocking).toBe(0);
+    let puts = 0;
+    inner.putBlob = (...args) => (++puts === 2 ? Promise.reject(new Error('no room')) : putBlob(...args));
+    await expect(orchestrator.reseal()).rejects.toMatchObject({ message: expect.stringMatching(/1 of 3 files stay as they are \(no room\)/), data: { blobIds: [expect.any(String)] } });
+    await orchestrator.reseal();
+    expect(puts).toBe(4);
+    const after = await crash(house, { encryption: { key: next } });
+    for (const letter of ['a', 'b', 'c']) expect(await (await after.orchestrator.attach(letter)!.result()).copy.text()).toHaveLength(90_000);
+  });
+});
