@@ -350,7 +350,7 @@ export class RunContext implements TaskContext {
     const check = () => this.#checkGoing('stream', key);
     const during = () => {
       this.heartbeat();
-      return [...(this.durable?.computing ?? [])];
+      return this.durable?.computing;
     };
     const { signal } = this;
     return this.#host.services.streams.sink(this.#run, this.#attempt, key, { signal, check, during });

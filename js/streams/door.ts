@@ -8,7 +8,7 @@ import { decode } from '../codec/codec.ts';
 import type { Orchestrator } from '../orchestrator.ts';
 import type { Run } from '../runs/run.ts';
 import { encodeChunk } from './chunks.ts';
-import { StreamLog } from './log.ts';
+import { StreamLog, stepsTold } from './log.ts';
 import { Reader } from './reader.ts';
 import type { ReadStreamOptions, StreamEntry, StreamReader } from './types.ts';
 import { checkStream, type StreamSink } from './writing.ts';
@@ -21,7 +21,7 @@ export interface Appending {
   /** @throws why nothing can be appended any more */
   check(): void;
   /** A sign of life. Gives the keys of the steps that are being computed. */
-  during(): readonly string[];
+  during(): ReadonlySet<string> | undefined;
 }
 
 export class StreamDoor {
@@ -55,7 +55,7 @@ export class StreamDoor {
       },
       append: (chunk, id) => {
         appending.check();
-        const during = appending.during();
+        const during = stepsTold(appending.during());
         const bytes = encodeChunk(chunk, house.payloads.limits.valueBytes);
         return log().inTurn(attempt, async () => {
           const work = await this.load();

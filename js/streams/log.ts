@@ -13,6 +13,19 @@ export interface FoundPart {
   payload: PayloadBytes;
 }
 
+/**
+ * In place of the keys of the steps that are being computed, where those are many: each chunk would list them all. A chunk of
+ * one of them may then be passed over when any step is answered, and is looked at once more where nothing else fits.
+ */
+export const manySteps = '';
+const mostSteps = 16;
+
+/** @param keys of steps; none is empty text */
+export function stepsTold(keys: ReadonlySet<string> | undefined): readonly string[] {
+  if (!keys || keys.size === 0) return [];
+  return keys.size > mostSteps ? [manySteps] : [...keys];
+}
+
 export function isStreamNote(kind: number): boolean {
   return kind >= NoteKind.StreamPacked && kind <= NoteKind.StreamKept;
 }

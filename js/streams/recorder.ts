@@ -23,6 +23,7 @@ import * as P from '../protocol.ts';
 import type { PayloadBytes, Run } from '../runs/run.ts';
 import { joinChunks, lengthBytes, splitChunks } from './chunks.ts';
 import type { FoundPart, StreamLog } from './log.ts';
+import { type Place, Places, placesIn } from './places.ts';
 import { headerOf, isInline, type Part, readParts, type Span } from './parts.ts';
 
 const batchBytes = 1024 * 1024;
@@ -59,6 +60,7 @@ export class StreamRecorder {
   /** By stream: how many were handed over, and how many of them are acknowledged. */
   readonly #counts = new Map<string, number>();
   readonly #acknowledged = new Map<string, number>();
+  readonly #places = new Places();
   readonly #ids = new Map<string, Map<string, Promise<void>>>();
   /** A part is being stored beside the journal; nothing is handed over meanwhile. */
   #storing: Promise<void> | undefined;
@@ -85,6 +87,11 @@ export class StreamRecorder {
       this.#weigh(part);
       if (part.acknowledged) this.#acknowledge(part);
     }
+    this.#placeAnew();
+  }
+
+  #placeAnew(): void {
+    this.#places.begin(this.#parts.filter(({ acknowledged }) => acknowledged));
   }
 
   #count({ key, first, count, ids }: Span, stored: Promise<void>): void {
@@ -99,7 +106,9 @@ export class StreamRecorder {
     if (isInline(part)) this.#inlineBytes += part.payload?.length ?? 0;
   }
 
-  #acknowledge({ spans }: Part): void {
+  #acknowledge(part: Part): void {
+    const { spans } = part;
+    this.#places.add(part);
     for (const { key, first, count } of spans) this.#acknowledged.set(key, Math.max(this.#acknowledged.get(key) ?? 0, first + count));
   }
 
@@ -148,16 +157,10 @@ export class StreamRecorder {
 
   /** Stored chunks from an index on, as many as lie together; none: there is none yet. @throws PayloadLostError SerializationError */
   async read(key: string, from: number): Promise<RecordedChunk[]> {
-    for (const part of this.#parts) {
-      if (!part.acknowledged) continue;
-      let offset = 0;
-      for (const span of part.spans) {
-        const isHere = span.key === key && span.first <= from && from < span.first + span.count;
-        if (isHere) return this.#chunksOf(span, await this.#load(part), offset, from);
-        offset += span.bytes;
-      }
-    }
-    return [];
+    const places = this.#places.from(key, from);
+    if (places.length === 0) return [];
+    const whole = await this.#load(places[0]!.part);
+    return places.flatMap(({ span, offset }) => this.#chunksOf(span, whole, offset, Math.max(from, span.first)));
   }
 
   #chunksOf({ first, count, attempt, during, ids }: Span, whole: Uint8Array, offset: number, from: number): RecordedChunk[] {
@@ -346,8 +349,11 @@ export class StreamRecorder {
   #pack(): void {
     const { payloads } = this.#house;
     const packed = this.#parts.filter(isInline);
-    const chunks = packed.map(({ payload }) => decode(recordValueBytes(payload!)) as Uint8Array);
-    const spans = joinSpans(packed.flatMap((part) => part.spans));
+    const bytes = new Map(packed.map((part) => [part, decode(recordValueBytes(part.payload!)) as Uint8Array]));
+    // Stream after stream: of those that are written in turn each chunk would need a line of its own.
+    const places = packed.flatMap(placesIn).sort(byStream);
+    const spans = joinSpans(places.map(({ span }) => span));
+    const chunks = places.map(({ part, span, offset }) => bytes.get(part)!.subarray(offset, offset + span.bytes));
     const payload = payloads.writeRecord(headerOf(spans), RecordKind.Value, 0, concatenated(chunks), 'chunks');
     const { blobs } = payloads;
     // Whoever keeps large values within the journal keeps chunks there.
@@ -357,6 +363,7 @@ export class StreamRecorder {
       this.#packAt = packBytes;
       const part: Part = { kind: NoteKind.StreamPacking, spans, anew: undefined, payload, bytes: undefined, acknowledged: true };
       this.#parts = [part, ...this.#parts.filter((one) => !isInline(one))];
+      this.#placeAnew();
       this.#inlineBytes = 0;
       this.#note(part, () => {});
     });
@@ -392,7 +399,7 @@ function spansOf(batch: readonly Waiting[], counts: Map<string, number>): { span
     const first = counts.get(key) ?? 0;
     counts.set(key, first + 1);
     const last = spans.at(-1);
-    const continues = last && last.key === key && last.during.join() === during.join();
+    const continues = last && last.key === key && sameSteps(last.during, during);
     const span = continues ? last : { key, first, count: 0, bytes: 0, attempt, during, ids: undefined };
     if (!continues) spans.push(span);
     if (id !== undefined) span.ids ??= new Array(span.count).fill(null);
@@ -403,13 +410,17 @@ function spansOf(batch: readonly Waiting[], counts: Map<string, number>): { span
   return { spans, bytes: joinChunks(batch.map(({ bytes }) => bytes)) };
 }
 
+const byStream = ({ span: one }: Place, { span: other }: Place): number => (one.key === other.key ? one.first - other.first : one.key < other.key ? -1 : 1);
+
+const sameSteps = (one: readonly string[], other: readonly string[]): boolean => one.length === other.length && one.every((step, index) => step === other[index]);
+
 /** Those that lie one behind the other and are alike are one. */
 function joinSpans(spans: readonly Span[]): Span[] {
   const joined: Span[] = [];
   for (const span of spans) {
     const last = joined.at(-1);
     const isNext = last && last.key === span.key && last.first + last.count === span.first;
-    if (!isNext || last.attempt !== span.attempt || last.during.join() !== span.during.join() || !last.ids !== !span.ids) joined.push({ ...span });
+    if (!isNext || last.attempt !== span.attempt || !sameSteps(last.during, span.during) || !last.ids !== !span.ids) joined.push({ ...span });
     else Object.assign(last, { count: last.count + span.count, bytes: last.bytes + span.bytes, ids: last.ids && [...last.ids, ...span.ids!] });
   }
   return joined;

@@ -12,6 +12,7 @@ import { RecordKind } from '../journal/history.ts';
 import type { Orchestrator } from '../orchestrator.ts';
 import type { Run } from '../runs/run.ts';
 import { sameBytes } from './chunks.ts';
+import { manySteps } from './log.ts';
 import type { RecordedChunk, StreamRecorder } from './recorder.ts';
 
 export class Repetition {
@@ -92,6 +93,7 @@ export class Repetition {
   #isOfAnsweredStep({ during }: RecordedChunk): boolean {
     if (during.length === 0) return false;
     this.#answered ??= this.#answeredSteps();
+    if (during[0] === manySteps) return this.#answered.size > 0;
     return during.some((step) => this.#answered!.has(step));
   }
 

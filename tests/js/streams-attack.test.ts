@@ -240,3 +240,60 @@ it('refuse a source that somebody reads already, with what to do', async () => {
   expect((errors[0] as Error).message).toContain('stream.tee()');
   expect(await all(run.stream('out'))).toEqual(['abc']);
 });
+
+it('that are written in turn cost the journal little, and are read by index, also over a crash', async () => {
+  const count = 24_000;
+  const task = streaming(async (ctx) => {
+    const [even, odd] = [ctx.stream('even'), ctx.stream('odd')];
+    for (let index = 0; index < count; index++) {
+      const stored = (index % 2 === 0 ? even : odd).append(`token ${index}, of many that a model gives, one after the other`);
+      if (index % 500 === 499) await stored;
+    }
+  });
+  let house = await open({ tasks: [task] });
+  const run = house.orchestrator.trigger(task, null);
+  await run.result();
+  const { journal, blobs } = await house.orchestrator.storageUsage();
+  expect(blobs.count).toBeGreaterThan(0);
+  // What is not packed yet, half a megabyte at most; a line for each chunk that is would be as much again.
+  expect(journal.liveBytes).toBeLessThan(600_000);
+  for (let round = 0; round < 2; round++) {
+    for (const [key, rest] of [['even', 0], ['odd', 1]] as const) {
+      const chunks = await all<string>(house.orchestrator.stream(run.id, key));
+      expect(chunks.map((chunk) => Number.parseInt(chunk.slice(6), 10)), key).toEqual(Array.from({ length: count / 2 }, (_, index) => 2 * index + rest));
+    }
+    expect(await all(house.orchestrator.stream(run.id, 'odd', { from: count / 2 - 1 }))).toEqual([expect.stringMatching(`token ${count - 1},`)]);
+    house = closeLater(await house.crash());
+  }
+});
+
+it('of many steps at once do not list them with each chunk, and code that runs again appends nothing twice', async () => {
+  const count = 200;
+  let hang = true;
+  const task = streaming(async (ctx) => {
+    const out = ctx.stream('out');
+    await out.append('begin');
+    const all = Array.from({ length: count }, (_, index) => ctx.step(`the name of step number ${index}`, async () => {
+      await out.append(`in ${index}`);
+      if (hang && index >= count / 2) await new Promise(() => {});
+    }));
+    await Promise.all(all);
+    await out.append('end');
+  });
+  let house = await open({ tasks: [task] });
+  const run = house.orchestrator.trigger(task, null);
+  await run.accepted;
+  for (let turn = 0; turn < 50 && house.orchestrator.getTaskState(run.id)!.steps < count / 2; turn++) {
+    await new Promise((resolve) => setImmediate(resolve));
+    await house.clock.settle();
+  }
+  expect(house.orchestrator.getTaskState(run.id)!.steps).toBe(count / 2);
+  expect((await house.orchestrator.storageUsage()).journal.bytes).toBeLessThan(60_000);
+  hang = false;
+  house = closeLater(await house.crash());
+  await house.orchestrator.attach(run.id)!.result();
+  const chunks = await all<string>(house.orchestrator.stream(run.id, 'out'));
+  expect([...new Set(chunks)]).toHaveLength(count + 2);
+  expect(chunks).toHaveLength(count + 2);
+  expect([chunks[0], chunks.at(-1)]).toEqual(['begin', 'end']);
+});
