@@ -15,7 +15,7 @@ import { End, type Run } from '../runs/run.ts';
 import type { MissingFile } from '../types.ts';
 import { type DescribedFile, describeFiles } from './describe.ts';
 import { digestOf } from './digest.ts';
-import { isFileHandle } from './handles.ts';
+import { fileOf, isFileHandle } from './handles.ts';
 
 export class Ghosts {
   readonly #house: Orchestrator;
@@ -106,10 +106,10 @@ export class Ghosts {
   /**
    * One of the files the run misses. True: it has all of them and goes on; false: others are still missing,
    * or it waits for none.
-   * @throws PayloadMismatchError saying what differs @throws StorageFullError
+   * @throws PayloadMismatchError saying what differs @throws SerializationError for a handle that can't be read @throws StorageFullError
    */
   async provide(run: Run, file: unknown): Promise<boolean> {
-    const content = isFileHandle(file) ? await file.getFile() : file;
+    const content = isFileHandle(file) ? await fileOf(file) : file;
     if (!(content instanceof Blob)) refuse('provide', 'a File, a Blob or a file handle', file);
     const missing = this.#waiting.get(run);
     if (!missing) return false;

@@ -9,6 +9,7 @@
 import { openDB } from 'idb';
 import { GivenFileHandle, knowGivenFiles } from '../codec/given-file.ts';
 import { PayloadLostError, SerializationError, StorageUnavailableError } from '../errors.ts';
+import { asStorageError } from '../storage/failures.ts';
 import { digestOf } from './digest.ts';
 
 /** Content that is looked at when the handle is accepted, so that the file is known again whatever it is called. */
@@ -41,18 +42,32 @@ knowGivenFiles();
 
 const store = 'handles';
 
+type Connection = Awaited<ReturnType<typeof openDB>>;
+
 async function inIndexedDB(namespace: string): Promise<HandleDatabase> {
+  let open: Promise<Connection> | undefined;
+  // The browser ends a connection as well (the site's data was cleared): then the next use begins another.
+  const forget = () => (open = undefined);
+  const connect = (): Promise<Connection> => {
+    open ??= openDB(`holdfast:${namespace}:handles`, 1, {
+      upgrade: (made) => void made.createObjectStore(store),
+      blocking: (_, __, event) => void (forget(), (event.target as IDBDatabase).close()),
+      terminated: forget,
+    });
+    open.catch(forget);
+    return open;
+  };
   try {
-    const db = await openDB(`holdfast:${namespace}:handles`, 1, { upgrade: (made) => void made.createObjectStore(store), blocking: (_, __, event) => (event.target as IDBDatabase).close() });
-    return {
-      put: (key, row) => db.put(store, row, key),
-      get: (key) => db.get(store, key),
-      keys: async () => (await db.getAllKeys(store)) as string[],
-      delete: (key) => db.delete(store, key),
-    };
+    await connect();
   } catch (cause) {
     throw new StorageUnavailableError('File handles need IndexedDB, which this page can not have. Pass the file itself: await handle.getFile().', { cause });
   }
+  return {
+    put: async (key, row) => (await connect()).put(store, row, key),
+    get: async (key) => (await connect()).get(store, key),
+    keys: async () => (await (await connect()).getAllKeys(store)) as string[],
+    delete: async (key) => (await connect()).delete(store, key),
+  };
 }
 
 /** A test gives its own. */
@@ -76,14 +91,16 @@ export class HandleStore {
     const digest = size <= digestedBytes ? await digestOf(file) : undefined;
     const ticket: Ticket = { key: crypto.randomUUID(), name, type, size, lastModified, digest };
     this.#young.add(ticket.key);
-    await this.#database.put(ticket.key, { given: handle, size, lastModified });
+    await this.#put(ticket.key, { given: handle, size, lastModified });
     return new Blob([JSON.stringify(ticket)]);
   }
 
   /** @throws PayloadLostError when it is gone, was changed, or has to be allowed again */
   async open({ key, name }: Ticket): Promise<FileSystemFileHandle> {
     const lost = (why: string, cause?: unknown) => new PayloadLostError(`The file ${JSON.stringify(name)} ${why}.`, { data: { handle: key }, cause });
-    const row = await this.#database.get(key);
+    const row = await this.#database.get(key).catch((cause) => {
+      throw lost('was given by a handle, which can not be read at the moment', cause);
+    });
     if (!row) throw lost('was given by a handle, which is gone');
     const { given, size, lastModified } = row;
     if (given instanceof Blob) return new GivenFileHandle(given as File) as unknown as FileSystemFileHandle;
@@ -97,13 +114,28 @@ export class HandleStore {
 
   /** In place of what was lost. REQUIRES: it is that file. */
   async give({ key }: Ticket, given: FileSystemFileHandle | File, { size, lastModified }: File): Promise<void> {
-    await this.#database.put(key, { given, size, lastModified });
+    await this.#put(key, { given, size, lastModified });
+  }
+
+  async #put(key: string, row: Row): Promise<void> {
+    await this.#database.put(key, row).catch((error) => {
+      throw asStorageError(error, 'a file handle was stored');
+    });
   }
 
   /** Deletes what no ticket speaks of. REQUIRES: these are all there are. */
   async sweep(referred: ReadonlySet<string>): Promise<void> {
     for (const key of await this.#database.keys()) if (!referred.has(key) && !this.#young.has(key)) await this.#database.delete(key);
   }
+}
+
+/** Of a handle that is given in place of what was lost. @throws SerializationError where it can't be read */
+export async function fileOf(handle: FileSystemFileHandle): Promise<File> {
+  const refused = (why: string, cause?: unknown) => new SerializationError(`provide: the file of this handle ${why}. Ask with handle.requestPermission(), or give the file itself.`, { cause });
+  if ((await permissionOf(handle)) !== 'granted') throw refused('may not be read until the person allows it');
+  return handle.getFile().catch((cause) => {
+    throw refused(`can't be read (${cause?.name ?? cause})`, cause);
+  });
 }
 
 /** Only Chromium asks; elsewhere handles are of the origin's own files. */

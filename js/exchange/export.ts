@@ -16,7 +16,7 @@ import type { Orchestrator } from '../orchestrator.ts';
 import * as P from '../protocol.ts';
 import type { RunFilter, TaskState } from '../types.ts';
 import { carriers, type EventRow, formVersion, type Line, type PayloadLine, pieceBytes, type RunLine, toBase64 } from './lines.ts';
-import { blobsIn, encodeAnew, headerOf, isOpaque, type Section, sectionsOf, shownOf, withHeader, withSections } from './parts.ts';
+import { blobsIn, encodeAnew, headerOf, isOpaque, type Section, sectionsOf, ShownHandle, shownOf, withHeader, withSections } from './parts.ts';
 
 /** What a value that `redact` is shown is of. */
 export interface RedactedPart {
@@ -64,7 +64,7 @@ export async function* exportLines(house: Orchestrator, options: ExportOptions, 
     const found = snapshot.get(house.localRun(state.id)?.task ?? 0);
     if (!found) continue;
     const { line, blobs } = await runLine(house, options, state, found);
-    if (options.blobs) for (const [id, blob] of blobs) yield* blobLines(id, blob, told);
+    for (const [id, blob] of blobs) yield* blobLines(id, blob, told);
     yield line;
     count++;
   }
@@ -168,13 +168,14 @@ async function exported(house: Orchestrator, { blobs: withBlobs, redact }: Expor
     const fresh: Uint8Array[] = [];
     for (const section of sections) {
       const anew = await redacted(house, redact, state, section);
-      for (const [id, blob] of anew.blobs) blobs.set(id, blob);
+      for (const [id, { blob, kind }] of anew.blobs) if (withBlobs || kind === 'handle') blobs.set(id, blob);
       fresh.push(anew.bytes);
     }
     payload = withSections(given.part, payload, sections, fresh);
-  } else if (withBlobs) {
-    // One that is lost here is lost there.
-    for (const { entry } of blobsIn(sections)) await house.blobs.load(entry).then((blob) => blobs.set(entry.id, blob), ignoreLost);
+  } else {
+    // One that is lost here is lost there. What stands for a file handle says of its file what is said of any.
+    for (const { entry } of blobsIn(sections))
+      if (withBlobs || entry.kind === 'handle') await house.blobs.ticket(entry).then((blob) => blobs.set(entry.id, blob), ignoreLost);
   }
   const shown: Record<string, unknown> = {};
   for (const { what, key, bytes } of sectionsOf(given.part, payload, given.noteKind)) Object.assign(shown, key !== undefined && { key }, { [what]: await shownOf(bytes) });
@@ -200,9 +201,16 @@ function redactedHeader(redact: NonNullable<ExportOptions['redact']>, state: Tas
 }
 
 async function redacted(house: Orchestrator, redact: NonNullable<ExportOptions['redact']>, state: TaskState, { what, key, bytes }: Section) {
-  const value: unknown = await decodeWithBlobs(bytes, (entry) => house.blobs.load(entry).catch((error) => (ignoreLost(error), new Blob([]))));
+  const value: unknown = await decodeWithBlobs(bytes, async (entry) => {
+    const blob = await house.blobs.ticket(entry).catch((error) => (ignoreLost(error), new Blob([])));
+    return entry.kind === 'handle' ? (new ShownHandle(await nameOf(house, blob), blob) as never) : blob;
+  });
   const about = { part: what as RedactedPart['part'], ...(key !== undefined && { key }), run: aboutRun(state) };
   return encodeAnew(redact(value, about), `redact(${what} of run ${JSON.stringify(state.id)})`);
+}
+
+function nameOf(house: Orchestrator, ticket: Blob): Promise<string> {
+  return house.blobs.handles.read(ticket).then(({ name }) => name, () => '');
 }
 
 function ignoreLost(error: unknown): void {

@@ -6,7 +6,7 @@ import { valueOf } from '../cache/mark.ts';
 import { type BlobEntry, blobEntries, decode, decodeWithBlobs, encode, refersToBlobs } from '../codec/codec.ts';
 import { type BlobReference, settleReference } from '../codec/blob-list.ts';
 import { digestOf } from '../blobs/digest.ts';
-import { SerializationError } from '../errors.ts';
+import { NotCloneableError, SerializationError } from '../errors.ts';
 import { NoteKind } from '../journal/notes.ts';
 import { type EnvelopeHeader, inputBytes, payloadBytes, readHeader, readRecord, recordValueBytes } from '../journal/payloads.ts';
 import type { PayloadBytes } from '../runs/run.ts';
@@ -24,6 +24,34 @@ export interface Section {
   key?: string;
   bytes: Uint8Array;
 }
+
+/** What is shown of a file handle, whose content is not stored: `redact` may keep it, and cannot read it. */
+export class ShownHandle {
+  readonly kind = 'file';
+  readonly name: string;
+  readonly #ticket: Blob;
+
+  constructor(name: string, ticket: Blob) {
+    this.name = name;
+    this.#ticket = ticket;
+  }
+
+  get [Symbol.toStringTag](): string {
+    return 'FileSystemFileHandle';
+  }
+  getFile(): Promise<never> {
+    return Promise.reject(new DOMException('What a file handle stands for is not exported.', 'NotAllowedError'));
+  }
+
+  /** What is stored for it. @throws NotCloneableError for another handle */
+  static async ticketOf(handle: object, path: string): Promise<Blob> {
+    if (handle instanceof ShownHandle) return handle.#ticket;
+    throw new NotCloneableError(`${path} is a file handle that this run has not been given. Give one of the value, or a File.`, { data: { path } });
+  }
+}
+
+// By this the codec knows it, whatever a bundler calls the class.
+Object.defineProperty(ShownHandle, 'name', { value: 'FileSystemFileHandle' });
 
 const whole = (bytes: Uint8Array): PayloadBytes => ({ bytes, start: 0, length: bytes.length });
 
@@ -91,6 +119,7 @@ export function referenceOf({ entry, bytes, at }: ReturnType<typeof blobsIn>[num
 export async function shownOf(bytes: Uint8Array): Promise<unknown> {
   try {
     const standIn: LoadBlob = async ({ kind, size }) => {
+      if (kind === 'handle') return new ShownHandle('', new Blob([])) as never;
       if (kind === 'value') throw new Error(`a large value of ${size} bytes, stored beside`);
       // Nobody reads it; how large it is is looked at.
       return Object.defineProperty(new Blob([]), 'size', { value: size });
@@ -105,6 +134,7 @@ function showing(this: any, key: string, value: unknown): unknown {
   const given: unknown = this[key];
   if (typeof File === 'function' && given instanceof File) return `[File ${given.name} ${given.type}]`;
   if (given instanceof Blob) return `[Blob ${given.type}]`;
+  if (given instanceof ShownHandle) return '[FileSystemFileHandle]';
   if (given instanceof Map || given instanceof Set) return { [given.constructor.name]: [...given] };
   if (given instanceof Error) return { [given.name]: given.message };
   if (ArrayBuffer.isView(given) || given instanceof ArrayBuffer) return `[${given.byteLength} bytes]`;
@@ -112,11 +142,16 @@ function showing(this: any, key: string, value: unknown): unknown {
   return value;
 }
 
-/** A value anew, and what its blobs are: their names go by their digests. */
-export async function encodeAnew(value: unknown, what: string): Promise<{ bytes: Bytes; blobs: Map<string, Blob> }> {
-  const { bytes, blobs = [] } = encode(value, what);
+export interface Anew {
+  bytes: Bytes;
+  /** By their names, which go by their digests. */
+  blobs: Map<string, { blob: Blob; kind: BlobReference['kind'] }>;
+}
+
+export async function encodeAnew(value: unknown, what: string): Promise<Anew> {
+  const { bytes, blobs = [] } = encode(value, what, { keepHandle: ShownHandle.ticketOf });
   const own = bytes.slice() as Bytes;
-  const found = new Map<string, Blob>();
+  const found: Anew['blobs'] = new Map();
   for (const [index, reference] of blobs.entries()) {
     const make = reference.begin?.();
     const blob = reference.blob ?? (await make!(Number.MAX_SAFE_INTEGER));
@@ -124,7 +159,7 @@ export async function encodeAnew(value: unknown, what: string): Promise<{ bytes:
     reference.size = blob.size;
     reference.entry = { chunk: own, at: 5 + index * 49 };
     settleReference(reference, digest.slice(0, 16), digest);
-    found.set(reference.id, blob);
+    found.set(reference.id, { blob, kind: reference.kind });
   }
   return { bytes: own, blobs: found };
 }

@@ -1,5 +1,5 @@
 /** File handles in inputs: kept as handles, asked for again where their file may not be read or is another one. */
-import { defineTask, NotCloneableError, PayloadMismatchError, SerializationError, StorageUnavailableError } from 'holdfast';
+import { defineTask, NotCloneableError, PayloadMismatchError, SerializationError, StorageFullError, StorageUnavailableError } from 'holdfast';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { databases, type HandleDatabase } from '../../js/blobs/handles.ts';
 import { memory } from '../../js/storage/memory.ts';
@@ -174,5 +174,69 @@ describe('a file handle', () => {
     databases.open = real;
     await expect(without.orchestrator.trigger(read, { handle: mine }).accepted).rejects.toBeInstanceOf(StorageUnavailableError);
     expect(without.orchestrator.getAllTasks()).toEqual([]);
+  });
+
+  it('that is given again and may not be read, or finds no room, is refused with what to do, and the run waits on', async () => {
+    let house = await open();
+    const run = house.orchestrator.trigger(read, { handle: handle('a.txt', 'content') as unknown as Given }, later);
+    await run.accepted;
+    rows.clear();
+    house = await nextPage(house);
+    const found = house.orchestrator.attach(run.id)!;
+    const [forbidden, gone] = [handle('a.txt', 'content'), handle('a.txt', 'content')];
+    forbidden.permission = 'prompt';
+    gone.file = undefined;
+    for (const given of [forbidden, gone]) {
+      const error = await found.provide(given as unknown as Given).catch((thrown) => thrown);
+      expect(error).toBeInstanceOf(SerializationError);
+      expect(error.message).toContain('handle.requestPermission()');
+    }
+    const put = vi.spyOn(rows, 'set').mockImplementation(() => {
+      throw new DOMException('no room', 'QuotaExceededError');
+    });
+    await expect(found.provide(new File(['content'], 'a.txt'))).rejects.toBeInstanceOf(StorageFullError);
+    const refused = house.orchestrator.trigger(read, { handle: handle('b.txt', 'other') as unknown as Given });
+    await expect(refused.accepted).rejects.toBeInstanceOf(StorageFullError);
+    put.mockRestore();
+    expect(found.state).toMatchObject({ status: 'paused', reason: 'missing-payload' });
+    forbidden.permission = 'granted';
+    expect(await found.provide(forbidden as unknown as Given)).toBe(true);
+    expect(await found.result()).toEqual(['content', undefined]);
+  });
+
+  it('that can not be read from its database makes its run wait, and fails nothing', async () => {
+    const house = await open();
+    const get = vi.spyOn(rows, 'get').mockImplementation(() => {
+      throw new DOMException('no disk', 'UnknownError');
+    });
+    const run = house.orchestrator.trigger(read, { handle: handle('a.txt', 'content') as unknown as Given });
+    await vi.waitFor(() => expect(run.state).toMatchObject({ status: 'paused', missing: [{ name: 'a.txt' }] }));
+    get.mockRestore();
+    expect(await run.provide(new File(['content'], 'a.txt'))).toBe(true);
+    expect(await run.result()).toEqual(['content', undefined]);
+  });
+
+  it.each([
+    ['alone', {}],
+    ['with files', { blobs: true }],
+    ['past redact', { redact: (value: unknown) => value }],
+  ])('is exported %s as what it stands for: where it is imported its run waits for the file', async (_, options) => {
+    const house = await open();
+    const run = house.orchestrator.trigger(read, { handle: handle('a.txt', 'content') as unknown as Given, file: new File(['beside'], 'b.txt') }, later);
+    await run.accepted;
+    const text = await new Response(await house.orchestrator.exportState(options)).text();
+    expect(text).not.toContain(btoa('content'));
+    rows.clear();
+    const other = await open({ tasks: [read] }, house.clock);
+    await other.orchestrator.importState(new Blob([text]), { unfinished: 'go' });
+    await house.clock.advance(3_600_000);
+    const found = other.orchestrator.attach(run.id)!;
+    if (!('blobs' in options)) {
+      expect(found.state.missing).toMatchObject([{ name: 'b.txt', size: 6 }]);
+      expect(await found.provide(new File(['beside'], 'b.txt'))).toBe(true);
+    }
+    await vi.waitFor(() => expect(found.state.missing).toMatchObject([{ name: 'a.txt', size: 7, lastModified: 77 }]));
+    expect(await found.provide(new File(['content'], 'a.txt'))).toBe(true);
+    expect(await found.result()).toEqual(['content', 'beside']);
   });
 });
