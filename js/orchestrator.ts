@@ -92,6 +92,7 @@ export class Orchestrator extends StoredData implements OrchestratorApi {
   /** Ended in this step, where nothing is kept beyond memory. */
   #unkept: Run[] = [];
   #disposed = false;
+  #ended: Promise<void> | undefined;
 
   constructor(options: OrchestratorOptions = {}) {
     super();
@@ -468,9 +469,12 @@ export class Orchestrator extends StoredData implements OrchestratorApi {
     return this.end();
   }
 
-  /** @internal `destroyed`: its namespace is; nothing of it is shown any more. */
-  async end(destroyed?: Error): Promise<void> {
-    if (this.#disposed) return;
+  /** @internal Once, for whoever asks. `destroyed`: its namespace is; nothing of it is shown any more. */
+  end(destroyed?: Error): Promise<void> {
+    return (this.#ended ??= this.#end(destroyed));
+  }
+
+  async #end(destroyed: Error | undefined): Promise<void> {
     this.#disposed = true;
     this.onDisposed?.();
     this.definitions.stopWatching();

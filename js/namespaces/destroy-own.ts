@@ -10,6 +10,9 @@ export async function destroyOwn(house: Orchestrator, options: DestroyOptions): 
   const { storage } = house.getOptions();
   const { namespace } = house.opening;
   markBegun(namespace);
+  const ended = house.opening.destroyed();
+  // Nobody waits for a session without a gate, and what it writes as it closes would be left.
+  if (!house.opening.hasGate) await ended;
   // The others are told at once: none of them is to take over what this one leaves.
-  await Promise.all([house.opening.destroyed(), destroyStored(namespace, { storage: typeof storage === 'object' ? storage : undefined, timeoutMs })]);
+  await Promise.all([ended, destroyStored(namespace, { storage: typeof storage === 'object' ? storage : undefined, timeoutMs })]);
 }

@@ -104,6 +104,11 @@ export class Opening implements AdoptionHost {
     return this.#house.clock;
   }
 
+  /** A destruction of the namespace waits for this session by itself. */
+  get hasGate(): boolean {
+    return this.#gate !== undefined;
+  }
+
   get namespace(): string {
     const { namespace, id = 'default' } = this.#house.getOptions();
     return storageName(namespace ?? id);
@@ -447,7 +452,7 @@ export class Opening implements AdoptionHost {
   }
   /** Nothing of the namespace runs, or is shown, any more. */
   async destroyed(): Promise<void> {
-    if (this.#house.disposed) return;
+    if (this.#house.disposed) return this.#house.end();
     const error = new NamespaceDestroyedError('This namespace was destroyed (signed out, here or in another tab): nothing of it is left. Create another orchestrator.');
     this.failure = error;
     this.storageState = { ...this.storageState, status: 'destroyed', message: error.message };
