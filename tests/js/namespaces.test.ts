@@ -130,21 +130,6 @@ describe('destroying a namespace', () => {
     expect(await stored()).toBe(0);
   });
 
-  it.each(['is under way', 'is being disposed'])('leaves nothing where no gate tells when the orchestrator has left, and it %s', async (how) => {
-    const one = await origin.open({ tabs: false });
-    const { orchestrator } = one;
-    const runs = [orchestrator.trigger(endless, { file: new Blob(['x'.repeat(200_000)]) }), orchestrator.trigger(endless, {})];
-    if (how === 'is being disposed') {
-      await runs[0]!.accepted;
-      one.act(() => void orchestrator.dispose());
-    }
-    const heard = Promise.all(runs.map((run) => run.result().catch((error) => error)));
-    await destroy(one);
-    expect(await stored()).toBe(0);
-    const expected = how === 'is under way' ? 'NAMESPACE_DESTROYED' : 'DISPOSED';
-    expect((await heard).map(({ code }) => code)).toEqual([expected, expected]);
-  });
-
   it('refuses options and names that are none, and changes nothing', async () => {
     const one = await origin.open();
     await expect(destroy(one, { timeout: -1 })).rejects.toMatchObject({ code: 'CONFIGURATION' });
