@@ -389,18 +389,24 @@ export class RunContext implements TaskContext {
   }
 
   /** @internal As RetryHost has it; for a worker too. */
-  async pauseBeforeRetry(retry: RetryOptions, failures: number, lastDelayMs: number, untilMs: number | undefined): Promise<number> {
+  async pauseBeforeRetry(retry: RetryOptions, failures: number, lastDelayMs: number, untilMs: number | undefined, signal?: AbortSignal): Promise<number> {
     const { services } = this.#host;
     const delayMs = await services.retryDelay(resolvePolicy(retry), failures, lastDelayMs);
     if (delayMs === Number.POSITIVE_INFINITY) return delayMs;
     const pauseMs = untilMs === undefined ? delayMs : Math.max(0, untilMs - services.nowMs);
-    await this.pauseFor(pauseMs);
+    await this.pauseFor(pauseMs, signal);
     return pauseMs;
   }
 
-  /** @internal */
-  pauseFor(delayMs: number): Promise<void> {
-    return pauseUntil(this.#retryHost, delayMs);
+  /** @internal It is known to be alive meanwhile, and why it does not go on. @param own ends it too */
+  async pauseFor(delayMs: number, own?: AbortSignal): Promise<void> {
+    const { services, heartbeats } = this.#host;
+    const stop = heartbeats.keep(this.#run, this.#attempt);
+    try {
+      await pauseUntil((ms, callback) => services.after(ms, callback), delayMs, own ? AbortSignal.any([this.signal, own]) : this.signal);
+    } finally {
+      stop();
+    }
   }
 
   heartbeat(): void {

@@ -48,15 +48,20 @@ export class Heartbeats {
     this.#host.clock.schedule(told.atMs + intervalMs, () => this.beat(run, told.attempt));
   }
 
-  /** For code in a worker, whose busy loops keep it from saying so: it is alive as long as its worker is. */
-  keep(run: Run, attempt: number): void {
+  /**
+   * For code in a worker, whose busy loops keep it from saying so: it is alive as long as its worker is; and for pauses
+   * that a verb makes. Gives what ends it.
+   */
+  keep(run: Run, attempt: number): () => void {
     const intervalMs = (run.options?.heartbeatMs ?? 0) / 4;
-    if (intervalMs === 0) return;
+    let cancel = () => {};
+    if (intervalMs === 0) return cancel;
     const tick = () => {
       if (run.attempt !== attempt) return;
       this.beat(run, attempt);
-      this.#host.clock.schedule(this.#host.clock.now() + intervalMs, tick);
+      cancel = this.#host.clock.schedule(this.#host.clock.now() + intervalMs, tick);
     };
     tick();
+    return () => cancel();
   }
 }

@@ -16,15 +16,14 @@ export function contextRetry(host: RetryHost, check: () => void): ContextRetry {
 }
 
 /** Ends with the signal. @throws its reason */
-export function pauseUntil(host: Pick<RetryHost, 'signal' | 'after'>, delayMs: number): Promise<void> {
-  const { signal } = host;
+export function pauseUntil(after: RetryHost['after'], delayMs: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     if (signal.aborted) return reject(signal.reason);
     const stop = () => {
       cancel();
       reject(signal.reason);
     };
-    const cancel = host.after(delayMs, () => {
+    const cancel = after(delayMs, () => {
       signal.removeEventListener('abort', stop);
       resolve();
     });

@@ -28,13 +28,15 @@ interface Plan {
 
 /** @throws ConfigurationError for a pattern or an option that is none; TypeError where no response came; FetchTimeoutError */
 export async function retryFetch(host: RetryHost, input: string | URL | Request, init: RetryFetchInit = {}): Promise<Response> {
+  checkCall(input, init);
   const { retry, timeout, timeoutInMs, idempotencyKey, ...given } = init;
   const rest = withKey(input, given, idempotencyKey);
   const plan = planOf(retry, timeout ?? timeoutInMs);
   const isOnce = retry === false;
   if (!isOnce && rest.body instanceof ReadableStream)
     throw new ConfigurationError('ctx.fetch: a stream can be sent only once. Send its bytes, or give retry: false.');
-  const tries = new Tries(host);
+  const own = signalOf(input, rest);
+  const tries = new Tries(host, own);
   for (;;) {
     host.signal.throwIfAborted();
     try {
@@ -43,10 +45,23 @@ export async function retryFetch(host: RetryHost, input: string | URL | Request,
     } catch (error) {
       host.signal.throwIfAborted();
       const policy = error instanceof FetchTimeoutError ? plan.timeout : plan.connectionError;
-      if (isOnce || policy === false || isEnd(error) || isStopped(input, rest) || !(await tries.another(policy))) throw error;
+      if (isOnce || policy === false || own?.aborted || isOfCall(error, input, rest) || !(await tries.another(policy))) throw error;
     }
   }
 }
+
+/** @throws ConfigurationError */
+function checkCall(input: unknown, init: RetryFetchInit): void {
+  // Anything else that is an object may be an address by its text, as with fetch.
+  if (typeof input !== 'string' && (typeof input !== 'object' || input === null)) refuse('ctx.fetch input', 'an address or a Request', input);
+  checkRecord(init, 'ctx.fetch init');
+  const { timeout, timeoutInMs, signal } = init;
+  if (timeout !== undefined && timeoutInMs !== undefined) throw new ConfigurationError('ctx.fetch has a timeout and a timeoutInMs, which mean the same; give one of the two.');
+  if (signal !== undefined && signal !== null && typeof signal.aborted !== 'boolean') refuse('ctx.fetch signal', 'an AbortSignal (of an AbortController: its signal)', signal);
+}
+
+/** Of the caller. As with fetch itself, one of the call stands in place of the request's. */
+const signalOf = (input: unknown, { signal }: RequestInit): AbortSignal | undefined => signal ?? (input instanceof Request && signal === undefined ? input.signal : undefined);
 
 /** @throws ConfigurationError for a key no header can hold, or one more beside the caller's own */
 function withKey(input: unknown, init: RequestInit, key: unknown): RequestInit {
@@ -59,11 +74,20 @@ function withKey(input: unknown, init: RequestInit, key: unknown): RequestInit {
   return { ...init, headers };
 }
 
-/** The caller's own signal has ended it. */
-const isStopped = (input: unknown, { signal }: RequestInit): boolean => signal?.aborted === true || (input instanceof Request && input.signal.aborted);
-
-/** What is wrong with the call does not get better. */
-const isEnd = (error: unknown): boolean => error instanceof ConfigurationError;
+/**
+ * What is wrong with the call does not get better: an address that is none, a body where there may be none, a request
+ * that was sent already. fetch throws a TypeError for it, as where no connection comes about.
+ */
+function isOfCall(error: unknown, input: string | URL | Request, init: RequestInit): boolean {
+  if (!(error instanceof TypeError)) return false;
+  const isRequest = input instanceof Request;
+  if (isRequest && input.bodyUsed) return true;
+  try {
+    return !new Request(isRequest ? input.url : input, { ...(isRequest && { method: input.method }), ...init });
+  } catch {
+    return true;
+  }
+}
 
 async function isToRetry(host: RetryHost, tries: Tries, plan: Plan, response: Response): Promise<boolean> {
   const strategy = plan.statuses.find(({ fits }) => fits(response.status))?.strategy;
@@ -89,7 +113,7 @@ async function another(response: Response, tries: Tries, policy: RetryOptions, u
 
 async function once(host: RetryHost, input: string | URL | Request, init: RequestInit, timeoutMs: number | undefined): Promise<Response> {
   const late = new AbortController();
-  const signals = [host.signal, late.signal, init.signal, input instanceof Request ? input.signal : undefined].filter((signal) => signal instanceof AbortSignal);
+  const signals = [host.signal, late.signal, signalOf(input, init)].filter((signal) => signal !== undefined);
   const cancel = timeoutMs === undefined ? () => {} : host.after(timeoutMs, () => late.abort(new FetchTimeoutError(`No response of ${input instanceof Request ? input.url : String(input)} came within ${timeoutMs} ms.`)));
   try {
     return await outside.fetch(input, { ...init, signal: AbortSignal.any(signals) });
@@ -103,7 +127,7 @@ async function once(host: RetryHost, input: string | URL | Request, init: Reques
 function planOf(retry: RetryFetchInit['retry'], timeout: RetryFetchInit['timeout']): Plan {
   const timeoutMs = timeout === undefined ? undefined : toMilliseconds(timeout, 'ctx.fetch timeout');
   if (retry === false) return { statuses: [], connectionError: false, timeout: false, timeoutMs };
-  const options = retry ?? {};
+  const options = retry === undefined ? {} : retry;
   checkRecord(options, 'ctx.fetch retry');
   checkNames(options, ['byStatus', 'connectionError', 'timeout'], 'ctx.fetch retry');
   const { byStatus = usualStatuses, connectionError = {}, timeout: onTimeout = {} } = options;

@@ -292,7 +292,8 @@ export class WorkerContext implements TaskContext {
       get nowMs() {
         return wallClockMs();
       },
-      pauseBeforeRetry: (...pause) => this.#ask('pauseBeforeRetry', pause),
+      // The signal stays here; a pause that nobody waits for any more does no harm there.
+      pauseBeforeRetry: (retry, failures, lastDelayMs, untilMs, signal) => unlessAborted(this.#ask('pauseBeforeRetry', [retry, failures, lastDelayMs, untilMs]), signal),
       after: (delayMs, callback) => {
         let isOver = false;
         this.#ask('pauseFor', [delayMs]).then(() => !isOver && callback(), () => {});
@@ -398,4 +399,17 @@ function take<Value>(map: Map<number, Value>, key: number): Value | undefined {
   const taken = map.get(key);
   map.delete(key);
   return taken;
+}
+
+async function unlessAborted<Value>(coming: Promise<Value>, signal: AbortSignal | undefined): Promise<Value> {
+  if (!signal) return coming;
+  let stop = () => {};
+  const aborted = new Promise<never>((_, reject) => (stop = () => reject(signal.reason)));
+  if (signal.aborted) stop();
+  signal.addEventListener('abort', stop, { once: true });
+  try {
+    return await Promise.race([coming, aborted]);
+  } finally {
+    signal.removeEventListener('abort', stop);
+  }
 }

@@ -1,7 +1,7 @@
 /** ctx.retry and ctx.fetch: tries within an attempt, against a server that answers as it is told. */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { ConfigurationError, defineTask, FatalError, RetryableError, RetryableJobError, type RetryFetchInit, type TaskContext } from 'holdfast';
+import { ConfigurationError, defineTask, FatalError, RetryableError, RetryableJobError, type RetryFetchInit, type TaskContext, TestClock } from 'holdfast';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { resetAtMs, retryAfterMs } from '../../js/retrying/reset-time.ts';
 import { deserializeError, serializeError } from '../../js/runs/serialize-error.ts';
@@ -144,6 +144,71 @@ describe('ctx.fetch', () => {
     expect(await stopped.outcome).toMatchObject({ message: 'enough' });
   });
 
+  it('the caller\'s own signal, or his request\'s, ends a pause between two tries, in no time', async () => {
+    for (const ofRequest of [false, true]) {
+      answers = [status(503, { 'retry-after': '3600' })];
+      const own = new AbortController();
+      const { signal } = own;
+      const between = await fetches(ofRequest ? {} : { signal }, () => (ofRequest ? new Request(url, { signal }) : url));
+      await requests(1);
+      for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setImmediate(resolve));
+      own.abort(new FatalError('enough'));
+      expect(await Promise.race([between.outcome, new Promise((resolve) => setTimeout(resolve, 2000, 'it waits on'))])).toMatchObject({ message: 'enough' });
+      expect(bodies).toHaveLength(1);
+    }
+  });
+
+  it.each<[string, RetryFetchInit, () => string | Request]>([
+    ['an address that is none', {}, () => 'http://[nowhere'],
+    ['a body where there may be none', { body: 'question' }, () => url],
+    ['a request that was sent already', {}, () => {
+      const sent = new Request(url, { method: 'POST', body: 'question' });
+      void sent.text();
+      return sent;
+    }],
+  ])('does not try again what no try makes better: %s', async (_, init, input) => {
+    const { house, outcome } = await fetches(init, input);
+    // No time passes, so no second try could have been.
+    expect(await Promise.race([outcome, new Promise((resolve) => setTimeout(resolve, 2000, 'it tries again'))])).toBeInstanceOf(TypeError);
+    expect(house.clock.now()).toBe(new TestClock().now());
+    expect(bodies).toEqual([]);
+  });
+
+  it('E5: is no standstill of its code while it pauses, as the server or the policy asks', async () => {
+    answers = [status(503, { 'retry-after': '60' })];
+    const house = await open();
+    const clocked = { maxAttempts: 2, minDelayMs: 60_000, randomize: false };
+    const beating = defineTask({ id: name('beats'), heartbeat: '20s', retry: { maxAttempts: 1 }, run: async (_: null, ctx) => {
+      const response = await (ctx as TaskContext).fetch(url);
+      await ctx.retry.onThrow(({ attempt }) => {
+        if (attempt === 1) throw new Error('not yet');
+      }, clocked);
+      return response.status;
+    } });
+    bodies = [];
+    const run = house.orchestrator.trigger(beating, null);
+    const outcome = run.wait();
+    await requests(1);
+    for (let second = 0; second < 140; second++) {
+      await house.clock.advance(1000);
+      for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(await outcome).toMatchObject({ ok: true, output: 200 });
+    // Then it counts again.
+    const silent = defineTask({ id: name('silent'), heartbeat: '20s', retry: { maxAttempts: 1 }, run: async (_: null, ctx) => {
+      await ctx.retry.onThrow(({ attempt }) => {
+        if (attempt === 1) throw new Error('not yet');
+      }, { ...clocked, minDelayMs: 1000 });
+      await new Promise((_resolve, reject) => ctx.signal.addEventListener('abort', () => reject(ctx.signal.reason)));
+    } });
+    const stalled = house.orchestrator.trigger(silent, null).wait();
+    for (let second = 0; second < 30; second++) {
+      await house.clock.advance(1000);
+      for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(await stalled).toMatchObject({ error: { name: 'StalledError' } });
+  });
+
   it('takes a Request again and again, with its body', async () => {
     answers = [status(503, { 'retry-after': '0' })];
     const { outcome } = await follow(await fetches({}, () => new Request(url, { method: 'POST', body: 'kept' })), 2);
@@ -159,6 +224,11 @@ describe('ctx.fetch', () => {
     ['a policy', { retry: { connectionError: { factor: 0 } } }, /factor/],
     ['a format', { retry: { byStatus: { 429: { strategy: 'headers', resetFormat: 'lunar' as never } } } }, /lunar/],
     ['a timeout', { timeout: 'soon' }, /soon/],
+    ['a timeout twice', { timeout: 5, timeoutInMs: 5 }, /timeoutInMs/],
+    ['a policy for all', { retry: null as never }, /retry must be an object, not null/],
+    ['an init', 'POST' as never, /init must be an object, not "POST"/],
+    ['an init', null as never, /init must be an object, not null/],
+    ['a signal', { signal: new AbortController() as never }, /its signal/],
     ['a stream that would have to be sent twice', { method: 'POST', body: new ReadableStream(), duplex: 'half' } as never, /stream/],
   ])('refuses %s that is none, before it asks', async (_, init, words) => {
     const { outcome } = await fetches(init);
@@ -166,6 +236,10 @@ describe('ctx.fetch', () => {
     expect(error).toBeInstanceOf(ConfigurationError);
     expect(error.message).toMatch(words);
     expect(bodies).toEqual([]);
+  });
+
+  it.each([undefined, null, 5, Symbol('there')])('refuses %s in place of an address', async (input) => {
+    expect(await (await fetches({}, () => input as never)).outcome).toMatchObject({ code: 'CONFIGURATION', message: expect.stringContaining(`an address or a Request, not ${String(input)}`) });
   });
 });
 
