@@ -108,7 +108,7 @@ export class Lifecycle {
 
   async #code(attempt: Attempt, event: AttemptEvent): Promise<unknown> {
     const { run, definition, prepared, context, code = definition.handler } = attempt;
-    const services = prepared.setup && (await this.#host.services.acquire(run, definition));
+    const services = prepared.setup && (await this.#host.services.acquire(run, definition, context.signal));
     try {
       alive(attempt);
       services?.mergeInto(context);

@@ -5,11 +5,12 @@
  * leaves nothing behind, so the next run tries again; nothing is torn down under code that uses it.
  */
 import type { RunContext } from '../context/context.ts';
-import { ConfigurationError, OrchestratorError, SetupError } from '../errors.ts';
+import { ConfigurationError, OrchestratorError, SetupError, StalledError, TaskTimeoutError } from '../errors.ts';
 import type { Definition } from '../intake/registry.ts';
 import type { Pump } from '../pump/pump.ts';
 import { End, type Run } from '../runs/run.ts';
 import type { Clock } from '../time/clock.ts';
+import { unlessAborted } from '../time/unless-aborted.ts';
 import type { OrchestratorApi, OrchestratorOptions } from '../types.ts';
 import { linkQueues } from './queue-link.ts';
 import { rootOf } from './process.ts';
@@ -70,17 +71,22 @@ export class Services {
     return this.#ofRuns.size > 0;
   }
 
-  /** @throws SetupError */
-  async acquire(run: Run, { spec, prepared }: Definition): Promise<ServicesInUse> {
+  /** @param signal of the attempt that needs them. @throws SetupError, and the reason of a stop */
+  async acquire(run: Run, { spec, prepared }: Definition, signal: AbortSignal): Promise<ServicesInUse> {
     const setup = prepared!.setup!;
     const lifetimes = this.#lifetimes(setup.scope, run);
     let lifetime = lifetimes.get(spec);
     if (!lifetime) lifetimes.set(spec, (lifetime = this.#begin(lifetimes, run, spec, setup)));
     lifetime.uses++;
     try {
-      const services = await lifetime.made;
+      const services = await unlessAborted(lifetime.made, signal);
       return { mergeInto: (context) => merge(services, context, spec.id), release: () => this.#release(lifetime) };
     } catch (error) {
+      // It may hang for ever; whoever comes next is not to hang with it.
+      if (error instanceof TaskTimeoutError || error instanceof StalledError) {
+        lifetime.isOver = true;
+        if (lifetimes.get(spec) === lifetime) lifetimes.delete(spec);
+      }
       this.#release(lifetime);
       throw error;
     }

@@ -5,6 +5,7 @@
  */
 import { checkFunction, checkProgress } from '../intake/checks.ts';
 import { wallClockMs } from '../time/clock.ts';
+import { unlessAborted } from '../time/unless-aborted.ts';
 import { clone } from '../codec/clone.ts';
 import { fromMessage, toMessage } from '../codec/message.ts';
 import { ContinueAsNew } from '../context/again.ts';
@@ -399,17 +400,4 @@ function take<Value>(map: Map<number, Value>, key: number): Value | undefined {
   const taken = map.get(key);
   map.delete(key);
   return taken;
-}
-
-async function unlessAborted<Value>(coming: Promise<Value>, signal: AbortSignal | undefined): Promise<Value> {
-  if (!signal) return coming;
-  let stop = () => {};
-  const aborted = new Promise<never>((_, reject) => (stop = () => reject(signal.reason)));
-  if (signal.aborted) stop();
-  signal.addEventListener('abort', stop, { once: true });
-  try {
-    return await Promise.race([coming, aborted]);
-  } finally {
-    signal.removeEventListener('abort', stop);
-  }
 }

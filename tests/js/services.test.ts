@@ -119,6 +119,40 @@ describe('setup', () => {
     expect(seen).toEqual([orchestrator, 7, 'informed', '2', undefined]);
   });
 
+  it('B3: that hangs costs an attempt its time, and not the task its life: the next one sets up anew, and what comes of the first is torn down', async () => {
+    let made = 0;
+    const torn: number[] = [];
+    const first = gate();
+    const task = defineTask({
+      name: 'hangs once', timeout: '5s', retry: { minDelayMs: 1000, jitter: 'none' },
+      setup: async () => {
+        const number = ++made;
+        if (number === 1) await first.passed;
+        return { number };
+      },
+      teardown: ({ number }) => void torn.push(number),
+      run: (_: null, ctx) => ctx.number,
+    });
+    const { orchestrator, clock } = await open();
+    const run = orchestrator.trigger(task, null);
+    await clock.advance(4000);
+    const joined = orchestrator.trigger(task, null);
+    const cancelled = orchestrator.trigger(task, null);
+    await clock.settle();
+    await cancelled.cancel();
+    await expect(cancelled.result()).rejects.toThrow('cancelled');
+    expect(made).toBe(1);
+    await clock.advance(1000);
+    await clock.advance(1500);
+    expect([made, await run.result()]).toEqual([2, 2]);
+    // It waits for the first one on, as long as it may.
+    expect(joined.status).toBe('running');
+    first.open();
+    expect(await joined.result()).toBe(1);
+    await clock.settle();
+    expect([await orchestrator.run(task, null), made, torn]).toEqual([2, 2, [1]]);
+  });
+
   it('B3: that fails fails the attempts that wait for it, leaves nothing behind, and is tried again', async () => {
     let tries = 0;
     const task = defineTask({
