@@ -9,6 +9,8 @@ import { ConfigurationError } from '../errors.ts';
 import type { Run } from '../runs/run.ts';
 
 declare const valueType: unique symbol;
+/** Of every copy of this code that a page has loaded. */
+const isKey = Symbol.for('holdfast.local');
 /** Made by `locals.create`. Known by itself, not by its name. */
 export interface LocalKey<Value> {
   readonly name: string;
@@ -19,13 +21,13 @@ export const locals = {
   /** @param name for messages */
   create<Value>(name: string): LocalKey<Value> {
     if (typeof name !== 'string' || name === '') throw new ConfigurationError(`locals.create needs a name, not ${describe(name)}.`);
-    return Object.freeze({ name });
+    return Object.freeze(Object.defineProperty({ name }, isKey, { value: true }));
   },
 };
 
 /** @throws ConfigurationError */
 function checkKey(key: unknown, verb: string): void {
-  if (typeof (key as LocalKey<unknown> | null | undefined)?.name !== 'string') throw new ConfigurationError(`ctx.locals.${verb} needs a key made by locals.create, not ${describe(key)}.`);
+  if ((key as { [isKey]?: unknown } | null | undefined)?.[isKey] !== true) throw new ConfigurationError(`ctx.locals.${verb} needs a key made by locals.create, not ${describe(key)}.`);
 }
 
 export class Locals {

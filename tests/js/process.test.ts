@@ -220,7 +220,7 @@ describe('locals', () => {
   it('B11: takes only keys that locals.create made, and a name', async () => {
     const { orchestrator } = await open();
     const task = defineTask({ id: 'keyless', run: async (_: null, ctx) => {
-      for (const verb of ['get', 'set', 'getOrThrow'] as const) for (const key of ['who', null, undefined, 5])
+      for (const verb of ['get', 'set', 'getOrThrow'] as const) for (const key of ['who', null, undefined, 5, { name: 'who' }, function who() {}, new Error('who')])
         expect(() => ctx.locals[verb](key as never, 1 as never)).toThrow(ConfigurationError);
     } });
     await orchestrator.run(task, null);
