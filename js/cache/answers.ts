@@ -15,6 +15,7 @@ import { clone } from '../codec/codec.ts';
 import type { RunContext } from '../context/context.ts';
 import type { Run } from '../runs/run.ts';
 import { deserializeError, serializeError } from '../runs/serialize-error.ts';
+import { wayTo } from '../runs/waits.ts';
 import type { ProgressReport } from '../types.ts';
 import { type Code, type Execution, Flight, Share } from './flight.ts';
 import { type CacheHost, limited } from './host.ts';
@@ -61,7 +62,7 @@ export class Answers {
     if (!share.isLive) return;
     if (!key) return this.#executeAlone(share);
     const other = plan.coalesce && !share.flight ? this.#joinable(share, key.key) : undefined;
-    if (other) return this.#follow(share, other);
+    if (other && !waitsFor(other, share)) return this.#follow(share, other);
     share.flight ??= this.#begin(share, key);
     return this.#lead(share, share.flight);
   }
@@ -122,7 +123,7 @@ export class Answers {
     flight.keepsNewer = verdict.reason === 'newer';
     this.#tellMiss(run, plan, flight.key.key, verdict);
     const renewing = plan.reads && plan.coalesce ? this.#renewing.get(flight.key.key) : undefined;
-    if (renewing?.owner.plan.spec === plan.spec && renewing.owner !== share) return this.#merge(flight, renewing);
+    if (renewing?.owner.plan.spec === plan.spec && renewing.owner !== share && !flight.live.some((one) => waitsFor(renewing, one))) return this.#merge(flight, renewing);
     return this.#execute(share, flight);
   }
 
@@ -471,4 +472,9 @@ function attempted<Value>(make: () => Value): () => Value {
       throw error;
     };
   }
+}
+
+/** Its owner can't go on before this one does; each would wait for the other. What has an outcome waits for nobody. */
+function waitsFor(flight: Flight, { run }: Share): boolean {
+  return !flight.outcome && wayTo(run, flight.owner.run) !== undefined;
 }

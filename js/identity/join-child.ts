@@ -3,33 +3,38 @@
  * of the parent: whatever becomes of the parent, it goes on.
  */
 import type { Durable, Prepared } from '../context/durable.ts';
-import { ConfigurationError } from '../errors.ts';
+import { ConfigurationError, LockDeadlockError } from '../errors.ts';
 import { RecordKind } from '../journal/history.ts';
 import { End, Run } from '../runs/run.ts';
+import { joinedBy, waitsOf } from '../runs/waits.ts';
 import { duplicate, type Joined } from './keyed-handle.ts';
 
 type Outcome = { output: unknown; record: Prepared } | { error: Error };
 
-/** Whom a run waits for beside its children: those that hold its child's key. */
-const waits = new WeakMap<Run, Set<Joined['handle']>>();
-
 /**
  * What a child would wait for, or cancel, waits for the child's parent: neither would ever go on.
  * @param childrenOf of a run that has not ended
- * @throws ConfigurationError
+ * @throws ConfigurationError; LockDeadlockError where it would not without a lock
  */
 export function refuseCycle(parent: Run, holder: Joined['handle'], childrenOf: (run: Run) => readonly Run[]): void {
   const met = new Set<unknown>();
-  const open: unknown[] = [holder];
-  while (open.length > 0) {
-    const run = open.pop();
-    if (run === parent)
-      throw new ConfigurationError(`ctx.run("${holder.taskIdentifier}") of run ${parent.id}: run ${holder.id} holds the key ${JSON.stringify(holder.idempotencyKey)}, and waits for this one itself. Use another key.`);
+  const open: { run: unknown; locks: readonly string[] }[] = [{ run: holder, locks: [] }];
+  for (let next = open.pop(); next; next = open.pop()) {
+    const { run, locks } = next;
+    if (run === parent) throw cycle(parent, holder, locks);
     // Whom a run of another tab waits for is known there.
     if (met.has(run) || !(run instanceof Run) || run.end !== End.None) continue;
     met.add(run);
-    open.push(run.extra.key?.after, ...(waits.get(run) ?? []), ...childrenOf(run));
+    for (const wait of waitsOf(run)) open.push({ run: wait.run, locks: wait.isLock ? [...locks, wait.words] : locks });
+    for (const child of childrenOf(run)) open.push({ run: child, locks });
   }
+}
+
+function cycle(parent: Run, holder: Joined['handle'], locks: readonly string[]): Error {
+  const words = `ctx.run("${holder.taskIdentifier}") of run ${parent.id}: run ${holder.id} holds the key ${JSON.stringify(holder.idempotencyKey)}, and waits for this one itself`;
+  if (locks.length === 0) return new ConfigurationError(`${words}. Use another key.`);
+  // Let go, they let the other go on; so that a further try has what it gave.
+  return new LockDeadlockError(`${words}: ${locks.join('; ')}. Nobody would go on. Take no lock around a run that takes it too.`, { data: { holder: holder.id } });
 }
 
 /** Gives the output, recorded before the code goes on. @throws what the other run failed with */
@@ -37,8 +42,8 @@ export async function joinRun(durable: Durable, key: string, { handle, skipped }
   if (skipped) throw duplicate(handle, 'The child was skipped');
   let come: Outcome | undefined;
   const outside = outcomeOf(durable, key, handle).then((outcome) => (come = outcome));
-  const others = waits.get(durable.run) ?? new Set();
-  waits.set(durable.run, others.add(handle));
+  const others = joinedBy.get(durable.run) ?? new Set();
+  joinedBy.set(durable.run, others.add(handle));
   await durable.wait(outside, () => {
     others.delete(handle);
     if (come && 'record' in come) durable.commit(come.record);

@@ -16,7 +16,7 @@ import type { LockOptions } from './types.ts';
 /** @throws ConfigurationError */
 export function lockTimeMs({ timeout, timeoutMs }: LockOptions): number | undefined {
   if (timeout !== undefined && timeoutMs !== undefined) throw new ConfigurationError('ctx.lock has a timeout and a timeoutMs, which mean the same; give one of the two.');
-  const given = timeout ?? timeoutMs;
+  const given = timeout === undefined ? timeoutMs : timeout;
   return given === undefined ? undefined : toMilliseconds(given, timeout === undefined ? 'ctx.lock timeoutMs' : 'ctx.lock timeout');
 }
 

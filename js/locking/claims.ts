@@ -10,6 +10,8 @@ export interface Claim {
   readonly run: Run;
   readonly key: string;
   readonly isHeld: boolean;
+  /** Who has the lock now, of this page. */
+  readonly holder: Run | undefined;
   /** Resolves when the run has the lock. */
   readonly granted: Promise<void>;
   /** What it waits for, for people. */

@@ -6,9 +6,9 @@
  * is released, however that came about; nobody waits in this page for a run that waits for him.
  */
 import { LockDeadlockError, LockReentryError } from '../errors.ts';
-import * as P from '../protocol.ts';
 import type { Run } from '../runs/run.ts';
 import { delivery } from '../runs/run.ts';
+import { wayTo } from '../runs/waits.ts';
 import { type Claim, RunLocks } from './claims.ts';
 
 export interface LockHost {
@@ -41,8 +41,12 @@ class Place implements Claim {
     return this.#grant.promise;
   }
 
+  get holder(): Run | undefined {
+    return this.#table.holderOf(this.key);
+  }
+
   get words(): string {
-    const holder = this.#table.holderOf(this.key);
+    const { holder } = this;
     return `Waits for the lock ${JSON.stringify(this.key)}, ${holder ? `which run ${holder.id} holds` : 'which another tab holds'}; its slot is free for others.`;
   }
 
@@ -131,28 +135,9 @@ export class LockTable {
 
   #refuseDeadlock(run: Run, key: string): void {
     const holder = this.holderOf(key);
-    const path = holder && this.#wayTo(run, holder, new Set());
-    if (!path) return;
-    const words = [`run ${run.id} would wait for the lock ${JSON.stringify(key)}, which run ${holder.id} holds`, ...path].join('; ');
+    const way = holder && wayTo(run, holder);
+    if (!way) return;
+    const words = [`run ${run.id} would wait for the lock ${JSON.stringify(key)}, which run ${holder.id} holds`, ...way.map(({ words }) => words)].join('; ');
     throw new LockDeadlockError(`Nobody would go on: ${words}. Take locks in the same order everywhere, and none around a child that takes it too.`, { data: { key, holder: holder.id } });
-  }
-
-  /** Why `from` can't go on before `to` does; undefined: it can, as far as this page knows. */
-  #wayTo(to: Run, from: Run, seen: Set<Run>): string[] | undefined {
-    if (from === to) return [];
-    if (seen.has(from)) return undefined;
-    seen.add(from);
-    for (const claim of from.extra.locks?.claims ?? []) {
-      const holder = claim.isHeld ? undefined : this.holderOf(claim.key);
-      const way = holder && this.#wayTo(to, holder, seen);
-      if (way) return [`run ${from.id} waits for the lock ${JSON.stringify(claim.key)}, which run ${holder.id} holds`, ...way];
-    }
-    for (const child of from.context?.durable?.children.keys() ?? []) {
-      // Let go, it may well outlast him.
-      if (child.extra.childPolicy !== P.ChildPolicyCancel) continue;
-      const way = this.#wayTo(to, child, seen);
-      if (way) return [`run ${from.id} waits for its child ${child.id}`, ...way];
-    }
-    return undefined;
   }
 }

@@ -31,7 +31,7 @@ export async function retryFetch(host: RetryHost, input: string | URL | Request,
   checkCall(input, init);
   const { retry, timeout, timeoutInMs, idempotencyKey, ...given } = init;
   const rest = withKey(input, given, idempotencyKey);
-  const plan = planOf(retry, timeout ?? timeoutInMs);
+  const plan = planOf(retry, timeout === undefined ? timeoutInMs : timeout);
   const isOnce = retry === false;
   if (!isOnce && rest.body instanceof ReadableStream)
     throw new ConfigurationError('ctx.fetch: a stream can be sent only once. Send its bytes, or give retry: false.');

@@ -225,6 +225,7 @@ describe('ctx.fetch', () => {
     ['a format', { retry: { byStatus: { 429: { strategy: 'headers', resetFormat: 'lunar' as never } } } }, /lunar/],
     ['a timeout', { timeout: 'soon' }, /soon/],
     ['a timeout twice', { timeout: 5, timeoutInMs: 5 }, /timeoutInMs/],
+    ['a timeout of nothing', { timeout: null as never }, /it is null/],
     ['a policy for all', { retry: null as never }, /retry must be an object, not null/],
     ['an init', 'POST' as never, /init must be an object, not "POST"/],
     ['an init', null as never, /init must be an object, not null/],
