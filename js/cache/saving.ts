@@ -40,6 +40,10 @@ export class Saving {
     this.#host = host;
   }
 
+  get isUnderWay(): boolean {
+    return this.#underWay.size > 0;
+  }
+
   /** Settles when nothing is being written any more. */
   async idle(): Promise<void> {
     await Promise.allSettled([...this.#underWay]);

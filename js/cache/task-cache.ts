@@ -25,6 +25,7 @@ import { rootBegin } from './key.ts';
 import type { Keeper } from './mark.ts';
 import { migrateTask } from './migrate-all.ts';
 import { type CachePlan, resolvePlan } from './options.ts';
+import { OtherTabs } from './other-tabs.ts';
 import { type Finish, give, keep, type Kept } from './outputs.ts';
 import { openResult } from './results.ts';
 import { Stores } from './stores.ts';
@@ -44,12 +45,15 @@ export class HouseCache implements TaskCache, Keeper {
   #plans = new WeakMap<AnySpec, CachePlan>();
   /** Where the private entries of root runs lie. */
   readonly #private = new Map<string, Set<Cache>>();
+  #otherTabs: OtherTabs | undefined;
+  #isClosed = false;
 
   constructor(house: Orchestrator) {
     this.#house = house;
     this.#stores = new Stores(house);
     this.#host = new HouseHost(house, this.#stores);
     this.#answers = new Answers(this.#host);
+    this.#others().catch(() => {});
   }
 
   // Runs
@@ -191,9 +195,26 @@ export class HouseCache implements TaskCache, Keeper {
 
   async #clear(filter: CacheFilter): Promise<number> {
     this.#answers.invalidated(filter);
+    (await this.#others()).tell(filter);
     const count = await this.#ofAll('clearing', (store) => store.clear(filter));
     this.#host.emit('output_cleared', { count, filter });
     return count;
+  }
+
+  /** Heard of from the first run or question on: nothing is computed here before. */
+  async #others(): Promise<OtherTabs> {
+    await this.#house.ready;
+    const { tabs, namespace } = this.#house.opening;
+    return (this.#otherTabs ??= new OtherTabs(tabs && !this.#isClosed ? namespace : undefined, (filter) => void this.#invalidatedElsewhere(filter)));
+  }
+
+  /** What was on its way into a store when it was told may have come there after it. */
+  async #invalidatedElsewhere(filter: CacheFilter): Promise<void> {
+    this.#answers.invalidated(filter);
+    const { saving } = this.#answers;
+    if (!saving.isUnderWay) return;
+    await saving.idle();
+    await this.#ofAll('clearing', (store) => store.clear(filter)).catch((error) => this.#house.warn(`What another tab has invalidated was not dropped (${String(error)}).`));
   }
 
   size(): Promise<number> {
@@ -265,6 +286,8 @@ export class HouseCache implements TaskCache, Keeper {
 
   /** Nothing is written any more afterwards. */
   async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#otherTabs?.close();
     await this.#answers.close();
     await this.#stores.close();
   }
