@@ -16,7 +16,6 @@ import { Control } from './runs/control.ts';
 import { Definitions } from './definition/definitions.ts';
 import type { Hooks } from './definition/hooks.ts';
 import type { InputIn, OutputIn, TaskMap } from './definition/names.ts';
-import { saveBlob } from './runs/download.ts';
 import { ConfigurationError, DisposedError, InterruptedError } from './errors.ts';
 import { EventLog } from './events/event-log.ts';
 import { clockJumpWords, KindClockJumped } from './events/event-words.ts';
@@ -114,8 +113,7 @@ export class Orchestrator extends StoredData implements OrchestratorApi {
     this.definitions = new Definitions(this);
     this.waiting.define(this.definitions, this.table);
     for (const task of Object.values(options.tasks ?? [])) this.register(task);
-    for (const [name, limit] of Object.entries(options.concurrencyLimits ?? {})) this.table.limits.declareNamed(name, limit);
-    for (const [name, queue] of Object.entries(options.queues ?? {})) this.table.declareQueue(name, queue);
+    this.table.declare(options);
     this.opening = new Opening(this, session);
     this.ready = this.opening.open();
     this.ready.then(() => (this.identity.opened(), this.control.askRetention()), () => {});
@@ -139,8 +137,7 @@ export class Orchestrator extends StoredData implements OrchestratorApi {
     this.store.hearProgress(this.#options.onProgress);
     if ('hooks' in partial) this.hooks.useOptions(partial.hooks);
     for (const task of Object.values(partial.tasks ?? [])) this.register(task);
-    for (const [name, limit] of Object.entries(partial.concurrencyLimits ?? {})) this.table.limits.declareNamed(name, limit);
-    for (const [name, queue] of Object.entries(partial.queues ?? {})) this.table.declareQueue(name, queue);
+    this.table.declare(partial);
     this.pump.wake();
   }
 
@@ -407,10 +404,6 @@ export class Orchestrator extends StoredData implements OrchestratorApi {
     return run ? this.control.forget(run) : this.#handled(id, (handle) => handle.remove?.() ?? Promise.resolve(false));
   }
 
-  async download(run: Run, fileName?: string): Promise<void> {
-    await saveBlob(await run.result(), fileName, run.state.name);
-  }
-
   // Listening
 
   on<Name extends keyof OrchestratorEvents>(name: Name, listener: Listener<Name>, options: { signal?: AbortSignal } = {}): () => void {
@@ -422,7 +415,7 @@ export class Orchestrator extends StoredData implements OrchestratorApi {
   off<Name extends keyof OrchestratorEvents>(name: Name, listener: Listener<Name>): void {
     this.store.off(name, listener);
   }
-  /** The next event's arguments. Rejects with the signal's reason, and when this is disposed. */
+  /** The next event's arguments. Rejects with the signal's reason, and at a dispose. */
   waitOn<Name extends keyof OrchestratorEvents>(name: Name, options: { signal?: AbortSignal } = {}): Promise<OrchestratorEvents[Name]> {
     return this.store.waitOn(name, options);
   }
@@ -478,7 +471,6 @@ export class Orchestrator extends StoredData implements OrchestratorApi {
     this.#disposed = true;
     this.onDisposed?.();
     this.definitions.stopWatching();
-    this.definitions.determinism?.close();
     await this.ready.catch(() => {});
     this.attempts.close(destroyed ?? new InterruptedError('The orchestrator was disposed.'));
     this.pump.drain();

@@ -204,6 +204,7 @@ export class Definitions {
 
   /** No definition comes or goes any more. */
   stopWatching(): void {
+    this.determinism?.close();
     this.#stopWatching();
   }
 }

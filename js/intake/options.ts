@@ -15,7 +15,7 @@ import { LimitTable, type Part } from '../limiting/table.ts';
 import { checkNetworkMode } from '../network/mode.ts';
 import type { FilePolicy } from '../journal/payloads.ts';
 import * as P from '../protocol.ts';
-import type { Duration, NetworkMode, QueueOptions, RetryOptions, RunOptions, SimulateProgressOptions } from '../types.ts';
+import type { Duration, NetworkMode, OrchestratorOptions, QueueOptions, RetryOptions, RunOptions, SimulateProgressOptions } from '../types.ts';
 import { refuseReserved } from '../waiting/internal.ts';
 
 export const runOptionNames = [
@@ -283,15 +283,17 @@ export class OptionTable {
     if (known) this.#limit(number, known.concurrency);
   }
 
+  /** Queues and named limits of an orchestrator. @throws ConfigurationError */
+  declare({ concurrencyLimits = {}, queues = {} }: Pick<OrchestratorOptions, 'concurrencyLimits' | 'queues'>): void {
+    for (const [name, limit] of Object.entries(concurrencyLimits)) this.limits.declareNamed(name, limit);
+    for (const [name, queue] of Object.entries(queues)) this.declareQueue(name, queue);
+  }
+
   queueNames(): string[] {
     return [...this.#queues.keys()];
   }
   queueNamed(name: string): Queue | undefined {
     return this.#queues.get(name);
-  }
-  /** The core knows it by this. REQUIRES a queue of that name. */
-  queueNumberOf(name: string): number {
-    return this.#queueNumber(name);
   }
 
   /** Of every queue the core knows. */
@@ -349,11 +351,12 @@ export class OptionTable {
 
   /** Queue and policy in one number, as Create takes them. */
   place(options: ResolvedRunOptions): number {
-    const queue = options.queueName === undefined ? 0 : this.#queueNumber(options.queueName);
+    const queue = options.queueName === undefined ? 0 : this.queueNumberOf(options.queueName);
     return queue | (this.policyNumber(options.policy) << 16);
   }
 
-  #queueNumber(name: string): number {
+  /** The core knows it by this. REQUIRES a queue of that name. */
+  queueNumberOf(name: string): number {
     const queue = this.#queues.get(name)!;
     if (queue.number !== undefined) return queue.number;
     if (this.#nextQueue > 0xffff) throw new ConfigurationError('More than 65,535 queues; use fewer names.');

@@ -14,7 +14,7 @@ import type { Pump } from '../pump/pump.ts';
 import { End, type Run } from './run.ts';
 import { hasEnded } from './status.ts';
 import type { Duration, ResumePolicy } from '../types.ts';
-import { statusOf } from '../views/view.ts';
+import { Statuses } from '../views/view.ts';
 
 const resumePolicies = { keepDeadline: P.ResumePolicyKeepDeadline, remaining: P.ResumePolicyRemaining, restart: P.ResumePolicyRestart };
 const defaultGraceMs = 5000;
@@ -152,9 +152,10 @@ interface Ended {
 /** Without making an object of what nobody has asked for. */
 function endedTasks({ engine, runs }: Pump): { completed: Ended[]; others: Ended[] } {
   const ended = { completed: [] as Ended[], others: [] as Ended[] };
+  const statuses = new Statuses(engine);
   for (let task = 1; task < runs.length; task++) {
     const run = runs[task];
-    const status = run && (!run.announced || run.extra.hidden) ? undefined : statusOf(engine, task);
+    const status = run && (!run.announced || run.extra.hidden) ? undefined : statuses.of(task);
     if (status === undefined || !hasEnded(status)) continue;
     ended[status === 'completed' ? 'completed' : 'others'].push({ task, atMs: engine.value(task, P.FieldUpdatedAt) });
   }

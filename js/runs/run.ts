@@ -12,6 +12,7 @@ import { SubtaskUnwrapError } from '../errors.ts';
 import type { ResolvedRunOptions } from '../intake/options.ts';
 import { RecordBytes } from '../protocol.ts';
 import type { Definition } from '../intake/registry.ts';
+import { saveBlob } from './download.ts';
 import { noExtra, RunExtra } from './run-extra.ts';
 import type {
   QueryOptions, ReadStreamOptions, ResultPromise, ResumePolicy, RunEvent, RunHandle, StreamReader, TaskRunResult, TaskState, TaskStatus, UpdateOptions,
@@ -42,7 +43,6 @@ export interface RunHost {
   /** Settles what `promised` of a run waits for, once its end has been announced. */
   deliver(run: Run): void;
   subscribeRun(run: Run, listener: () => void): () => void;
-  download(run: Run, fileName?: string): Promise<void>;
   readonly eventLog: { story(run: Run): AsyncIterator<RunEvent, void, undefined> };
 }
 
@@ -281,7 +281,7 @@ export class Run<Output = any, Id extends string = string> implements RunHandle<
 
   async download(fileName?: string): Promise<void> {
     if (fileName !== undefined) checkText(fileName, 'download fileName');
-    return this.host.download(this, fileName);
+    await saveBlob(await this.result(), fileName, this.state.name);
   }
 
   [Symbol.asyncIterator](): AsyncIterator<RunEvent, void, undefined> {
