@@ -25,6 +25,7 @@ function most(value: number | undefined, where: string): number {
 export function concurrencyOf(given: LimitOptions['concurrency'], where: string): { total: number; perKey: number } {
   if (typeof given !== 'object' || given === null) return { total: most(given, where), perKey: 0 };
   checkNames(given, ['total', 'perKey'], where);
+  if (given.total === undefined && given.perKey === undefined) throw new ConfigurationError(`${where} must be a number, or have a total or a perKey, not ${describe(given)}.`);
   return { total: most(given.total, `${where}.total`), perKey: most(given.perKey, `${where}.perKey`) };
 }
 
@@ -32,7 +33,7 @@ function rateSettings(rate: RateLimit, where: string): Settings {
   checkNames(rate, ['limit', 'period', 'type', 'burst', 'perKey', 'feedback'], where);
   checkEach(rate, { perKey: checkBoolean, feedback: checkBoolean }, where);
   const { type = 'sliding', perKey = false } = rate;
-  if (!Object.hasOwn(rateKinds, type)) throw new ConfigurationError(`${where}.type must be one of ${Object.keys(rateKinds).join(', ')}, not ${describe(type)}.`);
+  if (typeof type !== 'string' || !Object.hasOwn(rateKinds, type)) throw new ConfigurationError(`${where}.type must be one of ${Object.keys(rateKinds).join(', ')}, not ${describe(type)}.`);
   const limit = wholeNumber(rate.limit, `${where}.limit`, 1, mostStarts);
   const periodMs = toMilliseconds(rate.period, `${where}.period`);
   if (periodMs < 1) throw new ConfigurationError(`${where}.period must be at least 1 ms, not ${describe(rate.period)}.`);

@@ -58,8 +58,10 @@ afterEach(() => house.dispose());
 const runOptions: Record<string, Accepts> = {
   queue: nothing, priority: whole, timeout: duration, countFrozen: flag, deadline: duration, ttl: duration, graceMs: duration,
   delay: instant, simulateProgress: (value) => flag(value) || options(value), metadata: record, retry: options, persistPayload: nothing,
-  tags, propagateTags: flag, maxDuration: duration, heartbeat: duration,
+  tags, propagateTags: flag, maxDuration: duration, heartbeat: duration, concurrencyKey: someText, weight: (value) => fromOne(value) && (value as number) <= 65_535, concurrencyLimits: list,
 };
+const limitOptions: Record<string, Accepts> = { concurrency: (value) => (fromOne(value) && (value as number) <= 0xfffffffe) || value === Number.POSITIVE_INFINITY, minTime: duration, rateLimit: nothing };
+const rateOptions: Record<string, Accepts> = { limit: (value) => fromOne(value) && (value as number) <= 1e9, period: (value) => duration(value) && (value as number) >= 1, type: nothing, perKey: flag, feedback: flag };
 const retryOptions: Record<string, Accepts> = {
   maxAttempts: fromOne, maxRetries: count, factor: (value) => fromOne(value), minDelayMs: duration, maxDelayMs: duration, maxElapsed: duration,
   randomize: flag, jitter: nothing, backoff: nothing, retryOn: callable, nonRetryable: (value) => Array.isArray(value), crashRetries: count,
@@ -68,7 +70,7 @@ const processOptions: Record<string, Accepts> = {
   retry: options, priority: whole, deadline: duration, concurrency: fromOne, seed: whole, onlyTasks: texts, skipTasks: texts, tags,
   cacheMode: nothing, dryRun: flag, locale: someText,
 };
-const queueOptions: Record<string, Accepts> = { concurrency: (value) => fromOne(value) || value === Number.POSITIVE_INFINITY };
+const queueOptions = limitOptions;
 const simulation: Record<string, Accepts> = { intervalMs: nothing, maxIncrement: (value) => positive(value) && value <= 100, cap: (value) => positive(value) && value <= 99, curve: nothing };
 
 type Call = (value: any) => unknown;
@@ -85,9 +87,9 @@ const addEach = (prefix: string, known: Record<string, Accepts>, call: (given: a
 add('defineTask', nothing, (value) => defineTask(value));
 const define = (given: object) => defineTask({ id: 'wrong: defined', run: listener, ...given } as never);
 addEach('defineTask', {
-  id: someText, run: callable, description: text, onSuccess: callable, onFailure: callable, output: (value) => callable(value) || options(value), input: callable, init: callable, onStart: callable, onComplete: callable, unawaited: nothing, onDrift: nothing, intent: nothing, ...runOptions,
-  // A queue's name is looked up when a run needs it.
-  queue: someText,
+  id: someText, run: callable, description: text, onSuccess: callable, onFailure: callable, output: (value) => callable(value) || options(value), input: callable, init: callable, onStart: callable, onComplete: callable, unawaited: nothing, onDrift: nothing, intent: nothing, updates: (value) => options(value), ...limitOptions, ...runOptions,
+  // Names of queues and limits are looked up when a run needs them.
+  queue: someText, concurrencyLimits: texts,
 }, define);
 const cacheOptions: Record<string, Accepts> = { mode: nothing, ttl: duration, staleWhileRevalidate: duration, salt: text, scope: nothing, coalesce: flag };
 addEach('defineTask', {
@@ -116,7 +118,7 @@ const orchestratorOptions: Record<string, Accepts> = {
   id: someText, namespace: someText, storage: nothing, durability: nothing, tasks: (value) => list(value) || options(value), processSchema: callable, queues: options, maxRetries: count,
   retryBackoffFactor: (value) => number(value) && value >= 1, timeout: duration, countFrozen: flag, simulateProgress: runOptions.simulateProgress!, retry: options,
   onComplete: callable, onError: callable, onProgress: callable, onListenerError: callable, worker: callable, persistenceKey: text,
-  retention: options, recovery: options, limits: options, tabs: flag, clock: nothing, seed: whole, wasm: someText,
+  retention: options, recovery: options, limits: options, tabs: flag, checkDeterminism: flag, concurrencyLimits: options, clock: nothing, seed: whole, wasm: someText,
 };
 addEach('createOrchestrator', orchestratorOptions, open);
 const { id: _, namespace: __, ...changeable } = orchestratorOptions;
@@ -127,6 +129,9 @@ addEach('createOrchestrator.limits', {
   inlineBytes: nothing, valueBytes: nothing, metadataBytes: nothing, blobBytes: nothing, totalBlobBytes: nothing, largeFiles: nothing,
 }, (limits) => open({ limits }));
 addEach('createOrchestrator.queues.q', queueOptions, (q) => open({ queues: { q } }));
+addEach('createOrchestrator.concurrencyLimits.q', limitOptions, (q) => open({ concurrencyLimits: { q } }));
+addEach('createOrchestrator.queues.q.rateLimit', rateOptions, (rate) => open({ queues: { q: { rateLimit: { limit: 1, period: 1, ...rate } } } }));
+addEach('createOrchestrator.queues.q.concurrency', { total: limitOptions.concurrency!, perKey: limitOptions.concurrency! }, (concurrency) => open({ queues: { q: { concurrency } } }));
 addEach('createOrchestrator.retry', retryOptions, (retry) => open({ retry }));
 
 add('trigger task', someText, (value) => house.trigger(value, 1));
