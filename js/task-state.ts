@@ -1,7 +1,7 @@
 /** What people see of runs: the state of one, and what is asked and told of many. Types only. */
 
 import type { RunItem } from './context/types.ts';
-import type { Instant } from './types.ts';
+import type { Instant, ResumePolicy } from './types.ts';
 
 /** The coarse words of the panel. */
 export type TaskStatus = 'pending' | 'running' | 'paused' | 'completed' | 'failed' | 'cancelled';
@@ -149,3 +149,28 @@ export interface AggregateProgress {
   failed: number;
 }
 export type TaskCounts = Readonly<Record<TaskStatus | 'total', number>>;
+
+/** Of `runs.bulk`. */
+export interface BulkOptions {
+  /** Whom nobody was asked for by then, stays as it is. */
+  signal?: AbortSignal;
+  onProgress?: (progress: BulkProgress) => void;
+}
+export interface BulkProgress {
+  /** Runs that matched at the call. */
+  total: number;
+  done: number;
+  /** The verb had nothing to do with them: they had ended, or were paused already … */
+  skipped: number;
+  failed: number;
+}
+/** One verb for all runs that match. Resolves when all have been asked, or the signal was aborted. @throws ConfigurationError */
+export interface BulkApi {
+  cancel(filter: RunFilter, options?: BulkOptions & { reason?: unknown }): Promise<BulkProgress>;
+  pause(filter: RunFilter, options?: BulkOptions & { kind?: 'soft' | 'hard' }): Promise<BulkProgress>;
+  resume(filter: RunFilter, options?: BulkOptions & { policy?: ResumePolicy }): Promise<BulkProgress>;
+  retry(filter: RunFilter, options?: BulkOptions): Promise<BulkProgress>;
+  /** New runs of the same tasks with the same inputs. */
+  replay(filter: RunFilter, options?: BulkOptions): Promise<BulkProgress>;
+  remove(filter: RunFilter, options?: BulkOptions): Promise<BulkProgress>;
+}

@@ -1,6 +1,6 @@
 /**
  * Runs as a collection: list, look up, follow by a filter, repeat, and how far they are together.
- * Invariant: nothing here changes a run; a repeated one is a new run.
+ * Invariant: but for `bulk` nothing here changes a run; a repeated one is a new run.
  */
 import { checkFunction, checkNames, checkRecord, refuse } from '../intake/checks.ts';
 import { ConfigurationError, UnrecognizedTaskError } from '../errors.ts';
@@ -10,15 +10,19 @@ import { notBeforeMs } from '../intake/options.ts';
 import type { Orchestrator } from '../orchestrator.ts';
 import * as P from '../protocol.ts';
 import type { RemoteHandle } from '../tabs/remote.ts';
+import { Bulk } from './bulk.ts';
 import { Run } from './run.ts';
 import { isCompleted, isSuccess } from './status.ts';
-import type { AggregateProgress, Duration, ForkOptions, ListFilter, ReplayOptions, RunFilter, RunHandle, TaskPage, TaskState } from '../types.ts';
+import type { AggregateProgress, BulkApi, Duration, ForkOptions, ListFilter, ReplayOptions, RunFilter, RunHandle, TaskPage, TaskState } from '../types.ts';
 
 export class Runs {
   readonly #house: Orchestrator;
+  /** One verb for all that match. */
+  readonly bulk: BulkApi;
 
   constructor(house: Orchestrator) {
     this.#house = house;
+    this.bulk = new Bulk(house);
   }
 
   /** Newest first, in pages. */

@@ -1,0 +1,72 @@
+/**
+ * `runs.bulk`: one verb for all runs that match, of other tabs too.
+ * Invariant: which runs these are is decided at the call; each is asked once, and the page gets its turn in between.
+ */
+import { checkFunction, checkNames, checkPause, checkResume, checkSignal } from '../intake/checks.ts';
+import type { Orchestrator } from '../orchestrator.ts';
+import type { BulkApi, BulkOptions, BulkProgress, ResumePolicy, RunFilter } from '../types.ts';
+import { matcher } from '../views/lists.ts';
+
+/** Of a verb that may be a message to another tab. */
+const atOnce = 64;
+
+type Verb = (id: string) => Promise<unknown>;
+
+export class Bulk implements BulkApi {
+  readonly #house: Orchestrator;
+
+  constructor(house: Orchestrator) {
+    this.#house = house;
+  }
+
+  cancel(filter: RunFilter, options?: BulkOptions & { reason?: unknown }): Promise<BulkProgress> {
+    return this.#each('cancel', filter, options, (id) => this.#house.cancelTask(id, options?.reason));
+  }
+  async pause(filter: RunFilter, options?: BulkOptions & { kind?: 'soft' | 'hard' }): Promise<BulkProgress> {
+    if (options?.kind !== undefined) checkPause(options.kind);
+    return this.#each('pause', filter, options, (id) => this.#house.pauseTask(id, options?.kind));
+  }
+  async resume(filter: RunFilter, options?: BulkOptions & { policy?: ResumePolicy }): Promise<BulkProgress> {
+    if (options?.policy !== undefined) checkResume(options.policy);
+    return this.#each('resume', filter, options, (id) => this.#house.resumeTask(id, options?.policy));
+  }
+  retry(filter: RunFilter, options?: BulkOptions): Promise<BulkProgress> {
+    return this.#each('retry', filter, options, (id) => this.#house.retryTask(id));
+  }
+  replay(filter: RunFilter, options?: BulkOptions): Promise<BulkProgress> {
+    return this.#each('replay', filter, options, (id) => this.#house.runs.replay(id).then((handle) => handle.accepted).then(() => true));
+  }
+  remove(filter: RunFilter, options?: BulkOptions): Promise<BulkProgress> {
+    return this.#each('remove', filter, options, (id) => this.#house.removeTask(id));
+  }
+
+  async #each(name: string, filter: RunFilter, options: BulkOptions = {}, verb: Verb): Promise<BulkProgress> {
+    const where = `runs.bulk.${name}`;
+    const matches = matcher(filter, where);
+    checkNames(options, ['signal', 'onProgress', ...extraNames(name)], where);
+    const { signal, onProgress } = options;
+    if (signal !== undefined) checkSignal(signal, `${where} signal`);
+    if (onProgress !== undefined) checkFunction(onProgress, `${where} onProgress`);
+    await this.#house.opening.opened;
+    const ids = this.#house.getAllTasks().filter(matches).map(({ id }) => id);
+    const progress = { total: ids.length, done: 0, skipped: 0, failed: 0 };
+    const tell = () => onProgress?.({ ...progress });
+    for (let index = 0; index < ids.length && !signal?.aborted; index += atOnce) {
+      await Promise.all(ids.slice(index, index + atOnce).map((id) => count(verb(id), progress)));
+      tell();
+      await new Promise<void>((resolve) => this.#house.clock.defer(resolve));
+    }
+    return progress;
+  }
+}
+
+const extraNames = (name: string): string[] => (name === 'cancel' ? ['reason'] : name === 'pause' ? ['kind'] : name === 'resume' ? ['policy'] : []);
+
+async function count(asked: Promise<unknown>, progress: { done: number; skipped: number; failed: number }): Promise<void> {
+  try {
+    if (await asked) progress.done++;
+    else progress.skipped++;
+  } catch {
+    progress.failed++;
+  }
+}
