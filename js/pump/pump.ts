@@ -399,6 +399,7 @@ export class Pump {
         if (run.announced) run.promised = run.deliver = undefined;
         if (run.announced && run.extra.completion) run.ownExtra.completion = undefined;
         run.announced = false;
+        if (run.extra.error ?? run.extra.errorPayload) run.ownExtra.error = run.ownExtra.errorPayload = undefined;
         this.#answer(run, P.CommandRetry);
         return this.#host.changed(run);
       case P.EventForgotten:

@@ -181,6 +181,28 @@ describe('runs as a collection', () => {
     expect(last.orchestrator.getTaskState(run.id)!.replayOf).toBeUndefined();
   });
 
+  it('C6: retryTask goes on under the same id: no error any more, its failures counted anew, its attempts numbered on', async () => {
+    const { orchestrator, clock } = await open();
+    let broken = true;
+    const moody = defineTask({ id: 'moody twice', retry: { maxAttempts: 2, minDelayMs: 0 }, run: async () => {
+      if (broken) throw new Error('broken');
+      await new Promise(() => {});
+    } });
+    const run = orchestrator.trigger(moody, null);
+    await run.wait();
+    expect(run.state).toMatchObject({ status: 'failed', attempt: 2, retryCount: 2, error: { message: 'broken' } });
+    broken = false;
+    expect(await orchestrator.retryTask(run.id)).toBe(true);
+    await clock.settle();
+    expect(orchestrator.getTaskState(run.id)).toMatchObject({ status: 'running', attempt: 3, retryCount: 0, error: null });
+    const types = orchestrator.events({ runId: run.id })[Symbol.asyncIterator]();
+    const told: string[] = [];
+    while (!told.includes('retried')) told.push((await types.next()).value!.type);
+    expect(told.filter((type) => type === 'attemptFailed')).toHaveLength(2);
+    await types.return!();
+    void run.cancel();
+  });
+
   it('C6: retryTask works on ended runs only', async () => {
     const { orchestrator } = await open();
     const run = orchestrator.trigger(double, 1);
