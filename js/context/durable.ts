@@ -198,7 +198,7 @@ export class Durable {
   check(verb: string, name: string): void {
     if (this.#inside !== undefined) throw nestedError(this.#who, verb, name, this.#inside.name);
     if (this.#stopReason) throw this.#stopReason;
-    if (this.#limitReached) throw this.#limitReached;
+    if (this.#limitReached && verb !== 'continueAsNew') throw this.#limitReached;
     if (!this.#isClosed()) return;
     throw closedError(this.#who, verb, name);
   }

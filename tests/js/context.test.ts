@@ -425,6 +425,7 @@ describe('drift', () => {
     expect(status).toBe('failed');
     expect(error).toBeInstanceOf(DriftError);
     expect(error!.message).toContain('had recorded "two" here, but asked for "zwei"');
+    expect(error).toMatchObject({ code: 'DRIFT', taskIdentifier: task.id, data: { expected: 'two', actual: 'zwei', path: task.id } });
   });
 
   it('new steps at the end are none', async () => {

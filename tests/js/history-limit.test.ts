@@ -30,6 +30,20 @@ describe('a run that goes on without end', () => {
     expect(warnings.filter((message) => message.includes('more than 1000'))).toHaveLength(1);
   });
 
+  it('P12: may begin anew when it has reached the limit, as the error says', async () => {
+    const { orchestrator, clock } = await open({ storage: 'memory' });
+    const task = defineTask({ id: name('long'), run: async (from: number, ctx): Promise<number> => {
+      if (from > 0) return from;
+      for (let n = 0; ; n++) await ctx.step('again', () => n).catch((error: Error) => {
+        if (error.name === 'HistoryLimitError') ctx.continueAsNew(n);
+        throw error;
+      });
+    } });
+    const run = orchestrator.trigger(task, 0);
+    for (let turn = 0; turn < 30 && run.status !== 'completed'; turn++) await clock.advance(1000);
+    expect(await run.result()).toBe(limit);
+  });
+
   it('P11, P12: is undone, each thing once', async () => {
     const { orchestrator, clock } = await open({ storage: 'memory' });
     const warnings: string[] = [];
