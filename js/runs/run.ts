@@ -200,8 +200,8 @@ export class Run<Output = any, Id extends string = string> implements RunHandle<
   }
 
   /** @internal Nobody will ever tell how it ended. */
-  letGo(because: () => Error): void {
-    if (!this.announced && this.extra.refusal === undefined) this.refuse(because());
+  letGo(because: Error): void {
+    if (!this.announced && this.extra.refusal === undefined) this.refuse(because);
   }
 
   /** @internal Whoever waits for it hears why. */

@@ -238,9 +238,9 @@ export class OpfsStore {
 
   async #makeFile(name: string, names: ReadonlySet<string>, prepare?: (file: SyncFile) => void): Promise<void> {
     if (names.has(name)) return;
-    await this.#directory!.getFileHandle(name, { create: true });
+    const entry = await this.#directory!.getFileHandle(name, { create: true });
     if (!prepare) return;
-    const file = await this.#hold(name);
+    const file = await this.#hold(name, entry);
     try {
       prepare(file);
     } finally {
@@ -249,8 +249,8 @@ export class OpfsStore {
   }
 
   /** A closed tab lets go of its files a moment after its lock: wait for that, but not for ever. */
-  async #hold(name: string): Promise<SyncFile> {
-    const entry = await this.#directory!.getFileHandle(name);
+  async #hold(name: string, known?: FileEntry): Promise<SyncFile> {
+    const entry = known ?? (await this.#directory!.getFileHandle(name));
     const untilMs = this.timers.nowMs() + HELD_LIMIT_MS;
     for (let delayMs = 5; ; delayMs = Math.min(delayMs * 2, 200)) {
       try {
