@@ -8,14 +8,14 @@
 import { checkBoolean, checkFunction, checkNames, refuse } from '../intake/checks.ts';
 import { decodeWithBlobs } from '../codec/codec.ts';
 import { Engine } from '../pump/engine.ts';
-import { ConfigurationError, PayloadLostError } from '../errors.ts';
+import { ConfigurationError, PayloadLostError, PayloadTooLargeError } from '../errors.ts';
 import { bareFrames } from '../codec/frames.ts';
 import { matcher } from '../views/lists.ts';
 import { loadCore } from '../load.ts';
 import type { Orchestrator } from '../orchestrator.ts';
 import * as P from '../protocol.ts';
 import type { RunFilter, TaskState } from '../types.ts';
-import { carriers, type EventRow, formVersion, type Line, type PayloadLine, pieceBytes, type RunLine, toBase64 } from './lines.ts';
+import { carriers, type EventRow, formVersion, type Line, longestLine, type PayloadLine, pieceBytes, type RunLine, toBase64 } from './lines.ts';
 import { blobsIn, encodeAnew, headerOf, isOpaque, type Section, sectionsOf, ShownHandle, shownOf, withHeader, withSections } from './parts.ts';
 
 /** What a value that `redact` is shown is of. */
@@ -130,13 +130,15 @@ async function runLine(house: Orchestrator, options: ExportOptions, state: TaskS
   const blobs = new Map<string, Blob>();
   const payloads: PayloadLine[] = [];
   let index = 0;
+  let bytes = 0;
   let first: Uint8Array | undefined;
   for (const [kind, a] of found.events) {
     const part = carriers.get(kind);
     if (!part) continue;
     const { payload, shown } = await exported(house, options, state, { part, payload: found.payloads[index++]!, noteKind: a }, blobs);
     first ??= payload;
-    payloads.push({ part, base64: toBase64(payload), shown });
+    bytes += payload.length;
+    payloads.push({ part, base64: toBase64(payload), shown: bytes > mostShownBytes ? '[not shown: the run has recorded too much]' : await shown() });
   }
   const { id, taskIdentifier: task, status, createdAt, parentId } = state;
   const name = headerOf(first!).name ?? task;
@@ -154,13 +156,16 @@ function leaveOutOpaque(found: Snapshotted): void {
   found.events = found.events.filter((row) => !isLeftOut(row));
 }
 
+/** Of payloads of one run: what people look at, and not as much again of what they can't. */
+const mostShownBytes = 4 * 1024 * 1024;
+
 interface Given {
   part: PayloadLine['part'];
   payload: Uint8Array;
   noteKind: number;
 }
 
-async function exported(house: Orchestrator, { blobs: withBlobs, redact }: ExportOptions, state: TaskState, given: Given, blobs: Map<string, Blob>): Promise<{ payload: Uint8Array; shown: unknown }> {
+async function exported(house: Orchestrator, { blobs: withBlobs, redact }: ExportOptions, state: TaskState, given: Given, blobs: Map<string, Blob>): Promise<{ payload: Uint8Array; shown: () => Promise<unknown> }> {
   let { payload } = given;
   if (redact && given.part === 'input') payload = redactedHeader(redact, state, payload);
   const sections = sectionsOf(given.part, payload, given.noteKind);
@@ -177,10 +182,14 @@ async function exported(house: Orchestrator, { blobs: withBlobs, redact }: Expor
     for (const { entry } of blobsIn(sections))
       if (withBlobs || entry.kind === 'handle') await house.blobs.ticket(entry).then((blob) => blobs.set(entry.id, blob), ignoreLost);
   }
+  return { payload, shown: () => shownTo(given, payload) };
+}
+
+async function shownTo({ part, noteKind }: Given, payload: Uint8Array): Promise<unknown> {
   const shown: Record<string, unknown> = {};
-  for (const { what, key, bytes } of sectionsOf(given.part, payload, given.noteKind)) Object.assign(shown, key !== undefined && { key }, { [what]: await shownOf(bytes) });
-  if (given.part === 'input') shown.tags = headerOf(payload).extras?.tags;
-  return { payload, shown };
+  for (const { what, key, bytes } of sectionsOf(part, payload, noteKind)) Object.assign(shown, key !== undefined && { key }, { [what]: await shownOf(bytes) });
+  if (part === 'input') shown.tags = headerOf(payload).extras?.tags;
+  return shown;
 }
 
 const aboutRun = ({ id, name, taskIdentifier, status }: TaskState) => ({ id, name, taskIdentifier, status });
@@ -226,6 +235,19 @@ async function* blobLines(id: string, blob: Blob, told: Set<string>): AsyncGener
     yield { kind: 'bytes', blob: id, base64: toBase64(new Uint8Array(await blob.slice(at, at + pieceBytes).arrayBuffer())) };
 }
 
+/** @throws PayloadTooLargeError for a line that no import would read */
+function textOf(line: Line): string {
+  let text: string | undefined;
+  try {
+    text = JSON.stringify(line);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+  }
+  if (text !== undefined && text.length <= longestLine) return text;
+  const what = line.kind === 'run' ? `run ${JSON.stringify(line.id)} has recorded` : 'a line has';
+  throw new PayloadTooLargeError(`exportState: ${what} more than the ${longestLine} characters that a line can have. Leave it out with \`runs\`, or make it smaller with \`redact\`.`, { data: { limit: longestLine } });
+}
+
 export function exportStream(house: Orchestrator, options: ExportOptions): ReadableStream<Uint8Array<ArrayBuffer>> {
   const lines = exportLines(house, options, house.clock.now());
   const encoder = new TextEncoder();
@@ -233,7 +255,7 @@ export function exportStream(house: Orchestrator, options: ExportOptions): Reada
     async pull(controller) {
       const { done, value } = await lines.next();
       if (done) controller.close();
-      else controller.enqueue(encoder.encode(`${JSON.stringify(value)}\n`));
+      else controller.enqueue(encoder.encode(`${textOf(value)}\n`));
     },
     async cancel() {
       await lines.return(undefined);

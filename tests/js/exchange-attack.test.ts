@@ -1,6 +1,7 @@
 /** Export and import where something goes wrong, or two do it at once: what is said is so, and nobody waits for ever. */
 import { defineTask, DisposedError, ImportError, NotCloneableError, StorageFullError, StorageLostError } from 'holdfast';
 import { expect, it, vi } from 'vitest';
+import { fromBase64, linesOf, toBase64 } from '../../js/exchange/lines.ts';
 import { crash, name, open } from './houses.ts';
 
 const echo = defineTask({ id: 'exchange-attack', run: async (value: unknown, ctx) => [await ctx.step('first', () => 1), value] });
@@ -85,4 +86,22 @@ it('what redact gives is stored as any value is, and named where it can not be',
   await expect(read((value, { part }) => (part === 'step' ? { at: () => 1 } : value))).rejects.toThrow(/redact\(step of run "run-\d+"\)\.at is a function/);
   expect(await new Response(await orchestrator.exportState()).text()).toContain('secret');
   await expect(other.orchestrator.importState(new Blob(['{}']))).rejects.toBeInstanceOf(ImportError);
+});
+
+it('a long line is read however it is cut, and bytes are text that is theirs', async () => {
+  const piece = 'x'.repeat(2 ** 16);
+  // A run with 1,500 steps of 40 KB.
+  const pieces = 1200;
+  let given = 0;
+  const source = new ReadableStream<string>({ pull: (controller) => (given++ < pieces ? controller.enqueue(piece) : controller.close()) });
+  const lines: [length: number, number: number][] = [];
+  for await (const [text, number] of linesOf(source)) lines.push([text.length, number]);
+  expect(lines).toEqual([[pieces * piece.length, 1]]);
+  const cut = new ReadableStream<string>({ start: (controller) => (['a', 'b\n', '\nc\nd', 'e\n', ''].forEach((one) => controller.enqueue(one)), controller.close()) });
+  const read: string[] = [];
+  for await (const [text, number] of linesOf(cut)) read.push(`${number} ${text}`);
+  expect(read).toEqual(['1 ab', '2 ', '3 c', '4 de']);
+  const bytes = Uint8Array.from({ length: 100_001 }, (_, index) => (index * 7) % 251);
+  expect(toBase64(bytes)).toBe(Buffer.from(bytes).toString('base64'));
+  expect(fromBase64(toBase64(bytes))).toEqual(bytes);
 });
