@@ -10,11 +10,11 @@ const marked = new WeakSet<ArrayBuffer>();
 export function markTransfer<Value>(value: Value, list: readonly (ArrayBuffer | ArrayBufferView)[]): Value {
   const where = 'ctx.transfer list';
   if (!Array.isArray(list)) refuse(where, 'an array of ArrayBuffers or views of them', list);
-  for (const one of list) {
+  const buffers = list.map((one): ArrayBuffer => {
     const buffer: unknown = ArrayBuffer.isView(one) ? one.buffer : one;
-    if (!(buffer instanceof ArrayBuffer)) refuse(where, 'an array of ArrayBuffers or views of them', one);
-    if (!marked.has(buffer)) marked.add(buffer);
-  }
+    return buffer instanceof ArrayBuffer ? buffer : refuse(where, 'an array of ArrayBuffers or views of them', one);
+  });
+  for (const buffer of buffers) marked.add(buffer);
   return value;
 }
 

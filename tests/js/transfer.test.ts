@@ -87,15 +87,18 @@ describe('ctx.transfer', () => {
   it('refuses what is no buffer, and a flag that is none', async () => {
     const { result } = await house(async (_, ctx) => {
       const refusals: string[] = [];
-      for (const list of [undefined, {}, ['x'], [new Blob([])], [new SharedArrayBuffer(1)]])
+      for (const list of [undefined, {}, ['x'], [new Blob([])], [new SharedArrayBuffer(1)], [kept, 5]])
         try {
           ctx.transfer(1, list as never);
         } catch (error) {
           refusals.push((error as Error).name);
         }
-      return refusals;
+      return { refusals, kept };
     });
-    expect(await result(null)).toEqual(Array(5).fill('ConfigurationError'));
+    const kept = bytes();
+    expect((await result(null)).refusals).toEqual(Array(6).fill('ConfigurationError'));
+    // Nothing of what was refused moves.
+    expect(kept).toEqual(bytes());
     expect(() => defineTask({ id: 'x', transfer: 'yes' as never, run: () => 1 })).toThrow(ConfigurationError);
   });
 
