@@ -223,7 +223,7 @@ export const fr: Labels = {
   'blocked.breaker': 'Retenue après trop d’échecs ; d’autres vérifient si cela fonctionne à nouveau',
   heldUntil: 'Retenue après trop d’échecs, nouvel essai {when}',
   'blocked.lock': 'Attend qu’une autre tâche en ait fini',
-  'blocked.locked': 'Chiffré avec une autre clé',
+  'blocked.locked': 'Chiffrée avec une autre clé',
   startsIn: 'Démarre {when}',
   nextAttempt: 'Essai {attempt} sur {max} échoué, prochain essai {when}',
   nextAttemptNow: 'Essai {attempt} sur {max} échoué, nouvel essai',

@@ -142,6 +142,20 @@ const missing: Patch[] = [
   },
 ];
 
+/** Every reason why one is held. */
+const held: Patch[] = [
+  { name: 'Enrich 4,000 addresses', phase: 'blocked', reason: 'offline', attempt: 1, progress: 40, progressSource: 'reported' },
+  { name: 'Render page 17', phase: 'blocked', reason: 'breaker', attempt: 2, retryAt: Date.now() + 25_000 },
+  { name: 'Render page 18', phase: 'blocked', reason: 'breaker', attempt: 0 },
+  { name: 'Write the ledger of 2026', phase: 'waiting', reason: 'lock', attempt: 1, progress: 20, progressSource: 'reported' },
+  { name: 'run_0000000001', phase: 'blocked', status: 'paused', reason: 'locked', attempt: 0, taskIdentifier: 'locked' },
+  { name: 'Approve contract.docx', phase: 'blocked', reason: 'token', attempt: 0 },
+  { name: 'Split dataset', phase: 'blocked', reason: 'adoption', attempt: 1 },
+  { name: 'Translate readme', phase: 'blocked', reason: 'recovery', attempt: 1 },
+  { name: 'Zip 240 images', phase: 'blocked', reason: 'storage-full', attempt: 1 },
+  { name: longName, phase: 'blocked', status: 'paused', reason: 'schema-mismatch', attempt: 0, error: new Error("The input of this run is from an earlier page, and today's schema refuses it: count: expected a number.") },
+];
+
 /** Takes no file: it is always another one. */
 const missingScene: Scene = (fake) => {
   put(missing)(fake);
@@ -188,6 +202,9 @@ export const scenes: Record<string, Scene> = {
   one: put(everyPhase.slice(0, 1)),
   phases: put(everyPhase),
   missing: missingScene,
+  held: put(held),
+  locked: storage({ status: 'locked', message: '12 runs are encrypted with another key. They are kept as they are, and go on when that key is given.' }),
+  destroyed: storage({ status: 'destroyed' }),
   awkward: put(awkward),
   thousand: many(1000),
   tenthousand: many(10_000),

@@ -36,6 +36,9 @@ const pictures = [
   ['missing', { scene: 'missing' }, {}, giveFile],
   ['missing-french-dark', { scene: 'missing', locale: 'fr' }, dark, giveFile],
   ['missing-phone', { scene: 'missing' }, phone, giveFile],
+  ['held', { scene: 'held' }, {}, openSome(1, 3, 4)],
+  ['held-french-dark', { scene: 'held', locale: 'fr' }, dark],
+  ['held-phone', { scene: 'held' }, phone],
   ['empty', { scene: 'empty' }],
   ['empty-phone-dark', { scene: 'empty' }, { ...phone, ...dark }],
   ['empty-group', { scene: 'one' }, {}, (page) => page.locator('[data-group=failed]').click()],
@@ -55,6 +58,8 @@ const pictures = [
   ['storage-degraded', { scene: 'degraded' }],
   ['storage-failing-dark', { scene: 'failing' }, dark],
   ['storage-memory-french', { scene: 'memory', locale: 'fr' }],
+  ['storage-locked-phone', { scene: 'locked' }, phone],
+  ['storage-destroyed-dark', { scene: 'destroyed' }, dark],
   ['forced-colors', { scene: 'phases' }, { forcedColors: 'active' }],
   ['reduced-motion', { scene: 'phases' }, { reducedMotion: 'reduce' }],
 ];
