@@ -295,6 +295,7 @@ export const HoldDefinitionMissing = 1;
 export const HoldImportUnconfirmed = 2;
 export const HoldPayloadMissing = 4;
 export const HoldStorage = 8;
+export const HoldOffline = 128;
 export const HoldCircuit = 256;
 export const AttemptMask = 16777215;
 export const MaxRecoveries = 3;

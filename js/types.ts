@@ -116,7 +116,7 @@ export interface RunOptions extends LimitedRunOptions {
   countFrozen?: boolean;
   /** For the whole run from its creation, retries and waits included. */
   deadline?: Duration;
-  /** Expires if not started within this time of being eligible. */
+  /** Expires if not started within this time of being eligible: waiting for a slot, a network, an open breaker. Not while paused. */
   ttl?: Duration;
   /** Between abort and giving up on the code. Default 5000; of a `workerHandler` 1000. */
   graceMs?: Duration;

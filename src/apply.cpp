@@ -414,12 +414,6 @@ void Core::place(std::uint32_t slot) {
 
 void Core::join_lane(std::uint32_t slot, std::uint32_t group) {
   Task& task = tasks_[slot];
-  if (task.extra != kNone) {
-    TaskExtra& more = extras_[task.extra];
-    if (more.time_to_live_ms > 0 && !task.has(kTried) && more.expires_at == 0) {
-      more.expires_at = std::min(time_ + more.time_to_live_ms, kMaxTimeMs);
-    }
-  }
   task.flags |= kQueued;
   count_in_circuits(task, 1, 0);
   limits_.enqueue({slot, group, task.priority, task.queue}, task.has(kAhead));
@@ -435,9 +429,12 @@ void Core::leave_lane(std::uint32_t slot) {
 
 void Core::arm(std::uint32_t slot) {
   const Task& task = tasks_[slot];
-  timers_.set(slot, task.number, next_due(task));
-  if (task.extra == kNone) return;
+  if (task.extra == kNone) return timers_.set(slot, task.number, kNever);
   TaskExtra& more = extras_[task.extra];
+  if (more.time_to_live_ms > 0 && more.expires_at == 0 && task.may_expire()) {
+    more.expires_at = std::min(time_ + more.time_to_live_ms, kMaxTimeMs);
+  }
+  timers_.set(slot, task.number, next_due(task));
   const bool runs = task.state == State::Running;
   const bool timed = more.attempt_timeout_ms > 0 || task.stop != StopReason::None ||
                      (runs && (more.heartbeat_ms > 0 || more.budget_ms > 0));
@@ -460,8 +457,7 @@ double Core::next_due(const Task& task) const {
     due = std::min(due, next_overrun(task));
     return more.alarm_at > 0 ? std::min(due, more.alarm_at) : due;
   }
-  const bool may_expire = task.state == State::Ready && task.startable() && !task.has(kTried);
-  if (may_expire && more.expires_at > 0) due = std::min(due, more.expires_at);
+  if (more.expires_at > 0 && task.may_expire()) due = std::min(due, more.expires_at);
   return due;
 }
 

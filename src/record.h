@@ -315,6 +315,7 @@ inline constexpr std::uint32_t kHoldDefinitionMissing = 1;
 inline constexpr std::uint32_t kHoldImportUnconfirmed = 2;
 inline constexpr std::uint32_t kHoldPayloadMissing = 4;
 inline constexpr std::uint32_t kHoldStorage = 8;
+inline constexpr std::uint32_t kHoldOffline = 128;
 // The core's own: a circuit lets nothing begin. Lifted by itself.
 inline constexpr std::uint32_t kHoldCircuit = 256;
 

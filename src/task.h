@@ -72,6 +72,10 @@ struct Task {
     return state == State::Blocked || (state == State::Delayed && failures == 0);
   }
   bool startable() const { return !has(kPaused) && holds == 0; }
+  // It would start but for its turn, or for what passes by itself: then its time to live counts.
+  bool may_expire() const {
+    return state == State::Ready && !has(kPaused) && !has(kTried) && (holds & ~(kHoldOffline | kHoldCircuit)) == 0;
+  }
 };
 
 // One line of a processor's cache, because a page may hold a hundred thousand that wait.

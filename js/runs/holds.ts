@@ -10,4 +10,4 @@ export const HoldOutside = 1 << 5;
 /** Its input is not what today's schema takes. */
 export const HoldSchemaMismatch = 1 << 6;
 /** There is no network. */
-export const HoldOffline = 1 << 7;
+export { HoldOffline } from '../protocol.ts';

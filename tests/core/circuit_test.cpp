@@ -54,6 +54,18 @@ TEST_CASE("A circuit opens when enough of enough attempts have failed; what woul
   CHECK(s.value(2, Field::OpenUntilMs) == 0);
 }
 
+TEST_CASE("What a circuit holds expires as what waits for a slot does") {
+  Scenario s;
+  circuit(s);
+  open(s);
+  s.draft(1, 0, 1);
+  s.set(1, TaskField::Circuit, kCalls);
+  s.set(1, TaskField::TimeToLiveMs, 100);
+  CHECK(s.submit(1) == Events{Event::Submitted, Event::Held});
+  CHECK(s.advance(100) == Events{Event::Failed});
+  CHECK(s.last(Event::Failed).a == number(FailReason::Expired));
+}
+
 TEST_CASE("Too few attempts, or too few that fail, open nothing; what says nothing about the call does not count") {
   Scenario s;
   circuit(s);

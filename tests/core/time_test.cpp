@@ -97,6 +97,31 @@ TEST_CASE("A task that is not started within its time to live expires; delay doe
   CHECK(s.last(Event::Failed).a == number(FailReason::Expired));
 }
 
+TEST_CASE("What passes by itself keeps nobody from expiring: no network, an open circuit; what somebody has to lift does") {
+  for (const std::uint32_t hold : {kHoldOffline, kHoldDefinitionMissing, kHoldPayloadMissing}) {
+    Scenario s;
+    s.draft(1);
+    s.set(1, TaskField::TimeToLiveMs, 100);
+    s.give(Command::Hold, 1, hold);
+    s.submit(1);
+    s.advance(50);
+    CHECK(s.state(1) == State::Ready);
+    const bool expires = hold == kHoldOffline;
+    CHECK(s.advance(50) == (expires ? Events{Event::Failed} : Events{}));
+    if (expires) continue;
+    s.give(Command::Release, 1, hold);
+    CHECK(s.state(1) == State::Running);
+  }
+  Scenario s;
+  s.queue(1, QueueField::Paused, 1);
+  s.draft(1, 1);
+  s.set(1, TaskField::TimeToLiveMs, 100);
+  s.submit(1);
+  s.advance(60);
+  s.give(Command::Hold, 1, kHoldOffline);
+  CHECK(s.advance(40) == Events{Event::Failed});
+}
+
 TEST_CASE("Once started, a task does not expire any more") {
   Scenario s;
   run_with(s, TaskField::TimeToLiveMs, 100);

@@ -166,10 +166,11 @@ describe('without a network', () => {
   it('D8: it can be cancelled, and a time to live, a deadline or a limit means what it means', async () => {
     const { wire, orchestrator, clock } = await unplugged();
     const task = defineTask({ id: name('limited'), networkMode: 'online', queue: { name: name('q'), concurrency: 1 }, run: async () => 'ran' });
-    const [late, cancelled, ...rest] = [{ deadline: 1000 }, {}, {}, {}].map((options) => orchestrator.trigger(task, null, options));
+    const [late, cancelled, stale, ...rest] = [{ deadline: 1000 }, {}, { ttl: 1000 }, {}, { ttl: 5000 }].map((options) => orchestrator.trigger(task, null, options));
     await clock.advance(500);
     await expect(cancelled!.cancel()).resolves.toBe(true);
     await clock.advance(1000);
+    expect([stale!.state.phase, stale!.state.error?.message]).toEqual(['expired', expect.stringContaining('was not started within its ttl')]);
     expect([late!.state.phase, cancelled!.status, ...rest.map(({ status }) => status)]).toEqual(['timedOut', 'cancelled', 'paused', 'paused']);
     wire.turn(true);
     await clock.settle();
