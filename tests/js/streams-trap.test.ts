@@ -57,7 +57,7 @@ it('H12: wherever the core traps, each chunk is there once and in order', async 
       for await (const chunk of run.stream('out')) read.push(chunk);
     })();
     // Another core is instantiated in real time.
-    for (let turn = 0; turn < 20 && run.status !== 'completed'; turn++) {
+    for (let turn = 0; turn < 400 && run.status !== 'completed'; turn++) {
       await house.clock.advance(250);
       await new Promise((resolve) => setImmediate(resolve));
     }
