@@ -1,9 +1,11 @@
 /** Encryption in a real Chromium: the bytes that the browser keeps, wrong keys, and a browser that is killed. */
 import { expect, it } from 'vitest';
-import { call, vaultBrowser } from './vault-house.ts';
+import { killablePage } from './killable-page.ts';
+import type { VaultPage } from './vault/page.ts';
 import { until } from '../crash/chromium.mjs';
 
-const vault = vaultBrowser();
+const vault = killablePage<VaultPage>('vault');
+const { call } = vault;
 /** In names, inputs, files, steps, results, cache keys; each `copy-of-secrets` is a task's id. */
 const words = ['hushhush', 'copy-of-secrets', 'forever'];
 

@@ -1,9 +1,11 @@
 /** Export and import in a real Chromium: as a stream from one namespace into another, over kills of the browser. */
 import { expect, it } from 'vitest';
 import { until } from '../crash/chromium.mjs';
-import { call, vaultBrowser } from './vault-house.ts';
+import { killablePage } from './killable-page.ts';
+import type { VaultPage } from './vault/page.ts';
 
-const vault = vaultBrowser();
+const vault = killablePage<VaultPage>('vault');
+const { call } = vault;
 
 it('H14: runs with their files go from one namespace to another, once, whenever the browser is killed', async () => {
   let page = await vault.page();

@@ -1,8 +1,8 @@
 /** C11, P13 in a real browser: two tabs that want one lock, one of them killed, then the whole browser. */
 import type { Page } from 'playwright-core';
-import { afterAll, beforeAll, expect, it } from 'vitest';
-import { Chromium, until } from '../crash/chromium.mjs';
-import { bundle, serve } from '../crash/serve.mjs';
+import { expect, it } from 'vitest';
+import { until } from '../crash/chromium.mjs';
+import { killablePage } from './killable-page.ts';
 import type { Network } from './network/page.ts';
 
 interface Said {
@@ -13,14 +13,11 @@ interface Said {
   stepId?: string;
 }
 
-const browser = new Chromium();
 const said: Said[] = [];
 /** Who is in the lock, by what living pages have said. */
 const inside = new Map<string, string>();
 const overlaps: string[] = [];
 const dead = new Set<string>();
-let pages: Awaited<ReturnType<typeof bundle>>;
-let server: Awaited<ReturnType<typeof serve>>;
 
 function hear(what: string, facts: Omit<Said, 'what'>): void {
   said.push({ what, ...facts });
@@ -32,29 +29,15 @@ function hear(what: string, facts: Omit<Said, 'what'>): void {
   } else if (what === 'leave') inside.delete(run);
 }
 
-beforeAll(async () => {
-  pages = await bundle(new URL('./network/', import.meta.url));
-  const answer = (path: string, _file: unknown, body?: Buffer) => {
-    if (!['/enter', '/begin', '/done', '/leave'].includes(path)) return undefined;
-    hear(path.slice(1), JSON.parse(body!.toString('utf8')));
-    return { status: 200, type: 'text/plain', body: '' };
-  };
-  server = await serve(pages.directory, { answer: answer as () => undefined });
+const house = killablePage<Network>('network', (path, body) => {
+  if (!['/enter', '/begin', '/done', '/leave'].includes(path)) return undefined;
+  hear(path.slice(1), JSON.parse(body!.toString('utf8')));
+  return { status: 200, type: 'text/plain', body: '' };
 });
-
-afterAll(async () => {
-  await browser.close();
-  await server?.close();
-  await pages?.remove();
-});
-
-function call<Name extends keyof Network>(page: Page, name: Name, ...args: unknown[]): Promise<any> {
-  return page.evaluate(([name, args]) => (globalThis as any).network[name as string](...(args as unknown[])), [name, args] as const);
-}
+const { call } = house;
 
 async function openTab(name: string): Promise<Page> {
-  const page: Page = await browser.open(`${server.url}?page=${name}`);
-  await until('the page is loaded', () => page.evaluate(() => 'network' in globalThis));
+  const page = await house.page(`?page=${name}`);
   await call(page, 'open');
   return page;
 }
@@ -62,7 +45,6 @@ async function openTab(name: string): Promise<Page> {
 const hears = (what: string, run: string, count = 1) => until(`${run} says ${what}`, () => said.filter((one) => one.what === what && one.run === run).length >= count);
 
 it('C11, P13: one run at a time over tabs and kills, no finished step again, and steps that are asked again have the same id', { timeout: 60_000 }, async () => {
-  await browser.launch();
   const first = await openTab('1');
   const second = await openTab('2');
   await call(first, 'lock', 'a');
@@ -73,13 +55,13 @@ it('C11, P13: one run at a time over tabs and kills, no finished step again, and
   // The tab whose run is in the lock, in the middle of a step.
   dead.add('1');
   inside.clear();
-  await browser.crash(first);
+  await house.browser.crash(first);
   await hears('done', 'b');
   dead.add('2');
   inside.clear();
-  await browser.kill();
+  await house.kill();
 
-  await browser.launch();
+  await house.launch();
   const third = await openTab('3');
   for (const run of ['a', 'b', 'c']) await until(`${run} has ended`, async () => (await call(third, 'state', run)).status === 'completed');
   expect(overlaps).toEqual([]);

@@ -1,9 +1,11 @@
 /** Destroying a namespace in a real Chromium: files, databases, marks and locks, other tabs, and a browser killed in the middle. */
 import { expect, it } from 'vitest';
-import { call, vaultBrowser } from './vault-house.ts';
+import { killablePage } from './killable-page.ts';
+import type { VaultPage } from './vault/page.ts';
 import { until } from '../crash/chromium.mjs';
 
-const vault = vaultBrowser();
+const vault = killablePage<VaultPage>('vault');
+const { call } = vault;
 
 it('H13: nothing of the namespace is left, the other tab stops and says so, another namespace is untouched', async () => {
   const [one, other] = [await vault.page(), await vault.browser.context.newPage()];

@@ -4,13 +4,12 @@
  * HOLDFAST_KILLS: how many kills (default 24).
  */
 import fc from 'fast-check';
-import type { Page } from 'playwright-core';
-import { afterAll, beforeAll, expect, it } from 'vitest';
-import { Chromium, until } from '../crash/chromium.mjs';
+import { expect, it } from 'vitest';
+import { until } from '../crash/chromium.mjs';
 import { generator } from '../crash/harness.mjs';
-import { bundle, serve } from '../crash/serve.mjs';
 import { programs } from '../js/programs/generate.ts';
 import { observe } from '../js/programs/run.ts';
+import { killablePage } from './killable-page.ts';
 import type { End, Programs } from './programs/page.ts';
 
 const kills = Number(process.env.HOLDFAST_KILLS ?? 24);
@@ -25,37 +24,12 @@ interface Told {
 }
 
 const told: Told[] = [];
-const browser = new Chromium();
-let pages: Awaited<ReturnType<typeof bundle>>;
-let server: Awaited<ReturnType<typeof serve>>;
-
-beforeAll(async () => {
-  pages = await bundle(new URL('./programs/', import.meta.url));
-  const answer = (path: string, _file: unknown, body?: Buffer) => {
-    if (path !== '/report') return undefined;
-    told.push(...JSON.parse(body!.toString('utf8')));
-    return { status: 204, type: 'text/plain', body: '' };
-  };
-  server = await serve(pages.directory, { answer: answer as () => undefined });
+const house = killablePage<Programs>('programs', (path, body) => {
+  if (path !== '/report') return undefined;
+  told.push(...JSON.parse(body!.toString('utf8')));
+  return { status: 204, type: 'text/plain', body: '' };
 });
-
-afterAll(async () => {
-  await browser.close();
-  await server?.close();
-  await pages?.remove();
-});
-
-async function openPage(): Promise<Page> {
-  await browser.launch();
-  const page: Page = await browser.open(server.url);
-  await until('the page is loaded', () => page.evaluate(() => 'programs' in globalThis));
-  await call(page, 'open');
-  return page;
-}
-
-function call<Name extends keyof Programs>(page: Page, name: Name, ...args: unknown[]): Promise<any> {
-  return page.evaluate(([name, args]) => (globalThis as any).programs[name as string](...(args as unknown[])), [name, args] as const);
-}
+const { call } = house;
 
 /** Which of several branches fails first is a matter of milliseconds, and may be another after a kill. */
 const withoutFirstFailure = (output: unknown): unknown =>
@@ -75,15 +49,16 @@ function rerun(): string[] {
 it(`A1, P4: ${kills} kills of the browser: random programs give what they give undisturbed, and run no finished step again`, { timeout: 600_000 }, async () => {
   const random = generator(seed);
   const all = fc.sample(programs, { seed, numRuns: (kills + 1) * programsAtOnce });
-  let page = await openPage();
+  let page = await house.page();
+  await call(page, 'open');
   let inFlight = 0;
   for (let kill = 0; kill < kills; kill++) {
     const first = kill * programsAtOnce;
     await Promise.all(all.slice(first, first + programsAtOnce).map((program, index) => call(page, 'submit', first + index, program)));
     await new Promise((resolve) => setTimeout(resolve, random() * 900));
     inFlight += await call(page, 'living');
-    await browser.kill();
-    page = await openPage();
+    page = await house.killAndReopen();
+    await call(page, 'open');
   }
   const submitted = kills * programsAtOnce;
   await until('every program has ended', async () => (await call(page, 'living')) === 0, 120_000);

@@ -3,11 +3,10 @@
  * profile again. What its code was told is stored is there, once, in order.
  */
 import type { Page } from 'playwright-core';
-import { afterAll, beforeAll, expect, it } from 'vitest';
-import { Chromium, until } from '../crash/chromium.mjs';
+import { beforeAll, expect, it } from 'vitest';
 import { generator } from '../crash/harness.mjs';
-import { bundle, serve } from '../crash/serve.mjs';
 import { digest } from '../crash/page/digest.ts';
+import { killablePage } from './killable-page.ts';
 import type { Streams } from './streams/page.ts';
 
 const kills = Number(process.env.HOLDFAST_KILLS ?? 3);
@@ -15,38 +14,22 @@ const seed = Number(process.env.HOLDFAST_SEED ?? 20_261_127);
 const chunks = 200;
 
 const stored = new Set<number>();
-const browser = new Chromium();
-let pages: Awaited<ReturnType<typeof bundle>>;
-let server: Awaited<ReturnType<typeof serve>>;
+const house = killablePage<Streams>('streams', (path, body) => {
+  if (path !== '/report') return undefined;
+  for (const { index } of JSON.parse(body!.toString('utf8')) as { index: number }[]) stored.add(index);
+  return { status: 204, type: 'text/plain', body: '' };
+});
+const { call } = house;
 let page: Page;
 
 beforeAll(async () => {
-  pages = await bundle(new URL('./streams/', import.meta.url));
-  const answer = (path: string, _file: unknown, body?: Buffer) => {
-    if (path !== '/report') return undefined;
-    for (const { index } of JSON.parse(body!.toString('utf8')) as { index: number }[]) stored.add(index);
-    return { status: 204, type: 'text/plain', body: '' };
-  };
-  server = await serve(pages.directory, { answer: answer as () => undefined });
-  page = await openPage();
+  page = await house.page();
+  await call(page, 'open');
 });
 
-afterAll(async () => {
-  await browser.close();
-  await server?.close();
-  await pages?.remove();
-});
-
-async function openPage(): Promise<Page> {
-  await browser.launch();
-  const opened: Page = await browser.open(server.url);
-  await until('the page is loaded', () => opened.evaluate(() => 'streams' in globalThis));
-  await call(opened, 'open');
-  return opened;
-}
-
-function call<Name extends keyof Streams>(page: Page, name: Name, ...args: unknown[]): Promise<any> {
-  return page.evaluate(([name, args]) => (globalThis as any).streams[name as string](...(args as unknown[])), [name, args] as const);
+async function killAndReopen(): Promise<void> {
+  page = await house.killAndReopen();
+  await call(page, 'open');
 }
 
 it(`I9: ${kills} kills of the browser: a stream has every chunk that was acknowledged, each once and in order`, { timeout: 120_000 }, async () => {
@@ -55,9 +38,11 @@ it(`I9: ${kills} kills of the browser: a stream has every chunk that was acknowl
   let midway = 0;
   for (let kill = 0; kill < kills; kill++) {
     await new Promise((resolve) => setTimeout(resolve, 60 + random() * 200));
-    await browser.kill();
+    await house.kill();
     const before = stored.size;
-    page = await openPage();
+    await house.launch();
+    page = await house.page();
+    await call(page, 'open');
     const there: number[] = await call(page, 'stored', id);
     expect(there).toEqual(Array.from({ length: there.length }, (_, index) => index));
     expect(there.length, 'chunks that are there of those that were acknowledged').toBeGreaterThanOrEqual(before);
@@ -74,8 +59,7 @@ it(`I9: ${kills} kills of the browser: a stream has every chunk that was acknowl
 it('I2, I4: a file handle outlives the browser; the run whose file was changed waits for it', async () => {
   const before = await call(page, 'blobBytes');
   const ids = await call(page, 'submitHandles');
-  await browser.kill();
-  page = await openPage();
+  await killAndReopen();
   const expected = (bytes: number) => `${bytes} ${digest(new Uint8Array(bytes).fill(5))}`;
   const { blobs, ...rest } = await call(page, 'readHandles', ids);
   expect(rest).toEqual({

@@ -56,15 +56,15 @@ class Streams {
   }
 
   /** Two runs that read files by their handles, once a page after this one is open; one of them is changed before. */
-  async submitHandles(): Promise<string[]> {
+  async submitHandles(): Promise<[string, string]> {
     const handles = [await fileOf(3_000_000, 'same.bin'), await fileOf(1000, 'changed.bin')];
     const runs = handles.map((handle) => this.#orchestrator.trigger(reading, { handle }, { delay: 500 }));
     await Promise.all(runs.map(({ accepted }) => accepted));
     await fileOf(999, 'changed.bin');
-    return runs.map(({ id }) => id);
+    return [runs[0]!.id, runs[1]!.id];
   }
 
-  async readHandles([same, changed]: [string, string]): Promise<unknown> {
+  async readHandles([same, changed]: [string, string]) {
     const [one, other] = [this.#orchestrator.attach(same)!, this.#orchestrator.attach(changed)!];
     const output = await one.result();
     while (other.state.reason !== 'missing-payload') await new Promise((resolve) => setTimeout(resolve, 20));
