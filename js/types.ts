@@ -422,6 +422,8 @@ export interface OrchestratorOptions {
    * between their starts. `manual`: each stays suspended until it is resumed.
    */
   recovery?: { mode?: 'auto' | 'manual'; stagger?: Duration };
+  /** Children below one another: 1 to 64. Default 64. */
+  maxDepth?: number;
   /** false: no other tab is watched, adopted or told. Default true. */
   tabs?: boolean;
   /**

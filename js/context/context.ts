@@ -6,6 +6,7 @@
  * none); what has been recorded is answered
  * from its record; the code after a verb runs only when what it gave is recorded.
  */
+import type { TaskCache } from '../cache/types.ts';
 import { checkFunction, checkNames, checkProgress } from '../intake/checks.ts';
 import { ContinueAsNew } from './again.ts';
 import { runChild, runFunction } from './children.ts';
@@ -237,6 +238,25 @@ export class RunContext implements TaskContext {
   /** @internal */
   reply(token: string, reply: Reply): Promise<void> {
     return this.#host.services.waiting.asking.reply(token, reply);
+  }
+
+  signalRun(id: string, name: string, data?: unknown): Promise<boolean> {
+    const { services } = this.#host;
+    return this.step(`signalRun ${name}`, ({ stepId }) => services.signalTo(id, name, data, new Chance(stepId).uuid()));
+  }
+  invoke(task: any, input: any, options?: ChildOptions): Promise<any> {
+    return this.run(task, input, options);
+  }
+  get cache(): Pick<TaskCache, 'explain' | 'invalidate'> {
+    return this.#host.services.cache;
+  }
+  /** @internal For a worker. */
+  explainCache(...asked: Parameters<TaskCache['explain']>) {
+    return this.cache.explain(...asked);
+  }
+  /** @internal For a worker. */
+  invalidateCache(...asked: Parameters<TaskCache['invalidate']>) {
+    return this.cache.invalidate(...asked);
   }
 
   onQuery<Data = any, Answer = any>(name: string, answer: Answering<Data, Answer>): void {

@@ -2,6 +2,7 @@
  * What contexts ask of the house: records, children, delays. One for all runs of an orchestrator.
  * Invariant: whatever is recorded goes through `record`, in the order in which it is asked for.
  */
+import type { TaskCache } from '../cache/types.ts';
 import { clone, decode, decodeWithBlobs, encode, refersToBlobs } from '../codec/codec.ts';
 import type { Determinism } from '../definition/determinism.ts';
 import type { Validator } from '../definition/schema.ts';
@@ -16,12 +17,13 @@ import { asksForKey } from '../identity/plan.ts';
 import { NoteKind, type StoredNote } from '../journal/notes.ts';
 import type { LockTable } from '../locking/table.ts';
 import type { Orchestrator } from '../orchestrator.ts';
-import { describe, naming } from '../intake/checks.ts';
+import { checkIdentifier, describe, naming } from '../intake/checks.ts';
 import { type Policy } from '../intake/options.ts';
 import { payloadBytes, recordValueBytes } from '../journal/payloads.ts';
 import * as P from '../protocol.ts';
 import { type Definition, isTask } from '../intake/registry.ts';
-import { End, type Run } from '../runs/run.ts';
+import { End, Run } from '../runs/run.ts';
+import type { RemoteHandle } from '../tabs/remote.ts';
 import { crc32 } from '../storage/crc32.ts';
 import type { RunItem, Task, TriggerOptions } from '../types.ts';
 import { stopError } from '../runs/attempts.ts';
@@ -246,6 +248,17 @@ export class ContextServices implements DurableHost, StepHost, ChildrenHost {
     return this.#lockTable;
   }
 
+  /** To another run, once however often it is asked for under this id. @throws ConfigurationError for a run nobody knows */
+  async signalTo(id: string, name: string, data: unknown, eventId: string): Promise<boolean> {
+    const handle = this.#house.attach(checkIdentifier(id, 'ctx.signalRun id'));
+    if (!handle) throw new ConfigurationError(`ctx.signalRun("${name}"): there is no run ${JSON.stringify(id)}.`);
+    return handle instanceof Run ? this.waiting.events.signal(handle, name, data, eventId) : (handle as RemoteHandle).signal(name, data, eventId);
+  }
+
+  get cache(): Pick<TaskCache, 'explain' | 'invalidate'> {
+    return this.#house.cache;
+  }
+
   // Children
 
   resolve(task: unknown): Definition {
@@ -258,7 +271,8 @@ export class ContextServices implements DurableHost, StepHost, ChildrenHost {
 
   create(parent: Run, key: string, policy: number, definition: Definition, input: unknown, options: TriggerOptions, identity?: RunKey, item?: RunItem): Run {
     const depth = parent.extra.depth + 1;
-    if (depth > depthLimit)
+    const { maxDepth = depthLimit } = this.#house.getOptions();
+    if (depth > maxDepth)
       throw new ConfigurationError(`ctx.run("${definition.id}"): run ${parent.id} is ${parent.extra.depth} children deep, which is the limit. Does a task run itself?`);
     try {
       const family = { parent, key, policy, depth, fingerprint: this.#fingerprint(input), item };

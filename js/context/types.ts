@@ -6,6 +6,7 @@ import type { InputIn, NameIn, OutputIn, TaskMap } from '../definition/names.ts'
 import type { ProcessOptions } from '../definition/process-types.ts';
 import type { Validator } from '../definition/schema.ts';
 import type { LockOptions } from '../locking/types.ts';
+import type { TaskCache } from '../cache/types.ts';
 import type { ContextRetry, RetryFetchInit } from '../retrying/types.ts';
 import type { StreamOptions, TaskStream } from '../streams/types.ts';
 import type { Answering, Update } from '../asking/types.ts';
@@ -70,7 +71,7 @@ export interface ChildOptions extends Omit<TriggerOptions, 'id'> {
   id?: string;
   /** Shown name. */
   label?: string;
-  /** What becomes of it when its parent ends first. Default `cancel`. */
+  /** What becomes of it when its parent ends first. Default `cancel`. `abandon` is another word for `detach`: it goes on. */
   childPolicy?: 'cancel' | 'detach' | 'abandon';
   /** The item of a collection it is for: `ctx.item` of its code, `item` of its state. `ctx.map` says it by itself. */
   item?: RunItem;
@@ -211,6 +212,16 @@ export interface CoreContext {
   updates<Data = any>(name: string, options?: WaitForOptions<Data>): AsyncGenerator<Update<Data>, void, undefined>;
   /** The data of events, as `waitFor` gives them, one after the other; ends when none comes within `timeout`. */
   events<Data = any>(name: string, options?: WaitForOptions<Data>): AsyncGenerator<Data, void, undefined>;
+  /**
+   * An event for another run, as `handle.signal` sends it; recorded as a step, and once however often this code runs. false: that
+   * run has ended. @throws ConfigurationError for a run nobody knows
+   */
+  signalRun(id: string, name: string, data?: unknown): Promise<boolean>;
+  /** `run`, under the name that others have for it. */
+  invoke<Id extends string, Input, Output>(task: Task<Id, Input, Output>, input: Input, options?: ChildOptions): Promise<Output>;
+  invoke<Name extends NameIn<TaskMap>>(name: Name, input: InputIn<TaskMap, Name>, options?: ChildOptions): Promise<OutputIn<TaskMap, Name>>;
+  /** `orchestrator.cache`; nothing of it is recorded. */
+  readonly cache: Pick<TaskCache, 'explain' | 'invalidate'>;
   /** What `handle.query(name)` gives while this attempt goes on, also while it waits. @throws ConfigurationError */
   onQuery<Data = any, Answer = any>(name: string, answer: Answering<Data, Answer>): void;
   /** The same waits under the names of others. */

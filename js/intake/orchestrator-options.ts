@@ -17,7 +17,7 @@ import type { OrchestratorOptions, QueueOptions, RunOptions, Task } from '../typ
 export const orchestratorOptionNames: readonly (keyof OrchestratorOptions)[] = [
   'id', 'namespace', 'storage', 'durability', 'tasks', 'queues', 'retry', 'maxRetries', 'retryBackoffFactor', 'timeout', 'countFrozen',
   'simulateProgress', 'onComplete', 'onError', 'onProgress', 'onListenerError', 'hooks', 'processSchema', 'persistenceKey', 'retention', 'recovery',
-  'tabs', 'clock', 'seed', 'wasm', 'worker', 'cache', 'limits', 'connectivity', 'encryption', 'checkDeterminism', 'concurrencyLimits',
+  'tabs', 'clock', 'seed', 'wasm', 'worker', 'cache', 'limits', 'connectivity', 'encryption', 'checkDeterminism', 'concurrencyLimits', 'maxDepth',
 ];
 
 /** @throws ConfigurationError naming the option, its value and what it may be */
@@ -86,6 +86,7 @@ const orchestratorChecks: Partial<Record<keyof OrchestratorOptions, (value: any,
   connectivity: checkConnectivity,
   tabs: checkBoolean,
   checkDeterminism: checkBoolean,
+  maxDepth: (value, where) => void wholeNumber(value, where, 1, 64),
   clock: (value, where) => {
     if (!hasAll(value, ['now', 'schedule', 'defer', 'frame'])) refuse(where, 'a Clock', value);
   },

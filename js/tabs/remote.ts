@@ -281,9 +281,10 @@ export class RemoteHandle implements RunHandle {
   remove(): Promise<boolean> {
     return this.#command('remove');
   }
-  async signal(name: string, data?: unknown): Promise<boolean> {
+  /** @internal `id`: of the event, by which it is known when it is sent again. */
+  async signal(name: string, data?: unknown, id?: string): Promise<boolean> {
     checkEventName(name, 'signal');
-    return (await this.#runs.ask(this.id, 'signal', [name, toMessage(data, 'data').value])) === true;
+    return (await this.#runs.ask(this.id, 'signal', [name, toMessage(data, 'data').value, id])) === true;
   }
   async query(name: string, data?: unknown, options?: QueryOptions): Promise<any> {
     const sent = toMessage(byValue(data), 'data').value;

@@ -102,10 +102,10 @@ export class Events {
   }
 
   /** false: the run has ended. */
-  async signal(run: Run, name: string, data: unknown): Promise<boolean> {
+  async signal(run: Run, name: string, data: unknown, id?: string): Promise<boolean> {
     checkEventName(name, 'signal');
     if (run.end !== End.None || run.extra.refusal !== undefined) return false;
-    await this.send(name, data, {}, run.id);
+    await this.send(name, data, id === undefined ? {} : { id }, run.id);
     return true;
   }
 

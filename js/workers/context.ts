@@ -165,6 +165,18 @@ export class WorkerContext implements TaskContext {
   reply(token: string, reply: Reply): Promise<void> {
     return this.#ask('reply', [token, reply], true);
   }
+  signalRun(id: string, name: string, data?: unknown): Promise<boolean> {
+    return this.#ask('signalRun', [id, name, data]);
+  }
+  invoke(task: any, input: any, options?: object): Promise<any> {
+    return this.#run(task, input, options);
+  }
+  get cache(): TaskContext['cache'] {
+    return {
+      explain: (task, input, options) => this.#ask('explainCache', [typeof task === 'string' ? task : task?.id, input, options], true),
+      invalidate: (filter) => this.#ask('invalidateCache', [filter], true),
+    };
+  }
   onQuery<Data = any, Answer = any>(name: string, answer: Answering<Data, Answer>): void {
     this.#checkOpen('onQuery');
     this.#answers.set(name, answer);

@@ -118,7 +118,7 @@ const orchestratorOptions: Record<string, Accepts> = {
   id: someText, namespace: someText, storage: nothing, durability: nothing, tasks: (value) => list(value) || options(value), processSchema: callable, queues: options, maxRetries: count,
   retryBackoffFactor: (value) => number(value) && value >= 1, timeout: duration, countFrozen: flag, simulateProgress: runOptions.simulateProgress!, retry: options,
   onComplete: callable, onError: callable, onProgress: callable, onListenerError: callable, worker: callable, persistenceKey: text,
-  retention: options, recovery: options, limits: options, tabs: flag, checkDeterminism: flag, concurrencyLimits: options, clock: nothing, seed: whole, wasm: someText,
+  retention: options, recovery: options, limits: options, tabs: flag, checkDeterminism: flag, concurrencyLimits: options, maxDepth: (value) => fromOne(value) && (value as number) <= 64, clock: nothing, seed: whole, wasm: someText,
 };
 addEach('createOrchestrator', orchestratorOptions, open);
 const { id: _, namespace: __, ...changeable } = orchestratorOptions;
