@@ -24,6 +24,8 @@ it('the bench compares every workload with its peer and prints every figure', { 
     'whole list into localStorage at each change (N tasks)',
     'each result written with idb, its transaction awaited (N steps)',
     'a transaction of idb for each result, all at once (N steps)',
+    "Bottleneck's Group, maxConcurrent N",
+    'a setTimeout for each, no tasks',
     'a worker that reads the same N MB from OPFS',
   ]);
   for (const { ours, theirs, ratio } of rows) {

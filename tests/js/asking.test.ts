@@ -1,6 +1,8 @@
 /** A run that runs is asked things: queries, updates and their answers; killed, reopened, in a worker. */
 import { defineTask, InputValidationError, QueryError, type TaskContext, UpdateError, workerHandler } from 'holdfast';
 import { describe, expect, it } from 'vitest';
+// What asks is loaded with the first question: here before, so that it takes no time of which the clock knows nothing.
+import '../../js/asking/caller.ts';
 import { serve } from '../../js/workers/serve.ts';
 import { FakeWorker } from '../fake/worker.ts';
 import type { House } from './house.ts';
@@ -9,7 +11,7 @@ import { crash, name, open } from './houses.ts';
 const once = { retry: { maxAttempts: 1 } };
 const asked = (run: (ctx: TaskContext) => Promise<unknown>) => defineTask({ id: name('asked'), ...once, run: (_: null, ctx) => run(ctx) });
 
-/** What asks is loaded with the first question: that takes turns of which the clock knows nothing. */
+/** Messages and imports take turns of which the clock knows nothing. */
 async function turns(house: House, advanceMs = 0): Promise<void> {
   for (let turn = 0; turn < 8; turn++) {
     await new Promise((resolve) => setImmediate(resolve));
