@@ -7,17 +7,18 @@
  */
 import { checkCallOption, storedCallOption } from '../cache/checks.ts';
 import { type BlobReference, clone } from '../codec/codec.ts';
+import { handlerDefaults, tagsOf, triggerChangesOptions, triggerSaysLittle, withinProcess, withLittle } from './call-options.ts';
 import { beget, type Family, familyOf, readFamily } from './family.ts';
 import { describeFork, type Fork } from '../identity/forked.ts';
 import { asksForKey } from '../identity/plan.ts';
-import { keyOptionNames, type RunKey, storedKey } from '../identity/key.ts';
+import { type RunKey, storedKey } from '../identity/key.ts';
 import { checkBoolean, checkEach, checkIdentifier, checkNames, checkRecord, checkText, describe, naming } from './checks.ts';
 import { isRecovered } from '../definition/recovered-inputs.ts';
 import { intentDefaults } from '../definition/intent.ts';
 import { beginProcess, inheritProcess, isSkipped, layerOf, type Process, readProcess, skipped } from '../definition/process.ts';
 import type { ProcessOptions } from '../definition/process-types.ts';
 import { plainDefinition } from '../definition/spec.ts';
-import { joinTags, readTags } from '../definition/tags.ts';
+import { readTags } from '../definition/tags.ts';
 import type { TaskHandler } from '../definition/types.ts';
 import { isPromise, type TakenInput, takeInput } from '../definition/validation.ts';
 import { ConfigurationError, DisposedError, DuplicateRunError, PayloadLostError, StorageFullError } from '../errors.ts';
@@ -198,6 +199,7 @@ export class Intake {
   }
 
   #resolve(definition: Definition, options: TriggerOptions | undefined, process?: Process, nowMs = 0): ResolvedRunOptions {
+    if (!process && options && triggerSaysLittle(options)) return withLittle(this.#resolve(definition, undefined), options);
     if (process || (options && triggerChangesOptions(options))) {
       const layers = [options ?? {}, definition.spec, process ? layerOf(process) : {}, ...this.#weaker(definition)];
       const resolved = { ...this.#house.table.circuits.place(definition, resolveRunOptions(this.#house.table, layers, definition.id)), ...((options?.retry || process?.options.retry) && { ownPolicy: true }), networkMode: options?.networkMode };
@@ -467,31 +469,4 @@ function extrasOf(run: Run): EnvelopeExtras | undefined {
 function isEmpty(object: object): boolean {
   for (const _ in object) return false;
   return true;
-}
-
-const unheardByCore: ReadonlySet<string> = new Set(['id', 'name', 'metadata', 'tags', 'propagateTags', 'process', 'cache', ...keyOptionNames]);
-
-/** These change nothing of what the core is told. */
-function triggerChangesOptions(options: TriggerOptions): boolean {
-  for (const name in options) if (!unheardByCore.has(name)) return true;
-  return false;
-}
-
-/** No run of a process goes on longer than the whole of it. */
-function withinProcess(resolved: ResolvedRunOptions, leftMs: number): ResolvedRunOptions {
-  const deadlineMs = Math.max(1, Math.min(leftMs, resolved.deadlineMs || Number.POSITIVE_INFINITY));
-  return { ...resolved, deadlineMs, plain: false };
-}
-
-/** @throws ConfigurationError for more than ten in all */
-function tagsOf({ id, spec }: Definition, options: TriggerOptions | undefined, process: Process | undefined, family: Family | undefined): readonly string[] | undefined {
-  const above = family?.parent.extra.propagateTags ? family.parent.extra.tags : undefined;
-  if (spec.tags === undefined && options?.tags === undefined && process?.options.tags === undefined && !above) return undefined;
-  return joinTags([above, process?.options.tags, spec.tags, options?.tags], `tags of "${id}"`);
-}
-
-/** A handler in a worker brings a shorter grace of its own. */
-function handlerDefaults({ handler }: Definition): TriggerOptions {
-  const { graceMs } = handler as { graceMs?: number };
-  return graceMs === undefined ? {} : { graceMs };
 }

@@ -14,6 +14,14 @@ export interface Part {
   number: number;
   weight: number;
   key: number;
+  /** Whatever its run's `concurrencyKey` is. */
+  hasOwnKey?: boolean;
+}
+
+/** Of a run with this `concurrencyKey`. */
+export function withKey(parts: readonly Part[], concurrencyKey: string): Part[] {
+  const key = keyNumber(concurrencyKey);
+  return parts.map((part) => (part.hasOwnKey ? part : { ...part, key }));
 }
 
 interface Known {
@@ -70,17 +78,17 @@ export class LimitTable {
   /** undefined: none. @throws ConfigurationError */
   partsOf(task: string | undefined, queue: string | undefined, { concurrencyKey, concurrencyLimits = [], weight = 1 }: LimitedRunOptions): Part[] | undefined {
     const parts: Part[] = [];
-    const add = (known: Known | undefined, own: number, key: string | undefined) => {
+    const add = (known: Known | undefined, own: number, key: string | undefined, hasOwnKey = false) => {
       if (!known) return;
       if (known.total > 0 && own > known.total) throw new ConfigurationError(`weight ${own} is more than all of ${known.kind} "${known.name}": its concurrency is ${known.total}.`);
-      parts.push({ number: known.number, weight: own, key: keyNumber(key) });
+      parts.push({ number: known.number, weight: own, key: keyNumber(key), ...(hasOwnKey && { hasOwnKey }) });
     };
     const own = checkWeight(weight, 'weight');
     if (task !== undefined) add(this.#known.get(`task${task}`), own, concurrencyKey);
     if (queue !== undefined) add(this.#known.get(`queue${queue}`), own, concurrencyKey);
     for (const given of concurrencyLimits) {
       const { name, weight: heavy = 1, key = concurrencyKey } = typeof given === 'string' ? ({ name: given } as { name: string; weight?: number; key?: string }) : given;
-      add(this.#named(name), checkWeight(heavy, `weight in concurrencyLimits "${name}"`), key);
+      add(this.#named(name), checkWeight(heavy, `weight in concurrencyLimits "${name}"`), key, typeof given === 'object' && given.key !== undefined);
     }
     if (new Set(parts.map(({ number }) => number)).size < parts.length) throw new ConfigurationError('concurrencyLimits names a limit twice; give it a weight instead.');
     return parts.length > 0 ? parts : undefined;
