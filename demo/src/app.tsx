@@ -1,5 +1,7 @@
+import type { TaskState } from 'holdfast';
 import { TaskManager } from 'holdfast/react';
 import { useEffect, useRef } from 'react';
+import { EnrichPage } from './pages/enrich-page.tsx';
 import { JsonPage } from './pages/json-page.tsx';
 import { PdfPage } from './pages/pdf-page.tsx';
 import { LanguageContext, type Theme, useLanguageChoice, useTheme, useWords } from './shell/choices.ts';
@@ -7,11 +9,22 @@ import { Header } from './shell/header.tsx';
 import { type Route, useRoute } from './shell/route.ts';
 import { StorageBadge } from './shell/storage-badge.tsx';
 import { TryIt } from './shell/try-it.tsx';
-import type { Language } from './words.ts';
+import type { Language, Words } from './words.ts';
+
+const pages = { pdf: PdfPage, json: JsonPage, enrich: EnrichPage };
+const titles = { pdf: 'pdfTitle', json: 'jsonTitle', enrich: 'enrichTitle' } as const satisfies Record<Route, keyof Words>;
+const stepWords = {
+  pdf: ['step2Pdf', 'step3Pdf'],
+  json: ['step2Json', 'step3Json'],
+  enrich: ['step2Enrich', 'step3Enrich'],
+} as const satisfies Record<Route, readonly [keyof Words, keyof Words]>;
+
+/** The texts of a file are on the page that asks for them; here each would be a row. */
+const isNoText = ({ taskIdentifier }: TaskState) => taskIdentifier !== 'enrich-text';
 
 function HowItHolds({ route, onTry }: { route: Route; onTry(): void }) {
   const say = useWords();
-  const isPdf = route === 'pdf';
+  const [step2, step3] = stepWords[route];
   return (
     <ol className="steps">
       <li>
@@ -20,12 +33,12 @@ function HowItHolds({ route, onTry }: { route: Route; onTry(): void }) {
       </li>
       <li>
         <strong>{say.step2}</strong>
-        <span>{isPdf ? say.step2Pdf : say.step2Json} </span>
+        <span>{say[step2]} </span>
         <button type="button" className="plain inline" onClick={onTry}>{say.tryIt}</button>
       </li>
       <li>
         <strong>{say.step3}</strong>
-        <span>{isPdf ? say.step3Pdf : say.step3Json}</span>
+        <span>{say[step3]}</span>
       </li>
     </ol>
   );
@@ -33,7 +46,8 @@ function HowItHolds({ route, onTry }: { route: Route; onTry(): void }) {
 
 function Body({ route, language, theme }: { route: Route; language: Language; theme: Theme }) {
   const say = useWords();
-  const title = route === 'pdf' ? say.pdfTitle : say.jsonTitle;
+  const title = say[titles[route]];
+  const Page = pages[route];
   useEffect(() => {
     document.title = `${title} · holdfast`;
   }, [title]);
@@ -47,11 +61,11 @@ function Body({ route, language, theme }: { route: Route; language: Language; th
   };
   return (
     <main>
-      {route === 'pdf' ? <PdfPage /> : <JsonPage />}
+      <Page />
       <HowItHolds route={route} onTry={showTryIt} />
       <div className="tasks">
         <StorageBadge />
-        <TaskManager locale={language} theme={theme} />
+        <TaskManager filter={isNoText} locale={language} theme={theme} />
       </div>
       <TryIt ref={tryIt} />
     </main>

@@ -1,5 +1,6 @@
 import 'holdfast/react/styles.css';
 import './styles.css';
+import './enrich.css';
 import { OrchestratorProvider } from 'holdfast/react';
 import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';

@@ -1,12 +1,11 @@
-import { useOrchestrator } from 'holdfast/react';
-import { useEffect, useState } from 'react';
+import { useState } from 'react';
 import { useWords } from '../shell/choices.ts';
 import { Dropzone } from '../shell/dropzone.tsx';
 import { Notices, Storing, useNotices } from '../shell/notices.tsx';
+import { useProblems } from '../shell/use-problems.ts';
 import { useSubmit } from '../shell/use-submit.ts';
 import { jsonTask } from '../tasks/definitions.ts';
 import type { KeyStyle } from '../tasks/json-clean.ts';
-import { shownName } from '../tasks/names.ts';
 
 interface Options {
   /** As typed: an empty box is not yet a wrong one. */
@@ -65,27 +64,12 @@ function OptionsForm({ options, onChange }: { options: Options; onChange(options
   );
 }
 
-/** Files that were done, with something in them that was not right. */
-function useProblems(tell: (text: string) => void): void {
-  const orchestrator = useOrchestrator();
-  const say = useWords();
-  useEffect(
-    () =>
-      orchestrator.on('emit', (_, name, data) => {
-        if (name !== 'problems') return;
-        const { fileName, count } = data as { fileName: string; count: number };
-        tell(say.problems(shownName(fileName), count));
-      }),
-    [orchestrator, say, tell],
-  );
-}
-
 export function JsonPage() {
   const say = useWords();
   const { notices, tell, dismiss } = useNotices();
   const [options, setOptions] = useState(kDefault);
   const { submit, storing } = useSubmit(jsonTask, tell);
-  useProblems(tell);
+  useProblems(tell, say.problems, 'json');
   const { megabytes, ...cleaning } = options;
   return (
     <section className="page" aria-labelledby="title">

@@ -1,6 +1,6 @@
 import type { Language } from '../words.ts';
 import { type Theme, useWords } from './choices.ts';
-import type { Route } from './route.ts';
+import { type Route, routes } from './route.ts';
 
 interface HeaderProps {
   route: Route;
@@ -23,8 +23,7 @@ export function Header({ route, language, onLanguage, theme, onTheme }: HeaderPr
           <span>holdfast</span>
         </a>
         <nav aria-label={say.pages}>
-          <a href="#/pdf" aria-current={route === 'pdf' ? 'page' : undefined}>{say.pdf}</a>
-          <a href="#/json" aria-current={route === 'json' ? 'page' : undefined}>{say.json}</a>
+          {routes.map((page) => <a key={page} href={`#/${page}`} aria-current={route === page ? 'page' : undefined}>{say[page]}</a>)}
         </nav>
         <div className="choices">
           <select aria-label={say.theme} value={theme} onChange={(event) => onTheme(event.target.value as Theme)}>

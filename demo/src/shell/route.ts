@@ -1,10 +1,11 @@
-/** The two pages are hash routes: they work on any static host and from a file list. */
+/** The pages are hash routes: they work on any static host and from a file list. */
 import { useSyncExternalStore } from 'react';
 
-export type Route = 'pdf' | 'json';
+export const routes = ['pdf', 'json', 'enrich'] as const;
+export type Route = (typeof routes)[number];
 
 // The hash is a stranger's text: it is only ever compared.
-const current = (): Route => (location.hash === '#/json' ? 'json' : 'pdf');
+const current = (): Route => routes.find((route) => location.hash === `#/${route}`) ?? 'pdf';
 
 function subscribe(listener: () => void): () => void {
   addEventListener('hashchange', listener);

@@ -41,6 +41,8 @@ const en = {
   largeElement: (name, { offset, line }) => `"${name}" has an element of more than 64 MB at byte ${offset} (line ${line}).`,
   longLine: (name, { line }) => `"${name}" has a line of more than 64 MB (line ${line}).`,
   noValidLine: (name, { count }) => `"${name}" is not JSON: none of its lines is valid (${count} problems).`,
+  noTexts: (name, { found }) => `"${name}" holds no texts: neither texts themselves nor objects with a text under "${found}".`,
+  tooMany: (name, { count }) => `"${name}" holds more than ${count} elements; split it first (the JSON page does).`,
 } satisfies Record<string, Sentence>;
 
 export type Fault = keyof typeof en;
@@ -61,6 +63,8 @@ const fr: Record<Fault, Sentence> = {
   largeElement: (name, { offset, line }) => `« ${name} » contient un élément de plus de 64 Mo à l’octet ${offset} (ligne ${line}).`,
   longLine: (name, { line }) => `« ${name} » contient une ligne de plus de 64 Mo (ligne ${line}).`,
   noValidLine: (name, { count }) => `« ${name} » n’est pas du JSON : aucune de ses lignes n’est valide (${count} problèmes).`,
+  noTexts: (name, { found }) => `« ${name} » ne contient aucun texte : ni textes seuls, ni objets ayant un texte sous « ${found} ».`,
+  tooMany: (name, { count }) => `« ${name} » contient plus de ${count} éléments ; découpez-le d’abord (la page JSON le fait).`,
 };
 
 const sentences = { en, fr };
