@@ -37,6 +37,8 @@ export interface ChildrenHost {
   errorOf(child: Run): Error;
   /** Does the child do what is asked for now? */
   matches(child: Run, definition: Definition, input: unknown): boolean;
+  /** It has been asked to stop for good, and has not ended yet. */
+  isCancelling(child: Run): boolean;
   retry(child: Run): Promise<boolean>;
 }
 
@@ -142,8 +144,9 @@ function answerAsChild(durable: Durable, recorded: Entry): unknown {
   }
 }
 
-/** One that ended badly in a former try is tried again, once in each try. */
+/** One that ended badly in a former try is tried again, once in each try; one that is on its way out ends first. */
 async function revive(durable: Durable, host: ChildrenHost, key: string, child: Run): Promise<void> {
+  if (host.isCancelling(child)) await durable.wait(child.ended, () => {});
   if (child.end !== End.Failed && child.end !== End.Cancelled) return;
   const closed = durable.host.closedAttemptOf(durable.run);
   const marker = `${KeyPrefix.Mark}retried${key}`;

@@ -335,6 +335,10 @@ export class ContextServices implements DurableHost, StepHost, ChildrenHost {
     return this.#house.errorOf(child);
   }
 
+  isCancelling(child: Run): boolean {
+    return child.end === End.None && this.#house.stateOf(child).phase === 'cancelling';
+  }
+
   /** Its end is forgotten; the promises of it are made anew. */
   async retry(child: Run): Promise<boolean> {
     return child.end === End.None ? false : this.#house.retryRun(child);

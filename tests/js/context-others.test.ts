@@ -91,3 +91,31 @@ it('lets children go as deep as is said, to 64', async () => {
   await expect(house.orchestrator.trigger(itself, 3).result()).rejects.toThrow(/is 2 children deep, which is the limit/);
   await expect(open({ maxDepth: 65 })).rejects.toThrow(/maxDepth must be a whole number/);
 });
+
+it('tries a child again that was still being stopped when its parent was tried again', async () => {
+  const house = await open();
+  let [calls, stopped] = [0, () => {}];
+  const slow = defineTask({ id: name('slow'), ...once, run: async () => {
+    calls += 1;
+    // Code that takes its time after it was asked to stop.
+    if (calls === 1) await new Promise<void>((resolve) => (stopped = resolve));
+    return 'done';
+  } });
+  let isRight = false;
+  const parent = defineTask({ id: name('parent'), ...once, run: async (_: null, ctx) => {
+    const child = ctx.run(slow, null);
+    await ctx.sleep(10);
+    if (!isRight) throw new Error('wrong');
+    return child;
+  } });
+  const run = house.orchestrator.trigger(parent, null);
+  await house.clock.advance(20);
+  expect(run.status).toBe('failed');
+  isRight = true;
+  expect(await run.retry()).toBe(true);
+  await house.clock.advance(20);
+  stopped();
+  await house.clock.advance(20);
+  await house.clock.settle();
+  expect([run.status, calls]).toEqual(['completed', 2]);
+});
