@@ -66,6 +66,7 @@ const commands = {
   dev,
   fix,
   bench: delegate('tests/bench/run.mjs'),
+  headline: delegate('tests/bench/headline.mjs'),
   crash: delegate('scripts/crash.mjs'),
 };
 

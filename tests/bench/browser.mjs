@@ -1,6 +1,6 @@
 // The pages, bundled by Vite with the built package as a stranger's app would be, served on localhost
 // (a secure context) to a Chromium with a fresh profile on disk.
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
@@ -91,4 +91,13 @@ export async function openFirst() {
       bytes: gzipSync(readFileSync(join(site.outDir, path)), { level: 9 }).length,
     }));
   return { use, downloads, close };
+}
+
+/** The page that does one document in two ways, with `globalThis.headline`. */
+export async function openHeadline(pdf) {
+  const { site, page, close } = await open('headline');
+  writeFileSync(join(site.outDir, 'document.pdf'), pdf);
+  await page.goto(site.url);
+  await page.waitForFunction(() => 'headline' in globalThis);
+  return { page, close };
 }
