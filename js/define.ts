@@ -1,4 +1,6 @@
 /** Task definitions, and the functions that work on the page's default orchestrator. */
+import { batchApi, batchOf, tasksApi } from './batches/door.ts';
+import type { BatchApi, BatchOptions, TasksApi } from './batches/types.ts';
 import type { AnySpec } from './cache/checks.ts';
 import { checkRecord, checkText, naming } from './intake/checks.ts';
 import { checkOrchestratorOptions } from './intake/orchestrator-options.ts';
@@ -97,6 +99,8 @@ export function defineTask(spec: AnySpec): Task {
     spec: named as Task['spec'],
     trigger: (input, options) => getDefaultOrchestrator().trigger(task, input, options),
     triggerAndWait: (input, options) => getDefaultOrchestrator().triggerAndWait(task, input, options),
+    batchTrigger: (items: unknown, options?: BatchOptions) => batchOf(task, `"${named.id}".batchTrigger`, items, options, false, getDefaultOrchestrator),
+    batchTriggerAndWait: (items: unknown, options?: BatchOptions) => batchOf(task, `"${named.id}".batchTriggerAndWait`, items, options, true, getDefaultOrchestrator),
   };
   Object.freeze(task);
   pageRegistry.add(defineSpec(named));
@@ -134,6 +138,12 @@ export function getTaskState<R = any>(id: string): TaskState<R> | undefined {
 export async function destroyNamespace(namespace: string, options?: DestroyOptions): Promise<void> {
   await (await import('./namespaces/destroy.ts')).destroyNamespace(namespace, options);
 }
+
+/** Many runs as one, on the default orchestrator; in a task, where it is certain whose code asks, durable with its run. */
+export const batch: BatchApi = batchApi({ house: getDefaultOrchestrator });
+
+/** Tasks by their ids. */
+export const tasks: TasksApi = tasksApi(getDefaultOrchestrator);
 
 /** `create` makes a key with a scope; `reset` frees one of the default orchestrator's: the next call with it makes a new run. */
 export const idempotencyKeys: Pick<Identity, 'create' | 'reset'> = Object.freeze({

@@ -215,3 +215,48 @@ export class NamespaceDestroyedError extends family('NamespaceDestroyedError', '
 export class NamespaceInUseError extends family('NamespaceInUseError', 'NAMESPACE_IN_USE', false, StorageError) {}
 /** `unwrap()` of a run that did not succeed; `cause` is its error. */
 export class SubtaskUnwrapError extends family('SubtaskUnwrapError', 'SUBTASK') {}
+
+/** What a `BatchTriggerError` knows of its batch. */
+export interface BatchFacts {
+  /** `create`: nothing was begun · `stream`: the source threw, or went with its page; the items before that are runs. */
+  readonly phase: 'create' | 'stream';
+  readonly batchId?: string;
+  /** Items that were given, or had been taken from the source. */
+  readonly itemCount: number;
+  /** The item that is to blame, from 0. */
+  readonly itemIndex?: number;
+}
+
+/** A batch could not be made, or its source threw; `cause` says why. */
+export class BatchTriggerError extends family('BatchTriggerError', 'BATCH_TRIGGER') implements BatchFacts {
+  declare data: BatchFacts;
+  get phase(): 'create' | 'stream' {
+    return this.data?.phase ?? 'create';
+  }
+  get batchId(): string | undefined {
+    return this.data?.batchId;
+  }
+  get itemCount(): number {
+    return this.data?.itemCount ?? 0;
+  }
+  get itemIndex(): number | undefined {
+    return this.data?.itemIndex;
+  }
+  /** Too much was asked for in too short a time; `retryAfterMs` says how long to wait. */
+  get isRateLimited(): boolean {
+    return this.retryAfterMs !== undefined;
+  }
+  get retryAfterMs(): number | undefined {
+    const { retryAfterMs } = (this.cause ?? {}) as { retryAfterMs?: unknown };
+    return typeof retryAfterMs === 'number' ? retryAfterMs : undefined;
+  }
+}
+
+/** `runs.unwrapAll()` of a batch of which items failed: all their errors, in order; `cause` is the first. */
+export class BatchFailedError extends family('BatchFailedError', 'BATCH_FAILED') {
+  readonly errors: readonly Error[] = [];
+  constructor(message: string, details: ErrorDetails & { errors?: readonly Error[] } = {}) {
+    super(message, details);
+    if (details.errors) this.errors = details.errors;
+  }
+}

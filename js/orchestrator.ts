@@ -19,6 +19,7 @@ import type { InputIn, OutputIn, TaskMap } from './definition/names.ts';
 import { ConfigurationError, DisposedError, InterruptedError } from './errors.ts';
 import { EventLog } from './events/event-log.ts';
 import { clockJumpWords, KindClockJumped } from './events/event-words.ts';
+import { defineContainers } from './groups/kinds.ts';
 import { Identity } from './identity/identity.ts';
 import { Intake } from './intake/intake.ts';
 import type { Announcements, Journal } from './journal/journal.ts';
@@ -112,6 +113,7 @@ export class Orchestrator extends StoredData implements OrchestratorApi {
     this.#lists = new Lists(this.#index, this);
     this.definitions = new Definitions(this);
     this.waiting.define(this.definitions, this.table);
+    defineContainers(this);
     for (const task of Object.values(options.tasks ?? [])) this.register(task);
     this.table.declare(options);
     this.opening = new Opening(this, session);
@@ -214,6 +216,7 @@ export class Orchestrator extends StoredData implements OrchestratorApi {
     run.refuse(error);
     this.blobs.forgotten(run);
     this.#index.delete(run.id);
+    run.extra.parent?.extra.members?.ended(run);
     this.store.changed(run);
   }
 
@@ -228,7 +231,6 @@ export class Orchestrator extends StoredData implements OrchestratorApi {
   emitted(run: Run, name: string, data: unknown): void {
     this.store.emit('emit', run.id, name, data);
   }
-
   attemptFailed(run: Run): void {
     this.progress.attemptEnded(run);
   }
@@ -236,6 +238,7 @@ export class Orchestrator extends StoredData implements OrchestratorApi {
   ended(run: Run): void {
     this.progress.attemptEnded(run);
     run.context = undefined;
+    run.extra.parent?.extra.members?.ended(run);
     if (this.journal) this.journal.announcements.ended.push(run);
     else this.#unkept.push(run);
   }
@@ -315,7 +318,6 @@ export class Orchestrator extends StoredData implements OrchestratorApi {
   localRun(id: string): Run | undefined {
     return this.#index.find(id);
   }
-
   localRuns(): Run[] {
     return this.#index.all();
   }

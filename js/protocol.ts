@@ -120,6 +120,7 @@ export const QueueFieldStill = 3;
 export const GroupFieldConcurrency = 1;
 export const GroupFieldFailureThreshold = 2;
 export const GroupFieldClosed = 3;
+export const GroupFieldOwner = 4;
 
 export const CircuitFieldFailureRate = 1;
 export const CircuitFieldMinCalls = 2;
@@ -283,6 +284,9 @@ export const FieldLimitedUntilMs = 37;
 export const FieldTaskEnd = 32;
 export const FieldPolicyEnd = 33;
 export const FieldNextHeld = 40;
+export const FieldOwnedGroup = 44;
+export const FieldGroup = 45;
+export const FieldGroupEnd = 46;
 
 export const QueueValueRunning = 1;
 export const QueueValueReady = 2;

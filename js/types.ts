@@ -3,6 +3,7 @@
  * `TaskState` is what `getTaskState(id)` gives, so its `id` is the run's.
  */
 import type { QueryOptions, UpdateOptions } from './asking/types.ts';
+import type { BatchHandle, BatchItemResult, BatchOptions, BatchPayload, BatchResult, BatchSource } from './batches/types.ts';
 import type { Cache, CacheCallOptions, CacheEvents, CacheMode, OrchestratorCacheOptions } from './cache/types.ts';
 import type { CircuitOptions } from './circuits/types.ts';
 import type { Clock } from './time/clock.ts';
@@ -22,6 +23,7 @@ import type { ListFilter, TaskCounts, TaskPage, TaskState, TaskStatus } from './
 import type { EncryptionOptions } from './vault/checks.ts';
 
 export type * from './asking/types.ts';
+export type * from './batches/types.ts';
 export type * from './cache/types.ts';
 export type * from './circuits/types.ts';
 export type * from './context/portable.ts';
@@ -188,6 +190,10 @@ export interface Task<Id extends string = string, Input = any, Output = any> {
   readonly spec: Readonly<TaskSpec<any, any, any, Id>>;
   trigger(input: Input, options?: TriggerOptions): RunHandle<Output, Id>;
   triggerAndWait(input: Input, options?: TriggerOptions): ResultPromise<Output, Id>;
+  /** Many runs of it as one batch; resolves when that is stored. @throws BatchTriggerError */
+  batchTrigger(items: BatchSource<BatchPayload<Input>>, options?: BatchOptions): Promise<BatchHandle<BatchItemResult<Output, Id>[]>>;
+  /** The same, and waits for all; never rejects for an item that fails. @throws BatchTriggerError */
+  batchTriggerAndWait(items: BatchSource<BatchPayload<Input>>, options?: BatchOptions): Promise<BatchResult<BatchItemResult<Output, Id>[]>>;
 }
 
 /** The seed's shape. `taskType` (or the class's name) is what finds it again after a reload. */

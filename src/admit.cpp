@@ -64,6 +64,8 @@ bool Core::group_value_valid(GroupField field, double value) {
     case GroupField::Concurrency:
     case GroupField::FailureThreshold:
       return is_limit(value);
+    case GroupField::Owner:
+      return is_limit(value) && value <= kMaxNumber;
     case GroupField::Closed:
       return value == 1;
   }
@@ -92,7 +94,8 @@ bool Core::admissible(const Record& event) const {
              policy_value_valid(static_cast<PolicyField>(event.a), event.b, event.at);
     case Event::GroupSet:
       return event.task <= kMaxNumber &&
-             group_value_valid(static_cast<GroupField>(event.a), event.at);
+             group_value_valid(static_cast<GroupField>(event.a), event.at) &&
+             (static_cast<GroupField>(event.a) != GroupField::Owner || tasks_.find(static_cast<std::uint32_t>(event.at)) != kNone);
     case Event::CircuitSet:
     case Event::CircuitOpened:
     case Event::CircuitHalfOpened:
@@ -139,7 +142,7 @@ bool Core::admissible_task_event(const Record& event, const Task* task) const {
              !graph_.reaches(slot, prerequisite);
     }
     case Event::Joined:
-      return draft && groups_.table().find(event.a) != kNone && groups_.of(slot) == kNone;
+      return (draft || task->ended()) && groups_.table().find(event.a) != kNone && groups_.of(slot) == kNone;
     case Event::Submitted:
       return draft;
     case Event::Started:

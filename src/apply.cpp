@@ -63,7 +63,7 @@ void Core::apply_to_task(Event kind, const Record& event, std::uint32_t slot) {
   switch (kind) {
     case Event::TaskSet: return apply_task_set(slot, event);
     case Event::Depended: return apply_depended(slot, event);
-    case Event::Joined: return groups_.join(slot, groups_.table().find(event.a));
+    case Event::Joined: return apply_joined(slot, groups_.table().find(event.a));
     case Event::Submitted:
       task.flags |= kSubmitted;
       return unblock(slot);
@@ -287,6 +287,7 @@ void Core::apply_forgotten(std::uint32_t slot) {
   groups_.forget(slot);
   family_.forget(slot);
   const std::uint32_t number = task.number;
+  groups_.disown(number);
   task = Task{};
   tasks_.remove(number);
 }
@@ -306,6 +307,11 @@ void Core::apply_policy_set(const Record& event) {
   set_policy_value(known.policy, static_cast<PolicyField>(event.a), event.b, event.at);
 }
 
+void Core::apply_joined(std::uint32_t slot, std::uint32_t group) {
+  if (!tasks_[slot].ended()) return groups_.join(slot, group);
+  groups_.join_ended(slot, group, tasks_[slot].has(kAsked));
+}
+
 void Core::apply_group_set(const Record& event) {
   const std::uint32_t slot = groups_.know(event.task);
   Groups::Group& group = groups_.table()[slot];
@@ -317,6 +323,7 @@ void Core::apply_group_set(const Record& event) {
       group.swept = false;
       break;
     case GroupField::Closed: group.closed = true; break;
+    case GroupField::Owner: return groups_.set_owner(slot, value);
   }
   groups_.mark(slot);
 }
@@ -337,6 +344,7 @@ void Core::end_task(std::uint32_t slot, State state, std::uint32_t end, bool ask
   move(slot, state);
   graph_.drop_incoming(slot);
   groups_.ended(slot, state, asked);
+  groups_.close_owned(task.number);
   settle_edges(slot, state);
 }
 

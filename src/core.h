@@ -101,6 +101,7 @@ class Core {
 
  private:
   double task_value(std::uint32_t number, Field field) const;
+  std::uint32_t group_number(std::uint32_t slot) const;
   std::uint32_t policy_end() const;
   std::uint32_t next_held(std::uint32_t number) const;
 
@@ -233,6 +234,7 @@ class Core {
   void apply_forgotten(std::uint32_t slot);
   void apply_queue_set(const Record& event);
   void apply_policy_set(const Record& event);
+  void apply_joined(std::uint32_t slot, std::uint32_t group);
   void apply_group_set(const Record& event);
   void apply_group_settled(std::uint32_t slot);
   void apply_restored(const Record& event);

@@ -133,10 +133,11 @@ void Core::depend_on(const Ask& ask) {
 
 void Core::join_group(const Ask& ask) {
   const Record& command = ask.command;
-  if (tasks_[ask.slot].has(kSubmitted)) return reject(command, Rejection::AlreadySubmitted);
+  const Task& task = tasks_[ask.slot];
+  if (task.has(kSubmitted) && !task.ended()) return reject(command, Rejection::AlreadySubmitted);
   const std::uint32_t group = groups_.table().find(command.a);
   if (group == kNone) return reject(command, Rejection::UnknownGroup);
-  if (!groups_.table()[group].takes_members()) return reject(command, Rejection::GroupClosed);
+  if (groups_.table()[group].closed) return reject(command, Rejection::GroupClosed);
   if (groups_.of(ask.slot) != kNone) return reject(command, Rejection::WrongState);
   emit(Event::Joined, ask.slot, command.a);
 }
@@ -306,8 +307,10 @@ void Core::heartbeat(const Ask& ask) {
 
 // What an open parent may still ask for is kept.
 void Core::forget(const Ask& ask) {
-  const std::uint32_t parent = family_.parent(ask.slot);
-  if (parent != kNone && !tasks_[parent].ended()) return reject(ask.command, Rejection::WrongState);
+  // Whoever asks for what a child gave may ask for what its children gave.
+  for (std::uint32_t above = family_.parent(ask.slot); above != kNone; above = family_.parent(above)) {
+    if (!tasks_[above].ended()) return reject(ask.command, Rejection::WrongState);
+  }
   emit(Event::Forgotten, ask.slot);
 }
 
@@ -358,6 +361,11 @@ void Core::set_group(const Record& command) {
   const std::uint32_t group = groups_.table().find(command.task);
   if (field == GroupField::Closed && group != kNone && groups_.table()[group].closed) {
     return reject(command, Rejection::GroupClosed);
+  }
+  if (field == GroupField::Owner) {
+    const std::uint32_t owner = tasks_.find(static_cast<std::uint32_t>(command.at));
+    if (owner == kNone) return reject(command, Rejection::UnknownTask);
+    if (tasks_[owner].ended()) return reject(command, Rejection::WrongState);
   }
   emit_record({static_cast<std::uint32_t>(Event::GroupSet), command.task, command.a, 0, command.at});
 }

@@ -1,5 +1,5 @@
 // Family: which task is whose child. A child is taken along when its parent ends, unless its policy
-// says otherwise, and is remembered as long as its parent may ask for it.
+// says otherwise, and is remembered as long as any parent above it may ask for it.
 //
 // Invariants: no cycle and at most kMaxDepth parents above a child (`fit` is asked before `add`);
 // children lie in the order in which they came; nothing recurses.

@@ -20,6 +20,32 @@ void Groups::join(std::uint32_t task, std::uint32_t group) {
   link(task);
 }
 
+void Groups::join_ended(std::uint32_t task, std::uint32_t group, bool asked) {
+  join(task, group);
+  count_end(task, State::Failed, asked);
+}
+
+void Groups::set_owner(std::uint32_t group, std::uint32_t owner) {
+  disown(owner);
+  if (groups_[group].owner != kNone) disown(groups_[group].owner);
+  groups_[group].owner = owner;
+  owned_[owned_.add(owner)] = group;
+}
+
+void Groups::close_owned(std::uint32_t owner) {
+  const std::uint32_t group = owned_by(owner);
+  if (group == kNone || groups_[group].closed) return;
+  groups_[group].closed = true;
+  mark(group);
+}
+
+void Groups::disown(std::uint32_t owner) {
+  const std::uint32_t group = owned_by(owner);
+  if (group == kNone) return;
+  groups_[group].owner = kNone;
+  owned_.remove(owner);
+}
+
 void Groups::link(std::uint32_t task) {
   Member& member = members_[task];
   Group& group = groups_[member.group];
@@ -29,6 +55,9 @@ void Groups::link(std::uint32_t task) {
   (group.last == kNone ? group.first : members_[group.last].next) = task;
   group.last = task;
   group.open++;
+  if (!group.tripped()) return;
+  group.swept = false;
+  mark(member.group);
 }
 
 void Groups::unlink(std::uint32_t task) {
@@ -70,6 +99,7 @@ void Groups::forget(std::uint32_t task) {
 void Groups::settle(std::uint32_t group) {
   HOLDFAST_CHECK(groups_[group].open == 0);
   const std::uint32_t number = groups_[group].number;
+  if (groups_[group].owner != kNone) owned_.remove(groups_[group].owner);
   groups_[group] = Group{};
   groups_.remove(number);
 }

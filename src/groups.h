@@ -1,4 +1,5 @@
 // Groups: tasks settled together (a batch, a swarm, a chain, the children of a task).
+// A group may have an owner, the task they are settled for, with which it ends.
 //
 // A group counts its members' ends; it is settled once, when it is closed and no member is open.
 // When as many members have failed as its threshold says, the open ones are to be stopped: the core
@@ -27,11 +28,11 @@ class Groups {
     std::uint32_t failures = 0;     // of these, what counts for the threshold: not what was asked for
     std::uint32_t threshold = 0;    // 0: none
     std::uint32_t serial = 0;     // tells it from an earlier group in the same slot
+    std::uint32_t owner = kNone;  // the number of a task
     bool closed = false;
     bool swept = false;   // its members were told to stop; only saves looking again
     bool marked = false;  // in changed()
     bool tripped() const { return threshold > 0 && failures >= threshold; }
-    bool takes_members() const { return !closed && !tripped(); }
     bool to_sweep() const { return tripped() && !swept && open > 0; }
     bool to_settle() const { return closed && open == 0; }
   };
@@ -49,6 +50,19 @@ class Groups {
   }
   // REQUIRES: of(task) == kNone.
   void join(std::uint32_t task, std::uint32_t group);
+  // One that has failed or was cancelled. REQUIRES: of(task) == kNone.
+  void join_ended(std::uint32_t task, std::uint32_t group, bool asked);
+  // The slot of the group that this task (its number) owns, or kNone.
+  std::uint32_t owned_by(std::uint32_t owner) const {
+    const std::uint32_t entry = owned_.find(owner);
+    return entry == kNone ? kNone : owned_[entry];
+  }
+  void set_owner(std::uint32_t group, std::uint32_t owner);
+  // The owner has ended: nobody joins its group any more.
+  void close_owned(std::uint32_t owner);
+  void disown(std::uint32_t owner);
+  // Every number of a group is below it.
+  std::uint32_t number_end() const { return groups_.number_end(); }
   // The task ended in `state`; `asked`: somebody cancelled it. Nothing happens if it is in no group.
   void ended(std::uint32_t task, State state, bool asked) {
     if (of(task) != kNone && members_[task].open) count_end(task, state, asked);
@@ -78,6 +92,7 @@ class Groups {
   void unlink(std::uint32_t task);
 
   Table<Group> groups_;
+  Table<std::uint32_t> owned_;  // number of the owner → slot of its group
   std::vector<Member> members_;  // by the task's slot, only as far as members go
   std::vector<std::uint32_t> changed_;
   std::uint32_t serials_ = 0;

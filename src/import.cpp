@@ -10,20 +10,15 @@ namespace {
 
 class Import {
  public:
-  Import(const Log& from, Bytes bytes, std::uint32_t first_task, Core& core)
+  Import(const Log& from, Bytes bytes, std::uint32_t first_task, std::uint32_t first_group, Core& core)
       : from_(from), bytes_(bytes), next_task_(first_task), core_(core) {
-    next_group_ = first_free_group(core);
+    next_group_ = std::max(first_group, first_free_group(core));
     // A clock that was ahead of ours must not put off what waits.
     if (core.time() > 0) shift_ = std::min(0.0, core.time() - from.core.time());
   }
 
   static std::uint32_t first_free_group(const Core& core) {
-    const auto& groups = core.groups().table();
-    std::uint32_t free = 1;
-    for (std::uint32_t slot = 0; slot < groups.slot_end(); slot++) {
-      if (groups[slot].number != kNone) free = std::max(free, groups[slot].number + 1);
-    }
-    return free;
+    return std::max(1u, core.groups().number_end());
   }
 
   void take(const SnapshotRecord& record) {
@@ -43,6 +38,7 @@ class Import {
         return adopt(event);
       case Event::GroupSet:
         event.task = group(event.task);
+        if (static_cast<GroupField>(event.a) == GroupField::Owner) event.at = task(static_cast<std::uint32_t>(event.at));
         return adopt(event);
       case Event::Created: return take_created(record);
       case Event::Restored: return take_restored(event);
@@ -140,15 +136,15 @@ class Import {
 
 }  // namespace
 
-double take_over(const Log& from, Bytes bytes, std::uint32_t first_task, Core& core) {
+double take_over(const Log& from, Bytes bytes, std::uint32_t first_task, std::uint32_t first_group, Core& core) {
   const std::uint32_t count = from.core.tasks().size();
   if (std::uint64_t{first_task} + count > std::uint64_t{kMaxNumber} + 1) return -2;
   for (std::uint32_t i = 0; i < count; i++) {
     if (core.tasks().find(first_task + i) != kNone) return -2;
   }
   const std::uint32_t groups = from.core.groups().table().size();
-  if (Import::first_free_group(core) + std::uint64_t{groups} > kMaxNumber) return -2;
-  Import import(from, bytes, first_task, core);
+  if (std::max(first_group, Import::first_free_group(core)) + std::uint64_t{groups} > kMaxNumber) return -2;
+  Import import(from, bytes, first_task, first_group, core);
   for (const SnapshotRecord& record : make_snapshot(from.core, &from.payloads)) import.take(record);
   import.list_payloads();
   if (count > 0) core.mark_orphans(first_task, first_task + count - 1);

@@ -10,7 +10,8 @@
 
 namespace holdfast {
 
-// Adds the tasks of `from`, whose log is `bytes`, to `core`. How many; -2: the numbers are not free.
-double take_over(const Log& from, Bytes bytes, std::uint32_t first_task, Core& core);
+// Adds the tasks of `from`, whose log is `bytes`, to `core`; its groups get numbers from first_group on.
+// How many; -2: the numbers are not free.
+double take_over(const Log& from, Bytes bytes, std::uint32_t first_task, std::uint32_t first_group, Core& core);
 
 }  // namespace holdfast

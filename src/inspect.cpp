@@ -19,6 +19,7 @@ double Core::value(std::uint32_t number, Field field) const {
     case Field::TaskEnd: return tasks_.number_end();
     case Field::PolicyEnd: return policy_end();
     case Field::NextHeld: return next_held(number);
+    case Field::GroupEnd: return groups_.number_end();
     default: return task_value(number, field);
   }
 }
@@ -30,6 +31,8 @@ std::uint32_t Core::next_held(std::uint32_t number) const {
   }
   return 0;
 }
+
+std::uint32_t Core::group_number(std::uint32_t slot) const { return slot == kNone ? 0 : groups_.table()[slot].number; }
 
 double Core::task_value(std::uint32_t number, Field field) const {
   const std::uint32_t slot = tasks_.find(number);
@@ -63,6 +66,8 @@ double Core::task_value(std::uint32_t number, Field field) const {
     }
     case Field::HeartbeatMs: return extra(task).heartbeat_ms;
     case Field::ComputeBudgetMs: return extra(task).budget_ms;
+    case Field::OwnedGroup: return group_number(groups_.owned_by(number));
+    case Field::Group: return group_number(groups_.of(slot));
     case Field::Key: return extra(task).key;
     case Field::KeyUntilMs: return extra(task).key_until;
     case Field::OpenUntilMs: return open_until(task);

@@ -35,7 +35,8 @@ enum class Command : std::uint32_t {
   SetTask = 2,
   // task waits for prerequisite a · b: EdgeKind. Only before Submit.
   DependOn = 3,
-  // task joins group a. Only before Submit.
+  // task joins group a. Before Submit; or when it has failed or was cancelled, and counts as that until its Retry.
+  // What joins one with too many failures is cancelled as its others were.
   JoinGroup = 4,
   // task: description complete; the hold that Create placed is lifted
   Submit = 5,
@@ -195,7 +196,10 @@ enum class TaskField : std::uint32_t {
 
 // Paused: by people. Still: by the host, while it opens.
 enum class QueueField : std::uint32_t { Concurrency = 1 /* 0: no limit */, Paused = 2, Still = 3 };
-enum class GroupField : std::uint32_t { Concurrency = 1, FailureThreshold = 2, Closed = 3 };
+enum class GroupField : std::uint32_t {
+  Concurrency = 1, FailureThreshold = 2, Closed = 3,
+  Owner = 4,  // a task that has not ended, and has one such group: the last. The group closes as that ends.
+};
 
 enum class CircuitField : std::uint32_t {
   FailureRate = 1,    // 0-1: of the window's attempts, from which on it opens; default 0: never
@@ -307,6 +311,8 @@ enum class Field : std::uint32_t {
   TaskEnd = 32, PolicyEnd = 33,
   // The next task above the one that is asked about on which any hold lies. 0: none.
   NextHeld = 40,
+  OwnedGroup = 44, Group = 45,  // that of a task as its owner; as a member of it. 0: none
+  GroupEnd = 46,  // numbers of groups are below it, whichever task is asked about
 };
 enum class QueueValue : std::uint32_t { Running = 1, Ready = 2, Concurrency = 3, Paused = 4, Still = 5 };
 

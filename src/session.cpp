@@ -115,11 +115,11 @@ void Session::locate_queues() {
   }
 }
 
-double Session::import_log(std::size_t bytes, std::uint32_t first_task) {
+double Session::import_log(std::size_t bytes, std::uint32_t first_task, std::uint32_t first_group) {
   core_.clear_outbox();
   const Log log = read_log(area(bytes), seed_);
   if (log.newer) return -1;
-  const double tasks = take_over(log, area(bytes), first_task, core_);
+  const double tasks = take_over(log, area(bytes), first_task, first_group, core_);
   release_area();
   return tasks;
 }

@@ -70,7 +70,7 @@ class Session {
   // Takes the tasks of another session's log over, under the numbers from first_task on, each with
   // kHoldImportUnconfirmed. Those it left running wait for Recover, in the next step. The outbox lists
   // them and their payloads. Returns how many; -1: written by a later version, -2: the numbers are not free.
-  double import_log(std::size_t bytes, std::uint32_t first_task);
+  double import_log(std::size_t bytes, std::uint32_t first_task, std::uint32_t first_group = 1);
   // Folds this session's log into a shorter one in frame(), verified. 0, and nothing happened, if the
   // log is not the one this session last wrote to. The next frame still continues the old log.
   std::size_t compact(std::size_t bytes);

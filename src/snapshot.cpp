@@ -369,6 +369,7 @@ void Snapshot::write_group_counts(const Groups::Group& group) {
       group.ended_badly, 0);
   add(Event::Restored, group.number, static_cast<std::uint32_t>(RestoredField::GroupFailures),
       group.failures, 0);
+  if (group.owner != kNone) set(Event::GroupSet, group.number, GroupField::Owner, group.owner);
   if (group.closed) set(Event::GroupSet, group.number, GroupField::Closed, 1);
 }
 

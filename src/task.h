@@ -134,7 +134,7 @@ inline constexpr CommandRule kCommandRules[] = {
     {Command::Create, bit(State::None), Event::Created, Rejection::DuplicateTask},
     {Command::SetTask, kOpenStates | kEndedStates, Event::TaskSet, Rejection::WrongState},
     {Command::DependOn, bit(State::Blocked), Event::Depended, Rejection::AlreadySubmitted},
-    {Command::JoinGroup, bit(State::Blocked), Event::Joined, Rejection::AlreadySubmitted},
+    {Command::JoinGroup, bit(State::Blocked) | bit(State::Failed) | bit(State::Cancelled), Event::Joined, Rejection::AlreadySubmitted},
     {Command::Submit, bit(State::Blocked), Event::Submitted, Rejection::AlreadySubmitted},
     {Command::Settle, kLiveStates, Event::Succeeded, Rejection::StaleAttempt},
     {Command::RecordStep, kLiveStates, Event::StepRecorded, Rejection::StaleAttempt},
@@ -168,8 +168,8 @@ constexpr std::uint32_t states_before(Event event) {
   switch (event) {
     case Event::Created: return bit(State::None);
     case Event::TaskSet: return kOpenStates | kEndedStates;
+    case Event::Joined: return bit(State::Blocked) | bit(State::Failed) | bit(State::Cancelled);
     case Event::Depended:
-    case Event::Joined:
     case Event::Submitted:
     case Event::Restored: return bit(State::Blocked);
     case Event::Started:

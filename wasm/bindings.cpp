@@ -39,8 +39,8 @@ class Door {
   void locate(std::uint32_t task) { session_.locate(task); }
   void locate_blobs() { session_.locate_blobs(); }
   void locate_queues() { session_.locate_queues(); }
-  double import_log(double bytes, std::uint32_t first_task) {
-    return session_.import_log(size(bytes), first_task);
+  double import_log(double bytes, std::uint32_t first_task, std::uint32_t first_group) {
+    return session_.import_log(size(bytes), first_task, first_group);
   }
   double compact(double bytes) { return static_cast<double>(session_.compact(size(bytes))); }
   void commit_compaction() { session_.commit_compaction(); }
@@ -97,7 +97,7 @@ EMSCRIPTEN_BINDINGS(holdfast) {
       .function("locate(task)", &Door::locate)
       .function("locateBlobs", &Door::locate_blobs)
       .function("locateQueues", &Door::locate_queues)
-      .function("importLog(bytes, firstTask)", &Door::import_log)
+      .function("importLog(bytes, firstTask, firstGroup)", &Door::import_log)
       .function("compact(bytes)", &Door::compact)
       .function("commitCompaction", &Door::commit_compaction)
       .function("history(bytes, limit)", &Door::history)

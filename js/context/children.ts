@@ -168,6 +168,54 @@ async function give(durable: Durable, host: ChildrenHost, key: string, child: Ru
   return output;
 }
 
+interface ContainerLaunch {
+  readonly key: string;
+  readonly definition: Definition;
+  readonly input: unknown;
+  readonly options: TriggerOptions | undefined;
+  /** Before its code runs. */
+  readonly made: (run: Run) => void;
+  /** false: it goes on without its parent. */
+  readonly wait: boolean;
+}
+
+/**
+ * A container as a child, found again by its key. Resolves when it has ended, however it did, or with `wait: false` when it
+ * is there. `{ id }`: a run of the same key, which is no child.
+ */
+export async function runContainer(durable: Durable, host: ChildrenHost, { key, definition, input, options = {}, made: tell, wait }: ContainerLaunch): Promise<Run | { id: string }> {
+  const launched = durable.launches.begin();
+  try {
+    const recorded = await durable.ask(key);
+    const found = host.find(durable.run, key);
+    if (found && !host.matches(found, definition, input)) throw driftOf(durable, key, found, definition);
+    if (recorded && recorded.kind !== RecordKind.ChildDone) return durable.answer(recorded) as { id: string };
+    if (found && (recorded || !wait)) return found;
+    await durable.safePoint('run', definition.id);
+    const identity = found ? undefined : await host.identityOf(durable.run, durable.attempt, definition, input, options);
+    const joined = identity && host.joinedBy(durable.run, definition, identity);
+    if (joined) return (await joinRun(durable, key, joined)) as { id: string };
+    const policy = wait ? P.ChildPolicyCancel : P.ChildPolicyDetach;
+    const child = found ?? made(() => host.create(durable.run, key, policy, definition, input, options, identity), identity);
+    if (!found) tell(child);
+    launched();
+    if (wait) await endOf(durable, key, child);
+    else await child.accepted;
+    return child;
+  } finally {
+    launched();
+  }
+}
+
+/** What became of its members stands with them: that it has ended is all that is recorded. */
+async function endOf(durable: Durable, key: string, child: Run): Promise<void> {
+  durable.children.set(child, '');
+  await durable.wait(child.ended, () => {
+    durable.children.delete(child);
+    durable.note(key, RecordKind.ChildDone);
+  });
+}
+
 export type Unawaited = 'wait' | 'detach' | 'cancel' | 'error';
 
 /**

@@ -6,6 +6,8 @@
  * none); what has been recorded is answered
  * from its record; the code after a verb runs only when what it gave is recorded.
  */
+import { batchApi, type BatchForWorker, batchForWorker } from '../batches/door.ts';
+import type { BatchApi } from '../batches/types.ts';
 import type { TaskCache } from '../cache/types.ts';
 import { checkFunction, checkNames, checkProgress } from '../intake/checks.ts';
 import { ContinueAsNew } from './again.ts';
@@ -28,6 +30,7 @@ import { NoteKind } from '../journal/notes.ts';
 import { resolvePolicy } from '../intake/options.ts';
 import { contextRetry, pauseUntil } from '../retrying/context-retry.ts';
 import type { RetryHost } from '../retrying/host.ts';
+import type { Orchestrator } from '../orchestrator.ts';
 import type { Run } from '../runs/run.ts';
 import { checkStream, type StreamSink, StreamWriting } from '../streams/writing.ts';
 import type {
@@ -67,6 +70,7 @@ class ContextExtra {
   metadataOf: Record<string, any> | undefined;
   stopReason: Error | undefined;
   answers: Answers | undefined;
+  batch: BatchApi | undefined;
   /** Has it begun a stream? */
   appends = false;
 }
@@ -76,7 +80,6 @@ export class RunContext implements TaskContext {
   #run: Run;
   #attempt: number;
   #extra: ContextExtra | undefined;
-
   constructor(host: ContextHost, run: Run, attempt: number) {
     this.#host = host;
     this.#run = run;
@@ -86,8 +89,7 @@ export class RunContext implements TaskContext {
   get #ownExtra(): ContextExtra {
     return (this.#extra ??= new ContextExtra());
   }
-
-  /** The attempt it belongs to is over. */
+  /** Its attempt is over. */
   get #closed(): boolean {
     return this.#run.context !== this;
   }
@@ -95,6 +97,21 @@ export class RunContext implements TaskContext {
   /** @internal What its durable verbs share; undefined until the first. */
   get durable(): Durable | undefined {
     return this.#extra?.durable;
+  }
+  /** @internal */
+  get house(): Orchestrator {
+    return this.#host.services.house;
+  }
+  /** @internal */
+  get durableWork(): Durable {
+    return this.#work();
+  }
+  get batch(): BatchApi {
+    return (this.#ownExtra.batch ??= batchApi({ context: this, house: () => this.house }));
+  }
+  /** @internal For a worker. */
+  askBatch(...asked: BatchForWorker) {
+    return batchForWorker(this.batch, ...asked);
   }
 
   #work(): Durable {
@@ -137,15 +154,12 @@ export class RunContext implements TaskContext {
     const { version, intent } = this.#run.definition?.spec ?? ({} as TaskFacts);
     return { id: this.#run.taskIdentifier, ...(version !== undefined && { version }), ...(intent && { intent }) };
   }
-
   get item(): RunItem | undefined {
     return this.#run.extra.item;
   }
-
   get options(): Readonly<ProcessOptions> {
     return this.#run.extra.process?.options ?? noOptions;
   }
-
   get locals(): Locals {
     return localsOf(this.#run);
   }

@@ -39,6 +39,17 @@ const pausedBit = 1 << 4;
 /** Why it is being stopped. */
 const stopBits = 0xff << 8;
 
+/** What a container makes. */
+export interface NewMember {
+  readonly key: string;
+  readonly definition: Definition;
+  readonly input: unknown;
+  readonly options?: TriggerOptions | undefined;
+  readonly identity?: RunKey | undefined;
+  readonly item?: RunItem | undefined;
+  readonly group: number;
+}
+
 export class ContextServices implements DurableHost, StepHost, ChildrenHost {
   readonly #house: Orchestrator;
   readonly children: ChildIndex;
@@ -60,6 +71,10 @@ export class ContextServices implements DurableHost, StepHost, ChildrenHost {
   constructor(house: Orchestrator) {
     this.#house = house;
     this.children = new ChildIndex(house);
+  }
+
+  get house(): Orchestrator {
+    return this.#house;
   }
 
   get nowMs(): number {
@@ -270,10 +285,7 @@ export class ContextServices implements DurableHost, StepHost, ChildrenHost {
   }
 
   create(parent: Run, key: string, policy: number, definition: Definition, input: unknown, options: TriggerOptions, identity?: RunKey, item?: RunItem): Run {
-    const depth = parent.extra.depth + 1;
-    const { maxDepth = depthLimit } = this.#house.getOptions();
-    if (depth > maxDepth)
-      throw new ConfigurationError(`ctx.run("${definition.id}"): run ${parent.id} is ${parent.extra.depth} children deep, which is the limit. Does a task run itself?`);
+    const depth = this.#depthBelow(parent, definition);
     try {
       const family = { parent, key, policy, depth, fingerprint: this.#fingerprint(input), item };
       const child = this.#house.intake.trigger(definition, input, options, undefined, family, identity);
@@ -283,6 +295,23 @@ export class ContextServices implements DurableHost, StepHost, ChildrenHost {
     } catch (error) {
       throw naming(error, `ctx.run("${definition.id}")`, definition.id);
     }
+  }
+
+  /** A child of a container, in its group. @throws what triggering throws, and nothing is changed */
+  member(parent: Run, { key, definition, input, options, identity, item, group }: NewMember): Run {
+    const family = { parent, key, policy: P.ChildPolicyCancel, depth: this.#depthBelow(parent, definition), fingerprint: 0, item, group };
+    const member = this.#house.intake.trigger(definition, input, options, undefined, family, identity);
+    if (identity?.endTurn) member.accepted.then(identity.endTurn, identity.endTurn);
+    this.children.add(parent, key, member);
+    return member;
+  }
+
+  /** @throws ConfigurationError */
+  #depthBelow(parent: Run, { id }: Definition): number {
+    const { depth } = parent.extra;
+    const { maxDepth = depthLimit } = this.#house.getOptions();
+    if (depth >= maxDepth) throw new ConfigurationError(`ctx.run("${id}"): run ${parent.id} is ${depth} children deep, which is the limit. Does a task run itself?`);
+    return depth + 1;
   }
 
   #fingerprint(input: unknown): number {

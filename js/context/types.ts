@@ -1,4 +1,5 @@
 /** The shapes of `ctx`: what a handler gets beside its input. */
+import type { BatchApi } from '../batches/types.ts';
 import type { Intent } from '../definition/intent.ts';
 import type { Locals } from '../definition/locals.ts';
 import type { ContextMetadata } from '../definition/metadata-types.ts';
@@ -226,6 +227,8 @@ export interface CoreContext {
   onQuery<Data = any, Answer = any>(name: string, answer: Answering<Data, Answer>): void;
   /** The same waits under the names of others. */
   readonly wait: ContextWait;
+  /** Many runs as one child: `ctx.batch.triggerByTaskAndWait(items)`. Durable: after a crash nothing of it is done twice. */
+  readonly batch: BatchApi;
   /**
    * Runs `work` while no other run of this namespace, in whatever tab, holds the lock of this key. Waits for it
    * without a slot. Given back when `work` ends, and when the attempt does, however; a run that goes on after a

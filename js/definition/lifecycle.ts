@@ -5,6 +5,7 @@
  * Invariants: whatever goes wrong here is the attempt's failure, told as what it throws; the handler is
  * never called for an attempt that has ended or is being stopped.
  */
+import { within } from '../batches/current.ts';
 import { isOnByIntent } from '../cache/checks.ts';
 import type { CacheDoor } from '../cache/door.ts';
 import type { Clock } from '../time/clock.ts';
@@ -114,7 +115,7 @@ export class Lifecycle {
       services?.mergeInto(context);
       await this.#begin(attempt, event);
       if (prepared.inWorker) this.#host.heartbeats.keep(run, attempt.attempt);
-      return await this.#follow(run, event, () => code(event.input, context));
+      return await this.#follow(run, event, () => within(context, () => code(event.input, context)));
     } finally {
       services?.release();
     }

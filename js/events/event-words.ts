@@ -31,7 +31,7 @@ const taskFields = ['', 'priority', 'notBefore', 'ttl', 'timeout', 'deadlineAt',
 const queueFields = ['', 'concurrency', 'paused', 'still'];
 const limitFields = ['', 'concurrency', 'keyConcurrency', 'rateLimit', 'ratePeriodMs', 'rateKind', 'rateBurst', 'spacingMs', 'rateKeyed', 'closedUntil'];
 const circuitFields = ['', 'failureRate', 'minCalls', 'openForMs', 'halfOpenMax', 'windowMs', 'retryRatio', 'retryWindowMs'];
-const groupFields = ['', 'concurrency', 'failureThreshold', 'closed'];
+const groupFields = ['', 'concurrency', 'failureThreshold', 'closed', 'owner'];
 const holdWords: readonly (readonly [number, string])[] = [
   [P.HoldDefinitionMissing, 'missing-definition'],
   [P.HoldImportUnconfirmed, 'adoption'],

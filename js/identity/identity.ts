@@ -87,7 +87,7 @@ export class Identity {
   }
 
   /** For a child, whose code can wait. */
-  async keyOf(definition: Definition, input: unknown, options: TriggerOptions, asker: Asker): Promise<RunKey | undefined> {
+  async keyOf(definition: Definition, input: unknown, options: TriggerOptions, asker: Asker | undefined): Promise<RunKey | undefined> {
     const key = await keyOf(definition, input, options, this.#house.clock.now(), asker);
     if (!key) return undefined;
     if (!this.#isOpen) await this.#house.ready;

@@ -12,9 +12,11 @@ export interface Family {
   depth: number;
   fingerprint: number;
   item?: RunItem | undefined;
+  /** A group of the core that it joins. */
+  group?: number | undefined;
 }
 
-export function beget(run: Run, { parent, key, policy, depth, fingerprint, item }: Family): void {
+export function beget(run: Run, { parent, key, policy, depth, fingerprint, item, group = 0 }: Family): void {
   const extra = run.ownExtra;
   extra.parent = parent;
   extra.parentId = parent.id;
@@ -24,6 +26,7 @@ export function beget(run: Run, { parent, key, policy, depth, fingerprint, item 
   extra.depth = depth;
   extra.fingerprint = fingerprint;
   extra.item = item;
+  extra.group = group;
 }
 
 export function familyOf(run: Run): EnvelopeExtras['family'] {

@@ -410,7 +410,7 @@ export class Intake {
     if (options.countFrozen) set(P.TaskFieldCountFrozen, 1);
     if (options.heartbeatMs) set(P.TaskFieldHeartbeatMs, options.heartbeatMs);
     if (options.maxDurationMs) set(P.TaskFieldComputeBudgetMs, options.maxDurationMs);
-    const { notBeforeMs, pendingBlobs, parent, childPolicy, key, fork } = run.extra;
+    const { notBeforeMs, pendingBlobs, parent, childPolicy, group, key, fork } = run.extra;
     if (options.parts) this.#house.table.limits.describe(run.task, options.parts);
     if (options.circuits) this.#house.table.circuits.describe(run.task, options.circuits);
     if (notBeforeMs > run.createdAtMs) set(P.TaskFieldNotBeforeMs, notBeforeMs);
@@ -421,6 +421,7 @@ export class Intake {
     if (key) this.#house.identity.describe(run);
     if (fork) describeFork(this.#house, run);
     if (parent) commands.push(P.CommandBelong, run.task, parent.task, childPolicy);
+    if (group) commands.push(P.CommandJoinGroup, run.task, group);
     commands.push(P.CommandSubmit, run.task);
   }
 

@@ -8,6 +8,7 @@ import type { BlobKeeper } from '../blobs/keeper.ts';
 import { ConfigurationError } from '../errors.ts';
 import type { ExportOptions } from '../exchange/export.ts';
 import type { ImportOptions, ImportReport } from '../exchange/import.ts';
+import { Composing } from '../groups/composing.ts';
 import type { Journal } from './journal.ts';
 import type { DestroyOptions } from '../namespaces/destroy.ts';
 import type { Opening } from '../opening/opening.ts';
@@ -43,7 +44,7 @@ export interface StorageUsage {
   origin: { usageBytes: number; quotaBytes: number } | undefined;
 }
 
-export abstract class StoredData {
+export abstract class StoredData extends Composing {
   abstract readonly blobs: BlobKeeper;
   abstract readonly attempts: Attempts;
   abstract readonly pump: Pump;

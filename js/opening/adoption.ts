@@ -241,7 +241,7 @@ export class Adoption {
     const { pump, blobs } = this.#house;
     const known = new Map(this.#house.localRuns().map((run) => [run.id, run]));
     const first = pump.runs.length;
-    const { tasks, located, order } = pump.engine.importLog(log, first);
+    const { tasks, located, order } = pump.engine.importLog(log, first, this.#house.groups.firstFree);
     if (tasks < 0) throw new Error(`The core refused its log (${tasks}).`);
     const runs = this.#host.place(pump.engine, log, located);
     // What ran there lost its page: without this it would hold its slots for ever, and could not change its queue.

@@ -168,15 +168,22 @@ export class Engine {
     const left = buffer.count - first;
     const bytesLeft = buffer.byteCount - this.#doneBytes;
     if (left <= inboxRecords && bytesLeft <= chunkPayloadBytes) return { count: left, bytes: bytesLeft };
+    let whole = { count: 0, bytes: 0 };
+    let isDraft = false;
     let bytes = 0;
     let count = 0;
     for (; count < Math.min(left, inboxRecords); count++) {
       const word = (first + count) * recordWords;
-      const length = carriesPayload(buffer.words[word]!) ? buffer.words[word + 3]! : 0;
+      const kind = buffer.words[word]!;
+      const length = carriesPayload(kind) ? buffer.words[word + 3]! : 0;
       if (count > 0 && bytes + length > chunkPayloadBytes) break;
       bytes += length;
+      if (kind === P.CommandCreate) isDraft = buffer.words[word + 2]! < 0x80000000;
+      else if (kind === P.CommandSubmit) isDraft = false;
+      if (!isDraft) whole = { count: count + 1, bytes };
     }
-    return { count, bytes };
+    // A crash between two frames would leave a run that is described by half and never begins.
+    return whole.count > 0 ? whole : { count, bytes };
   }
 
   #advance(buffer: CommandBuffer, count: number, bytes: number): boolean {
@@ -261,10 +268,10 @@ export class Engine {
 
   /**
    * Merges another session's log; `located` speaks of the new task numbers and of offsets in that log.
-   * `order`: the numbers they had there; the first of them is `firstTask` here.
+   * `order`: the numbers they had there; the first of them is `firstTask` here, its first group `firstGroup`.
    */
-  importLog(log: Uint8Array, firstTask: number): { tasks: number; located: LocatedPayload[]; order: number[] } {
-    const tasks = this.#core.importLog(this.#stage([log]), firstTask);
+  importLog(log: Uint8Array, firstTask: number, firstGroup: number): { tasks: number; located: LocatedPayload[]; order: number[] } {
+    const tasks = this.#core.importLog(this.#stage([log]), firstTask, firstGroup);
     return { tasks, located: this.#located(), order: this.#importOrder() };
   }
 

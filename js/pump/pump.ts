@@ -40,7 +40,7 @@ export interface PumpedAttempts {
   woken(run: Run): void;
   alarmRang(run: Run): void;
   stopping(run: Run, reason: number): void;
-  /** Its parent was over before the core knew whose child it is. */
+  /** Its parent was over, or its group, before the core knew that it belongs there. */
   orphaned(run: Run): void;
   abandoned(run: Run): void;
 }
@@ -53,6 +53,8 @@ export interface PumpHost extends TimeWatchHost {
   refuse(run: Run, error: unknown): void;
   /** People's code. */
   readonly attempts: PumpedAttempts;
+  /** Groups of the core. */
+  readonly groups: { heard(group: number, succeeded: number, endedBadly: number): void };
   attemptFailed(run: Run): void;
   /** In the core; not yet acknowledged. */
   ended(run: Run): void;
@@ -354,6 +356,8 @@ export class Pump {
     for (let word = 0; word < end; word += recordWords) {
       const kind = words[word]!;
       const task = words[word + 1]!;
+      if (kind === P.EventGroupSettled) this.#host.groups.heard(task, words[word + 2]!, words[word + 3]!);
+      if (kind >= P.EventQueueSet && kind <= P.EventGroupSettled) continue;
       const run = runs[task] ?? (kind < P.EventQueueSet ? this.#found?.take(task, true) : undefined);
       if (run) this.#apply(run, kind, words[word + 2]!, words[word + 3]!);
       else if (kind >= P.EventCircuitOpened && kind <= P.EventCircuitClosed) for (const held of this.heldRuns(P.HoldCircuit)) this.#host.changed(held);
@@ -471,7 +475,7 @@ export class Pump {
   #refuse(run: Run, command: number): void {
     if (command === P.CommandRecordStep) return run.extra.history?.refused();
     if (command === P.CommandWait) return this.#host.attempts.waitRefused(run);
-    if (command === P.CommandBelong) return this.#host.attempts.orphaned(run);
+    if (command === P.CommandBelong || command === P.CommandJoinGroup) return this.#host.attempts.orphaned(run);
     this.#takeWaiter(run, command, (resolve) => resolve(false));
   }
 

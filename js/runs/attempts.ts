@@ -5,6 +5,7 @@
  * settles) ends as one `Settle` of its attempt or none; values are taken by value at the boundary;
  * what comes after the attempt has ended is counted and dropped.
  */
+import { enter, leave } from '../batches/current.ts';
 import type { BlobKeeper } from '../blobs/keeper.ts';
 import type { CacheDoor } from '../cache/door.ts';
 import { writeFailure, writeResult } from '../cache/mark.ts';
@@ -140,13 +141,16 @@ export class Attempts implements ContextHost {
     if (determinism) definition = determinism.listening(run, attempt, definition);
     let returned: unknown;
     try {
+      const before = enter(context);
       returned =
         definition.prepared === undefined && !run.extra.keepsRaw && run.extra.cacheOption === undefined && (cache.given === undefined || definition.spec.intent === undefined) && !lifecycle.everywhere
           ? definition.handler(input, context)
           : lifecycle.run(run, attempt, definition, input, context);
+      leave(before);
       // Looking for `then` may be code of people too.
       if (isPromise(returned)) return this.#landings.await(run, attempt, returned);
     } catch (error) {
+      leave(undefined);
       return this.failed(run, attempt, error);
     }
     this.succeeded(run, attempt, returned);

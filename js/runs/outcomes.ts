@@ -11,7 +11,7 @@ import { payloadBytes } from '../journal/payloads.ts';
 import * as P from '../protocol.ts';
 import { End, type PayloadBytes, type Run } from './run.ts';
 import { deserializeError } from './serialize-error.ts';
-import type { OrchestratorOptions, TaskState } from '../types.ts';
+import type { OrchestratorOptions, TaskRunResult, TaskState } from '../types.ts';
 import { taskState } from '../views/view.ts';
 
 export class Outcomes {
@@ -128,6 +128,21 @@ export class Outcomes {
     const { outputPayload } = run;
     if (!outputPayload) return this.#house.cache.copyOf(run, run.output);
     return this.#isReadable(run, outputPayload) ? decode(payloadBytes(valueOf(outputPayload))) : this.#load(run, outputPayload);
+  }
+
+  /** As its handle tells it, of a run that has ended; its output is nobody else's object. */
+  resultOf(run: Run): TaskRunResult | Promise<TaskRunResult> {
+    const { engine } = this.#house.pump;
+    const createdAtMs = run.createdAtMs || engine.value(run.task, P.FieldCreatedAt);
+    const common = {
+      id: run.id, taskIdentifier: run.taskIdentifier, attempts: engine.value(run.task, P.FieldAttempt), fromCache: run.extra.fromCache,
+      durationMs: Math.max(0, engine.value(run.task, P.FieldUpdatedAt) - createdAtMs),
+    };
+    if (run.end !== End.Completed) return { ok: false, ...common, status: run.end === End.Cancelled ? 'cancelled' : 'failed', error: this.errorOf(run) };
+    const { outputPayload } = run;
+    if (outputPayload && !this.#isReadable(run, outputPayload)) return this.#load(run, outputPayload).then((output) => ({ ok: true, ...common, status: 'completed', output }));
+    const output = outputPayload ? decode(payloadBytes(valueOf(outputPayload))) : this.#house.cache.copyOf(run, run.output);
+    return { ok: true, ...common, status: 'completed', output };
   }
 
   /** Its result refers to blobs that have not been read, or is not yet its output. */

@@ -79,6 +79,10 @@ export class RunExtra {
   /** Parents above it. */
   depth = 0;
   item: RunItem | undefined;
+  /** The core's group that it joins as it is created; 0: none. */
+  group = 0;
+  /** Of a container that goes on: what hears of its members. */
+  members: { ended(member: Run): void } | undefined;
 
   /** One of ours, an event or a token: no list shows it. */
   hidden = false;

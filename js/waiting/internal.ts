@@ -11,6 +11,8 @@ export type { SentEvent } from './events.ts';
 
 /** Ids and queues that begin with it are ours. */
 const reserved = 'holdfast:';
+/** Definitions of ours whose runs are seen. */
+export const containerPrefix = 'holdfast/';
 export const hiddenQueue = 'holdfast:waiting';
 export const eventTask = 'holdfast:event';
 export const tokenTask = 'holdfast:token';
@@ -28,5 +30,6 @@ export function isReserved(name: string): boolean {
 
 /** @throws ConfigurationError */
 export function refuseReserved(name: string, where: string): void {
-  if (isReserved(name)) throw new ConfigurationError(`${where} must not begin with "${reserved}", as ${JSON.stringify(name)} does: these are holdfast's own.`);
+  const prefix = [reserved, containerPrefix].find((ours) => name.startsWith(ours));
+  if (prefix) throw new ConfigurationError(`${where} must not begin with "${prefix}", as ${JSON.stringify(name)} does: these are holdfast's own.`);
 }

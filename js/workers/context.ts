@@ -3,6 +3,7 @@
  * page, which records it.
  * Invariant: every question is answered once, or its call is over.
  */
+import type { BatchApi } from '../batches/types.ts';
 import { checkFunction, checkProgress } from '../intake/checks.ts';
 import { wallClockMs } from '../time/clock.ts';
 import { unlessAborted } from '../time/unless-aborted.ts';
@@ -12,6 +13,7 @@ import { ContinueAsNew } from '../context/again.ts';
 import { runFunction } from '../context/children.ts';
 import { closedError, nestedError, noStepError, whoIs } from '../context/misuse.ts';
 import { Chance } from '../context/decisions.ts';
+import { workerBatch } from './batch.ts';
 import { gather, map, scatter } from '../context/items.ts';
 import { Locals } from '../definition/locals.ts';
 import type { ContextMetadata } from '../definition/metadata-types.ts';
@@ -188,6 +190,9 @@ export class WorkerContext implements TaskContext {
   async map<Item, Value>(items: readonly Item[], work: any, options?: MapOptions<Item>): Promise<ItemResult<Value, Item>[]> {
     this.#check('map', '');
     return map(this, items, work, options);
+  }
+  get batch(): BatchApi {
+    return workerBatch((verb, items, options) => this.#ask('askBatch', [verb, items, options]));
   }
   async gather(items: readonly any[], sources: Record<string, any>, options?: object): Promise<any[]> {
     this.#check('gather', '');

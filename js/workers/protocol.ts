@@ -56,7 +56,7 @@ export type ToWorker =
 
 /** Durable verbs that cross as they are. */
 export const askVerbs = [
-  'run', 'sleep', 'sleepUntil', 'patch', 'checkpoint', 'waitForEvent', 'waitForToken', 'createToken', 'flushMetadata', 'addTags', 'yield', 'pauseBeforeRetry', 'pauseFor', 'reply', 'signalRun', 'explainCache', 'invalidateCache', 'acquireLock', 'releaseLock', 'streamAppend', 'streamRecorded',
+  'run', 'sleep', 'sleepUntil', 'patch', 'checkpoint', 'waitForEvent', 'waitForToken', 'createToken', 'flushMetadata', 'addTags', 'yield', 'pauseBeforeRetry', 'pauseFor', 'reply', 'signalRun', 'explainCache', 'invalidateCache', 'acquireLock', 'releaseLock', 'streamAppend', 'streamRecorded', 'askBatch',
 ] as const;
 export type AskVerb = (typeof askVerbs)[number];
 

@@ -204,3 +204,19 @@ TEST_CASE("The last attempt that is over for good is remembered: failed ones, an
   s.give(Command::Retry, 1);
   CHECK(s.value(1, Field::ClosedAttempt) == 4);
 }
+
+TEST_CASE("What a child's children gave is kept as long as the one at the top may ask for it") {
+  Scenario s;
+  s.create(1);
+  for (std::uint32_t task = 2; task <= 3; task++) {
+    s.draft(task);
+    s.give(Command::Belong, task, task - 1, number(ChildPolicy::Cancel));
+    s.submit(task);
+  }
+  s.succeed(3);
+  s.succeed(2);
+  s.give(Command::Forget, 3);
+  CHECK(s.refused(Rejection::WrongState));
+  s.succeed(1);
+  CHECK(s.give(Command::Forget, 3) == Events{Event::Forgotten});
+}

@@ -27,7 +27,7 @@ TEST_CASE("An empty group is settled as it closes, and its number is free again"
   CHECK(s.refused(Rejection::UnknownGroup));
 }
 
-TEST_CASE("Nobody joins a closed group, or one that has failed, or two groups") {
+TEST_CASE("Nobody joins a closed group, or two groups") {
   Scenario s;
   s.group(1, GroupField::FailureThreshold, 1);
   s.group(2, GroupField::FailureThreshold, 1);
@@ -119,4 +119,81 @@ TEST_CASE("A retried member is open again") {
   CHECK(s.succeed(2) == Events{Event::Succeeded});
   CHECK(s.succeed(1) == Events{Event::Succeeded, Event::GroupSettled});
   CHECK(s.last(Event::GroupSettled).b == 0);
+}
+
+TEST_CASE("Who joins a group that has failed is cancelled as its others were") {
+  Scenario s;
+  s.group(1, GroupField::FailureThreshold, 1);
+  s.member(1, 1);
+  s.settle(1, Outcome::Fatal);
+  s.draft(2);
+  CHECK(s.give(Command::JoinGroup, 2, 1) == Events{Event::Joined, Event::Cancelled});
+  CHECK(s.last(Event::Cancelled).a >> 24 == number(CancelCause::Group));
+  s.submit(2);
+  CHECK(s.refused(Rejection::WrongState));
+  CHECK(s.group(1, GroupField::Closed, 1) == Events{Event::GroupSet, Event::GroupSettled});
+  CHECK(s.last(Event::GroupSettled).b == 2);
+}
+
+TEST_CASE("What has failed joins a group for its retry, and is no failure of that any more when it goes on") {
+  Scenario s;
+  s.create(1);
+  s.settle(1, Outcome::Fatal);
+  s.group(1, GroupField::Concurrency, 1);
+  CHECK(s.give(Command::JoinGroup, 1, 1) == Events{Event::Joined});
+  CHECK(s.give(Command::Retry, 1) == Events{Event::Retried, Event::Started});
+  s.member(2, 1);
+  CHECK(s.state(2) == State::Ready);
+  s.group(1, GroupField::FailureThreshold, 1);
+  CHECK(s.succeed(1) == Events{Event::Succeeded, Event::Started});
+  s.group(1, GroupField::Closed, 1);
+  CHECK(s.succeed(2) == Events{Event::Succeeded, Event::GroupSettled});
+  CHECK(s.last(Event::GroupSettled).a == 2);
+}
+
+TEST_CASE("What has succeeded, or still goes on, joins no group") {
+  Scenario s;
+  s.group(1, GroupField::Concurrency, 1);
+  s.create(1);
+  s.give(Command::JoinGroup, 1, 1);
+  CHECK(s.refused(Rejection::AlreadySubmitted));
+  s.succeed(1);
+  s.give(Command::JoinGroup, 1, 1);
+  CHECK(s.refused(Rejection::WrongState));
+}
+
+TEST_CASE("A group closes as its owner ends, and is its owner's until it is settled") {
+  Scenario s;
+  s.create(9);
+  s.group(1, GroupField::Owner, 9);
+  CHECK(s.value(9, Field::OwnedGroup) == 1);
+  s.member(1, 1);
+  CHECK(s.value(1, Field::Group) == 1);
+  CHECK(s.value(0, Field::GroupEnd) == 2);
+  CHECK(s.succeed(9) == Events{Event::Succeeded});
+  s.draft(2);
+  s.give(Command::JoinGroup, 2, 1);
+  CHECK(s.refused(Rejection::GroupClosed));
+  CHECK(s.value(9, Field::OwnedGroup) == 1);
+  CHECK(s.succeed(1) == Events{Event::Succeeded, Event::GroupSettled});
+  CHECK(s.value(9, Field::OwnedGroup) == 0);
+  CHECK(s.value(1, Field::Group) == 0);
+}
+
+TEST_CASE("A task owns one group, the last, and none once it is forgotten; what has ended owns none") {
+  Scenario s;
+  s.create(9);
+  s.group(1, GroupField::Owner, 9);
+  s.group(2, GroupField::Owner, 9);
+  s.member(1, 2);
+  s.succeed(9);
+  CHECK(s.value(9, Field::OwnedGroup) == 2);
+  s.group(3, GroupField::Owner, 9);
+  CHECK(s.refused(Rejection::WrongState));
+  s.group(3, GroupField::Owner, 8);
+  CHECK(s.refused(Rejection::UnknownTask));
+  s.give(Command::Forget, 9);
+  s.create(9);
+  CHECK(s.value(9, Field::OwnedGroup) == 0);
+  CHECK(s.succeed(1) == Events{Event::Succeeded, Event::GroupSettled});
 }

@@ -125,8 +125,8 @@ std::uint32_t expected(Situation s, const CommandRule& rule) {
     case SetTask: return state_of(s) >= State::Succeeded ? 0 : number(rule.event);
     case Belong:
     case DependOn:
-    case JoinGroup:
     case Submit: return s == Situation::Draft ? number(rule.event) : 0;
+    case JoinGroup: return s == Situation::Draft || state_of(s) >= State::Failed ? number(rule.event) : 0;
     case Settle:
       if (s == Situation::StoppingCancel) return number(Event::Cancelled);
       if (s == Situation::StoppingTimeout || s == Situation::StoppingStalled) return number(Event::AttemptFailed);

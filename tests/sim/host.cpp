@@ -98,8 +98,8 @@ Record World::random_setting() {
       return make(Command::SetPolicy, below(kPolicies), field, below(4), value);
     }
     default: {
-      const std::uint32_t field = 1 + below(3);
-      return make(Command::SetGroup, 1 + below(kGroups), field, 0, field == 3 ? 1 : below(4));
+      const std::uint32_t field = 1 + below(4);
+      return make(Command::SetGroup, 1 + below(kGroups), field, 0, field == 4 ? random_task() : field == 3 ? 1 : below(4));
     }
   }
 }

@@ -1,0 +1,157 @@
+/**
+ * Batches of one orchestrator: calls checked and made plans, plans made runs, runs read as results.
+ *
+ * Invariants: what is wrong with a call is told before anything is made, with the index of the item; the
+ * results of a batch are those of its members, wherever they are read and however often.
+ */
+import { ConfigurationError, BatchTriggerError, type BatchFacts } from '../errors.ts';
+import { clone } from '../codec/codec.ts';
+import type { RunContext } from '../context/context.ts';
+import { runContainer } from '../context/children.ts';
+import { batchTask } from '../groups/kinds.ts';
+import { checkIdentifier, checkNames, describe } from '../intake/checks.ts';
+import { checkTriggerOptions } from '../intake/intake.ts';
+import { isTask } from '../intake/registry.ts';
+import type { Orchestrator } from '../orchestrator.ts';
+import { Run } from '../runs/run.ts';
+import type { TriggerOptions } from '../types.ts';
+import { Batch } from './batch.ts';
+import { checkBatchOptions, planOptions, runOptions } from './options.ts';
+import { type BatchPlan, packItems, type PlannedItem } from './plan.ts';
+import { isSource, readSource, type SourceItem, type SourceReader } from './sources.ts';
+import type { BatchHandle, BatchOptions, BatchResult } from './types.ts';
+
+/** How items are written. */
+export interface Form {
+  readonly verb: string;
+  /** By the ids of their tasks. */
+  readonly byId?: boolean;
+  /** All of one task. */
+  readonly task?: unknown;
+}
+
+/** Of a call in durable code. */
+export interface Place {
+  readonly context: RunContext;
+  readonly key: string;
+}
+
+interface Planned {
+  readonly plan: BatchPlan;
+  readonly source: SourceReader | undefined;
+}
+
+export class Batches {
+  readonly #house: Orchestrator;
+  /** What runs of batches of this page pull from. */
+  readonly sources = new WeakMap<Run, SourceReader>();
+
+  constructor(house: Orchestrator) {
+    this.#house = house;
+  }
+
+  async trigger(form: Form, items: unknown, options?: BatchOptions): Promise<BatchHandle> {
+    const batch = this.#begin(form, items, options);
+    await batch.accepted;
+    return batch;
+  }
+
+  async triggerAndWait(form: Form, items: unknown, options?: BatchOptions): Promise<BatchResult> {
+    return this.#begin(form, items, options).wait();
+  }
+
+  /** @throws BatchTriggerError ConfigurationError and nothing is changed */
+  #begin(form: Form, items: unknown, options: BatchOptions | undefined): Batch {
+    const planned = this.plan(form, items, options);
+    const handle = this.#creating(planned.plan.count, () => this.#house.intake.triggerTask(batchTask, planned.plan, runOptions(options), form.verb));
+    if (planned.source && handle instanceof Run) this.sources.set(handle, planned.source);
+    return new Batch(this.#house, handle, planned.plan.count);
+  }
+
+  /** For code that is durable: the batch is a child of the run, found again by its place. */
+  async ask({ context, key }: Place, form: Form, items: unknown, options: BatchOptions | undefined, wait: boolean): Promise<BatchResult | BatchHandle> {
+    const { durableWork: durable } = context;
+    const { plan, source } = this.plan(form, items, options, true);
+    const made = (run: Run) => source && this.sources.set(run, source);
+    const child = await runContainer(durable, this.#house.services, { key, definition: this.#house.definition(batchTask)!, input: plan, options: runOptions(options), made, wait });
+    const run = child instanceof Run ? child : this.#house.localRun(child.id);
+    if (!run) throw new BatchTriggerError(`Batch ${child.id} has the same key and belongs to another tab, where its results are.`, { data: { phase: 'create', itemCount: plan.count, batchId: child.id } });
+    const batch = new Batch(this.#house, run, plan.count);
+    return wait ? batch.wait() : batch;
+  }
+
+  /** A call as the run of the batch keeps it. @throws BatchTriggerError ConfigurationError */
+  plan(form: Form, items: unknown, options: BatchOptions = {}, isAsked = false): Planned {
+    const { verb } = form;
+    if (!isSource(items)) throw new ConfigurationError(`${verb} needs an array, an iterable, an async iterable or a ReadableStream of items, not ${describe(items)}.`);
+    checkBatchOptions(options, verb, Array.isArray(items));
+    const tasks: string[] = [];
+    const check = (item: unknown, index: number): SourceItem => this.#item(form, item, index);
+    if (!Array.isArray(items)) return { plan: { tasks, count: 0, ...planOptions(options, 0), ...(isAsked && { isAsked }) }, source: readSource(items, check) };
+    const count = items.length;
+    const planned = items.map((item, index): PlannedItem => {
+      const { task, payload, options: own } = this.#creating(count, () => check(item, index), index);
+      const place = placeOf(tasks, task);
+      return own === undefined ? [place, payload] : [place, payload, own];
+    });
+    return { plan: { tasks, count, ...this.#pack(planned), ...planOptions(options, count), ...(isAsked && { isAsked }) }, source: undefined };
+  }
+
+  #pack(items: readonly PlannedItem[]): Pick<BatchPlan, 'pieces' | 'items'> {
+    const { valueBytes } = this.#house.payloads.limits;
+    try {
+      return packItems(items, valueBytes);
+    } catch (error) {
+      // Which one is it?
+      items.forEach(([, payload], index) => this.#creating(items.length, () => clone(payload, `items[${index}].payload`), index));
+      throw error;
+    }
+  }
+
+  /** What is wrong is told as what is wrong with the batch. */
+  #creating<Made>(itemCount: number, make: () => Made, itemIndex?: number): Made {
+    try {
+      return make();
+    } catch (cause) {
+      const facts: BatchFacts = { phase: 'create', itemCount, ...(itemIndex !== undefined && { itemIndex }) };
+      const where = itemIndex === undefined ? '' : `, item ${itemIndex}`;
+      throw new BatchTriggerError(`The batch was not made${where}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause, data: facts });
+    }
+  }
+
+  #item(form: Form, item: unknown, index: number): SourceItem {
+    const where = `${form.verb} items[${index}]`;
+    if (typeof item !== 'object' || item === null || isTask(item)) throw new ConfigurationError(`${where} must be { ${namesOf(form).join(', ')} }, not ${describe(item)}.`);
+    checkNames(item, namesOf(form), where);
+    const { task, id, payload, options } = item as { task?: unknown; id?: unknown; payload: unknown; options?: TriggerOptions };
+    if (form.byId && typeof id !== 'string') throw new ConfigurationError(`${where}.id must be the id of a task, not ${describe(id)}.`);
+    const definition = this.#house.definitions.of(form.task ?? (form.byId ? checkIdentifier(id, `${where}.id`) : task), `${where}.task`);
+    if (options !== undefined) checkTriggerOptions(options);
+    return { task: definition.id, payload, ...(options !== undefined && { options }) };
+  }
+
+  /** undefined: this tab has no batch of this id. */
+  async retrieve(id: string): Promise<Batch | undefined> {
+    checkIdentifier(id, 'batch.retrieve id');
+    await this.#house.ready;
+    const run = this.#house.localRun(id);
+    return run?.taskIdentifier === batchTask ? new Batch(this.#house, run) : undefined;
+  }
+
+  async retryFailed(id: string, options: Pick<BatchOptions, 'concurrency'> = {}): Promise<Batch> {
+    checkBatchOptions(options, 'batch.retryFailed', true, ['concurrency']);
+    const batch = await this.retrieve(id);
+    if (!batch) throw new ConfigurationError(`batch.retryFailed: this tab has no batch ${describe(id)}.`);
+    await batch.retryFailed(options);
+    return batch;
+  }
+}
+
+function namesOf({ task, byId }: Form): string[] {
+  return [...(task !== undefined ? [] : [byId ? 'id' : 'task']), 'payload', 'options'];
+}
+
+function placeOf(tasks: string[], id: string): number {
+  const known = tasks.lastIndexOf(id);
+  return known >= 0 ? known : tasks.push(id) - 1;
+}

@@ -1,0 +1,197 @@
+/**
+ * The code of a batch's run: makes its members in order, each once, and waits until the core says that
+ * their group is settled. Nothing of a result goes through here; it stays with the member.
+ *
+ * Invariants: member `index` stands under the key `index`; what became of an item that has no member of
+ * its own (it could not be made, or its key is another run's) is recorded before the batch ends.
+ */
+import { UnrecognizedTaskError } from '../errors.ts';
+import type { Container } from '../groups/container.ts';
+import { asksForKey } from '../identity/plan.ts';
+import type { Asker } from '../identity/key.ts';
+import type { Joined } from '../identity/keyed-handle.ts';
+import { duplicate } from '../identity/keyed-handle.ts';
+import { KeyPrefix, RecordKind, valueOf } from '../journal/history.ts';
+import { End, type Run } from '../runs/run.ts';
+import { serializeError } from '../runs/serialize-error.ts';
+import type { TriggerOptions } from '../types.ts';
+import { type BatchPlan, itemsOf, type PlannedItem } from './plan.ts';
+import type { SourceReader } from './sources.ts';
+
+/** What the run of a batch returns: what its members do not say themselves. */
+export interface BatchOutput {
+  readonly id: string;
+  readonly runCount: number;
+  readonly completed: number;
+  readonly failed: number;
+  readonly cancelled: number;
+  /** Items that could not be made, with why. */
+  readonly rejected?: readonly (readonly [index: number, task: string, error: unknown])[];
+  /** Items whose key another run holds. */
+  readonly joined?: readonly (readonly [index: number, runId: string])[];
+  /** The source threw, or was gone after a reload. */
+  readonly sourceError?: unknown;
+}
+
+const outcomeMark = `${KeyPrefix.Mark}item `;
+const defaultHighWater = 256;
+
+export async function runBatch(container: Container, plan: BatchPlan): Promise<BatchOutput> {
+  const batch = new Batch(container, plan);
+  container.onMemberEnded = (member) => batch.memberEnded(member);
+  container.open({ concurrency: plan.concurrency, failureThreshold: plan.failureThreshold });
+  if (!container.isClosed) await batch.fill();
+  await container.close();
+  await batch.waitForJoined();
+  await container.settled();
+  return batch.output();
+}
+
+type Outcome = { rejected: unknown; task: string } | { joined: string };
+
+class Batch {
+  readonly #container: Container;
+  readonly #plan: BatchPlan;
+  readonly #outcomes = new Map<number, Outcome>();
+  #sourceError: unknown;
+  #count: number;
+  #failures = 0;
+
+  constructor(container: Container, plan: BatchPlan) {
+    this.#container = container;
+    this.#plan = plan;
+    this.#count = plan.count;
+    for (const { key, ...entry } of container.durable.host.historyOf(container.run).entries)
+      if (key.startsWith(outcomeMark)) this.#outcomes.set(Number(key.slice(outcomeMark.length)), valueOf({ key, ...entry }) as Outcome);
+  }
+
+  async fill(): Promise<void> {
+    const { house, run } = this.#container;
+    if (this.#plan.pieces || this.#plan.items) {
+      let index = 0;
+      for (const item of itemsOf(this.#plan)) await this.#add(index++, item);
+      return;
+    }
+    const source = house.batches.loaded?.sources.get(run);
+    const { lost } = await import('./sources.ts');
+    this.#count = this.#container.members.length;
+    if (!source) this.#sourceError = serializeError(lost(this.#count));
+    else await this.#drain(source);
+  }
+
+  /** Pulls while there is room, and not at all once too many have failed. */
+  async #drain(source: SourceReader): Promise<void> {
+    const { highWater = defaultHighWater, failureThreshold = Number.POSITIVE_INFINITY } = this.#plan;
+    const { signal } = this.#container;
+    try {
+      while (this.#failures < failureThreshold) {
+        if (this.#container.openCount >= highWater) await this.#container.room(Math.max(1, highWater >> 1));
+        await source.room?.();
+        const next = await source.next(signal);
+        if (next.done) return;
+        await this.#add(this.#count, [next.value.task, next.value.payload, next.value.options]);
+        this.#count++;
+      }
+      source.stop();
+    } catch (error) {
+      source.stop();
+      if (signal.aborted) throw error;
+      this.#sourceError = serializeError(error);
+      if (this.#plan.onSourceError === 'cancel') await this.#cancelMembers();
+    }
+  }
+
+  async #cancelMembers(): Promise<void> {
+    const { house, members } = this.#container;
+    for (const member of members) if (member.end === End.None) void house.cancelRun(member, 'the source of its batch failed');
+  }
+
+  async #add(index: number, [task, payload, own]: PlannedItem): Promise<void> {
+    const container = this.#container;
+    if (container.isBreathless) await container.breathe();
+    const id = typeof task === 'number' ? this.#plan.tasks[task]! : task;
+    if (this.#outcomes.has(index)) return;
+    try {
+      const definition = container.house.definition(id);
+      if (!definition) throw new UnrecognizedTaskError(`batch item ${index}: no task ${JSON.stringify(id)} is registered. Import the module that defines it.`);
+      const options = this.#optionsOf(index, own);
+      const member = { key: String(index), definition, input: payload, options };
+      if (asksForKey(definition, options) && !container.member(member.key)) await this.#addKeyed(index, member);
+      else container.add(member);
+    } catch (error) {
+      if (container.signal.aborted) throw error;
+      this.#settle(index, { rejected: serializeError(error), task: id });
+    }
+  }
+
+  #optionsOf(index: number, own: TriggerOptions | undefined): TriggerOptions | undefined {
+    const { options: all, key } = this.#plan;
+    const keyed = key !== undefined && own?.idempotencyKey === undefined ? { idempotencyKey: [...(typeof key === 'string' ? [key] : key), String(index)] } : undefined;
+    return all || keyed ? { ...all, ...keyed, ...own } : own;
+  }
+
+  get #asker(): Asker | undefined {
+    const { parent, parentId } = this.#container.run.extra;
+    return this.#plan.isAsked && parentId !== undefined ? { id: parentId, attempt: parent?.attempt || 1 } : undefined;
+  }
+
+  /** Its key may be held: then the item is what that run is. */
+  async #addKeyed(index: number, member: Parameters<Container['add']>[0]): Promise<void> {
+    const { house, run } = this.#container;
+    const identity = await house.identity.keyOf(member.definition, member.input, member.options ?? {}, this.#asker);
+    const joined = identity && house.services.joinedBy(run, member.definition, identity);
+    if (joined) return this.#join(index, member.definition.id, joined);
+    try {
+      this.#container.add({ ...member, identity });
+    } catch (error) {
+      identity?.endTurn?.();
+      throw error;
+    }
+  }
+
+  #join(index: number, task: string, { handle, skipped }: Joined): void {
+    if (skipped) this.#settle(index, { rejected: serializeError(duplicate(handle, 'The item was skipped')), task });
+    else this.#settle(index, { joined: handle.id });
+  }
+
+  #settle(index: number, outcome: Outcome): void {
+    this.#outcomes.set(index, outcome);
+    this.#container.durable.note(outcomeMark + index, RecordKind.Mark, outcome);
+  }
+
+  memberEnded(member: Run): void {
+    const { refusal, cancelReason } = member.extra;
+    if (refusal !== undefined && member.task === 0) this.#settle(Number(member.extra.childKey), { rejected: serializeError(refusal), task: member.taskIdentifier });
+    if (member.end !== End.Completed && cancelReason === undefined) this.#failures++;
+    if (this.#plan.pieces || this.#plan.items) this.#container.context.progress((100 * (this.#container.count - this.#container.openCount)) / Math.max(1, this.#count));
+  }
+
+  /** Runs of others, which are in no group of ours. */
+  async waitForJoined(): Promise<void> {
+    const { house } = this.#container;
+    for (const outcome of this.#outcomes.values()) {
+      if (!('joined' in outcome)) continue;
+      const handle = house.attach(outcome.joined);
+      if (handle) await this.#container.waitFor(handle.wait().then(() => {}, () => {}));
+    }
+  }
+
+  output(): BatchOutput {
+    const { run, members } = this.#container;
+    const counts = { completed: 0, failed: 0, cancelled: 0 };
+    for (const { end } of members) {
+      if (end === End.Completed) counts.completed++;
+      else if (end === End.Cancelled) counts.cancelled++;
+      else counts.failed++;
+    }
+    const outcomes = [...this.#outcomes].sort(([one], [other]) => one - other);
+    const rejected = outcomes.flatMap(([index, outcome]) => ('rejected' in outcome ? [[index, outcome.task, outcome.rejected] as const] : []));
+    const joined = outcomes.flatMap(([index, outcome]) => ('joined' in outcome ? [[index, outcome.joined] as const] : []));
+    return {
+      id: run.id, runCount: this.#count, ...counts,
+      ...(rejected.length > 0 && { rejected }),
+      ...(joined.length > 0 && { joined }),
+      ...(this.#sourceError !== undefined && { sourceError: this.#sourceError }),
+    };
+  }
+}

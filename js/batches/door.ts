@@ -1,0 +1,141 @@
+/**
+ * `batch` and `tasks` as people call them. Who asks is decided here, in the caller's own turn; the rest is
+ * loaded with the first batch.
+ *
+ * Invariant: items of an array are taken as they are at the call, whenever the room is there.
+ */
+import type { RunContext } from '../context/context.ts';
+import { clone } from '../codec/codec.ts';
+import { batchTask } from '../groups/kinds.ts';
+import { KeyPrefix } from '../journal/history.ts';
+import { isTask } from '../intake/registry.ts';
+import type { Orchestrator } from '../orchestrator.ts';
+import type { RunHandle, TriggerOptions } from '../types.ts';
+import type { Batches, Form } from './batches.ts';
+import { asking, givenBack } from './current.ts';
+import type { BatchApi, BatchOptions, TasksApi } from './types.ts';
+
+/** The room of one orchestrator. */
+export class BatchDoor {
+  /** undefined: not needed yet. */
+  loaded: Batches | undefined;
+  readonly #house: Orchestrator;
+  #loading: Promise<Batches> | undefined;
+
+  constructor(house: Orchestrator) {
+    this.#house = house;
+  }
+
+  load(): Promise<Batches> {
+    this.#loading ??= import('./batches.ts').then(
+      ({ Batches }) => (this.loaded = new Batches(this.#house)),
+      (error) => {
+        this.#loading = undefined;
+        throw error;
+      },
+    );
+    return this.#loading;
+  }
+}
+
+/** Whom a call is for, told at the call. */
+interface Asked {
+  readonly house: Orchestrator;
+  readonly context: RunContext | undefined;
+}
+
+/** @param given the context, or the orchestrator, that the calls are of; else who asks is looked for */
+export function batchApi(given: { context?: RunContext; house: () => Orchestrator; own?: boolean }): BatchApi {
+  const whose = (): Asked => {
+    const context = given.context ?? asking();
+    // What is asked of another orchestrator is no child of a run of this one.
+    if (given.own && context?.house !== given.house()) return { house: given.house(), context: undefined };
+    return { house: context?.house ?? given.house(), context };
+  };
+  const start = (form: Form, wait: boolean) => (items: unknown, options?: BatchOptions): Promise<any> => beginning(whose(), form, items, options, wait);
+  return {
+    triggerByTaskAndWait: start({ verb: 'batch.triggerByTaskAndWait' }, true),
+    triggerByTask: start({ verb: 'batch.triggerByTask' }, false),
+    triggerAndWait: start({ verb: 'batch.triggerAndWait', byId: true }, true),
+    trigger: start({ verb: 'batch.trigger', byId: true }, false),
+    retrieve: async (id: string) => (await whose().house.batches.load()).retrieve(id),
+    retryFailed: async (id: string, options?: any) => (await whose().house.batches.load()).retryFailed(id, options),
+  } as BatchApi;
+}
+
+/** Of one task: `task.batchTrigger` and `tasks.batchTrigger`. */
+export function batchOf(task: unknown, verb: string, items: unknown, options: BatchOptions | undefined, wait: boolean, house: () => Orchestrator): Promise<any> {
+  const context = asking();
+  return beginning({ house: context?.house ?? house(), context }, { verb, task }, items, options, wait);
+}
+
+export function tasksApi(house: () => Orchestrator): TasksApi {
+  return {
+    trigger: async (id: string, payload: unknown, options?: TriggerOptions): Promise<RunHandle> => {
+      const handle = house().trigger(id as never, payload as never, options);
+      await handle.accepted;
+      return handle;
+    },
+    triggerAndWait: (id: string, payload: unknown, options?: TriggerOptions) => house().triggerAndWait(id as never, payload as never, options),
+    batchTrigger: (id: string, items: any, options?: BatchOptions) => batchOf(id, 'tasks.batchTrigger', items, options, false, house),
+    batchTriggerAndWait: (id: string, items: any, options?: BatchOptions) => batchOf(id, 'tasks.batchTriggerAndWait', items, options, true, house),
+  } as TasksApi;
+}
+
+/** A bad call rejects, as everything else that goes wrong does. */
+function beginning(...call: Parameters<typeof begin>): Promise<any> {
+  try {
+    return begin(...call);
+  } catch (error) {
+    return Promise.reject(error);
+  }
+}
+
+function begin({ house, context }: Asked, form: Form, items: unknown, options: BatchOptions | undefined, wait: boolean): Promise<any> {
+  // Its place among what the code asks for is that of the call.
+  const place = context && { context, key: placeIn(context) };
+  const ask = (room: Batches, given: unknown) => (place ? room.ask(place, form, given, options, wait) : wait ? room.triggerAndWait(form, given, options) : room.trigger(form, given, options));
+  const { loaded } = house.batches;
+  let outcome: Promise<any>;
+  if (loaded) outcome = ask(loaded, items);
+  else {
+    const turn = context?.durableWork.launches.begin();
+    const given = taken_(house, items);
+    outcome = house.batches.load().then((room) => ask(room, given)).finally(() => turn?.());
+  }
+  return context ? givenBack(outcome, context) : outcome;
+}
+
+/** @throws where the context is of no use any more */
+function placeIn({ durableWork: durable }: RunContext): string {
+  durable.check('run', batchTask);
+  return durable.key(KeyPrefix.Child, batchTask);
+}
+
+/** While the room is being loaded the caller may change what it has given. */
+function taken_(house: Orchestrator, items: unknown): unknown {
+  if (house.batches.loaded || !Array.isArray(items)) return items;
+  return items.map((item) => (typeof item === 'object' && item !== null && !isTask(item) ? { ...item, ...('payload' in item && { payload: copyOf(item.payload) }) } : item));
+}
+
+function copyOf(payload: unknown): unknown {
+  try {
+    return clone(payload, 'payload');
+  } catch {
+    // What is wrong with it is told where its index is known.
+    return payload;
+  }
+}
+
+export type BatchForWorker = [verb: 'triggerAndWait' | 'trigger', items: any, options?: BatchOptions];
+
+/** What crosses of it. @throws as the batch */
+export async function batchForWorker(batch: BatchApi, verb: BatchForWorker[0], items: any, options?: BatchOptions): Promise<{ id: string; runs?: unknown[]; runCount?: number }> {
+  if (verb !== 'trigger' && verb !== 'triggerAndWait') throw new TypeError(`There is no verb ${JSON.stringify(verb)}.`);
+  if (verb === 'triggerAndWait') {
+    const { id, runs } = await batch.triggerAndWait(items, options);
+    return { id, runs: [...runs] };
+  }
+  const { id, runCount } = await batch.trigger(items, options);
+  return { id, runCount };
+}

@@ -1,0 +1,85 @@
+/** Options of a batch, checked, and what of them is the run's, what the plan's. */
+import { ConfigurationError } from '../errors.ts';
+import { checkBoolean, checkNames, checkRecord, checkText, describe, oneOf, refuse, wholeNumber } from '../intake/checks.ts';
+import { checkRunOptions } from '../intake/options.ts';
+import type { TriggerOptions } from '../types.ts';
+import type { BatchPlan } from './plan.ts';
+import type { BatchOptions } from './types.ts';
+
+const names = [
+  'concurrency', 'onItemError', 'stopOnError', 'minSuccess', 'timeout', 'idempotencyKey', 'idempotencyKeyTTL', 'tags', 'queue', 'priority', 'name',
+  'metadata', 'triggerSequentially', 'highWater', 'onSourceError',
+];
+/** Of a number of items that nobody knows nothing can be a part. */
+const ofArrays = 'an array of items';
+
+/** @throws ConfigurationError */
+export function checkBatchOptions(options: BatchOptions, verb: string, isArray: boolean, known: readonly string[] = names): void {
+  checkRecord(options, `${verb} options`);
+  checkNames(options, known, verb);
+  const { concurrency, onItemError, stopOnError, minSuccess, highWater, onSourceError, triggerSequentially, timeout, name, queue, priority, tags, metadata } = options;
+  if (concurrency !== undefined) wholeNumber(concurrency, `${verb} concurrency`, 1);
+  if (highWater !== undefined) wholeNumber(highWater, `${verb} highWater`, 1);
+  if (minSuccess !== undefined) wholeNumber(minSuccess, `${verb} minSuccess`, 0);
+  if (minSuccess !== undefined && !isArray) throw new ConfigurationError(`${verb} minSuccess needs ${ofArrays}: of a source nobody knows how many there are.`);
+  if (stopOnError !== undefined) checkBoolean(stopOnError, `${verb} stopOnError`);
+  if (triggerSequentially !== undefined) checkBoolean(triggerSequentially, `${verb} triggerSequentially`);
+  if (onSourceError !== undefined) oneOf(onSourceError, ['continue', 'cancel'], `${verb} onSourceError`);
+  if (name !== undefined) checkText(name, `${verb} name`);
+  if (onItemError !== undefined) checkPolicy(onItemError, `${verb} onItemError`, isArray);
+  if (stopOnError && onItemError !== undefined && onItemError !== 'fail-fast') throw new ConfigurationError(`${verb} has stopOnError and onItemError ${describe(onItemError)}; give one of the two.`);
+  checkRunOptions({ ...(timeout !== undefined && { deadline: timeout }), ...(queue !== undefined && { queue }), ...(priority !== undefined && { priority }), ...(tags !== undefined && { tags }), ...(metadata !== undefined && { metadata }) }, verb);
+}
+
+function checkPolicy(policy: NonNullable<BatchOptions['onItemError']>, where: string, isArray: boolean): void {
+  if (typeof policy === 'string') return oneOf(policy, ['collect', 'fail-fast'], where);
+  checkRecord(policy, where);
+  checkNames(policy, ['failures', 'rate'], where);
+  const { failures, rate } = policy as { failures?: number; rate?: number };
+  if ((failures === undefined) === (rate === undefined)) throw new ConfigurationError(`${where} needs failures or rate, one of the two.`);
+  if (failures !== undefined) wholeNumber(failures, `${where}.failures`, 1);
+  if (rate === undefined) return;
+  if (!(typeof rate === 'number' && rate > 0 && rate <= 1)) refuse(`${where}.rate`, 'a number above 0 and at most 1', rate);
+  if (!isArray) throw new ConfigurationError(`${where}.rate needs ${ofArrays}: of a source nobody knows how many there are. Say { failures }.`);
+}
+
+/** How many failures end the others; undefined: none do. */
+export function thresholdOf({ onItemError, stopOnError, minSuccess }: BatchOptions, count: number): number | undefined {
+  const most: number[] = [];
+  if (stopOnError || onItemError === 'fail-fast') most.push(1);
+  if (typeof onItemError === 'object') most.push('failures' in onItemError ? onItemError.failures : Math.max(1, Math.ceil(onItemError.rate * count)));
+  if (minSuccess !== undefined) most.push(Math.max(1, count - minSuccess + 1));
+  return most.length === 0 ? undefined : Math.min(...most);
+}
+
+export function planOptions(options: BatchOptions, count: number): Omit<BatchPlan, 'tasks' | 'count'> {
+  const { concurrency, queue, priority, idempotencyKey, idempotencyKeyTTL, highWater, onSourceError } = options;
+  const items: TriggerOptions = {
+    ...(queue !== undefined && { queue }), ...(priority !== undefined && { priority }),
+    ...(idempotencyKey !== undefined && idempotencyKeyTTL !== undefined && { idempotencyKeyTTL }),
+  };
+  const failureThreshold = thresholdOf(options, count);
+  return {
+    ...(concurrency !== undefined && { concurrency }),
+    ...(failureThreshold !== undefined && { failureThreshold }),
+    ...(Object.keys(items).length > 0 && { options: items }),
+    ...(idempotencyKey !== undefined && { key: idempotencyKey }),
+    ...(highWater !== undefined && { highWater }),
+    ...(onSourceError !== undefined && { onSourceError }),
+  };
+}
+
+/** Of the batch's own run. */
+export function runOptions(options: BatchOptions | undefined): TriggerOptions | undefined {
+  if (!options) return undefined;
+  const { timeout, idempotencyKey, idempotencyKeyTTL, tags, name, metadata, priority } = options;
+  return {
+    ...(timeout !== undefined && { deadline: timeout }),
+    ...(idempotencyKey !== undefined && { idempotencyKey }),
+    ...(idempotencyKey !== undefined && idempotencyKeyTTL !== undefined && { idempotencyKeyTTL }),
+    ...(tags !== undefined && { tags, propagateTags: true }),
+    ...(name !== undefined && { name }),
+    ...(metadata !== undefined && { metadata }),
+    ...(priority !== undefined && { priority }),
+  };
+}

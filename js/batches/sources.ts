@@ -1,0 +1,78 @@
+/**
+ * Items that are pulled: iterables, async iterables, streams.
+ * Invariant: one item is asked for at a time, and only while there is room; who stops early says so to the source.
+ */
+import { BatchTriggerError } from '../errors.ts';
+
+export interface SourceItem {
+  readonly task: string;
+  readonly payload: unknown;
+  readonly options?: any;
+}
+
+/** What a batch's run pulls from; it lives in the page that was given the source. */
+export interface SourceReader {
+  /** @throws what the source throws; the signal's reason */
+  next(signal: AbortSignal): Promise<IteratorResult<SourceItem, void>>;
+  /** Waits, where who takes the results is slower than the items. */
+  room?(): Promise<void>;
+  stop(): void;
+}
+
+export function isSource(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return Symbol.iterator in value || Symbol.asyncIterator in value || typeof (value as ReadableStream).getReader === 'function';
+}
+
+/** A stream without async iteration (Safari) is read by its reader. */
+function iteratorOf(source: any): AsyncIterator<unknown> | Iterator<unknown> {
+  if (Symbol.asyncIterator in source) return source[Symbol.asyncIterator]();
+  if (Symbol.iterator in source) return source[Symbol.iterator]();
+  const reader = (source as ReadableStream<unknown>).getReader();
+  return {
+    next: () => reader.read() as Promise<IteratorResult<unknown>>,
+    return: async () => {
+      await reader.cancel();
+      return { done: true, value: undefined };
+    },
+  };
+}
+
+/** @param check makes an item of what the source gave, or throws what is wrong with it */
+export function readSource(source: unknown, check: (given: unknown, index: number) => SourceItem): SourceReader {
+  const iterator = iteratorOf(source);
+  let index = 0;
+  let isOver = false;
+  return {
+    async next(signal) {
+      const result = await untilAborted(Promise.resolve(iterator.next()), signal);
+      if (result.done) {
+        isOver = true;
+        return { done: true, value: undefined };
+      }
+      return { done: false, value: check(result.value, index++) };
+    },
+    stop() {
+      if (isOver) return;
+      isOver = true;
+      // A generator that waits answers when it goes on; nobody waits for that.
+      void Promise.resolve(iterator.return?.()).catch(() => {});
+    },
+  };
+}
+
+function untilAborted<Value>(outside: Promise<Value>, signal: AbortSignal): Promise<Value> {
+  if (signal.aborted) return Promise.reject(signal.reason);
+  return new Promise((resolve, reject) => {
+    const stop = () => reject(signal.reason);
+    signal.addEventListener('abort', stop, { once: true });
+    outside.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop));
+  });
+}
+
+/** The page that had it is gone. */
+export function lost(itemCount: number): BatchTriggerError {
+  return new BatchTriggerError(`The source of this batch went with the page that had it, after ${itemCount} items; these go on. Give the rest to another batch.`, {
+    data: { phase: 'stream', itemCount },
+  });
+}

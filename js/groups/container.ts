@@ -1,0 +1,147 @@
+/**
+ * What the code of a container works with: its members, made once each, in order; the core group they are
+ * counted and limited in; waiting, without a slot, until that is settled.
+ *
+ * Invariants: under one key of one container there is one member, whatever crashed in between; a member is
+ * in the group before it can begin; once `close` is recorded no member is made any more, so one that was
+ * forgotten since is not made again.
+ */
+import type { RunContext } from '../context/context.ts';
+import type { Durable } from '../context/durable.ts';
+import type { NewMember } from '../context/services.ts';
+import { KeyPrefix, RecordKind } from '../journal/history.ts';
+import type { Orchestrator } from '../orchestrator.ts';
+import { End, type Run } from '../runs/run.ts';
+import type { GroupOptions, Settled } from './groups.ts';
+
+const closedMark = `${KeyPrefix.Mark}closed`;
+/** So many members are made before the page gets its turn. */
+const turnMembers = 256;
+/** So many may be on their way to the core. */
+const comingMembers = 2048;
+
+export class Container {
+  readonly house: Orchestrator;
+  readonly context: RunContext;
+  readonly durable: Durable;
+  readonly run: Run;
+  /** Heard with each member that has ended. */
+  onMemberEnded: (member: Run) => void = () => {};
+  #group = 0;
+  #made = 0;
+  #coming: Run[] = [];
+  #settling: Promise<Settled> | undefined;
+  #count = 0;
+  #endedCount = 0;
+  #whenEnded: (() => void) | undefined;
+
+  constructor(house: Orchestrator, context: RunContext) {
+    this.house = house;
+    this.context = context;
+    this.durable = context.durableWork;
+    this.run = this.durable.run;
+    this.run.ownExtra.members = { ended: (member) => this.#ended(member) };
+  }
+
+  get signal(): AbortSignal {
+    return this.context.signal;
+  }
+
+  /** Every member that there is, in the order in which they were made. */
+  get members(): Run[] {
+    return this.house.services.children.of(this.run);
+  }
+  member(key: string): Run | undefined {
+    return this.house.services.children.find(this.run, key);
+  }
+  get count(): number {
+    return this.#count;
+  }
+  get openCount(): number {
+    return this.#count - this.#endedCount;
+  }
+
+  /** All members that there will be are made, by this attempt or one before. */
+  get isClosed(): boolean {
+    return this.durable.replay.mark(closedMark) !== undefined;
+  }
+
+  /** Its group: the one it has, or a new one. */
+  open(options: GroupOptions = {}): void {
+    const { groups } = this.house;
+    for (const { end } of this.members) {
+      this.#count++;
+      if (end !== End.None) this.#endedCount++;
+    }
+    this.#group = groups.ownedBy(this.run);
+    // Settled before the page went: its members have ended.
+    if (this.#group === 0 && this.isClosed) return;
+    if (this.#group === 0) this.#group = groups.begin(this.run, options);
+    this.#settling = groups.settled(this.#group);
+  }
+
+  /** The member under this key: found, or made now. REQUIRES: `open`, not closed. @throws what triggering throws, and nothing is changed */
+  add(member: Omit<NewMember, 'group'>): Run {
+    const known = this.member(member.key);
+    if (known) return known;
+    const made = this.house.services.member(this.run, { ...member, group: this.#group });
+    this.#made++;
+    this.#count++;
+    this.#coming.push(made);
+    return made;
+  }
+
+  /** Enough was made in one go. */
+  get isBreathless(): boolean {
+    return this.#made >= turnMembers;
+  }
+
+  /** Lets the page have its turn, and what is made be stored. @throws where the run is stopped; waits where it is paused */
+  async breathe(): Promise<void> {
+    this.#made = 0;
+    do await new Promise<void>((resolve) => this.house.clock.defer(resolve));
+    while (this.house.pump.waitingCreations > comingMembers && !this.signal.aborted);
+    await this.durable.safePoint('run', this.run.taskIdentifier);
+    this.#coming = this.#coming.filter(isComing);
+  }
+
+  /** No member is made any more. */
+  async close(): Promise<void> {
+    // The word that all are there must not be stored before the last of them.
+    for (let last = this.#coming.findLast(isComing); last; last = this.#coming.findLast(isComing)) await last.accepted.catch(() => {});
+    this.#coming = [];
+    this.durable.check('run', this.run.taskIdentifier);
+    if (!this.isClosed) this.durable.note(closedMark, RecordKind.Mark);
+    if (this.#group !== 0) this.house.groups.close(this.#group);
+  }
+
+  /** Until every member has ended; the slot is given back meanwhile. */
+  async settled(): Promise<void> {
+    if (this.#settling) await this.durable.wait(this.#settling, () => {});
+  }
+
+  /** Until fewer than so many members are open; the slot is given back meanwhile. */
+  async room(most: number): Promise<void> {
+    while (this.openCount >= most) {
+      const ended = new Promise<void>((resolve) => (this.#whenEnded = resolve));
+      await this.durable.wait(ended, () => {});
+    }
+  }
+
+  /** Until it has come about; the slot is given back meanwhile. */
+  waitFor<Value>(outside: Promise<Value>): Promise<Value> {
+    return this.durable.wait(outside, () => {});
+  }
+
+  #ended(member: Run): void {
+    this.#endedCount++;
+    this.onMemberEnded(member);
+    const tell = this.#whenEnded;
+    this.#whenEnded = undefined;
+    tell?.();
+  }
+}
+
+function isComing({ task, extra }: Run): boolean {
+  return task === 0 && extra.refusal === undefined;
+}

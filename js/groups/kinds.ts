@@ -1,0 +1,38 @@
+/**
+ * Containers: runs of our own that stand for what their members do together (a batch, a chain, a swarm).
+ * They are runs like any other, seen in every list; only what they do is written here, and loaded when the
+ * first of its kind begins, after a reload too.
+ *
+ * Invariant: their queue has no limit, so no member waits for a slot that its own container holds.
+ */
+import type { Container } from './container.ts';
+import type { Orchestrator } from '../orchestrator.ts';
+import type { RunContext } from '../context/context.ts';
+import { containerPrefix } from '../waiting/internal.ts';
+
+/** What a kind of container does, from its beginning or once more. What it returns is the run's output. */
+export type ContainerCode<Input = any, Output = unknown> = (container: Container, input: Input) => Promise<Output>;
+
+export const containerQueue = 'holdfast:containers';
+export const batchTask = `${containerPrefix}batch`;
+
+/** By id: where its code is. */
+const kinds: Readonly<Record<string, () => Promise<ContainerCode>>> = {
+  [batchTask]: () => import('../batches/container.ts').then(({ runBatch }) => runBatch),
+};
+
+export function isContainer(id: string | undefined): boolean {
+  return id !== undefined && Object.hasOwn(kinds, id);
+}
+
+export function defineContainers(house: Orchestrator): void {
+  house.table.knownQueue(containerQueue);
+  for (const [id, load] of Object.entries(kinds)) {
+    const run = async (input: unknown, ctx: unknown): Promise<unknown> => {
+      const [code, { Container }] = await Promise.all([load(), import('./container.ts')]);
+      return code(new Container(house, ctx as RunContext), input);
+    };
+    const spec = { id, run, queue: containerQueue, simulateProgress: false, retry: { maxAttempts: 1 } };
+    house.definitions.addInternal({ id, handler: run, prepared: undefined, spec });
+  }
+}
