@@ -90,6 +90,17 @@ export class Batch implements BatchHandle {
     return run.end === End.Completed ? ((await this.#house.outcomes.outputOf(run)) as BatchOutput) : undefined;
   }
 
+  /** When all of it has ended: what its source failed with, if it did. */
+  async followed(): Promise<Error | undefined> {
+    const output = await this.#ended();
+    await this.#membersEnded(this.#members);
+    return output?.sourceError === undefined ? undefined : this.#sourceFailed(output.sourceError, output.runCount);
+  }
+
+  async #membersEnded(members: readonly Run[]): Promise<void> {
+    await Promise.all(members.flatMap((member) => (member.announced || member.extra.refusal !== undefined ? [] : member.ended.catch(() => {}))));
+  }
+
   #sourceFailed(error: unknown, itemCount: number): Error {
     const cause = deserializeError(error as never);
     if (cause instanceof BatchTriggerError) return cause;
@@ -100,7 +111,7 @@ export class Batch implements BatchHandle {
   async results(): Promise<BatchResult> {
     const output = await this.#ended();
     const members = this.#members;
-    await Promise.all(members.flatMap((member) => (member.announced || member.extra.refusal !== undefined ? [] : member.ended.catch(() => {}))));
+    await this.#membersEnded(members);
     const results: BatchItemResult[] = new Array(Math.max(output?.runCount ?? this.#count ?? 0, members.length === 0 ? 0 : placeOf(members.at(-1)!) + 1));
     const coming: Promise<void>[] = [];
     const take = (index: number, result: TaskRunResult | Promise<TaskRunResult>) => {
@@ -173,12 +184,12 @@ function placeOf(member: Run): number {
   return Number(member.extra.childKey);
 }
 
-function placed(result: TaskRunResult, index: number): BatchItemResult {
+export function placed(result: TaskRunResult, index: number): BatchItemResult {
   (result as { index?: number }).index = index;
   return result as BatchItemResult;
 }
 
-function unmade(taskIdentifier: string, error: unknown): TaskRunResult {
+export function unmade(taskIdentifier: string, error: unknown): TaskRunResult {
   const isCancelled = error instanceof CanceledError;
   return { ok: false, status: isCancelled ? 'cancelled' : 'failed', id: '', taskIdentifier, error: toError(error), attempts: 0, durationMs: 0, fromCache: false };
 }

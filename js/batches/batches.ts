@@ -16,10 +16,11 @@ import type { Orchestrator } from '../orchestrator.ts';
 import { Run } from '../runs/run.ts';
 import type { TriggerOptions } from '../types.ts';
 import { Batch } from './batch.ts';
-import { checkBatchOptions, planOptions, runOptions } from './options.ts';
+import { checkBatchOptions, checkStreamOptions, defaultHighWater, planOptions, runOptions } from './options.ts';
 import { type BatchPlan, packItems, type PlannedItem } from './plan.ts';
 import { isSource, readSource, type SourceItem, type SourceReader } from './sources.ts';
-import type { BatchHandle, BatchOptions, BatchResult } from './types.ts';
+import { ResultStream } from './streaming.ts';
+import type { BatchHandle, BatchOptions, BatchResult, BatchStreamOptions } from './types.ts';
 
 /** How items are written. */
 export interface Form {
@@ -128,6 +129,22 @@ export class Batches {
     const definition = this.#house.definitions.of(form.task ?? (form.byId ? checkIdentifier(id, `${where}.id`) : task), `${where}.task`);
     if (options !== undefined) checkTriggerOptions(options);
     return { task: definition.id, payload, ...(options !== undefined && { options }) };
+  }
+
+  /** @throws ConfigurationError */
+  stream(items: unknown, options: BatchStreamOptions = {}): ResultStream {
+    const verb = 'batch.stream';
+    const { ordered = false, keepRuns = false, ...rest } = checkStreamOptions(options, verb);
+    const form = { verb };
+    // An array too is taken item by item.
+    const { plan, source } = this.plan(form, Array.isArray(items) ? items.values() : items, rest);
+    const stream = new ResultStream(this.#house, source!, { highWater: rest.highWater ?? defaultHighWater, ordered, keepRuns });
+    const run = this.#creating(0, () => this.#house.intake.triggerTask(batchTask, plan, runOptions(rest), verb)) as Run;
+    this.sources.set(run, stream);
+    stream.run = run;
+    stream.batch = new Batch(this.#house, run);
+    void stream.batch.followed().then((failure) => stream.over(failure), (error) => stream.over(error));
+    return stream;
   }
 
   /** undefined: this tab has no batch of this id. */

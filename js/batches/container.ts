@@ -5,7 +5,7 @@
  * Invariants: member `index` stands under the key `index`; what became of an item that has no member of
  * its own (it could not be made, or its key is another run's) is recorded before the batch ends.
  */
-import { UnrecognizedTaskError } from '../errors.ts';
+import { DuplicateRunError, UnrecognizedTaskError } from '../errors.ts';
 import type { Container } from '../groups/container.ts';
 import { asksForKey } from '../identity/plan.ts';
 import type { Asker } from '../identity/key.ts';
@@ -13,10 +13,12 @@ import type { Joined } from '../identity/keyed-handle.ts';
 import { duplicate } from '../identity/keyed-handle.ts';
 import { KeyPrefix, RecordKind, valueOf } from '../journal/history.ts';
 import { End, type Run } from '../runs/run.ts';
-import { serializeError } from '../runs/serialize-error.ts';
+import { deserializeError, serializeError } from '../runs/serialize-error.ts';
 import type { TriggerOptions } from '../types.ts';
+import { unmade } from './batch.ts';
+import { defaultHighWater } from './options.ts';
 import { type BatchPlan, itemsOf, type PlannedItem } from './plan.ts';
-import type { SourceReader } from './sources.ts';
+import { lost, type SourceReader, untilAborted } from './sources.ts';
 
 /** What the run of a batch returns: what its members do not say themselves. */
 export interface BatchOutput {
@@ -34,7 +36,6 @@ export interface BatchOutput {
 }
 
 const outcomeMark = `${KeyPrefix.Mark}item `;
-const defaultHighWater = 256;
 
 export async function runBatch(container: Container, plan: BatchPlan): Promise<BatchOutput> {
   const batch = new Batch(container, plan);
@@ -54,6 +55,7 @@ class Batch {
   readonly #plan: BatchPlan;
   readonly #outcomes = new Map<number, Outcome>();
   #sourceError: unknown;
+  #source: SourceReader | undefined;
   #count: number;
   #failures = 0;
 
@@ -72,8 +74,7 @@ class Batch {
       for (const item of itemsOf(this.#plan)) await this.#add(index++, item);
       return;
     }
-    const source = house.batches.loaded?.sources.get(run);
-    const { lost } = await import('./sources.ts');
+    const source = (this.#source = house.batches.loaded?.sources.get(run));
     this.#count = this.#container.members.length;
     if (!source) this.#sourceError = serializeError(lost(this.#count));
     else await this.#drain(source);
@@ -86,8 +87,9 @@ class Batch {
     try {
       while (this.#failures < failureThreshold) {
         if (this.#container.openCount >= highWater) await this.#container.room(Math.max(1, highWater >> 1));
-        await source.room?.();
-        const next = await source.next(signal);
+        const room = source.room?.();
+        if (room) await untilAborted(room, signal);
+        const next = await source.pull(signal);
         if (next.done) return;
         await this.#add(this.#count, [next.value.task, next.value.payload, next.value.options]);
         this.#count++;
@@ -157,11 +159,21 @@ class Batch {
   #settle(index: number, outcome: Outcome): void {
     this.#outcomes.set(index, outcome);
     this.#container.durable.note(outcomeMark + index, RecordKind.Mark, outcome);
+    this.#tell(index, outcome);
+  }
+
+  #tell(index: number, outcome: Outcome): void {
+    const source = this.#source;
+    if (!source?.told) return;
+    if ('rejected' in outcome) return source.told(index, unmade(outcome.task, deserializeError(outcome.rejected as never)));
+    const gone = () => unmade('', new DuplicateRunError(`Run ${outcome.joined}, which held the key of this item, is not there any more.`));
+    void (this.#container.house.attach(outcome.joined)?.wait() ?? Promise.resolve(gone())).catch(gone).then((result) => source.told!(index, result));
   }
 
   memberEnded(member: Run): void {
     const { refusal, cancelReason } = member.extra;
-    if (refusal !== undefined && member.task === 0) this.#settle(Number(member.extra.childKey), { rejected: serializeError(refusal), task: member.taskIdentifier });
+    if (refusal !== undefined && member.task === 0) return this.#settle(Number(member.extra.childKey), { rejected: serializeError(refusal), task: member.taskIdentifier });
+    this.#source?.ended?.(member);
     if (member.end !== End.Completed && cancelReason === undefined) this.#failures++;
     if (this.#plan.pieces || this.#plan.items) this.#container.context.progress((100 * (this.#container.count - this.#container.openCount)) / Math.max(1, this.#count));
   }

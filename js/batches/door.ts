@@ -6,6 +6,7 @@
  */
 import type { RunContext } from '../context/context.ts';
 import { clone } from '../codec/codec.ts';
+import { ConfigurationError } from '../errors.ts';
 import { batchTask } from '../groups/kinds.ts';
 import { KeyPrefix } from '../journal/history.ts';
 import { isTask } from '../intake/registry.ts';
@@ -58,6 +59,12 @@ export function batchApi(given: { context?: RunContext; house: () => Orchestrato
     triggerByTask: start({ verb: 'batch.triggerByTask' }, false),
     triggerAndWait: start({ verb: 'batch.triggerAndWait', byId: true }, true),
     trigger: start({ verb: 'batch.trigger', byId: true }, false),
+    stream: (items: any, options?: any) => {
+      const { house, context } = whose();
+      if (context) throw new ConfigurationError('batch.stream is for the page: the order in which results come is another one when code runs again. In a task wait for all: ctx.batch.triggerByTaskAndWait(items).');
+      const { loaded } = house.batches;
+      return loaded ? loaded.stream(items, options) : streamed(house.batches.load().then((room) => room.stream(items, options)));
+    },
     retrieve: async (id: string) => (await whose().house.batches.load()).retrieve(id),
     retryFailed: async (id: string, options?: any) => (await whose().house.batches.load()).retryFailed(id, options),
   } as BatchApi;
@@ -125,6 +132,17 @@ function copyOf(payload: unknown): unknown {
     // What is wrong with it is told where its index is known.
     return payload;
   }
+}
+
+function streamed<Item>(coming: Promise<AsyncIterableIterator<Item>>): AsyncIterableIterator<Item> {
+  coming.catch(() => {});
+  return {
+    next: async () => (await coming).next(),
+    return: async (value?: unknown) => (await coming).return!(value as never),
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+  };
 }
 
 export type BatchForWorker = [verb: 'triggerAndWait' | 'trigger', items: any, options?: BatchOptions];

@@ -4,8 +4,10 @@ import { checkBoolean, checkNames, checkRecord, checkText, describe, oneOf, refu
 import { checkRunOptions } from '../intake/options.ts';
 import type { TriggerOptions } from '../types.ts';
 import type { BatchPlan } from './plan.ts';
-import type { BatchOptions } from './types.ts';
+import type { BatchOptions, BatchStreamOptions } from './types.ts';
 
+/** Items between source and result. */
+export const defaultHighWater = 256;
 const names = [
   'concurrency', 'onItemError', 'stopOnError', 'minSuccess', 'timeout', 'idempotencyKey', 'idempotencyKeyTTL', 'tags', 'queue', 'priority', 'name',
   'metadata', 'triggerSequentially', 'highWater', 'onSourceError',
@@ -82,4 +84,16 @@ export function runOptions(options: BatchOptions | undefined): TriggerOptions | 
     ...(metadata !== undefined && { metadata }),
     ...(priority !== undefined && { priority }),
   };
+}
+
+/** @throws ConfigurationError */
+export function checkStreamOptions(options: BatchStreamOptions, verb: string): BatchStreamOptions {
+  checkRecord(options, `${verb} options`);
+  const { ordered, keepRuns, ...rest } = options;
+  if (ordered !== undefined) checkBoolean(ordered, `${verb} ordered`);
+  if (keepRuns !== undefined) checkBoolean(keepRuns, `${verb} keepRuns`);
+  checkNames(options, [...names, 'ordered', 'keepRuns'], verb);
+  for (const name of ['idempotencyKey', 'idempotencyKeyTTL'] as const)
+    if (rest[name] !== undefined) throw new ConfigurationError(`${verb} has ${name}, and its results are for who asks for them here. Use batch.triggerByTask.`);
+  return options;
 }

@@ -3,6 +3,8 @@
  * Invariant: one item is asked for at a time, and only while there is room; who stops early says so to the source.
  */
 import { BatchTriggerError } from '../errors.ts';
+import type { Run } from '../runs/run.ts';
+import type { TaskRunResult } from '../types.ts';
 
 export interface SourceItem {
   readonly task: string;
@@ -13,9 +15,12 @@ export interface SourceItem {
 /** What a batch's run pulls from; it lives in the page that was given the source. */
 export interface SourceReader {
   /** @throws what the source throws; the signal's reason */
-  next(signal: AbortSignal): Promise<IteratorResult<SourceItem, void>>;
-  /** Waits, where who takes the results is slower than the items. */
-  room?(): Promise<void>;
+  pull(signal: AbortSignal): Promise<IteratorResult<SourceItem, void>>;
+  /** What to wait for, where who takes the results is slower than the items. */
+  room?(): Promise<void> | undefined;
+  /** Who takes results hears of each item that has ended. */
+  ended?(member: Run): void;
+  told?(index: number, result: TaskRunResult): void;
   stop(): void;
 }
 
@@ -44,7 +49,7 @@ export function readSource(source: unknown, check: (given: unknown, index: numbe
   let index = 0;
   let isOver = false;
   return {
-    async next(signal) {
+    async pull(signal) {
       const result = await untilAborted(Promise.resolve(iterator.next()), signal);
       if (result.done) {
         isOver = true;
@@ -61,7 +66,7 @@ export function readSource(source: unknown, check: (given: unknown, index: numbe
   };
 }
 
-function untilAborted<Value>(outside: Promise<Value>, signal: AbortSignal): Promise<Value> {
+export function untilAborted<Value>(outside: Promise<Value>, signal: AbortSignal): Promise<Value> {
   if (signal.aborted) return Promise.reject(signal.reason);
   return new Promise((resolve, reject) => {
     const stop = () => reject(signal.reason);

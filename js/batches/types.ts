@@ -70,6 +70,13 @@ export interface BatchOptions {
   onSourceError?: 'continue' | 'cancel';
 }
 
+export interface BatchStreamOptions extends BatchOptions {
+  /** true: in the order of the items. Default false: as they come. */
+  ordered?: boolean;
+  /** false: a run is forgotten when its result has been handed out, so that any number of them takes no more room. Default false. */
+  keepRuns?: boolean;
+}
+
 type Outputs<Result> = Result extends { ok: true; output: infer Output } ? Output : never;
 type Succeeded<Result> = Extract<Result, { ok: true }>;
 type Failed<Result> = Extract<Result, { ok: false }>;
@@ -167,6 +174,8 @@ export interface BatchApi {
   /** Items by the ids of their tasks: `batch.triggerAndWait<typeof a | typeof b>([{ id: 'a', payload }])`. */
   triggerAndWait<Each extends Task = Task>(items: BatchSource<BatchItemById<Each>>, options?: BatchOptions): Promise<BatchResult<TaskRunResultFromTask<Each>[]>>;
   trigger<Each extends Task = Task>(items: BatchSource<BatchItemById<Each>>, options?: BatchOptions): Promise<BatchHandle<TaskRunResultFromTask<Each>[]>>;
+  /** Results as they come, pulled from the items only as fast as they are taken; leaving the loop cancels what is left. */
+  stream<Each extends Task>(items: BatchSource<BatchItem<Each>>, options?: BatchStreamOptions): AsyncIterableIterator<TaskRunResultFromTask<Each>>;
   /** The batch with this id; undefined: this tab has none. */
   retrieve(id: string): Promise<BatchHandle | undefined>;
   /** Runs the failed and cancelled items once more, in their places. @throws ConfigurationError for an id that is no batch's */

@@ -142,6 +142,7 @@ export class Container {
   }
 }
 
-function isComing({ task, extra }: Run): boolean {
-  return task === 0 && extra.refusal === undefined;
+/** One that was forgotten since has no number any more either. */
+function isComing({ task, accepted_, extra }: Run): boolean {
+  return task === 0 && !accepted_ && extra.refusal === undefined;
 }

@@ -27,6 +27,7 @@ export function workerBatch(ask: (verb: (typeof batchVerbs)[number], items: unkn
     triggerByTask: call('batch.triggerByTask', 'trigger'),
     triggerAndWait: call('batch.triggerAndWait', 'triggerAndWait'),
     trigger: call('batch.trigger', 'trigger'),
+    stream: () => notHere('batch.stream'),
     retrieve: async () => notHere('batch.retrieve'),
     retryFailed: async () => notHere('batch.retryFailed'),
   } as unknown as BatchApi;

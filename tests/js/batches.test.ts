@@ -98,3 +98,47 @@ describe('a batch in a task', () => {
     expect(next.orchestrator.getAllTasks().filter(({ rootId }) => rootId === run.id)).toHaveLength(5);
   });
 });
+
+describe('batch.stream', () => {
+  const square = defineTask({ id: 'batches-square', run: async (n: number) => n * n });
+  function counting(until: number) {
+    const seen = { pulled: 0, returned: false };
+    function* items() {
+      try {
+        for (let n = 0; n < until; n++) {
+          seen.pulled++;
+          yield { task: square, payload: n };
+        }
+      } finally {
+        seen.returned = true;
+      }
+    }
+    return { seen, items };
+  }
+
+  it('gives each result once, in the order of the items where asked for, and forgets its run', async () => {
+    const { orchestrator, clock } = await open();
+    const { items } = counting(1000);
+    const outputs: number[] = [];
+    for await (const result of orchestrator.batch.stream(items(), { ordered: true, highWater: 16 })) if (result.ok) outputs.push(result.output);
+    expect(outputs).toEqual(Array.from({ length: 1000 }, (_, n) => n * n));
+    await clock.settle();
+    expect(orchestrator.list({ taskIdentifier: square.id }).items).toEqual([]);
+  });
+
+  it('pulls no further than highWater ahead of who takes the results, and tells the source when the loop is left', async () => {
+    const { orchestrator, clock } = await open();
+    const { seen, items } = counting(1000);
+    const results = orchestrator.batch.stream(items(), { highWater: 10, keepRuns: true });
+    await clock.settle();
+    expect(seen.pulled).toBe(10);
+    for (let n = 0; n < 6; n++) await results.next();
+    await clock.settle();
+    expect(seen.pulled).toBe(16);
+    await results.return!();
+    await clock.settle();
+    expect(seen.returned).toBe(true);
+    expect(seen.pulled).toBe(16);
+    expect(orchestrator.list({ taskIdentifier: 'holdfast/batch' }).items[0]!.status).toBe('cancelled');
+  });
+});
