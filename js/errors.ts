@@ -105,6 +105,26 @@ export class SetupError extends family('SetupError', 'SETUP') {
 export class DuplicateRunError extends family('DuplicateRunError', 'DUPLICATE_RUN') {}
 /** No task is registered under this id. */
 export class UnrecognizedTaskError extends family('UnrecognizedTaskError', 'UNRECOGNIZED_TASK') {}
+/** There is no signature under this key: it never was, or was removed. */
+export class MissingSignatureError extends family('MissingSignatureError', 'MISSING_SIGNATURE') {}
+/** A signature runs once, and this one has been called, cancelled or bound to something else. `signature.clone()` gives another. */
+export class SignatureUsedError extends family('SignatureUsedError', 'SIGNATURE_USED') {}
+/** What cannot be stored: a function as a condition. */
+export class TaskSerializationError extends family('TaskSerializationError', 'TASK_SERIALIZATION') {}
+/** A chain stopped at a member that failed, which is the cause. `data`: `{ key, index, taskName }` of it. */
+export class ChainStoppedError extends family('ChainStoppedError', 'CHAIN_STOPPED') {}
+/** Something is wrong with a swarm; those below say what. */
+export class SwarmError extends family('SwarmError', 'SWARM') {}
+/** A swarm may not have so many members (`maxTaskAllowed`); none was added. */
+export class TooManyTasksError extends family('TooManyTasksError', 'TOO_MANY_TASKS', false, SwarmError) {}
+/** A closed swarm takes no members; none was added. */
+export class SwarmClosedError extends family('SwarmClosedError', 'SWARM_CLOSED', false, SwarmError) {}
+/** The swarm was cancelled. */
+export class SwarmIsCanceledError extends family('SwarmIsCanceledError', 'SWARM_CANCELED', false, SwarmError) {}
+/** As many messages as tasks are needed. */
+export class TaskAndMsgsDontMatchForSwarmError extends family('TaskAndMsgsDontMatchForSwarmError', 'TASKS_AND_MESSAGES', false, SwarmError) {}
+/** As many members failed as `stopAfterNFailures` says: `Swarm failed too much`. `data`: `{ failed, total }`. */
+export class SwarmFailedError extends family('SwarmFailedError', 'SWARM_FAILED', false, SwarmError) {}
 /** A value can't be stored; the message names its path (`input.callback`). */
 export class SerializationError extends family('SerializationError', 'SERIALIZATION') {}
 /** As SerializationError, for values no codec can take (functions, DOM nodes, streams …). */

@@ -173,6 +173,7 @@ export const JitterDecorrelated = 4;
 export const EdgeKindOnSuccess = 0;
 export const EdgeKindOnFailure = 1;
 export const EdgeKindOnSettled = 2;
+export const EdgeKindOnCancelled = 3;
 
 export const OutcomeSuccess = 0;
 export const OutcomeFailure = 1;
@@ -287,6 +288,7 @@ export const FieldNextHeld = 40;
 export const FieldOwnedGroup = 44;
 export const FieldGroup = 45;
 export const FieldGroupEnd = 46;
+export const FieldSubmitted = 48;
 
 export const QueueValueRunning = 1;
 export const QueueValueReady = 2;

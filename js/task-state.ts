@@ -29,9 +29,9 @@ export type TaskPhase =
  * `missing-definition`: nothing is registered under `taskIdentifier` in this page. `schema-mismatch`: its
  * input is from an earlier page, and today's schema refuses it; `error` says why. `token`: a wait token.
  * `breaker`: runs like it fail too often; a few try at `retryAt`. `lock`, of phase `waiting`: another run holds it. `offline`: its `networkMode` asks for a network, and there is none. `locked`:
- * encrypted with another key (ended runs too); it goes on when that is given.
+ * encrypted with another key (ended runs too); it goes on when that is given. `not-called`: a signature that nobody has run yet.
  */
-export type BlockedReason = 'dependencies' | 'missing-definition' | 'schema-mismatch' | 'missing-payload' | 'storage-full' | 'adoption' | 'recovery' | 'token' | 'offline' | 'lock' | 'breaker' | 'locked';
+export type BlockedReason = 'dependencies' | 'missing-definition' | 'schema-mismatch' | 'missing-payload' | 'storage-full' | 'adoption' | 'recovery' | 'token' | 'offline' | 'lock' | 'breaker' | 'locked' | 'not-called';
 
 export type ProgressSource = 'reported' | 'simulated' | 'estimated';
 

@@ -137,7 +137,7 @@ bool Core::admissible_task_event(const Record& event, const Task* task) const {
                task->state == State::Running);
     case Event::Depended: {
       const std::uint32_t prerequisite = tasks_.find(event.a);
-      return draft && event.b <= static_cast<std::uint32_t>(EdgeKind::OnSettled) &&
+      return draft && event.b <= static_cast<std::uint32_t>(EdgeKind::OnCancelled) &&
              prerequisite != kNone && prerequisite != slot &&
              !graph_.reaches(slot, prerequisite);
     }

@@ -122,7 +122,7 @@ void Core::set_task(const Ask& ask) {
 void Core::depend_on(const Ask& ask) {
   const Record& command = ask.command;
   if (tasks_[ask.slot].has(kSubmitted)) return reject(command, Rejection::AlreadySubmitted);
-  if (command.b > static_cast<std::uint32_t>(EdgeKind::OnSettled)) {
+  if (command.b > static_cast<std::uint32_t>(EdgeKind::OnCancelled)) {
     return reject(command, Rejection::InvalidValue);
   }
   const std::uint32_t prerequisite = tasks_.find(command.a);

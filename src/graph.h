@@ -20,7 +20,9 @@ enum class EdgeFate { Open, Met, Unmeetable };
 constexpr EdgeFate edge_fate(EdgeKind kind, State state) {
   if (state < State::Succeeded) return EdgeFate::Open;
   if (kind == EdgeKind::OnSettled) return EdgeFate::Met;
-  const State wanted = kind == EdgeKind::OnSuccess ? State::Succeeded : State::Failed;
+  const State wanted = kind == EdgeKind::OnSuccess   ? State::Succeeded
+                       : kind == EdgeKind::OnFailure ? State::Failed
+                                                     : State::Cancelled;
   return state == wanted ? EdgeFate::Met : EdgeFate::Unmeetable;
 }
 

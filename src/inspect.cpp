@@ -52,6 +52,7 @@ double Core::task_value(std::uint32_t number, Field field) const {
     case Field::Queue: return task.queue;
     case Field::Policy: return task.policy;
     case Field::UnmetEdges: return graph_.unmet(slot);
+    case Field::Submitted: return task.has(kSubmitted);
     case Field::CancelReason: return task.state == State::Cancelled ? task.end : 0;
     case Field::Steps: return task.steps;
     case Field::ClosedAttempt: return extra(task).closed_attempt;

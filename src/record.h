@@ -240,7 +240,8 @@ enum class PolicyField : std::uint32_t {
 enum class Backoff : std::uint32_t { Exponential = 0, Linear = 1, Fixed = 2, List = 3, Fibonacci = 4 };
 enum class Jitter : std::uint32_t { None = 0, UpToTwice = 1, Full = 2, Equal = 3, Decorrelated = 4 };
 
-enum class EdgeKind : std::uint32_t { OnSuccess = 0, OnFailure = 1, OnSettled = 2 };
+// OnSettled: however it ends.
+enum class EdgeKind : std::uint32_t { OnSuccess = 0, OnFailure = 1, OnSettled = 2, OnCancelled = 3 };
 enum class Outcome : std::uint32_t {
   Success = 0, Failure = 1, Fatal = 2, Timeout = 3, Interrupted = 4, Crashed = 5, Stalled = 6,
 };
@@ -313,6 +314,7 @@ enum class Field : std::uint32_t {
   NextHeld = 40,
   OwnedGroup = 44, Group = 45,  // that of a task as its owner; as a member of it. 0: none
   GroupEnd = 46,  // numbers of groups are below it, whichever task is asked about
+  Submitted = 48,  // 1: its description is complete
 };
 enum class QueueValue : std::uint32_t { Running = 1, Ready = 2, Concurrency = 3, Paused = 4, Still = 5 };
 

@@ -34,7 +34,7 @@ import type { Orchestrator } from '../orchestrator.ts';
 import type { Run } from '../runs/run.ts';
 import { checkStream, type StreamSink, StreamWriting } from '../streams/writing.ts';
 import type {
-  Answering, ChildOptions, ContextRetry, ContextWait, CreatedToken, Duration, Instant, ItemResult, LockOptions, LogLevel, MapOptions, ProgressReport, RetryFetchInit, RetryOptions, RunFunction, RunItem, RunTags, SleepOptions, StepOptions,
+  Answering, ChildOptions, ContextRetry, ContextWait, CreatedToken, Duration, FailedRun, Instant, ItemResult, LockOptions, LogLevel, MapOptions, ProgressReport, RetryFetchInit, RetryOptions, RunFunction, RunItem, RunTags, SleepOptions, StepOptions,
   StreamOptions, TaskContext, TaskFacts, TaskLog, TaskStream, Update, WaitForOptions, WaitPromise,
 } from '../types.ts';
 import { contextWait } from '../waiting/context-wait.ts';
@@ -157,6 +157,11 @@ export class RunContext implements TaskContext {
   get item(): RunItem | undefined {
     return this.#run.extra.item;
   }
+
+  get failure(): FailedRun | undefined {
+    return this.#host.services.failureOf(this.#run);
+  }
+
   get options(): Readonly<ProcessOptions> {
     return this.#run.extra.process?.options ?? noOptions;
   }

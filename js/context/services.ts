@@ -25,7 +25,7 @@ import { type Definition, isTask } from '../intake/registry.ts';
 import { End, Run } from '../runs/run.ts';
 import type { RemoteHandle } from '../tabs/remote.ts';
 import { crc32 } from '../storage/crc32.ts';
-import type { RunItem, Task, TriggerOptions } from '../types.ts';
+import type { FailedRun, RunItem, Task, TriggerOptions } from '../types.ts';
 import { stopError } from '../runs/attempts.ts';
 import type { StreamDoor } from '../streams/door.ts';
 import type { Waiting } from '../waiting/waiting.ts';
@@ -366,6 +366,13 @@ export class ContextServices implements DurableHost, StepHost, ChildrenHost {
 
   isCancelling(child: Run): boolean {
     return child.end === End.None && this.#house.stateOf(child).phase === 'cancelling';
+  }
+
+  /** What an error callback is called for. */
+  failureOf({ extra: { bound } }: Run): FailedRun | undefined {
+    const { role } = bound?.data ?? {};
+    const failed = role === 'failure' || role === 'cancelled' ? this.#house.localRun(bound!.sources.of ?? '') : undefined;
+    return failed && { id: failed.id, taskIdentifier: failed.taskIdentifier, error: this.#house.errorOf(failed) };
   }
 
   /** Its end is forgotten; the promises of it are made anew. */

@@ -119,6 +119,13 @@ export interface RunFunction extends RunFacts {
   <Name extends NameIn<TaskMap>>(name: Name, input: InputIn<TaskMap, Name>, options?: ChildOptions): Promise<OutputIn<TaskMap, Name>>;
 }
 
+/** The run that an error callback follows. */
+export interface FailedRun {
+  readonly id: string;
+  readonly taskIdentifier: string;
+  readonly error: Error;
+}
+
 /** An item of a collection and what became of it; the same record from `map` and `gather`. */
 export type ItemResult<Value = any, Item = any> =
   | { readonly id: string; readonly index: number; readonly item: Item; readonly ok: true; readonly value: Value }
@@ -176,6 +183,8 @@ export interface CoreContext {
   readonly task: TaskFacts;
   /** Of a child that `ctx.map` or `ctx.gather` has made, or `ctx.run(task, input, { item })`. */
   readonly item?: RunItem;
+  /** Of an error callback: the run that failed, and why. */
+  readonly failure?: FailedRun;
   /** The values by their names, and what changes them: `ctx.metadata.set('page', 3).increment('done')`. */
   readonly metadata: ContextMetadata;
   /** Options of the process: of the tree of runs that this one stands in. */

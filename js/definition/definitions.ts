@@ -197,6 +197,7 @@ export class Definitions {
 
   /** A run has ended, and that is acknowledged. */
   ended(run: Run): void {
+    this.#house.dependencies.ended(run);
     if (this.services.endWithRuns) this.services.ended(run);
     if (this.describing.metadata.isDirty) this.describing.metadata.store(run);
     if (this.hooks.hearsEnd(run)) this.hooks.ended(run);

@@ -14,6 +14,7 @@ import { matcher } from '../views/lists.ts';
 import { loadCore } from '../load.ts';
 import type { Orchestrator } from '../orchestrator.ts';
 import * as P from '../protocol.ts';
+import { End } from '../runs/run.ts';
 import type { RunFilter, TaskState } from '../types.ts';
 import { carriers, type EventRow, formVersion, type Line, longestLine, type PayloadLine, pieceBytes, type RunLine, toBase64 } from './lines.ts';
 import { blobsIn, encodeAnew, headerOf, isOpaque, type Section, sectionsOf, ShownHandle, shownOf, withHeader, withSections } from './parts.ts';
@@ -40,6 +41,8 @@ interface Snapshotted {
   events: EventRow[];
   payloads: Uint8Array[];
   parentTask: number | undefined;
+  /** What it waits for. */
+  after: number[];
 }
 
 /** @throws ConfigurationError */
@@ -55,8 +58,8 @@ export function checkExport(house: Orchestrator, options: ExportOptions): void {
 }
 
 export async function* exportLines(house: Orchestrator, options: ExportOptions, nowMs: number): AsyncGenerator<Line> {
-  const states = chosen(house, options.runs);
   const snapshot = await snapshotOf(house);
+  const states = withSources(house, chosen(house, options.runs), snapshot);
   yield { kind: 'holdfast', version: formVersion, at: nowMs };
   const told = new Set<string>();
   let count = 0;
@@ -78,6 +81,21 @@ function chosen(house: Orchestrator, runs: ExportOptions['runs']): TaskState[] {
   const taken = new Set<string>();
   for (const state of all) if (isMeant(state) || (state.parentId !== undefined && taken.has(state.parentId))) taken.add(state.id);
   return all.filter(({ id }) => taken.has(id));
+}
+
+/** What has not ended takes along what it waits for, and what its input is to be made of. */
+function withSources(house: Orchestrator, states: readonly TaskState[], snapshot: ReadonlyMap<number, Snapshotted>): TaskState[] {
+  const taken = new Map(states.map((state) => [state.id, state]));
+  for (const { id } of taken.values()) {
+    const run = house.localRun(id);
+    if (!run || run.end !== End.None) continue;
+    const waitsFor = (snapshot.get(run.task)?.after ?? []).flatMap((task) => house.pump.run(task)?.id ?? []);
+    for (const source of [...waitsFor, ...Object.values(run.extra.bound?.sources ?? {})]) {
+      const found = taken.has(source) ? undefined : house.localRun(source);
+      if (found) taken.set(source, found.state);
+    }
+  }
+  return [...taken.values()];
 }
 
 /** What a compacted journal says, by the core's numbers. */
@@ -108,17 +126,21 @@ function readSnapshot(log: Uint8Array): Map<number, Snapshotted> {
   return tasks;
 }
 
-const ofRuns: ReadonlySet<number> = new Set([P.EventTaskSet, P.EventHeld, P.EventBelonged, P.EventRestored, ...carriers.keys()]);
+const ofRuns: ReadonlySet<number> = new Set([P.EventTaskSet, P.EventHeld, P.EventBelonged, P.EventDepended, P.EventRestored, ...carriers.keys()]);
 
 function take(tasks: Map<number, Snapshotted>, task: number, row: EventRow, payload: Uint8Array | undefined): void {
   const [kind, a] = row;
   if (!ofRuns.has(kind) || (kind === P.EventRestored && a >= P.RestoredFieldGroupSucceeded)) return;
   let found = tasks.get(task);
-  if (!found) tasks.set(task, (found = { events: [], payloads: [], parentTask: undefined }));
+  if (!found) tasks.set(task, (found = { events: [], payloads: [], parentTask: undefined, after: [] }));
   // Numbers of queues and policies are this journal's; a run is placed anew by whoever takes it in.
   if (kind === P.EventCreated) row[1] = 0;
   if (kind === P.EventBelonged) {
     found.parentTask = a;
+    row[1] = 0;
+  }
+  if (kind === P.EventDepended) {
+    found.after.push(a);
     row[1] = 0;
   }
   found.events.push(row);
@@ -142,10 +164,11 @@ async function runLine(house: Orchestrator, options: ExportOptions, state: TaskS
   }
   const { id, taskIdentifier: task, status, createdAt, parentId } = state;
   const name = headerOf(first!).name ?? task;
+  const after = found.after.map((number) => house.pump.run(number)?.id ?? '');
   const parent = found.parentTask === undefined ? undefined : parentId;
   // A key is 53 bits of what the person may have typed.
   const events = options.redact ? found.events.filter(([kind, field]) => kind !== P.EventTaskSet || (field !== P.TaskFieldKey && field !== P.TaskFieldKeyUntilMs)) : found.events;
-  return { line: { kind: 'run', id, task, name, status, createdAt, ...(parent !== undefined && { parent }), events, payloads }, blobs };
+  return { line: { kind: 'run', id, task, name, status, createdAt, ...(parent !== undefined && { parent }), ...(after.length > 0 && { after }), events, payloads }, blobs };
 }
 
 /** Streams, and what a fork has taken over: who redacts would see bytes, and miss what is in them. */

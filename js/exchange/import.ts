@@ -193,13 +193,13 @@ async function tryOut(house: Orchestrator, runs: readonly ReadRun[]): Promise<vo
   throw importError(runs[index % runs.length]!.line, `the events of run ${JSON.stringify(runs[index % runs.length]!.id)} can’t be true`);
 }
 
-/** As a compacted log: what is to be known of all, then whose children they are, then where they stand. */
+/** As a compacted log: what is to be known of all, then whose children they are, what they wait for, and where they stand. */
 function logOf(runs: readonly ReadRun[]): { log: Uint8Array<ArrayBuffer>; ends: number[] } {
   const chain: Chain = { session: 1, sequence: 0, crc: 0 };
   const numbers = new Map(runs.map(({ id }, index) => [id, index + 1]));
   const frames: Uint8Array<ArrayBuffer>[] = [];
   const ends: number[] = [];
-  const passes: ((kind: number) => boolean)[] = [(kind) => kind !== P.EventBelonged && kind !== P.EventRestored, (kind) => kind === P.EventBelonged, (kind) => kind === P.EventRestored];
+  const passes: ((kind: number) => boolean)[] = [(kind) => kind !== P.EventBelonged && kind !== P.EventDepended && kind !== P.EventRestored, (kind) => kind === P.EventBelonged, (kind) => kind === P.EventDepended, (kind) => kind === P.EventRestored];
   for (const isMeant of passes) {
     for (const run of runs) {
       frames.push(frameOf(chain, run, numbers, isMeant));
@@ -214,12 +214,14 @@ function frameOf(chain: Chain, run: ReadRun, numbers: ReadonlyMap<string, number
   const rows: EventRow[] = [];
   const payloads: Uint8Array[] = [];
   let payload = 0;
+  let edge = 0;
   for (const [kind, a, b, at] of run.events) {
     const bytes = carriers.has(kind) ? run.bytes[payload++] : undefined;
     if (!isMeant(kind)) continue;
-    const parent = numbers.get(run.parent ?? '');
-    if (kind === P.EventBelonged && parent === undefined) continue;
-    rows.push([kind, kind === P.EventBelonged ? parent! : a, bytes?.length ?? b, at]);
+    const isEdge = kind === P.EventDepended;
+    const other = kind === P.EventBelonged ? numbers.get(run.parent ?? '') : isEdge ? numbers.get(run.after![edge++]!) : a;
+    if (other === undefined) continue;
+    rows.push([kind, other, bytes?.length ?? b, at]);
     if (bytes) payloads.push(bytes);
     if (kind === P.EventCreated) rows.push(...attachedBlobs(run));
   }

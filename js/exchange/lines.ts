@@ -35,6 +35,8 @@ export interface RunLine {
   createdAt: number;
   /** Of the run whose child it is. */
   parent?: string;
+  /** Of the runs that it waits for, one for each `Depended` among its events. */
+  after?: string[];
   events: EventRow[];
   payloads: PayloadLine[];
 }
@@ -59,7 +61,7 @@ const isBase64 = (value: unknown): boolean => isText(value) && value.length % 4 
 
 /** Every kind that a run's events may be of: what one run's snapshot has. */
 const kinds: ReadonlySet<number> = new Set([
-  P.EventCreated, P.EventTaskSet, P.EventNoted, P.EventStepRecorded, P.EventSucceeded, P.EventAttemptFailed, P.EventHeld, P.EventBelonged, P.EventRestored,
+  P.EventCreated, P.EventTaskSet, P.EventNoted, P.EventStepRecorded, P.EventSucceeded, P.EventAttemptFailed, P.EventHeld, P.EventBelonged, P.EventDepended, P.EventRestored,
 ]);
 export const carriers: ReadonlyMap<number, Part> = new Map([
   [P.EventCreated, 'input'], [P.EventStepRecorded, 'step'], [P.EventSucceeded, 'output'], [P.EventAttemptFailed, 'error'], [P.EventNoted, 'note'],
@@ -76,13 +78,15 @@ const shapes: Record<Line['kind'], (line: any) => string | undefined> = {
   end: ({ runs, blobs }) => (isCount(runs) && isCount(blobs) ? undefined : 'the end needs counts of runs and blobs'),
 };
 
-function checkRun({ id, task, name, events, payloads, parent }: RunLine): string | undefined {
+function checkRun({ id, task, name, events, payloads, parent, after }: RunLine): string | undefined {
   if (![id, task, name].every(isText) || id === '' || id.length > 512) return 'a run needs id, task and name';
   if (parent !== undefined && !isText(parent)) return 'the parent of a run is named by its id';
   if (!Array.isArray(events) || events.length === 0) return `run ${JSON.stringify(id)} has no events`;
   const wrong = events.findIndex((row) => !isEvent(row));
   if (wrong >= 0) return `event ${wrong} of run ${JSON.stringify(id)} is none: ${JSON.stringify(events[wrong])?.slice(0, 80)}`;
   if (events[0]![0] !== P.EventCreated || events.filter(([kind]) => kind === P.EventCreated).length !== 1) return `run ${JSON.stringify(id)} does not begin with its creation`;
+  const edges = events.filter(([kind]) => kind === P.EventDepended).length;
+  if (edges > 0 ? !Array.isArray(after) || after.length !== edges || !after.every(isText) : after !== undefined) return `run ${JSON.stringify(id)} waits for ${edges} runs, and does not name as many`;
   const parts = events.flatMap(([kind]) => carriers.get(kind) ?? []);
   if (!Array.isArray(payloads) || payloads.length !== parts.length) return `run ${JSON.stringify(id)} has ${parts.length} events with a payload, and not as many payloads`;
   const bad = payloads.findIndex((payload, index) => payload?.part !== parts[index] || !isBase64(payload.base64));

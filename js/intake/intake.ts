@@ -8,6 +8,8 @@
 import { checkCallOption, storedCallOption } from '../cache/checks.ts';
 import { type BlobReference, clone } from '../codec/codec.ts';
 import { handlerDefaults, tagsOf, triggerChangesOptions, triggerSaysLittle, withinProcess, withLittle } from './call-options.ts';
+import { readBinding, readDeferred } from '../dependencies/dependencies.ts';
+import type { Deferred } from '../dependencies/types.ts';
 import { beget, type Family, familyOf, readFamily } from './family.ts';
 import { describeFork, type Fork } from '../identity/forked.ts';
 import { asksForKey } from '../identity/plan.ts';
@@ -85,7 +87,7 @@ export class Intake {
     return definition;
   }
 
-  trigger(definition: Definition, input: unknown, options: TriggerOptions | undefined, replayOf?: string, family?: Family, key?: RunKey | Promise<RunKey>, fork?: Fork): Run {
+  trigger(definition: Definition, input: unknown, options: TriggerOptions | undefined, replayOf?: string, family?: Family, key?: RunKey | Promise<RunKey>, fork?: Fork, deferred?: Deferred): Run {
     if (this.#house.opening.failure !== undefined) throw this.#house.opening.failure;
     if (this.#house.disposed) throw new DisposedError('This orchestrator was disposed. Create another one.');
     if (this.#house.journal?.refusing)
@@ -102,6 +104,7 @@ export class Intake {
     // What waits for a moment needs the exact one.
     run.createdAfterMs = (run.options.plain ? this.#house.pump.burstMs : (nowMs ?? this.#house.clock.now())) - this.#house.madeAtMs;
     if (definition.hidden) run.ownExtra.hidden = true;
+    if (deferred) run.ownExtra.deferred = deferred;
     const { metadata: own, version } = definition.spec;
     const metadata = options?.metadata ?? own;
     if (options || metadata || version !== undefined || tags !== undefined || replayOf !== undefined || family || run.options.delay !== undefined) {
@@ -122,7 +125,8 @@ export class Intake {
     else {
       if (key) run.ownExtra.key = key;
       if (fork) run.ownExtra.fork = fork;
-      if (run.definition.prepared?.atDispatch) this.#check(run, definition, input);
+      // What is computed later is checked later.
+      if (run.definition.prepared?.atDispatch && !deferred) this.#check(run, definition, input);
       else this.#keep(run, input);
       if (key?.decided) this.#house.identity.come(run, key);
     }
@@ -296,7 +300,9 @@ export class Intake {
     extra.process = readProcess(extras?.process);
     extra.cacheOption = storedCallOption(extras?.cache);
     extra.key = storedKey(extras?.key);
-    readFamily(run, extras?.family);
+    extra.deferred = readDeferred(extras?.deferred);
+    if (extra.deferred) extra.bound = readBinding(this.#noted(run, NoteKind.Binding));
+    readFamily(run, (this.#noted(run, NoteKind.Family) as EnvelopeExtras['family']) ?? extras?.family);
     extra.metadata = (this.#noted(run, NoteKind.Metadata) as Record<string, any> | undefined) ?? knownMetadata(run.envelope!);
     // Before the core is open nobody runs it; identity alone can be asked for.
     if (this.#house.pump.open) run.options ??= this.#recoveredOptions(run, extras);
@@ -388,8 +394,8 @@ export class Intake {
     if (envelope) commands.addPayload(envelope.bytes, envelope.start, envelope.length);
     if (options.place < 0) options.place = this.#house.table.place(options);
     const { place } = options;
-    const { pendingBlobs, parent, blobs, key, fork } = run.extra;
-    const simple = options.plain && !pendingBlobs && !parent && !blobs && !key && !fork;
+    const { pendingBlobs, parent, blobs, key, fork, deferred } = run.extra;
+    const simple = options.plain && !pendingBlobs && !parent && !blobs && !key && !fork && !deferred;
     commands.push(P.CommandCreate, task, (simple ? place | 0x80000000 : place) >>> 0, envelope?.length ?? 0);
     if (!simple) this.#describe(run, options);
     const hold = run.extra.hold | this.#house.opening.network.holdOf(run);
@@ -402,18 +408,18 @@ export class Intake {
   #describe(run: Run, options: ResolvedRunOptions): void {
     const { commands } = this.#house.pump;
     const set = (field: number, value: number) => commands.push(P.CommandSetTask, run.task, field, 0, value);
+    const { notBeforeMs, pendingBlobs, parent, childPolicy, group, key, fork, deferred } = run.extra;
     if (options.priority) set(P.TaskFieldPriority, options.priority);
     if (options.timeoutMs) set(P.TaskFieldAttemptTimeoutMs, options.timeoutMs);
     if (options.ttlMs) set(P.TaskFieldTimeToLiveMs, options.ttlMs);
-    if (options.deadlineMs) set(P.TaskFieldDeadlineAtMs, run.createdAtMs + options.deadlineMs);
+    if (options.deadlineMs && !deferred) set(P.TaskFieldDeadlineAtMs, run.createdAtMs + options.deadlineMs);
     if (options.graceMs !== undefined) set(P.TaskFieldGraceMs, options.graceMs);
     if (options.countFrozen) set(P.TaskFieldCountFrozen, 1);
     if (options.heartbeatMs) set(P.TaskFieldHeartbeatMs, options.heartbeatMs);
     if (options.maxDurationMs) set(P.TaskFieldComputeBudgetMs, options.maxDurationMs);
-    const { notBeforeMs, pendingBlobs, parent, childPolicy, group, key, fork } = run.extra;
     if (options.parts) this.#house.table.limits.describe(run.task, options.parts);
     if (options.circuits) this.#house.table.circuits.describe(run.task, options.circuits);
-    if (notBeforeMs > run.createdAtMs) set(P.TaskFieldNotBeforeMs, notBeforeMs);
+    if (notBeforeMs > run.createdAtMs && !deferred) set(P.TaskFieldNotBeforeMs, notBeforeMs);
     if (pendingBlobs) {
       this.#house.blobs.attach(run, pendingBlobs);
       run.ownExtra.pendingBlobs = undefined;
@@ -422,7 +428,8 @@ export class Intake {
     if (fork) describeFork(this.#house, run);
     if (parent) commands.push(P.CommandBelong, run.task, parent.task, childPolicy);
     if (group) commands.push(P.CommandJoinGroup, run.task, group);
-    commands.push(P.CommandSubmit, run.task);
+    // Whoever made it says when: it may depend on runs that are to come.
+    if (!deferred) commands.push(P.CommandSubmit, run.task);
   }
 
   /** A run of the predecessor: its input was never kept, so it waits for the person. */
@@ -446,7 +453,7 @@ export function checkTriggerOptions(options: TriggerOptions): void {
 
 /** What the core does not keep of it. */
 function extrasOf(run: Run): EnvelopeExtras | undefined {
-  const { replayOf, version, keepsRaw, parent, tags, propagateTags, process, cacheOption, key } = run.extra;
+  const { replayOf, version, keepsRaw, parent, tags, propagateTags, process, cacheOption, key, deferred } = run.extra;
   const { queueName, simulation, ownPolicy, policy, networkMode } = run.options!;
   if (run.extra === noExtra && queueName === undefined && !simulation && !ownPolicy && !networkMode) return undefined;
   const extras: EnvelopeExtras = {
@@ -463,6 +470,7 @@ function extrasOf(run: Run): EnvelopeExtras | undefined {
     ...(simulation && { simulate: simulation }),
     ...(ownPolicy && { policy }),
     ...(networkMode && { network: networkMode }),
+    ...(deferred && { deferred }),
   };
   return isEmpty(extras) ? undefined : extras;
 }

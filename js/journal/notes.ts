@@ -25,6 +25,12 @@ export const NoteKind = {
   Tags: 16,
   /** What a fork has taken over. */
   Forked: 17,
+  /** What its input is computed from … */
+  Binding: 20,
+  /** … what it was called with … */
+  Message: 21,
+  /** … and whose child it became after it was made. */
+  Family: 22,
   /** How often its records were dropped. */
   Era: 23,
   /** Chunks of streams: all of them are kept, in order … */

@@ -10,6 +10,7 @@
  */
 import type { CacheCallOption } from '../cache/checks.ts';
 import { BLOB_THRESHOLD, type BlobReference, decode, encode, PayloadWriter, type WriterOptions, writerOptions } from '../codec/codec.ts';
+import type { Deferred } from '../dependencies/types.ts';
 import type { Process } from '../definition/process.ts';
 import type { KeepHandle } from '../codec/web-kinds.ts';
 import { SerializationError, type SerializedError } from '../errors.ts';
@@ -52,6 +53,8 @@ export interface EnvelopeExtras {
   cache?: CacheCallOption;
   /** The text of its key. */
   key?: string;
+  /** Its input is computed when it first starts. */
+  deferred?: Deferred;
   /** The mode that its call gave. */
   network?: NetworkMode;
 }

@@ -370,7 +370,7 @@ export class Opening implements AdoptionHost {
       place(run, log, found);
     }
     pump.numbered();
-    this.#house.services.children.lookAgain();
+    this.#house.services.children.lookAgain(), this.#house.dependencies.lookAgain();
     this.#house.control.askRetention();
     return runs;
   }

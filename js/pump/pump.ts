@@ -24,7 +24,7 @@ const settled = Promise.resolve();
 /** Events that say that somebody's command was carried out, and nothing else. */
 const answered: ReadonlyMap<number, number> = new Map([
   [P.EventPaused, P.CommandPause], [P.EventUnpaused, P.CommandResume],
-  [P.EventReleased, P.CommandRelease], [P.EventTaskSet, P.CommandSetTask],
+  [P.EventReleased, P.CommandRelease], [P.EventTaskSet, P.CommandSetTask], [P.EventSubmitted, P.CommandSubmit],
 ]);
 
 /** What events mean for the code of a run. */

@@ -17,6 +17,7 @@ import { RunContext, type ContextHost } from '../context/context.ts';
 import type { Decision } from '../definition/catch-error.ts';
 import type { Determinism } from '../definition/determinism.ts';
 import type { Describing } from '../definition/describing.ts';
+import type { Dependencies } from '../dependencies/dependencies.ts';
 import type { Heartbeats } from '../definition/heartbeat.ts';
 import type { Hooks } from '../definition/hooks.ts';
 import { givenInput, type Lifecycle, parsedInput } from '../definition/lifecycle.ts';
@@ -54,6 +55,7 @@ export interface AttemptsHost {
   readonly definitions: { readonly lifecycle: Lifecycle; readonly hooks: Hooks; readonly describing: Describing; readonly heartbeats: Heartbeats; readonly determinism: Determinism | undefined };
   readonly cache: CacheDoor;
   readonly opening: { readonly network: Network };
+  readonly dependencies: Dependencies;
   /** The code of a run; undefined: nothing is registered for it here. */
   definitionOf(run: Run): Definition | undefined;
   missingDefinition(run: Run): void;
@@ -79,9 +81,18 @@ export class Attempts implements ContextHost {
     run.definition ??= this.#host.definitionOf(run);
     if (!run.definition) return this.#host.missingDefinition(run);
     if (this.#host.opening.network.holdsBack(run)) return;
+    if (this.#host.dependencies.awaitsInput(run)) return this.#prepare(run, attempt);
     this.#host.progress.attemptStarted(run, attempt);
     if (run.envelope) this.#startStored(run, attempt, run.definition);
     else this.#call(run, attempt, run.definition, clone(this.#inputValue(run), 'input'));
+  }
+
+  /** Its input is computed first. */
+  #prepare(run: Run, attempt: number): void {
+    this.#host.dependencies.prepare(run, attempt).then(
+      (merged) => ('skip' in merged ? this.succeeded(run, attempt, merged.skip) : this.start(run, attempt)),
+      (error) => this.failed(run, attempt, error),
+    );
   }
 
   /** By value: what the handler does to its input reaches nobody, and a retry gets it whole. */
@@ -458,6 +469,9 @@ export class Attempts implements ContextHost {
 
   async read(payload: PayloadBytes): Promise<any> {
     return this.#load(payloadBytes(payload));
+  }
+  async readBytes(bytes: Uint8Array): Promise<any> {
+    return this.#load(bytes);
   }
 }
 

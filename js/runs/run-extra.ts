@@ -10,6 +10,7 @@ import type { Share } from '../cache/flight.ts';
 import type { BlobReference } from '../codec/codec.ts';
 import type { Locals } from '../definition/locals.ts';
 import type { Process } from '../definition/process.ts';
+import type { Binding, Deferred } from '../dependencies/types.ts';
 import type { History } from '../journal/history.ts';
 import type { Fork } from '../identity/forked.ts';
 import type { RunKey } from '../identity/key.ts';
@@ -74,6 +75,9 @@ export class RunExtra {
   rootId: string | undefined;
   childKey: string | undefined;
   childPolicy = 0;
+  /** Its input is computed when it first starts: by what, and from what. */
+  deferred: Deferred | undefined;
+  bound: Binding | undefined;
   /** Of the input as the parent gave it; 0: unknown. */
   fingerprint = 0;
   /** Parents above it. */

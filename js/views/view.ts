@@ -34,7 +34,7 @@ function ended(engine: Engine, run: Standee, state: number): Standing {
   return { status: 'failed', phase: 'failed' };
 }
 
-function blockedReason(holds: number): BlockedReason {
+function blockedReason(engine: Engine, run: Standee, holds: number): BlockedReason {
   if (holds & P.HoldDefinitionMissing) return 'missing-definition';
   if (holds & HoldSchemaMismatch) return 'schema-mismatch';
   if (holds & P.HoldPayloadMissing) return 'missing-payload';
@@ -44,7 +44,7 @@ function blockedReason(holds: number): BlockedReason {
   if (holds & HoldOutside) return 'token';
   if (holds & HoldOffline) return 'offline';
   if (holds & P.HoldCircuit) return 'breaker';
-  return 'dependencies';
+  return run.extra.deferred && engine.value(run.task, P.FieldSubmitted) === 0 ? 'not-called' : 'dependencies';
 }
 
 function paused(packed: number): Standing {
@@ -66,8 +66,8 @@ function waiting({ extra }: Standee): Standing {
 function waitingToRun(engine: Engine, run: Standee, packed: number, state: number): Standing {
   const holds = packed >>> 16;
   if (packed & pausedBit) return paused(packed);
-  if (holds & (P.HoldDefinitionMissing | P.HoldPayloadMissing | HoldSchemaMismatch | HoldOffline)) return { status: 'paused', phase: 'blocked', reason: blockedReason(holds) };
-  if (holds !== 0 || state === P.StateBlocked) return { status: 'pending', phase: 'blocked', reason: blockedReason(holds) };
+  if (holds & (P.HoldDefinitionMissing | P.HoldPayloadMissing | HoldSchemaMismatch | HoldOffline)) return { status: 'paused', phase: 'blocked', reason: blockedReason(engine, run, holds) };
+  if (holds !== 0 || state === P.StateBlocked) return { status: 'pending', phase: 'blocked', reason: blockedReason(engine, run, holds) };
   if (state === P.StateDelayed) {
     const retrying = engine.value(run.task, P.FieldFailures) > 0;
     return { status: 'pending', phase: retrying ? 'retrying' : 'delayed' };
@@ -160,7 +160,7 @@ export function taskState(engine: Engine | undefined, run: Run, parts: ViewParts
     steps: value(P.FieldSteps),
     metadata: metadata ?? emptyMetadata,
     tags: tags ?? noTags,
-    ...(process && isSkipped(process, run.taskIdentifier) && { skipped: true }),
+    ...(((process && isSkipped(process, run.taskIdentifier)) || run.extra.bound?.skipped) && { skipped: true }),
     missing: where.reason === 'missing-payload' ? run.extra.missing : undefined,
     replayOf,
     ...(run.extra.key && { idempotencyKey: run.extra.key.text, idempotencyKeyExpiresAt: known ? value(P.FieldKeyUntilMs) : run.extra.key.untilMs }),
@@ -226,6 +226,8 @@ function blockedWords(engine: Engine, run: Run, state: TaskState): string {
       return 'Waits for a network: this browser is offline. It goes on by itself when that is over; no attempt is counted meanwhile.';
     case 'breaker':
       return `Held back, because runs like it fail too often: ${state.retryAt === undefined ? 'a few try now whether it works again' : `a few try again ${at(state.retryAt)}`}.`;
+    case 'not-called':
+      return 'It has not been called: signature.run(message) or runNoWait(message) does, or the container that it belongs to.';
     case 'recovery':
       return 'Recovered runs start one after the other; its turn comes.';
     default:

@@ -21,7 +21,7 @@ void live_a_little(Scenario& s, std::uint64_t seed, int moves = 2000) {
     switch (below(19)) {
       case 0: s.step({{number(Command::Create), task, below(2) | (below(2) << 16) | (1u << 31), 3, 0}}, "inp"); break;
       case 1: s.draft(task, below(2)); break;
-      case 2: s.depend(task, 1 + below(30), static_cast<EdgeKind>(below(3))); break;
+      case 2: s.depend(task, 1 + below(30), static_cast<EdgeKind>(below(4))); break;
       case 3: s.give(Command::JoinGroup, task, 3); break;
       case 4: s.submit(task); break;
       case 5: s.step({{number(Command::Settle), task, s.attempt(task), 3, 0}}, "res"); break;

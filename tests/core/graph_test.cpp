@@ -41,6 +41,9 @@ TEST_CASE("An edge is met or cancels its dependent, by its kind and the prerequi
   CHECK(after(EdgeKind::OnSettled, succeed) == State::Running);
   CHECK(after(EdgeKind::OnSettled, fail) == State::Running);
   CHECK(after(EdgeKind::OnSettled, cancel) == State::Running);
+  CHECK(after(EdgeKind::OnCancelled, succeed) == State::Cancelled);
+  CHECK(after(EdgeKind::OnCancelled, fail) == State::Cancelled);
+  CHECK(after(EdgeKind::OnCancelled, cancel) == State::Running);
 }
 
 TEST_CASE("A prerequisite that has ended already counts, for and against") {
@@ -53,6 +56,16 @@ TEST_CASE("A prerequisite that has ended already counts, for and against") {
   CHECK(s.depend(3, 1, EdgeKind::OnFailure) == Events{Event::Depended});
   CHECK(s.submit(3) == Events{Event::Submitted, Event::Cancelled});
   CHECK(s.last(Event::Cancelled).a >> 24 == number(CancelCause::Cascade));
+}
+
+TEST_CASE("Who waits for others is told from who was never submitted") {
+  Scenario s;
+  s.draft(1);
+  CHECK(s.value(1, Field::Submitted) == 0);
+  dependent(s, 2, 1);
+  CHECK(s.state(2) == State::Blocked);
+  CHECK(s.value(2, Field::Submitted) == 1);
+  CHECK(s.value(77, Field::Submitted) == 0);
 }
 
 TEST_CASE("A draft whose prerequisite fails is cancelled when it is submitted") {
@@ -112,7 +125,7 @@ TEST_CASE("H2: self edges, cycles and unknown prerequisites are refused and chan
   }
   s.depend(1, 77);
   CHECK(s.refused(Rejection::UnknownTask));
-  s.depend(1, 4, static_cast<EdgeKind>(3));
+  s.depend(1, 4, static_cast<EdgeKind>(4));
   CHECK(s.refused(Rejection::InvalidValue));
   CHECK(same_state(s.session.core(), before.core));
 }

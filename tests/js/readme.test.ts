@@ -28,6 +28,7 @@ const given: Record<string, string> = {
   file: 'File', countPages: '(file: File) => number', pull: '(account: string) => Promise<string[]>', push: '(account: string, changes: string[]) => Promise<void>', readPage: '(file: File, page: number) => string',
   save: '(...things: unknown[]) => void', fetchPage: '(input: { url: string; dpi: number }) => Promise<{ text: string }>', url: 'string', reader: 'TaskExecutor<{ file: File }, string>', orchestrator: 'Orchestrator',
   model: '{ continue(question: string, before: string): ReadableStream<string> }', question: 'string', show: '(text: string) => void',
+  charge: '(id: string) => string', mail: '(text: string) => void', report: '(...things: unknown[]) => void',
 };
 
 function complaints({ code, language }: Block): string[] {

@@ -123,7 +123,7 @@ Record World::command_for(std::uint32_t task) {
       case 10: return make(Command::SetTask, task, 34 + below(2), 0, 1 + below(kCircuits));
       case 7:
       case 8: return make(Command::Belong, task, random_task(), below(2));
-      case 0: return make(Command::DependOn, task, random_task(), below(3));
+      case 0: return make(Command::DependOn, task, random_task(), below(4));
       case 1: return make(Command::JoinGroup, task, 1 + below(kGroups));
       case 3: return chance(50) ? make(Command::SetTask, task, 12, 0, 1 + below(6)) : make(Command::SetTask, task, 13, 0, now_ + below(9000));
       case 2: {

@@ -1,0 +1,238 @@
+/**
+ * Signatures of one orchestrator: made, found by key, bound to each other. What is kept of them are runs that are not
+ * submitted yet, with edges and notes (../dependencies); nothing is kept here.
+ *
+ * Invariants: what is wrong with a call is refused before anything is made; what a call had made when it fails halfway is
+ * taken back; a callback begins once, however often the page dies, since the core decides that it may.
+ */
+import type { Edges } from '../dependencies/edges.ts';
+import type { EdgeCondition } from '../dependencies/types.ts';
+import { ConfigurationError, MissingSignatureError, SignatureUsedError, UnrecognizedTaskError } from '../errors.ts';
+import { checkFunction, checkIdentifier, checkNames, checkRecord, describe, oneOf, wholeNumber } from '../intake/checks.ts';
+import type { Definition } from '../intake/registry.ts';
+import type { Orchestrator } from '../orchestrator.ts';
+import { End, type Run } from '../runs/run.ts';
+import { Run as RunClass } from '../runs/run.ts';
+import { partsOf } from './options.ts';
+import { type CallbackRole, isSignature, StoredSignature } from './signature.ts';
+import type { CallbackOptions, OwnSignatureOptions, Signable, Signature } from './types.ts';
+
+const roles: Readonly<Record<CallbackRole, EdgeCondition>> = { success: 'success', failure: 'failure', cancelled: 'cancelled' };
+
+/** What is being made by one call, so that it can be taken back. */
+export class Making {
+  readonly runs: Run[] = [];
+  readonly done: Promise<unknown>[] = [];
+}
+
+export class Signatures {
+  readonly house: Orchestrator;
+  readonly edges: Edges;
+  /** What was said of runs of this page; of others what could be stored. */
+  readonly #triggers = new WeakMap<Run, object>();
+  /** Where there are no other tabs to mind. */
+  readonly #locks = new Map<string, Promise<void>>();
+
+  constructor(house: Orchestrator, edges: Edges) {
+    this.house = house;
+    this.edges = edges;
+  }
+
+  /** @throws UnrecognizedTaskError ConfigurationError SerializationError */
+  async sign(task: unknown, options: Record<string, unknown> = {}): Promise<StoredSignature> {
+    return this.make((making) => this.signed(making, task, options));
+  }
+
+  /** All that `make` makes is stored, or none of it. */
+  async make<Made>(make: (making: Making) => Made | Promise<Made>): Promise<Made> {
+    const making = new Making();
+    try {
+      const made = await make(making);
+      await Promise.all([...making.runs.map((run) => run.accepted), ...making.done]);
+      return made;
+    } catch (error) {
+      for (const run of making.runs) if (run.extra.refusal === undefined) void this.house.control.forget(run);
+      throw error;
+    }
+  }
+
+  signed(making: Making, task: unknown, options: Record<string, unknown>): StoredSignature {
+    const definition = this.house.definitions.of(task, 'sign');
+    const where = `sign("${definition.id}")`;
+    const parts = partsOf(options, where);
+    const callbacks = this.checkCallbacks(parts.own, where);
+    const signature = this.draft(making, definition, parts.kwargs, parts.trigger, parts.deferred);
+    this.attach(making, signature, callbacks);
+    return signature;
+  }
+
+  /** A run that is stored, and not begun. */
+  draft(making: Making, definition: Definition, kwargs: unknown, trigger: object, deferred: object): StoredSignature {
+    const run = this.house.intake.trigger(definition, kwargs, trigger, undefined, undefined, undefined, undefined, deferred as never);
+    making.runs.push(run);
+    this.#triggers.set(run, trigger);
+    return new StoredSignature(this, run);
+  }
+
+  // Callbacks
+
+  /** @throws ConfigurationError MissingSignatureError SignatureUsedError UnrecognizedTaskError */
+  checkCallbacks(own: OwnSignatureOptions, where: string): [CallbackRole, Signable][] {
+    const { successCallbacks = [], errorCallbacks = [], cancelCallbacks = [] } = own;
+    const all: [CallbackRole, Signable, string][] = [
+      ...successCallbacks.map((one, index) => ['success', one, `successCallbacks[${index}]`] as [CallbackRole, Signable, string]),
+      ...errorCallbacks.map((one, index) => ['failure', one, `errorCallbacks[${index}]`] as [CallbackRole, Signable, string]),
+      ...cancelCallbacks.map((one, index) => ['cancelled', one, `cancelCallbacks[${index}]`] as [CallbackRole, Signable, string]),
+    ];
+    const used = new Set<unknown>();
+    for (const [, one, name] of all) {
+      this.checkSignable(one, `${where} ${name}`);
+      if (isSignature(one) && used.has(one.key)) throw new SignatureUsedError(`${where} ${name} is signature ${one.key} once more; a signature runs once. Give a clone().`, { data: { key: one.key } });
+      if (isSignature(one)) used.add(one.key);
+    }
+    return all.map(([role, one]) => [role, one]);
+  }
+
+  /** @throws ConfigurationError MissingSignatureError SignatureUsedError UnrecognizedTaskError */
+  checkSignable(one: unknown, where: string): void {
+    if (isSignature(one)) return one.refuseUsed(where);
+    const known = typeof one === 'string' ? this.local(one) : undefined;
+    if (known) return new StoredSignature(this, known).refuseUsed(where);
+    this.house.definitions.of(one, where);
+  }
+
+  /** Of a task or its id one is made. */
+  signable(making: Making, one: Signable): StoredSignature {
+    if (isSignature(one)) return one;
+    const known = typeof one === 'string' ? this.local(one) : undefined;
+    return known ? new StoredSignature(this, known) : this.signed(making, one, {});
+  }
+
+  local(key: string): Run | undefined {
+    const run = this.house.localRun(key);
+    if (!run) return undefined;
+    this.house.identify(run);
+    return run.extra.deferred ? run : undefined;
+  }
+
+  attach(making: Making, signature: StoredSignature, callbacks: readonly [CallbackRole, Signable][]): void {
+    for (const [role, one] of callbacks) {
+      const callback = this.signable(making, one);
+      const binding = { sources: { of: signature.key }, data: { role, callback: true } };
+      // Known at once, so that it is not used for anything else meanwhile.
+      callback.run_.ownExtra.bound = binding;
+      making.done.push(this.edges.describe(callback.run_, { after: [{ run: signature.run_, on: roles[role] }], binding, also: () => callback.setTimes(), submit: true }));
+    }
+  }
+
+  async addCallbacks(signature: StoredSignature, options: CallbackOptions): Promise<void> {
+    checkNames(options, ['success', 'errors', 'cancelled', 'late'], 'addCallbacks');
+    const { success, errors, cancelled, late = 'fire' } = options;
+    oneOf(late, ['fire', 'ignore', 'error'], 'addCallbacks late');
+    const callbacks = this.checkCallbacks({ ...(success && { successCallbacks: success }), ...(errors && { errorCallbacks: errors }), ...(cancelled && { cancelCallbacks: cancelled }) }, 'addCallbacks');
+    const { end } = signature.run_;
+    const isOver = end !== End.None;
+    if (isOver && late === 'error') throw new SignatureUsedError(`Signature ${signature.key} (${signature.taskName}) is ${signature.status}: callbacks come too late (late: 'error').`, { data: { key: signature.key } });
+    if (isOver && late === 'ignore') return;
+    await this.make((making) => this.attach(making, signature, callbacks));
+  }
+
+  // Copies
+
+  async duplicate(signature: StoredSignature, count: number): Promise<StoredSignature[]> {
+    wholeNumber(count, 'duplicateMany count', 1, 10_000);
+    return this.make(async (making) => {
+      const copies: StoredSignature[] = [];
+      for (let index = 0; index < count; index++) copies.push(await this.copy(making, signature));
+      return copies;
+    });
+  }
+
+  /** Of its callbacks too. */
+  async copy(making: Making, signature: StoredSignature): Promise<StoredSignature> {
+    const { run_: run } = signature;
+    const { deferred } = run.extra;
+    const definition = this.house.definition(run.taskIdentifier);
+    if (!definition) throw new UnrecognizedTaskError(`No task "${run.taskIdentifier}" is registered, so signature ${run.id} can't be cloned. Import the module that defines it.`);
+    const made = this.draft(making, definition, await this.edges.givenOf(run), this.#triggers.get(run) ?? (deferred!.data?.options as object | undefined) ?? {}, deferred!);
+    for (const callback of signature.callbacks()) {
+      const copied = await this.copy(making, new StoredSignature(this, callback));
+      this.attach(making, made, [[callback.extra.bound!.data!.role as CallbackRole, copied]]);
+    }
+    return made;
+  }
+
+  // By key
+
+  /** @throws MissingSignatureError ConfigurationError */
+  load(key: unknown): StoredSignature {
+    checkIdentifier(key, 'loadSignature key');
+    const run = this.local(key as string);
+    if (run) return new StoredSignature(this, run);
+    const elsewhere = this.house.attach(key as string);
+    if (elsewhere && !(elsewhere instanceof RunClass)) throw new ConfigurationError(`Signature ${String(key)} belongs to another tab, which runs it. Load it there, or when that tab is closed; orchestrator.attach(key) gives its handle.`);
+    throw new MissingSignatureError(`There is no signature ${describe(key)}${elsewhere ? ': it is a run that was triggered' : '. Was it removed?'}`, { data: { key } });
+  }
+
+  /** Those whose identifiers are these, newest first. */
+  find({ taskIdentifiers }: { taskIdentifiers: Record<string, unknown> }): StoredSignature[] {
+    checkRecord(taskIdentifiers, 'find taskIdentifiers');
+    const wanted = Object.entries(taskIdentifiers);
+    return this.all().filter((signature) => wanted.every(([name, value]) => Object.is(signature.taskIdentifiers[name], value)));
+  }
+
+  all(): StoredSignature[] {
+    const runs = this.house.localRuns().filter((run) => (this.house.identify(run), run.extra.deferred !== undefined && !run.extra.gone));
+    return runs.map((run) => new StoredSignature(this, run)).reverse();
+  }
+
+  roots(): StoredSignature[] {
+    return this.all().filter(({ run_: { extra } }) => Object.keys(extra.bound?.sources ?? {}).length === 0 && extra.parentId === undefined);
+  }
+
+  /** @throws MissingSignatureError ConfigurationError */
+  children(key: string, options: { page?: number; size?: number } = {}): { items: StoredSignature[]; total: number; page: number; pages: number } {
+    checkNames(options, ['page', 'size'], 'children');
+    const { page = 1, size = 20 } = options;
+    wholeNumber(page, 'children page', 1);
+    wholeNumber(size, 'children size', 1, 1000);
+    const members = this.membersOf(this.load(key).run_);
+    const items = members.slice((page - 1) * size, page * size).map((run) => new StoredSignature(this, run));
+    return { items, total: members.length, page, pages: Math.max(1, Math.ceil(members.length / size)) };
+  }
+
+  /** In their order. */
+  membersOf(container: Run): Run[] {
+    return this.house.services.children.of(container);
+  }
+
+  callbacksOf(key: string): { success: StoredSignature[]; errors: StoredSignature[]; cancelled: StoredSignature[] } {
+    const signature = this.load(key);
+    const of = (role: CallbackRole) => signature.callbacks(role).map((run) => new StoredSignature(this, run));
+    return { success: of('success'), errors: of('failure'), cancelled: of('cancelled') };
+  }
+
+  /** @throws MissingSignatureError */
+  async lock<Value>(key: string, work: (signature: StoredSignature) => Value | Promise<Value>): Promise<Value> {
+    checkFunction(work, 'lockTask work');
+    this.load(key);
+    const locked = async () => work(this.load(key));
+    const name = `holdfast:${this.house.opening.namespace}:signature:${key}`;
+    if (this.house.opening.tabs && typeof navigator !== 'undefined' && navigator.locks) return navigator.locks.request(name, locked) as Promise<Value>;
+    const before = this.#locks.get(key);
+    const done = (before ?? Promise.resolve()).then(locked);
+    const over = done.then(() => {}, () => {});
+    this.#locks.set(key, over);
+    void over.then(() => this.#locks.get(key) === over && this.#locks.delete(key));
+    return done;
+  }
+
+  async removeRun(run: Run): Promise<boolean> {
+    for (const member of this.house.services.children.of(run)) if (member.end === End.None) await member.cancel('removed');
+    for (const bound of this.edges.boundTo(run.id)) if (bound.extra.bound?.data?.callback && this.house.dependencies.isDraft(bound) === false && bound.end === End.None && bound.attempt === 0) await this.house.control.forget(bound);
+    const members = this.house.services.children.of(run);
+    const removed = await this.house.control.forget(run);
+    if (removed) for (const member of members) await this.removeRun(member);
+    return removed;
+  }
+}

@@ -1,0 +1,154 @@
+/** Signatures, chains and swarms: what people write, and what they get. */
+import type { Validator } from '../definition/schema.ts';
+import type { Task, TriggerOptions } from '../types.ts';
+import type { Duration, RunHandle, TaskState } from '../types.ts';
+
+export type ConditionOperator =
+  | 'equals' | 'not_equals' | 'greater_than' | 'greater_or_equal' | 'less_than' | 'less_or_equal' | 'contains' | 'starts_with' | 'ends_with'
+  | 'is_empty' | 'is_not_empty' | 'is_true' | 'is_false';
+
+/** What `defineCondition` gives. */
+export interface NamedCondition {
+  readonly condition: string;
+}
+/** What `defineValidator` gives. */
+export interface NamedValidator {
+  readonly validator: string;
+}
+
+/**
+ * Asked about a result (of what a callback or a chain's member follows) or a message. `field`: a path like `user.age`;
+ * without it the value itself. Compared without conversion; `contains` is of texts and lists.
+ */
+export type Condition =
+  | { readonly field?: string; readonly operator: ConditionOperator; readonly value?: unknown }
+  | { readonly all: readonly Condition[] }
+  | { readonly any: readonly Condition[] }
+  | { readonly not: Condition }
+  | NamedCondition;
+
+export type SignatureStatus = 'pending' | 'active' | 'failed' | 'done' | 'suspended' | 'interrupted' | 'canceled';
+export type SignatureKind = 'simple' | 'chain' | 'swarm';
+
+/** A signature, its key, a task or a task's id: of the latter two a signature is made. */
+export type Signable = Signature<any, any> | Task<string, any, any> | string;
+
+/** What is said of a signature beside the options of its run. Any other name is a kwarg. */
+export interface OwnSignatureOptions {
+  /** Bound now, merged over every message; objects deeply, lists replace. In it a name may also be that of an option. */
+  kwargs?: Record<string, unknown>;
+  /** Begin when it has succeeded; each gets its result in its own return field. */
+  successCallbacks?: readonly Signable[];
+  /** Begin when it has failed for good; each gets the message that this one had got. `ctx.failure` says why. */
+  errorCallbacks?: readonly Signable[];
+  /** Begin when it was cancelled; as `errorCallbacks`, which do not. */
+  cancelCallbacks?: readonly Signable[];
+  /** To be found by: `signatures.find({ taskIdentifiers })`. Kept in `metadata.taskIdentifiers`. */
+  taskIdentifiers?: Record<string, string | number | boolean>;
+  /** Field that a result comes in, where this follows another run. Default `result`; null: the result is the message. */
+  returnFieldName?: string | null;
+  /** Checks what it is called with, kwargs and all, before its task's own schema does. */
+  modelValidators?: NamedValidator;
+  /** Asked when it is to begin. No: it is `skipped`, which counts as done; in a chain what came before goes on to the next. */
+  when?: Condition;
+  /** As a member of a chain with `onError: 'compensate'`: gets the result of this one when a later one fails. */
+  compensate?: Task<string, any, any> | string;
+  /** A random delay of 0 to so much before it begins, so that many do not begin at once. */
+  stagger?: Duration;
+}
+
+export type SignOptions<Input = any> = OwnSignatureOptions & Omit<TriggerOptions, 'id' | 'idempotencyKey' | 'idempotencyKeyTTL' | 'onDuplicate'> & { [Name in keyof Input]?: Input[Name] } & Record<string, unknown>;
+
+export interface CallOptions {
+  /** The message is a result: it comes in the return field. Default true. */
+  setReturnField?: boolean;
+}
+
+export interface CallbackOptions {
+  success?: readonly Signable[];
+  errors?: readonly Signable[];
+  cancelled?: readonly Signable[];
+  /** What becomes of one for an end that has been already. `fire` (default): it begins. `ignore`: it does not. `error`: the call throws. */
+  late?: 'fire' | 'ignore' | 'error';
+}
+
+/** A run that is described and not begun: stored, found by its key in any page, run once. */
+export interface Signature<Input = any, Output = any> {
+  /** Id of its run. */
+  readonly key: string;
+  readonly taskName: string;
+  readonly kind: SignatureKind;
+  readonly status: SignatureStatus;
+  /** What it was before it was suspended or interrupted. */
+  readonly lastStatus: SignatureStatus;
+  readonly taskStatus: { readonly status: SignatureStatus; readonly lastStatus: SignatureStatus };
+  /** ms since the epoch. */
+  readonly creationTime: number;
+  readonly taskIdentifiers: Readonly<Record<string, any>>;
+  readonly returnFieldName: string | null;
+  readonly modelValidators: NamedValidator | undefined;
+  /** Key of the chain or swarm that it is a member of. */
+  readonly containerId: string | undefined;
+  readonly successCallbacks: readonly string[];
+  readonly errorCallbacks: readonly string[];
+  readonly cancelCallbacks: readonly string[];
+  readonly state: TaskState<Output>;
+  readonly handle: RunHandle<Output>;
+  /** What was bound when it was made. */
+  kwargs(): Promise<Record<string, any>>;
+  /** Runs it and waits for its result. @throws as `runNoWait`, and what it failed with */
+  run(message?: Partial<Input> | Input): Promise<Output>;
+  /** Runs it; resolves when that is stored. @throws SignatureUsedError ConfigurationError SerializationError */
+  runNoWait(message?: Partial<Input> | Input): Promise<RunHandle<Output>>;
+  /** As `runNoWait` with a result of something else, in the return field. */
+  call(result: unknown, options?: CallOptions): Promise<RunHandle<Output>>;
+  result(): Promise<Output>;
+  /** A new one like it, callbacks and members too. */
+  clone(): Promise<Signature<Input, Output>>;
+  duplicateMany(count: number): Promise<Signature<Input, Output>[]>;
+  /** All of them or none; before or while it runs. @throws SignatureUsedError ConfigurationError */
+  addCallbacks(callbacks: CallbackOptions): Promise<void>;
+  /** Softly: code that runs goes on to its next safe point. */
+  pause(): Promise<boolean>;
+  suspend(): Promise<boolean>;
+  /** At once, in the middle of its code, which begins again from its last step. */
+  interrupt(): Promise<boolean>;
+  resume(): Promise<boolean>;
+  cancel(reason?: unknown): Promise<boolean>;
+  /** Cancels what has not ended, and forgets it, its callbacks and members too. */
+  remove(): Promise<boolean>;
+}
+
+export type { Validator };
+
+/** Verbs by key; each does what the signature's own does. `false`: it did not apply. */
+export interface SignaturesApi {
+  /** @throws MissingSignatureError ConfigurationError for one of another tab */
+  load<Input = any, Output = any>(key: string): Promise<Signature<Input, Output>>;
+  /** Those of this tab with these identifiers, newest first. */
+  find(filter: { taskIdentifiers: Record<string, string | number | boolean> }): Promise<Signature[]>;
+  pause(key: string): Promise<boolean>;
+  suspend(key: string): Promise<boolean>;
+  interrupt(key: string): Promise<boolean>;
+  resume(key: string): Promise<boolean>;
+  cancel(key: string, reason?: unknown): Promise<boolean>;
+  /** Cancels what has not ended, and forgets it, its callbacks and members too. */
+  remove(key: string): Promise<boolean>;
+  /** Signatures of this tab that belong to nothing: no members, no callbacks. Newest first. */
+  rootTasks(): Promise<Signature[]>;
+  /** Members of a container, in their order. @throws MissingSignatureError ConfigurationError */
+  children(key: string, options?: { page?: number; size?: number }): Promise<{ items: Signature[]; total: number; page: number; pages: number }>;
+  /** @throws MissingSignatureError */
+  callbacks(key: string): Promise<{ success: Signature[]; errors: Signature[]; cancelled: Signature[] }>;
+}
+
+export interface SignatureApi {
+  readonly signatures: SignaturesApi;
+  /** Describes and stores a run that begins when it is called. @throws UnrecognizedTaskError ConfigurationError SerializationError MissingSignatureError SignatureUsedError */
+  sign<Input, Output>(task: Task<string, Input, Output>, options?: SignOptions<Input>): Promise<Signature<Input, Output>>;
+  sign(task: string, options?: SignOptions): Promise<Signature>;
+  /** @throws MissingSignatureError ConfigurationError for one of another tab */
+  loadSignature<Input = any, Output = any>(key: string): Promise<Signature<Input, Output>>;
+  /** One at a time, over tabs: `work` gets the signature as it is then. @throws MissingSignatureError, and what `work` throws */
+  lockTask<Value>(key: string, work: (signature: Signature) => Value | Promise<Value>): Promise<Value>;
+}
