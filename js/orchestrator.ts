@@ -41,7 +41,7 @@ import { Runs } from './runs/runs.ts';
 import type { Definition } from './intake/registry.ts';
 import { type Run, snapshotBytesOf } from './runs/run.ts';
 import { type Listener, Store } from './views/store.ts';
-import { Composing } from './signatures/composing.ts';
+import { StoredData } from './journal/stored-data.ts';
 import type {
   AggregateProgress, EventsOptions, ListFilter, LogLevel, OrchestratorApi, OrchestratorEvents, OrchestratorOptions, QueuesApi, RecoveryReport, ResultPromise,
   ResumePolicy, RetryOptions, RunEvent, RunFilter, RunHandle, SendOptions, Task, TaskCounts, TaskExecutor, TaskPage, TaskState, TriggerOptions,
@@ -50,7 +50,7 @@ import { explain } from './views/view.ts';
 import { Waiting } from './waiting/waiting.ts';
 import { SharedWorkerClient, WorkerAlarm } from './small-worker/worker-alarm.ts';
 
-export class Orchestrator extends Composing implements OrchestratorApi {
+export class Orchestrator extends StoredData implements OrchestratorApi {
   /** The page's small worker: timer and OPFS files. */
   readonly worker: SharedWorkerClient;
   readonly clock: Clock;

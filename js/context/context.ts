@@ -157,11 +157,9 @@ export class RunContext implements TaskContext {
   get item(): RunItem | undefined {
     return this.#run.extra.item;
   }
-
   get failure(): FailedRun | undefined {
     return this.#host.services.failureOf(this.#run);
   }
-
   get options(): Readonly<ProcessOptions> {
     return this.#run.extra.process?.options ?? noOptions;
   }
@@ -196,23 +194,18 @@ export class RunContext implements TaskContext {
   step<Value>(name: string, compute: Compute<Value>, options?: StepOptions<Value>): Promise<Value> {
     return step(this.#work(), this.#host.services, name, compute, options as StepOptions | undefined);
   }
-
   get stepId(): string {
     return this.#work().stepId;
   }
-
   sleep(duration: Duration, options?: SleepOptions): Promise<void> {
     return sleep(this.#work(), duration, options);
   }
-
   sleepUntil(instant: Instant, options?: SleepOptions & { throwIfInThePast?: boolean }): Promise<void> {
     return sleepTo(this.#work(), instant, options);
   }
-
   lock<Value>(key: string, work: () => Value | Promise<Value>, options?: LockOptions): Promise<Value> {
     return lock(this.#work(), this.#host.services, key, work, options);
   }
-
   /** @internal For a worker, which runs what is to be locked by itself. */
   async acquireLock(key: string, options?: LockOptions): Promise<number> {
     return (await claimLock(this.#work(), this.#host.services, key, options)).number;
@@ -226,21 +219,17 @@ export class RunContext implements TaskContext {
   waitFor<Data = any>(name: string, options?: WaitForOptions<Data>): WaitPromise<Data> {
     return this.waitForEvent(name, options);
   }
-
   waitForEvent<Data = any>(name: string, options?: WaitForOptions<Data>): WaitPromise<Data> {
     return waitPromise(waitForEvent(this.#work(), this.#host.services.waiting, name, options));
   }
-
   createToken(options?: object): Promise<CreatedToken> {
     checkNames(options ?? {}, ['timeout', 'tags'], 'ctx.createToken');
     const { waiting } = this.#host.services;
     return this.step('createToken', ({ stepId }) => waiting.tokens.createToken({ ...options, idempotencyKey: stepId }));
   }
-
   waitForToken<Output = any>(token: string | { id: string }): WaitPromise<Output> {
     return waitPromise(waitForToken(this.#work(), this.#host.services.waiting, token));
   }
-
   get wait(): ContextWait {
     return contextWait(this);
   }

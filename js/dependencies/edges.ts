@@ -23,6 +23,8 @@ const ends = { [End.None]: 'open', [End.Completed]: 'completed', [End.Failed]: '
 /** All of it is said at once. */
 export interface Description {
   readonly after?: readonly Prerequisite[];
+  /** Others that it speaks of. */
+  readonly known?: readonly Run[];
   readonly binding?: Binding;
   /** What the core is to be told too, before the run is submitted. */
   readonly also?: () => void;
@@ -47,8 +49,8 @@ export class Edges {
    * Resolves when it is acknowledged. False: the run has been submitted before, or is over.
    * @throws what made one of the runs be refused
    */
-  async describe(run: Run, { after = [], binding, also, submit }: Description): Promise<boolean> {
-    const runs = [run, ...after.map((one) => one.run)];
+  async describe(run: Run, { after = [], known = [], binding, also, submit }: Description): Promise<boolean> {
+    const runs = [run, ...known, ...after.map((one) => one.run)];
     const refused = Promise.all(runs.map((one) => one.accepted)).then(() => new Promise<never>(() => {}));
     const said = new Promise<boolean>((resolve) => {
       whenKnown(runs, () => {

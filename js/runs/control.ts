@@ -6,6 +6,7 @@
 import { stopError } from './attempts.ts';
 import type { Durable } from '../context/durable.ts';
 import { beginRollback } from '../context/rollback.ts';
+import { isContainer } from '../groups/kinds.ts';
 import { toMilliseconds } from '../intake/duration.ts';
 import { checkNumber, checkPause, checkResume } from '../intake/checks.ts';
 import type { Orchestrator } from '../orchestrator.ts';
@@ -65,16 +66,22 @@ export class Control {
   pause(run: Run, kind: 'soft' | 'hard'): Promise<boolean> {
     checkPause(kind);
     if (run.extra.sharing) this.#house.cache.loaded!.pausing(run);
+    for (const member of this.#members(run)) void this.pause(member, kind);
     return this.#command(run, P.CommandPause, kind === 'hard' ? P.PauseKindInterrupt : P.PauseKindSuspend);
   }
   resume(run: Run, policy: ResumePolicy): Promise<boolean> {
     checkResume(policy);
+    for (const member of this.#members(run)) void this.resume(member, policy);
     const { recoveredInputs } = this.#house.definitions;
     if (recoveredInputs.waits(run)) {
       if (run.state.phase === 'blocked') return this.#command(run, P.CommandRelease, recoveredInputs.letGo(run));
       recoveredInputs.release(run);
     }
     return this.#command(run, P.CommandResume, resumePolicies[policy]);
+  }
+  /** What happens to a container happens to those that have not ended. */
+  #members(run: Run): Run[] {
+    return isContainer(run.taskIdentifier) ? this.#house.services.children.of(run).filter(({ end }) => end === End.None) : [];
   }
   retry(run: Run): Promise<boolean> {
     return this.#command(run, P.CommandRetry);

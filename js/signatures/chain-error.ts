@@ -1,7 +1,6 @@
 /** What the error callbacks of a chain get: where it stopped, and why. */
+import { chainTask } from './names.ts';
 import type { Source } from '../dependencies/types.ts';
-
-export const chainTask = 'holdfast/chain';
 
 export function isChain(identifier: string): boolean {
   return identifier === chainTask;

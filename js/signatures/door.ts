@@ -17,8 +17,8 @@ export class SignatureDoor implements SignaturesApi {
     this.#house = house;
   }
 
-  /** @internal Loaded, and what is stored is read. Rejects where the code of this room can't be had; the next call tries again. */
-  async ready(): Promise<Signatures> {
+  /** @internal Rejects where the code of this room can't be had; the next call tries again. */
+  loaded(): Promise<Signatures> {
     this.#loading ??= import('./signatures.ts').then(
       async ({ Signatures }) => new Signatures(this.#house, await this.#house.dependencies.edges()),
       (error) => {
@@ -26,7 +26,12 @@ export class SignatureDoor implements SignaturesApi {
         throw error;
       },
     );
-    const loaded = await this.#loading;
+    return this.#loading;
+  }
+
+  /** @internal Loaded, and what is stored is read. */
+  async ready(): Promise<Signatures> {
+    const loaded = await this.loaded();
     await this.#house.ready;
     return loaded;
   }

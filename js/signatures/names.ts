@@ -1,3 +1,3 @@
 /** Ids of the containers of this room; they stand in journals. */
-export { chainTask } from './chain-error.ts';
+export const chainTask = 'holdfast/chain';
 export const swarmTask = 'holdfast/swarm';

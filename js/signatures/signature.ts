@@ -10,10 +10,10 @@ import * as P from '../protocol.ts';
 import { End, type Run } from '../runs/run.ts';
 import { projectStatus } from '../runs/status.ts';
 import type { RunHandle, TaskState } from '../types.ts';
-import { chainTask } from './chain-error.ts';
+import { retryFrom } from './chain.ts';
 import { toMilliseconds } from '../intake/duration.ts';
 import { defaultReturnField } from './merge.ts';
-import { swarmTask } from './names.ts';
+import { chainTask, swarmTask } from './names.ts';
 import type { Signatures } from './signatures.ts';
 import type { CallbackOptions, CallOptions, NamedValidator, Signable, Signature, SignatureKind, SignatureStatus } from './types.ts';
 
@@ -84,6 +84,11 @@ export class StoredSignature<Input = any, Output = any> implements Signature<Inp
   }
   get cancelCallbacks(): readonly string[] {
     return this.callbacks('cancelled').map(({ id }) => id);
+  }
+
+  /** Of a chain that failed or was cancelled: begins it anew from the member at this place. */
+  retryFrom(index?: number): Promise<boolean> {
+    return retryFrom(this.#home, this, index);
   }
 
   /** @internal */

@@ -13,6 +13,9 @@ import type { Definition } from '../intake/registry.ts';
 import type { Orchestrator } from '../orchestrator.ts';
 import { End, type Run } from '../runs/run.ts';
 import { Run as RunClass } from '../runs/run.ts';
+import { chain, copyMembers } from './chain.ts';
+import { membersOf } from './membership.ts';
+import { chainTask } from './names.ts';
 import { partsOf } from './options.ts';
 import { type CallbackRole, isSignature, StoredSignature } from './signature.ts';
 import type { CallbackOptions, OwnSignatureOptions, Signable, Signature } from './types.ts';
@@ -98,7 +101,22 @@ export class Signatures {
     if (isSignature(one)) return one.refuseUsed(where);
     const known = typeof one === 'string' ? this.local(one) : undefined;
     if (known) return new StoredSignature(this, known).refuseUsed(where);
+    if (typeof one === 'string' && one.startsWith('run_') && !this.house.definition(one)) this.load(one);
     this.house.definitions.of(one, where);
+  }
+
+  /** Of what is stored. */
+  of(run: Run): StoredSignature {
+    return new StoredSignature(this, run);
+  }
+
+  /** The code of our own containers. */
+  container(id: string): Definition {
+    return this.house.definition(id)!;
+  }
+
+  chain(tasks: readonly unknown[], options?: Record<string, unknown>): Promise<StoredSignature> {
+    return chain(this, tasks, options);
   }
 
   /** Of a task or its id one is made. */
@@ -155,6 +173,7 @@ export class Signatures {
     const definition = this.house.definition(run.taskIdentifier);
     if (!definition) throw new UnrecognizedTaskError(`No task "${run.taskIdentifier}" is registered, so signature ${run.id} can't be cloned. Import the module that defines it.`);
     const made = this.draft(making, definition, await this.edges.givenOf(run), this.#triggers.get(run) ?? (deferred!.data?.options as object | undefined) ?? {}, deferred!);
+    if (run.taskIdentifier === chainTask) await copyMembers(this, making, run, made.run_);
     for (const callback of signature.callbacks()) {
       const copied = await this.copy(making, new StoredSignature(this, callback));
       this.attach(making, made, [[callback.extra.bound!.data!.role as CallbackRole, copied]]);
@@ -203,7 +222,7 @@ export class Signatures {
 
   /** In their order. */
   membersOf(container: Run): Run[] {
-    return this.house.services.children.of(container);
+    return membersOf(this.house, container);
   }
 
   callbacksOf(key: string): { success: StoredSignature[]; errors: StoredSignature[]; cancelled: StoredSignature[] } {

@@ -108,6 +108,11 @@ export interface Signature<Input = any, Output = any> {
   duplicateMany(count: number): Promise<Signature<Input, Output>[]>;
   /** All of them or none; before or while it runs. @throws SignatureUsedError ConfigurationError */
   addCallbacks(callbacks: CallbackOptions): Promise<void>;
+  /**
+   * Of a chain that failed or was cancelled: begins anew from the member at this place, with the results of those before.
+   * Default: the first that did not succeed. @throws ConfigurationError SignatureUsedError
+   */
+  retryFrom(index?: number): Promise<boolean>;
   /** Softly: code that runs goes on to its next safe point. */
   pause(): Promise<boolean>;
   suspend(): Promise<boolean>;
@@ -120,6 +125,21 @@ export interface Signature<Input = any, Output = any> {
 }
 
 export type { Validator };
+
+export interface ChainOptions extends Omit<OwnSignatureOptions, 'successCallbacks' | 'errorCallbacks' | 'cancelCallbacks'> {
+  /** It is shown as `chain-task:` and this; default the name of its first task. */
+  name?: string;
+  /** Begin when the last member has succeeded; each gets its result. */
+  success?: Signable | readonly Signable[];
+  /** Begin when it stopped; each gets `{ chain_task_id, error, original_msg, error_task_key }`. */
+  error?: Signable | readonly Signable[];
+  cancelled?: Signable | readonly Signable[];
+  /**
+   * What a member's failure does. `stop` (default): those after it do not begin, and the chain fails. `continue`: the next
+   * gets the last result that there is. `compensate`: as `stop`, and those before are undone by their `compensate`, the last first.
+   */
+  onError?: 'stop' | 'continue' | 'compensate';
+}
 
 /** Verbs by key; each does what the signature's own does. `false`: it did not apply. */
 export interface SignaturesApi {
@@ -147,6 +167,12 @@ export interface SignatureApi {
   /** Describes and stores a run that begins when it is called. @throws UnrecognizedTaskError ConfigurationError SerializationError MissingSignatureError SignatureUsedError */
   sign<Input, Output>(task: Task<string, Input, Output>, options?: SignOptions<Input>): Promise<Signature<Input, Output>>;
   sign(task: string, options?: SignOptions): Promise<Signature>;
+  /**
+   * Members one after the other, each with the result of the one before; other names are kwargs for all of them. A signature
+   * itself: called, paused, cancelled, retried as one, and may be a member or a callback.
+   * @throws ConfigurationError UnrecognizedTaskError MissingSignatureError SignatureUsedError SerializationError
+   */
+  chain(tasks: readonly Signable[], options?: ChainOptions & Record<string, unknown>): Promise<Signature>;
   /** @throws MissingSignatureError ConfigurationError for one of another tab */
   loadSignature<Input = any, Output = any>(key: string): Promise<Signature<Input, Output>>;
   /** One at a time, over tabs: `work` gets the signature as it is then. @throws MissingSignatureError, and what `work` throws */
