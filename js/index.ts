@@ -14,6 +14,8 @@ export type * from './definition/schema.ts';
 export type * from './definition/types.ts';
 export * from './errors.ts';
 export { Orchestrator } from './orchestrator.ts';
+export { type PageSchedules, type ScheduledTaskSpec, schedules } from './schedules/define.ts';
+export type * from './schedules/types.ts';
 export { registerError } from './runs/serialize-error.ts';
 export * from './runs/status.ts';
 export type { ExportOptions, RedactedPart } from './exchange/export.ts';

@@ -38,6 +38,7 @@ import { Pump } from './pump/pump.ts';
 import { seededRandom } from './time/random.ts';
 import { RunIndex } from './runs/run-index.ts';
 import { Runs } from './runs/runs.ts';
+import { ScheduleDoor } from './schedules/door.ts';
 import type { Definition } from './intake/registry.ts';
 import { type Run, snapshotBytesOf } from './runs/run.ts';
 import { type Listener, Store } from './views/store.ts';
@@ -78,6 +79,7 @@ export class Orchestrator extends StoredData implements OrchestratorApi {
   readonly waiting = new Waiting(this);
   readonly wait = this.waiting.tokens;
   readonly queues: QueuesApi = new Queues(this);
+  readonly schedules = new ScheduleDoor(this);
   readonly definitions: Definitions;
   readonly table: OptionTable;
   /** undefined: nothing is kept beyond memory. */
@@ -118,7 +120,7 @@ export class Orchestrator extends StoredData implements OrchestratorApi {
     this.table.declare(options);
     this.opening = new Opening(this, session);
     this.ready = this.opening.open();
-    this.ready.then(() => (this.identity.opened(), this.control.askRetention()), () => {});
+    this.ready.then(() => (this.identity.opened(), this.control.askRetention(), this.schedules.opened()), () => {});
     this.store.hearProgress(options.onProgress);
   }
 

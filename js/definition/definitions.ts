@@ -13,7 +13,7 @@ import * as P from '../protocol.ts';
 import { checkExecutor, type Definition, executorHandler, isTask, pageRegistry, Registry, watchBoth } from '../intake/registry.ts';
 import { End, type Run } from '../runs/run.ts';
 import type { RetryOptions, Task, TaskExecutor } from '../types.ts';
-import { refuseReserved } from '../waiting/internal.ts';
+import { isBuiltIn, refuseReserved } from '../waiting/internal.ts';
 import type { Determinism } from './determinism.ts';
 import { Describing } from './describing.ts';
 import { Heartbeats } from './heartbeat.ts';
@@ -55,6 +55,7 @@ export class Definitions {
     this.hooks = new Hooks(this);
     this.hooks.useOptions(house.getOptions().hooks);
     this.lifecycle = new Lifecycle(this);
+    this.#own.add(house.schedules.definition);
     this.#stopWatching = watchBoth(this.#own, (id) => this.#added(id));
     for (const id of pageRegistry.ids()) this.#declareLimits(id);
   }
@@ -88,6 +89,11 @@ export class Definitions {
   /** Ids of all, its own and the page's. */
   ids(): Set<string> {
     return new Set([...this.#own.ids(), ...pageRegistry.ids()]);
+  }
+
+  /** Given to this orchestrator, not only to the page. */
+  isOwn(id: string): boolean {
+    return this.#own.get(id) !== undefined;
   }
 
   /** Our own, of runs that nobody sees. */
@@ -156,7 +162,7 @@ export class Definitions {
     list: (): TaskInfo[] => [...this.ids()].flatMap((id) => this.tasks.get(id) ?? []),
     get: (id: string): TaskInfo | undefined => {
       const definition = this.get(id);
-      return definition && !definition.hidden ? taskInfo(definition) : undefined;
+      return definition && !definition.hidden && !isBuiltIn(id) ? taskInfo(definition) : undefined;
     },
   };
 
@@ -177,6 +183,7 @@ export class Definitions {
     this.#declareLimits(id);
     this.#house.intake.definitionsChanged();
     this.#house.waiting.cancellations.considerTask(id);
+    this.#house.schedules.consider(id);
     this.services.replaced(id, this.get(id)?.spec);
     for (const run of pump.runs) {
       if (!run || run.identifier !== id || run.end !== End.None) continue;

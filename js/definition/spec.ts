@@ -15,6 +15,7 @@ import { checkRunOptions, runOptionNames } from '../intake/options.ts';
 import type { Definition } from '../intake/registry.ts';
 import { checkCancelOn } from '../waiting/cancel-on.ts';
 import { limitChecks, limitOptionNames } from '../limiting/settings.ts';
+import { checkSchedule } from '../schedules/settings.ts';
 import { refuseReserved } from '../waiting/internal.ts';
 import type { TaskHooks } from './hook-types.ts';
 import { concernAttempts, hookNames, pickHooks } from './hooks.ts';
@@ -28,7 +29,7 @@ import { checkVersionChange } from './version-change.ts';
 import { type Check, checkOf, standardOf } from './validation.ts';
 
 export const specNames = [
-  ...runOptionNames, ...circuitOptionNames, ...limitOptionNames, 'concurrency', 'id', 'name', 'description', 'intent', 'version', 'run', 'input', 'schema', 'validate', 'output', 'setup', 'teardown', 'unawaited', 'onDrift', 'cancelOn', 'updates', 'cache', 'migrations', 'select', 'selectVersion', 'onVersionChange', 'formerVersions', 'idempotency', 'singleton', 'onDuplicate', 'transfer', ...hookNames,
+  ...runOptionNames, ...circuitOptionNames, ...limitOptionNames, 'concurrency', 'id', 'name', 'description', 'intent', 'version', 'run', 'input', 'schema', 'validate', 'output', 'setup', 'teardown', 'unawaited', 'onDrift', 'cancelOn', 'updates', 'cache', 'migrations', 'select', 'selectVersion', 'onVersionChange', 'formerVersions', 'idempotency', 'singleton', 'onDuplicate', 'transfer', 'schedule', ...hookNames,
 ] as const;
 
 /** What a definition asks for beyond running its code. */
@@ -62,6 +63,7 @@ const specChecks = {
   description: checkText,
   intent: checkIntent,
   transfer: checkBoolean,
+  schedule: checkSchedule,
   unawaited: (value: unknown, where: string) => oneOf(value, ['wait', 'detach', 'cancel', 'error'], where),
   onDrift: (value: unknown, where: string) => oneOf(value, ['fail', 'restart', 'discard-tail', 'accept-new'], where),
 };

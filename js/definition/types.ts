@@ -6,6 +6,7 @@ import type { CacheMode, CacheOptions, Migrations } from '../cache/types.ts';
 import type { CircuitOptions } from '../circuits/types.ts';
 import type { LimitOptions } from '../limiting/types.ts';
 import type { IdentityOptions } from '../identity/types.ts';
+import type { ScheduleTiming } from '../schedules/types.ts';
 import type { CancelOn } from '../waiting/types.ts';
 import type { CoreContext, OrchestratorApi, OrchestratorOptions, RunOptions } from '../types.ts';
 import type { TaskHooks } from './hook-types.ts';
@@ -111,6 +112,8 @@ export interface SpecBase<
    * after that finds its buffers empty, and so does code in the worker with what it has returned. Default false.
    */
   transfer?: boolean;
+  /** It runs by itself: a cron pattern, or more about when. In the page's default orchestrator and in each that is given the task. */
+  schedule?: string | ScheduleTiming;
   /** Events that cancel its runs, wherever they stand. */
   cancelOn?: readonly CancelOn<Parsed<In, Input>>[];
   /**
