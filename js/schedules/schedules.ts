@@ -152,7 +152,11 @@ export class Schedules implements SchedulesApi {
   async del(id: string): Promise<boolean> {
     checkText(id, 'schedule id');
     await this.#house.ready;
-    return this.#house.attach(id)?.taskIdentifier === scheduleTask ? this.#house.removeTask(id) : false;
+    const handle = this.#house.attach(id);
+    if (handle?.taskIdentifier !== scheduleTask) return false;
+    // Its code has to stop first.
+    if (await handle.cancel('deleted')) await handle.wait();
+    return this.#house.removeTask(id);
   }
 
   async list(filter: { task?: string } = {}): Promise<Schedule[]> {
