@@ -19,6 +19,7 @@ import type { LimitedRunOptions, LimitOptions } from './limiting/types.ts';
 import type { ConnectivityOptions, NetworkMode } from './network/types.ts';
 import type { Durability, Storage, StorageEvent } from './storage.ts';
 import type { ReadStreamOptions, StreamReader } from './streams/types.ts';
+import type { TabPlatform } from './tabs/platform.ts';
 import type { ListFilter, TaskCounts, TaskPage, TaskState, TaskStatus } from './task-state.ts';
 import type { EncryptionOptions } from './vault/checks.ts';
 
@@ -430,8 +431,8 @@ export interface OrchestratorOptions {
   recovery?: { mode?: 'auto' | 'manual'; stagger?: Duration };
   /** Children below one another: 1 to 64. Default 64. */
   maxDepth?: number;
-  /** false: no other tab is watched, adopted or told. Default true. */
-  tabs?: boolean;
+  /** false: no other tab is watched, adopted or told. An object: tabs that a test makes. Default true. */
+  tabs?: boolean | TabPlatform;
   /**
    * For development: warns of durable code that asks the page's clock, chance or network itself (`Date.now`, `new Date()`,
    * `Math.random`, `crypto`, `performance.now`, `fetch`) outside of steps. In Chromium and Node everywhere in a handler,

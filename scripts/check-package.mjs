@@ -66,13 +66,14 @@ console.log(Object.keys(holdfast).length);
 /** Only compiled: every other entry, and what the oldest library lacks. */
 const strangersTypes = `import * as inline from 'holdfast/inline';
 import * as cache from 'holdfast/cache';
+import * as testing from 'holdfast/testing';
 import * as worker from 'holdfast/worker';
 import * as indexeddb from 'holdfast/storage/indexeddb';
 import * as local from 'holdfast/storage/local';
 import * as memory from 'holdfast/storage/memory';
 import * as mirror from 'holdfast/storage/mirror';
 import * as opfs from 'holdfast/storage/opfs';
-export const entries = [inline, cache, worker, indexeddb, local, memory, mirror, opfs];
+export const entries = [inline, cache, testing, worker, indexeddb, local, memory, mirror, opfs];
 export const close = (orchestrator: inline.Orchestrator): Promise<void> => orchestrator[Symbol.asyncDispose]();
 `;
 
@@ -185,6 +186,48 @@ function inlineCarriesItsCore() {
     throw new Error('no script of the bundle has the bytes of core.wasm');
 }
 
+const strangersTest = `import { createOrchestrator, defineTask, schedules } from 'holdfast';
+import { createTestOrchestrator, matchers, TestClock } from 'holdfast/testing';
+import { expect, it } from 'vitest';
+
+expect.extend(matchers);
+const send = defineTask({ id: 'send', run: async () => { throw new Error('not in a test'); } });
+const order = defineTask({ id: 'order', run: async (input, ctx) => { await ctx.run(send, input); await ctx.sleep('1h'); return ctx.step('end', () => 'ended'); } });
+const daily = [];
+schedules.task({ id: 'daily', cron: '0 9 * * *', run: async ({ timestamp }) => void daily.push(timestamp.toISOString()) });
+
+it('goes on after a crash, with mocks, failures and a schedule', async () => {
+  const first = createTestOrchestrator({ tasks: [order, send] });
+  await first.ready;
+  first.mockTask('send', 'sent');
+  first.failNext('send', 2);
+  const crashed = first.crashAt('after-step:end');
+  const run = first.trigger(order, { id: 1 });
+  await first.runUntil(() => run.state.phase === 'waiting');
+  await first.clock.advance('1d');
+  await crashed;
+  const second = await first.reload();
+  await second.runUntilIdle();
+  await second.clock.advance('1d');
+  expect(second.getTaskState(run.id)).toMatchObject({ status: 'completed', result: 'ended' });
+  expect(second).toHaveDispatched('send', { id: 1 });
+  expect(daily).toEqual(['2026-01-02T09:00:00.000Z']);
+  expect(createOrchestrator).toBeTypeOf('function');
+  expect(new TestClock().now()).toBe(Date.UTC(2026, 0, 1));
+  await second.dispose();
+});
+`;
+
+/** As its developer writes them: with nothing of this project but what is installed. */
+function testsOfAStrangerRun() {
+  const app = join(directory, 'app');
+  symlinkSync(join(root, 'node_modules/vitest'), join(app, 'node_modules/vitest'));
+  writeFileSync(join(app, 'order.test.js'), strangersTest);
+  // Its own, or the project's around it would be taken.
+  writeFileSync(join(app, 'vitest.config.js'), 'export default {};\n');
+  run('vitest', ['run', '--root', app], app);
+}
+
 /** Importing the package must touch nothing: no window, no wasm, no worker. Server rendering depends on it. */
 function importsUnderNode() {
   const script =
@@ -204,6 +247,7 @@ const checks = {
   'a page starts with few scripts': startsWithFewScripts,
   'holdfast/inline carries its core': inlineCarriesItsCore,
   'imports without effects in Node': importsUnderNode,
+  'tests of a stranger run in vitest': testsOfAStrangerRun,
 };
 
 export async function checkPackage() {

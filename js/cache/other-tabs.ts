@@ -4,6 +4,7 @@
  *
  * Invariant: what is heard is believed only as far as it drops entries; a tab that can't hear loses nothing else.
  */
+import type { TabChannel, TabPlatform } from '../tabs/platform.ts';
 import type { CacheFilter } from './types.ts';
 
 const names = ['tag', 'task', 'prefix'] as const;
@@ -21,12 +22,13 @@ function filterOf(data: unknown): CacheFilter | undefined {
 }
 
 export class OtherTabs {
-  readonly #channel: BroadcastChannel | undefined;
+  readonly #channel: TabChannel | undefined;
 
   /** @param namespace undefined: there are no other tabs */
-  constructor(namespace: string | undefined, heard: (filter: CacheFilter) => void) {
-    if (namespace === undefined || typeof BroadcastChannel !== 'function') return;
-    this.#channel = new BroadcastChannel(`holdfast:${namespace}:cache`);
+  constructor(namespace: string | undefined, platform: TabPlatform, heard: (filter: CacheFilter) => void) {
+    if (namespace === undefined) return;
+    this.#channel = platform.channel(`holdfast:${namespace}:cache`);
+    if (!this.#channel) return;
     this.#channel.onmessage = ({ data }) => {
       const filter = filterOf(data);
       if (filter) heard(filter);

@@ -28,6 +28,7 @@ import { type CachePlan, resolvePlan } from './options.ts';
 import { OtherTabs } from './other-tabs.ts';
 import { type Finish, give, keep, type Kept } from './outputs.ts';
 import { openResult } from './results.ts';
+import { platformOf } from '../tabs/platform.ts';
 import { Stores } from './stores.ts';
 import type { Cache, CacheExplainOptions, CacheExplanation, CacheFilter, MigrationReport, TaskCache } from './types.ts';
 
@@ -205,7 +206,7 @@ export class HouseCache implements TaskCache, Keeper {
   async #others(): Promise<OtherTabs> {
     await this.#house.ready;
     const { tabs, namespace } = this.#house.opening;
-    return (this.#otherTabs ??= new OtherTabs(tabs && !this.#isClosed ? namespace : undefined, (filter) => void this.#invalidatedElsewhere(filter)));
+    return (this.#otherTabs ??= new OtherTabs(tabs && !this.#isClosed ? namespace : undefined, platformOf(this.#house.getOptions().tabs), (filter) => void this.#invalidatedElsewhere(filter)));
   }
 
   /** What was on its way into a store when it was told may have come there after it. */

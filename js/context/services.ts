@@ -23,6 +23,7 @@ import { payloadBytes, recordValueBytes } from '../journal/payloads.ts';
 import * as P from '../protocol.ts';
 import { type Definition, isTask } from '../intake/registry.ts';
 import { End, Run } from '../runs/run.ts';
+import { platformOf } from '../tabs/platform.ts';
 import type { RemoteHandle } from '../tabs/remote.ts';
 import { crc32 } from '../storage/crc32.ts';
 import type { FailedRun, RunItem, Task, TriggerOptions } from '../types.ts';
@@ -254,6 +255,7 @@ export class ContextServices implements DurableHost, StepHost, ChildrenHost {
     const house = this.#house;
     this.#lockTable ??= import('../locking/table.ts').then(({ LockTable }) => new LockTable({
       nameOf: (key) => house.opening.tabs && `holdfast:${house.opening.namespace}:lock:${key}`,
+      locks: platformOf(house.getOptions().tabs).locks,
       changed: (run) => house.changed(run),
       warn: (message) => house.warn(message),
     }), (error) => {

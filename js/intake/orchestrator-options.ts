@@ -84,7 +84,7 @@ const orchestratorChecks: Partial<Record<keyof OrchestratorOptions, (value: any,
   encryption: checkEncryption,
   limits: (value) => void resolveLimits(value),
   connectivity: checkConnectivity,
-  tabs: checkBoolean,
+  tabs: (value, where) => void (hasAll(value, ['channel']) || checkBoolean(value, where)),
   checkDeterminism: checkBoolean,
   maxDepth: (value, where) => void wholeNumber(value, where, 1, 64),
   clock: (value, where) => {

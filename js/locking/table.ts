@@ -9,11 +9,13 @@ import { LockDeadlockError, LockReentryError } from '../errors.ts';
 import type { Run } from '../runs/run.ts';
 import { delivery } from '../runs/run.ts';
 import { wayTo } from '../runs/waits.ts';
+import type { TabLocks } from '../tabs/platform.ts';
 import { type Claim, RunLocks } from './claims.ts';
 
 export interface LockHost {
   /** How the browser knows the key; undefined: this page has no other tabs to mind. */
   nameOf(key: string): string | undefined;
+  readonly locks: TabLocks | undefined;
   changed(run: Run): void;
   warn(message: string): void;
 }
@@ -62,7 +64,7 @@ class Place implements Claim {
       this.#have();
       return kept;
     };
-    navigator.locks.request(name, { signal: this.#stop.signal }, held).catch((error) => this.#refused(host, error));
+    host.locks!.request(name, { signal: this.#stop.signal }, held).catch((error) => this.#refused(host, error));
   }
 
   /** The browser has no lock for us, or has taken it away. */

@@ -10,6 +10,7 @@
  */
 
 import type { Storage } from '../storage.ts';
+import type { TabPlatform } from '../tabs/platform.ts';
 
 export const gateName = (namespace: string): string => `holdfast:${namespace}:gate`;
 export const markName = (namespace: string): string => `holdfast:${namespace}:destroying`;
@@ -27,9 +28,11 @@ export function isMarked(namespace: string): boolean {
 
 export class Gate {
   readonly #namespace: string;
+  readonly #platform: TabPlatform;
   #leave: (() => void) | undefined;
 
-  constructor(namespace: string) {
+  constructor(namespace: string, platform: TabPlatform) {
+    this.#platform = platform;
     this.#namespace = namespace;
   }
 
@@ -49,7 +52,7 @@ export class Gate {
   /** A sandboxed frame is refused locks; it shares no storage either. */
   #pass(): Promise<void> {
     return new Promise((resolve) => {
-      navigator.locks
+      this.#platform.locks!
         .request(gateName(this.#namespace), { mode: 'shared' }, () => {
           resolve();
           return new Promise<void>((leave) => (this.#leave = leave));

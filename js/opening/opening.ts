@@ -27,7 +27,7 @@ import { fillReport, recover, releaseLeftovers } from './recovery.ts';
 import { storageName } from '../intake/storage-name.ts';
 import { End, Run, settlement } from '../runs/run.ts';
 import type { Storage, StorageEvent, StorageSlot } from '../storage.ts';
-import { type Claim, type Standing, Tabs } from '../tabs/tabs.ts';
+import { type Claim, platformOf, type Standing, Tabs } from '../tabs/tabs.ts';
 import { tabsHost } from '../tabs/tabs-host.ts';
 import { hiddenQueue } from '../waiting/internal.ts';
 import type { LockedRuns } from '../vault/locked.ts';
@@ -166,10 +166,11 @@ export class Opening implements AdoptionHost {
     const { tabs, storage } = this.#house.getOptions();
     const lasts = !this.inMemory && !(typeof storage === 'object' && storage.durability === 'memory');
     if (!lasts || tabs === false) return undefined;
-    if (Tabs.supported) this.tabs = new Tabs(tabsHost(this.#house), this.namespace);
+    const platform = platformOf(tabs);
+    if (platform.locks) this.tabs = new Tabs(tabsHost(this.#house), this.namespace, platform);
     else this.report.warnings.push('This page has no Web Locks (they need https): a second tab of it is not durable.');
     if (!this.tabs) return undefined;
-    this.#gate = new Gate(this.namespace);
+    this.#gate = new Gate(this.namespace, platform);
     // A sandboxed frame is refused locks, and has no storage that would need one.
     const claimed = this.tabs.claimUsual().catch(() => undefined);
     await this.#gate.enter(typeof storage === 'object' ? storage : undefined);

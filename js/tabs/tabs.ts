@@ -12,6 +12,7 @@ import { Asking } from './asking.ts';
 import type { Clock } from '../time/clock.ts';
 import { randomSeed } from '../load.ts';
 import type { Run } from '../runs/run.ts';
+import type { TabChannel, TabPlatform } from './platform.ts';
 import { type RemoteHost, RemoteRuns, type RemoteHandle, publicState } from './remote.ts';
 import type { TaskState } from '../types.ts';
 import { isSentEvent, type SentEvent } from '../waiting/events.ts';
@@ -42,6 +43,8 @@ export interface TabsHost {
   /** A tab destroys the namespace, and waits for us to leave it. */
   destroyed(): Promise<void>;
 }
+
+export { platformOf } from './platform.ts';
 
 /** A key of a task, as text. */
 export type KeyPlace = readonly [taskIdentifier: string, key: string];
@@ -87,7 +90,8 @@ export class Tabs {
   readonly session = randomSeed().toString(16).padStart(8, '0') + randomSeed().toString(16).padStart(8, '0');
   readonly remote: RemoteRuns;
   #slot = -1;
-  #channel: BroadcastChannel | undefined;
+  #channel: TabChannel | undefined;
+  readonly #platform: TabPlatform;
   #releaseOwn: (() => void) | undefined;
   #watched = new Set<number>();
   #stop = new AbortController();
@@ -101,7 +105,8 @@ export class Tabs {
   readonly #silent = new Set<number>();
   #requests = 0;
 
-  constructor(host: TabsHost, namespace: string) {
+  constructor(host: TabsHost, namespace: string, platform: TabPlatform) {
+    this.#platform = platform;
     this.#host = host;
     this.#namespace = namespace;
     this.#asking = new Asking(host.clock);
@@ -114,10 +119,6 @@ export class Tabs {
       stream: (...asked) => host.readStream(...asked),
       update: (...asked) => host.update(...asked),
     });
-  }
-
-  static get supported(): boolean {
-    return typeof navigator !== 'undefined' && 'locks' in navigator && navigator.locks !== undefined;
   }
 
   #lockName(slot: number): string {
@@ -165,7 +166,7 @@ export class Tabs {
   /** Waits until no other session holds this name. Resolves to what lets go of it. */
   exclusive(name: string): Promise<() => void> {
     return new Promise((resolve) => {
-      navigator.locks
+      this.#platform.locks!
         .request(`holdfast:${this.#namespace}:${name}`, { signal: this.#stop.signal }, () => new Promise<void>((release) => resolve(release)))
         // Closed, or not to be had: then as without other tabs.
         .catch(() => resolve(() => {}));
@@ -174,7 +175,7 @@ export class Tabs {
 
   #tryLock(slot: number): Promise<(() => void) | undefined> {
     return new Promise((resolve, reject) => {
-      navigator.locks
+      this.#platform.locks!
         .request(this.#lockName(slot), { ifAvailable: true }, (lock) => {
           if (!lock) return resolve(undefined);
           return new Promise<void>((release) => resolve(release));
@@ -185,8 +186,8 @@ export class Tabs {
 
   /** Begins to listen, and to wait for the end of every other session. */
   async start(): Promise<void> {
-    if (typeof BroadcastChannel === 'function') {
-      this.#channel = new BroadcastChannel(`holdfast:${this.#namespace}`);
+    this.#channel = this.#platform.channel(`holdfast:${this.#namespace}`);
+    if (this.#channel) {
       this.#channel.onmessage = (event) => this.#receive(event.data);
       this.#post({ type: 'hello', session: this.session, slot: this.#slot });
     }
@@ -194,7 +195,7 @@ export class Tabs {
   }
 
   async #heldSlots(): Promise<number[]> {
-    const { held = [] } = await navigator.locks.query();
+    const { held = [] } = await this.#platform.locks!.query();
     const prefix = this.#lockName(0).slice(0, -1);
     const slots = held.map(({ name = '' }) => (name.startsWith(prefix) ? Number(name.slice(prefix.length)) : Number.NaN));
     return slots.filter((slot) => Number.isInteger(slot) && slot !== this.#slot);
@@ -211,7 +212,7 @@ export class Tabs {
   watch(slot: number): void {
     if (slot === this.#slot || this.#watched.has(slot) || this.#stop.signal.aborted) return;
     this.#watched.add(slot);
-    navigator.locks
+    this.#platform.locks!
       .request(this.#lockName(slot), { signal: this.#stop.signal }, async () => {
         this.#watched.delete(slot);
         this.#forgetPeersOf(slot);

@@ -6,7 +6,9 @@
  * What may be a minute late has the page's own, so that it alone makes no worker.
  */
 
-import { checkNumber, refuse } from '../intake/checks.ts';
+import { checkNumber } from '../intake/checks.ts';
+import { toMilliseconds } from '../intake/duration.ts';
+import type { Duration } from '../types.ts';
 
 export interface Clock {
   /** Milliseconds since the epoch. */
@@ -282,10 +284,14 @@ export class TestClock implements Clock {
     this.#agenda.clear();
   }
 
-  /** Moves time forward, ringing what falls due on the way, in order, and lets all that follows settle. */
-  async advance(milliseconds: number): Promise<void> {
-    if (milliseconds === Number.POSITIVE_INFINITY) refuse('advance milliseconds', 'a finite number', milliseconds);
-    checkNumber(milliseconds, 'advance milliseconds', 0);
+  /** When the next thing is due; Infinity: nothing is. */
+  get nextAtMs(): number {
+    return this.#agenda.nextAtMs;
+  }
+
+  /** Moves time forward (`500`, `'1h'`), ringing what falls due on the way, in order, and lets all that follows settle. */
+  async advance(duration: Duration): Promise<void> {
+    const milliseconds = toMilliseconds(duration, 'advance milliseconds');
     const untilMs = this.#nowMs + milliseconds;
     await this.settle();
     while (this.#agenda.nextAtMs <= untilMs) {
@@ -295,6 +301,15 @@ export class TestClock implements Clock {
     }
     this.#nowMs = untilMs;
     await this.settle();
+  }
+
+  /** Moves time to what is due next, and gives how far that was in milliseconds; undefined: nothing is. */
+  async skip(): Promise<number | undefined> {
+    await this.settle();
+    if (this.nextAtMs === Number.POSITIVE_INFINITY) return undefined;
+    const byMs = Math.max(0, this.nextAtMs - this.#nowMs);
+    await this.advance(byMs);
+    return byMs;
   }
 
   /**

@@ -1,5 +1,5 @@
-import { ConfigurationError, createOrchestrator, defineTask, DisposedError, type OrchestratorOptions } from 'holdfast';
-import { createTestOrchestrator, memory, TestClock } from 'holdfast/testing';
+import { ConfigurationError, createOrchestrator, defineTask, DisposedError } from 'holdfast';
+import { createTestOrchestrator, memory, TestClock, type TestOptions } from 'holdfast/testing';
 import { expect, it } from 'vitest';
 import { storageName } from '../../js/intake/storage-name.ts';
 
@@ -55,6 +55,6 @@ it('options of an orchestrator are checked with their values', () => {
     { onComplete: 5 }, { onError: 'x' }, { seed: 'x' }, { tabs: 'no' }, { persistenceKey: 5 }, { worker: 5 }, { tasks: 5 }, { tasks: [{}] }, { tasks: [null] },
     { storage: 'idb' }, { storage: {} }, { namespace: 5 }, { clock: {} },
   ];
-  for (const options of bad) expect(() => createTestOrchestrator(options as OrchestratorOptions), JSON.stringify(options)).toThrow(ConfigurationError);
+  for (const options of bad) expect(() => createTestOrchestrator(options as TestOptions), JSON.stringify(options)).toThrow(ConfigurationError);
   expect(() => createOrchestrator(null as never)).toThrow(ConfigurationError);
 });

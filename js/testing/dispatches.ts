@@ -1,0 +1,102 @@
+/**
+ * What was dispatched: every run that was made, by whoever made it, in order; and what a test claims of that.
+ * Invariant: inputs are copies, taken when the run was made.
+ */
+import { clone } from '../codec/codec.ts';
+import { describe } from '../intake/checks.ts';
+import type { Definition } from '../intake/registry.ts';
+import { matches } from '../waiting/match.ts';
+import { isBuiltIn } from '../waiting/internal.ts';
+import type { TriggerOptions } from '../types.ts';
+
+export interface Dispatch {
+  /** Id of the task. */
+  readonly task: string;
+  readonly input: unknown;
+  readonly options: TriggerOptions;
+  readonly runId: string;
+  /** Of a child. */
+  readonly parentId?: string;
+}
+
+export interface DispatchedOptions {
+  /** true: the whole input must be equal. Default: what is named of it. */
+  exact?: boolean;
+}
+
+/** How a claim about dispatches came out. */
+export interface Verdict {
+  readonly pass: boolean;
+  /** What there was instead, or, where it is so, that it is. */
+  readonly words: string;
+}
+
+export class Dispatches {
+  #all: Dispatch[] = [];
+
+  add({ id, hidden }: Definition, input: unknown, options: TriggerOptions | undefined, run: { id: string; parentId: string | undefined }): void {
+    if (hidden) return;
+    const { id: runId, parentId } = run;
+    this.#all.push(Object.freeze({ task: id, input: copyOf(input), options: options ?? {}, runId, ...(parentId !== undefined && { parentId }) }));
+  }
+
+  /** All but holdfast's own. */
+  get all(): readonly Dispatch[] {
+    return this.#all.filter(({ task }) => !isBuiltIn(task));
+  }
+
+  clear(): void {
+    this.#all = [];
+  }
+
+  /** Was there one of this task, with such an input? */
+  find(task: string, input: unknown, isGiven: boolean, { exact = false }: DispatchedOptions): Verdict {
+    const ofTask = this.all.filter((dispatch) => dispatch.task === task);
+    const fits = ({ input: given }: Dispatch) => !isGiven || (exact ? isEqual(input, given) : isEqual(input, given) || matchesInput(input, given));
+    const pass = ofTask.some(fits);
+    const wanted = `"${task}"${isGiven ? ` with ${exact ? 'exactly ' : ''}${describe(input)}` : ''}`;
+    if (pass) return { pass, words: `${wanted} was dispatched` };
+    if (ofTask.length > 0) return { pass, words: `${wanted} was not dispatched. Its inputs were: ${ofTask.map((dispatch) => describe(dispatch.input)).join('; ')}` };
+    return { pass, words: `${wanted} was not dispatched. ${this.#others}` };
+  }
+
+  get #others(): string {
+    const names = [...new Set(this.all.map(({ task }) => `"${task}"`))];
+    return names.length === 0 ? 'Nothing was.' : `There were: ${names.join(', ')}.`;
+  }
+
+  nothing(): Verdict {
+    const { all } = this;
+    const words = all.map(({ task, input }) => `"${task}" with ${describe(input)}`).join('; ');
+    return { pass: all.length === 0, words: all.length === 0 ? 'nothing was dispatched' : `${all.length} were dispatched: ${words}` };
+  }
+}
+
+/** What can't be copied was refused, or is the mock's to look at. */
+function copyOf(input: unknown): unknown {
+  try {
+    return clone(input, 'input');
+  } catch {
+    return input;
+  }
+}
+
+function matchesInput(part: unknown, whole: unknown): boolean {
+  return typeof part === 'object' && part !== null ? matches(part, whole) : Object.is(part, whole);
+}
+
+/** By value, at any depth. */
+export function isEqual(a: unknown, b: unknown): boolean {
+  if (Object.is(a, b)) return true;
+  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null || Object.getPrototypeOf(a) !== Object.getPrototypeOf(b)) return false;
+  if (a instanceof Date) return a.getTime() === (b as Date).getTime();
+  if (a instanceof Map || a instanceof Set) return isEqual([...a], [...(b as Map<unknown, unknown>)]);
+  if (ArrayBuffer.isView(a) || a instanceof ArrayBuffer) return isEqual(Array.from(bytesOf(a)), Array.from(bytesOf(b as ArrayBuffer)));
+  if (a instanceof Blob) return a.size === (b as Blob).size && a.type === (b as Blob).type;
+  const keys = Object.keys(a);
+  return keys.length === Object.keys(b).length && keys.every((key) => Object.hasOwn(b, key) && isEqual((a as any)[key], (b as any)[key]));
+}
+
+function bytesOf(value: ArrayBuffer | ArrayBufferView): Uint8Array {
+  return ArrayBuffer.isView(value) ? new Uint8Array(value.buffer, value.byteOffset, value.byteLength) : new Uint8Array(value);
+}

@@ -1,0 +1,22 @@
+/**
+ * Rooms that pages load when they first need them. A test has them from the start: to load a module takes real time, of
+ * which a virtual clock knows nothing.
+ */
+import '@noble/hashes/sha2.js';
+import '../asking/caller.ts';
+import '../blobs/digest.ts';
+import '../blobs/ghosts.ts';
+import '../cache/canonical.ts';
+import '../cache/digest.ts';
+import '../cache/task-cache.ts';
+import '../codec/web-bodies.ts';
+import '../definition/former-code.ts';
+import '../identity/fork.ts';
+import '../locking/acquire.ts';
+import '../locking/table.ts';
+import '../retrying/fetch.ts';
+import '../retrying/on-throw.ts';
+import '../schedules/runner.ts';
+import '../schedules/schedules.ts';
+import '../streams/work.ts';
+import 'croner';

@@ -1,0 +1,200 @@
+/** Tests of an application, as its developer writes them. */
+import { defineTask, schedules, type ScheduledTaskPayload } from 'holdfast';
+import { createTestOrchestrator, matchers, memory, TestClock } from 'holdfast/testing';
+import { expect, it } from 'vitest';
+import { name } from './houses.ts';
+
+expect.extend(matchers);
+const dispatched = (orchestrator: unknown) => expect(orchestrator) as any;
+
+/** Charges in a step, then sends in another. */
+function order() {
+  const done: string[] = [];
+  const task = defineTask({
+    id: name('order'),
+    run: async (input: { id: string }, ctx) => {
+      await ctx.step('charge', () => done.push(`charge ${input.id}`));
+      await ctx.sleep('1h');
+      await ctx.step('send', () => done.push(`send ${input.id}`));
+      return 'sent';
+    },
+  });
+  return { task, done };
+}
+
+it('Time that a test moves decides over retries, sleeps and delays, and moves to what is due next', async () => {
+  const { task } = order();
+  await using orchestrator = createTestOrchestrator({ clock: 'virtual', seed: 7 });
+  const run = orchestrator.trigger(task, { id: 'a' }, { delay: '2d' });
+  await orchestrator.ready;
+  await orchestrator.clock.advance('47h');
+  expect(run.state.phase).toBe('delayed');
+  expect(await orchestrator.clock.skip()).toBeLessThanOrEqual(3_600_000);
+  await orchestrator.runUntil(() => run.state.phase === 'waiting');
+  await orchestrator.runUntilIdle();
+  expect(await run.result()).toBe('sent');
+  expect(orchestrator.clock.now()).toBe(Date.UTC(2026, 0, 3, 1));
+});
+
+it('Nothing is idle that time brings on, and what only a person or code can bring on is', async () => {
+  const { task } = order();
+  await using orchestrator = createTestOrchestrator();
+  const paused = orchestrator.trigger(task, { id: 'paused' });
+  const unknown = orchestrator.trigger(defineTask({ id: name('token'), run: (_: null, ctx) => ctx.waitForToken('run_nobody') }), null);
+  await orchestrator.runUntil(() => paused.state.phase === 'waiting');
+  await paused.pause();
+  await orchestrator.runUntilIdle();
+  expect(paused.status).toBe('paused');
+  expect(unknown.status).toBe('completed');
+  await expect(orchestrator.runUntil(() => false, { within: '1h' })).rejects.toThrow('it is not so');
+  const endless = orchestrator.trigger(defineTask({ id: name('endless'), run: async (_: null, ctx) => { for (;;) await ctx.sleep('1d'); } }), null);
+  await expect(orchestrator.runUntilIdle({ within: '3d' })).rejects.toThrow(endless.id);
+});
+
+it('A schedule fires when the test moves time, and keeps no test from being idle', async () => {
+  const moments: string[] = [];
+  const task = schedules.task({ id: name('daily'), cron: '0 9 * * *', run: async ({ timestamp }: ScheduledTaskPayload) => void moments.push(timestamp.toISOString()) });
+  await using orchestrator = createTestOrchestrator({ id: 'scheduled', tasks: [task] });
+  await orchestrator.ready;
+  await orchestrator.clock.advance('2d');
+  await orchestrator.runUntilIdle();
+  expect(moments).toEqual(['2026-01-01T09:00:00.000Z', '2026-01-02T09:00:00.000Z']);
+});
+
+it('A reload and a crash go on from the last step', async () => {
+  const { task, done } = order();
+  let orchestrator = createTestOrchestrator({ tasks: [task] });
+  const { id } = orchestrator.trigger(task, { id: 'a' });
+  await orchestrator.runUntil(() => done.length === 1);
+  orchestrator = await orchestrator.reload();
+  await orchestrator.clock.advance('30m');
+  orchestrator = await orchestrator.crash();
+  await orchestrator.runUntilIdle();
+  expect(orchestrator.getTaskState(id)).toMatchObject({ status: 'completed', result: 'sent' });
+  expect(done).toEqual(['charge a', 'send a']);
+  await orchestrator.dispose();
+});
+
+it('A page dies at a step: before it is recorded the step is done again, after it is not', async () => {
+  for (const [moment, charges] of [['before-step:charge', 2], ['after-step:charge', 1]] as const) {
+    const { task, done } = order();
+    const first = createTestOrchestrator({ tasks: [task] });
+    const crashed = first.crashAt(moment);
+    first.trigger(task, { id: 'a' });
+    await crashed;
+    const second = await first.reload();
+    await second.runUntilIdle();
+    expect(done, moment).toEqual([...Array<string>(charges).fill('charge a'), 'send a']);
+    await second.dispose();
+  }
+});
+
+it('Another tab sees the run, and takes it over when its tab dies', async () => {
+  const { task, done } = order();
+  const one = createTestOrchestrator({ tasks: [task] });
+  const two = await one.newTab();
+  const { id } = one.trigger(task, { id: 'a' });
+  await one.runUntil(() => done.length === 1);
+  await one.clock.advance(100);
+  expect(two.getTaskState(id)).toMatchObject({ status: 'running', local: false });
+  one.kill();
+  await two.runUntil(() => two.getTaskState(id)?.status === 'completed');
+  expect(two.getTaskState(id)!.local).toBe(true);
+  expect(done).toEqual(['charge a', 'send a']);
+  await two.dispose();
+});
+
+it('Code is replaced by a function or a value, also code that is not there; failures come as often as they were ordered', async () => {
+  await using orchestrator = createTestOrchestrator();
+  const child = defineTask({ id: name('child'), setup: () => { throw new Error('no database in a test'); }, run: async (n: number) => n });
+  const parent = defineTask({ id: name('parent'), run: async (n: number, ctx) => [await ctx.run(child, n), await ctx.run('elsewhere', n)] });
+  orchestrator.mockTask(child.id, (n: number) => n * 10);
+  orchestrator.mockTask('elsewhere', { is: 'mocked' });
+  orchestrator.failNext(child.id, 2, new Error('twice'));
+  const run = orchestrator.trigger(parent, 4);
+  await orchestrator.runUntilIdle();
+  expect(await run.result()).toEqual([40, { is: 'mocked' }]);
+  const state = orchestrator.list({ taskIdentifier: child.id }).items[0]!;
+  expect(state).toMatchObject({ attempt: 3, retryCount: 2 });
+  orchestrator.unmockTask();
+  expect(() => orchestrator.trigger('elsewhere' as never, 1 as never)).toThrow('no task "elsewhere"');
+});
+
+it('A network that is gone is waited for, and a full storage refuses what is new', async () => {
+  await using orchestrator = createTestOrchestrator();
+  const task = defineTask({ id: name('fetching'), intent: 'fetch', run: async () => 'fetched' });
+  await orchestrator.ready;
+  orchestrator.goOffline();
+  const run = orchestrator.trigger(task, null);
+  await orchestrator.runUntilIdle();
+  expect(run.state).toMatchObject({ phase: 'blocked', reason: 'offline' });
+  orchestrator.goOnline();
+  await orchestrator.runUntilIdle();
+  expect(run.status).toBe('completed');
+  orchestrator.quota(0);
+  const late = orchestrator.trigger(task, null);
+  await orchestrator.runUntil(() => orchestrator.storageState.status === 'full');
+  expect(() => orchestrator.trigger(task, null)).toThrow('full');
+  orchestrator.quota(Number.POSITIVE_INFINITY);
+  await orchestrator.runUntilIdle();
+  expect(late.status).toBe('completed');
+});
+
+it('What was dispatched can be claimed, in part or exactly, and what was instead is said', async () => {
+  const resize = defineTask({ id: name('resize'), run: async (input: { width: number; name: string; at: Date }) => input.name });
+  const page = defineTask({ id: name('page'), run: async (input: { width: number }, ctx) => ctx.run(resize, { ...input, name: 'a.png', at: new Date(5) }) });
+  await using orchestrator = createTestOrchestrator({ localExecution: true });
+  orchestrator.assertNothingDispatched();
+  dispatched(orchestrator).toHaveDispatchedNothing();
+  orchestrator.trigger(page, { width: 100 });
+  await orchestrator.runUntilIdle();
+  orchestrator.assertTaskDispatched(page.id);
+  orchestrator.assertTaskDispatched(resize.id, { width: 100 });
+  orchestrator.assertTaskDispatched(resize.id, { width: 100, name: 'a.png', at: new Date(5) }, { exact: true });
+  expect(() => orchestrator.assertTaskDispatched(resize.id, { width: 100 }, { exact: true })).toThrow('Its inputs were: {"width":100,"name":"a.png"');
+  expect(() => orchestrator.assertTaskDispatched(resize.id, { width: 101 })).toThrow('was not dispatched');
+  expect(() => orchestrator.assertTaskDispatched('other')).toThrow(`There were: "${page.id}", "${resize.id}"`);
+  expect(() => orchestrator.assertNothingDispatched()).toThrow('2 were dispatched');
+  dispatched(orchestrator).toHaveDispatched(resize.id, { width: 100 });
+  dispatched(orchestrator).not.toHaveDispatched(resize.id, { width: 100 }, { exact: true });
+  expect(() => dispatched(orchestrator).not.toHaveDispatched(resize.id)).toThrow('was dispatched');
+  expect(orchestrator.taskDispatches(resize.id)).toMatchObject([{ parentId: orchestrator.dispatches[0]!.runId }]);
+  orchestrator.clear();
+  orchestrator.assertNothingDispatched();
+});
+
+it('Where no code is run, what it would have been given is still known', async () => {
+  let ran = 0;
+  const task = defineTask({ id: name('not run'), run: async () => ++ran });
+  await using orchestrator = createTestOrchestrator({ localExecution: false });
+  const run = orchestrator.trigger(task, 1 as never);
+  await orchestrator.runUntilIdle();
+  expect(await run.result()).toBeUndefined();
+  expect(ran).toBe(0);
+  orchestrator.assertTaskDispatched(task.id, 1);
+});
+
+it('Two tests with one seed see the same', async () => {
+  const task = defineTask({ id: name('by chance'), run: async (_: null, ctx) => { if (ctx.attempt.number < 3) throw new Error('again'); return [ctx.random(), ctx.uuid()]; } });
+  const lives = [];
+  for (let life = 0; life < 2; life++) {
+    await using orchestrator = createTestOrchestrator({ seed: 42 });
+    const run = orchestrator.trigger(task, null);
+    await orchestrator.runUntilIdle();
+    lives.push([run.id, await run.result(), orchestrator.clock.now()]);
+  }
+  expect(lives[1]).toEqual(lives[0]);
+});
+
+it('What is no test orchestrator is refused', async () => {
+  for (const options of [{ clock: 'real' }, { clock: {} }, { tabs: 'two' }, { localExecution: 'yes' }, { nonsense: 1 }, null])
+    expect(() => createTestOrchestrator(options as any), JSON.stringify(options)).toThrow('createTestOrchestrator');
+  await using orchestrator = createTestOrchestrator({ storage: memory(), clock: new TestClock() });
+  expect(() => void orchestrator.crashAt('at-step:x' as any).catch(() => {})).not.toThrow();
+  await expect(orchestrator.crashAt('sometime' as any)).rejects.toThrow("'before-step:name' or 'after-step:name'");
+  expect(() => orchestrator.failNext('x', 0)).toThrow('failNext count');
+  expect(() => orchestrator.quota(-1)).toThrow('quota bytes');
+  await expect(orchestrator.reload({ storage: memory() })).rejects.toThrow('keeps its clock, its storage');
+  await expect(async () => (await createTestOrchestrator({ tabs: false })).newTab()).rejects.toThrow('tabs: false');
+  expect(() => dispatched({}).toHaveDispatchedNothing()).toThrow('createTestOrchestrator');
+});
