@@ -110,12 +110,30 @@ export const TaskFieldComputeBudgetMs = 11;
 export const TaskFieldKey = 12;
 export const TaskFieldKeyUntilMs = 13;
 export const TaskFieldLimit = 14;
+export const TaskFieldPromoted = 15;
+export const TaskFieldTurn = 16;
 export const TaskFieldCircuit = 34;
 export const TaskFieldQueueCircuit = 35;
 
 export const QueueFieldConcurrency = 1;
 export const QueueFieldPaused = 2;
 export const QueueFieldStill = 3;
+export const QueueFieldOrder = 4;
+export const QueueFieldMaxSize = 5;
+export const QueueFieldOverflow = 6;
+export const QueueFieldTurnWeight = 7;
+export const QueueFieldGranted = 8;
+
+export const QueueOrderPriority = 0;
+export const QueueOrderFifo = 1;
+export const QueueOrderLifo = 2;
+export const QueueOrderOffset = 3;
+export const QueueOrderFair = 4;
+
+export const OverflowReject = 0;
+export const OverflowDropNew = 1;
+export const OverflowDropOldest = 2;
+export const OverflowDropLowest = 3;
 
 export const GroupFieldConcurrency = 1;
 export const GroupFieldFailureThreshold = 2;
@@ -139,6 +157,7 @@ export const LimitFieldRateBurst = 6;
 export const LimitFieldSpacingMs = 7;
 export const LimitFieldRateKeyed = 8;
 export const LimitFieldClosedUntilMs = 9;
+export const LimitFieldDrops = 10;
 
 export const RateKindSliding = 0;
 export const RateKindFixed = 1;
@@ -213,6 +232,8 @@ export const FailReasonOverBudget = 5;
 export const CancelCauseAsked = 0;
 export const CancelCauseCascade = 1;
 export const CancelCauseGroup = 2;
+export const CancelCauseOverflow = 3;
+export const CancelCauseRateLimited = 4;
 
 export const PayloadKindInput = 1;
 export const PayloadKindStep = 2;
@@ -234,6 +255,7 @@ export const RejectionCycle = 11;
 export const RejectionInvalidValue = 12;
 export const RejectionTooMany = 13;
 export const RejectionPayloadMismatch = 14;
+export const RejectionQueueFull = 15;
 
 export const RestoredFieldState = 1;
 export const RestoredFieldAttempt = 2;
@@ -282,6 +304,9 @@ export const FieldKeyUntilMs = 25;
 export const FieldOpenUntilMs = 34;
 export const FieldLimitedBy = 36;
 export const FieldLimitedUntilMs = 37;
+export const FieldPosition = 38;
+export const FieldLimitedKey = 39;
+export const FieldHasLimit = 41;
 export const FieldTaskEnd = 32;
 export const FieldPolicyEnd = 33;
 export const FieldNextHeld = 40;
@@ -295,6 +320,9 @@ export const QueueValueReady = 2;
 export const QueueValueConcurrency = 3;
 export const QueueValuePaused = 4;
 export const QueueValueStill = 5;
+export const QueueValueWaiting = 6;
+export const QueueValueMaxSize = 7;
+export const QueueValueGranted = 8;
 
 export const OptionalEvent = 32768;
 export const HoldDefinitionMissing = 1;
@@ -310,5 +338,6 @@ export const PackedNote = 26;
 export const PackingNote = 27;
 export const KeptNote = 28;
 export const MaxParts = 8;
+export const FirstLimit = 1073741824;
 export const MaxDepth = 64;
 export const RecordBytes = 24;

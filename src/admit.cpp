@@ -33,12 +33,14 @@ bool Core::task_value_valid(TaskField field, double value) const {
     case TaskField::Policy:
       return is_limit(value) && has_policy(static_cast<std::uint32_t>(value));
     case TaskField::CountFrozen:
+    case TaskField::Promoted:
       return value == 0 || value == 1;
     case TaskField::Key:
       return whole(value) && value >= 1 && value <= 9007199254740991.0;
     case TaskField::KeyUntilMs:
       return time_valid(value);
     case TaskField::Limit:
+    case TaskField::Turn:
       return whole(value) && value >= 1 && value <= kMaxLimitKey;
     case TaskField::Circuit:
     case TaskField::QueueCircuit:
@@ -72,13 +74,22 @@ bool Core::group_value_valid(GroupField field, double value) {
   return false;
 }
 
-bool Core::queue_value_valid(QueueField field, double value) {
-  switch (field) {
+bool Core::queue_value_valid(const Record& set) {
+  const double value = set.at;
+  switch (queue_field_of(set)) {
     case QueueField::Concurrency:
+    case QueueField::MaxSize:
+    case QueueField::Granted:
       return is_limit(value);
     case QueueField::Paused:
     case QueueField::Still:
       return value == 0 || value == 1;
+    case QueueField::Order:
+      return is_limit(value) && value <= static_cast<double>(QueueOrder::Fair);
+    case QueueField::Overflow:
+      return is_limit(value) && value <= static_cast<double>(Overflow::DropLowest);
+    case QueueField::TurnWeight:
+      return whole(value) && value >= 1 && value <= kMaxLimitKey && weight_of(set) <= kMaxWeight;
   }
   return false;
 }
@@ -88,7 +99,7 @@ bool Core::admissible(const Record& event) const {
   if (tells_time(kind) && !time_valid(event.at)) return false;
   switch (kind) {
     case Event::QueueSet:
-      return event.task < kMaxQueues && queue_value_valid(static_cast<QueueField>(event.a), event.at);
+      return event.task < kMaxQueues && queue_value_valid(event);
     case Event::PolicySet:
       return event.task <= 0x7fff &&
              policy_value_valid(static_cast<PolicyField>(event.a), event.b, event.at);
@@ -130,7 +141,7 @@ bool Core::admissible_task_event(const Record& event, const Task* task) const {
   const bool draft = !task->has(kSubmitted);
   switch (kind) {
     case Event::TaskSet:
-      if (field_of(event) == TaskField::Limit && !(draft && task->state == State::Blocked && part_valid(slot, event))) return false;
+      if (field_of(event) == TaskField::Limit && !part_valid(slot, event)) return false;
       return task_value_valid(field_of(event), event.at) &&
              (!task->ended() || event.a == static_cast<std::uint32_t>(TaskField::KeyUntilMs)) &&
              !(event.a == static_cast<std::uint32_t>(TaskField::Queue) &&
@@ -161,7 +172,7 @@ bool Core::admissible_task_event(const Record& event, const Task* task) const {
     case Event::Stopping:
       return task->live() && time_valid(event.at) && high_byte(event.a) >= 1 &&
              high_byte(event.a) <= static_cast<std::uint32_t>(StopReason::OverBudget) &&
-             high_byte(event.b) <= static_cast<std::uint32_t>(CancelCause::Group);
+             high_byte(event.b) <= static_cast<std::uint32_t>(CancelCause::RateLimited);
     case Event::Interrupted:
       return task->live() && event.a <= 255;
     case Event::Abandoned:
@@ -176,7 +187,7 @@ bool Core::admissible_task_event(const Record& event, const Task* task) const {
     case Event::Failed:
       return event.a <= static_cast<std::uint32_t>(FailReason::OverBudget);
     case Event::Cancelled:
-      return high_byte(event.a) <= static_cast<std::uint32_t>(CancelCause::Group);
+      return high_byte(event.a) <= static_cast<std::uint32_t>(CancelCause::RateLimited);
     case Event::Noted:
       return event.a <= kMaxNoteKind;
     case Event::Belonged:
@@ -226,7 +237,7 @@ bool Core::admissible_restored(const Record& event) const {
     case RestoredField::End:
       return true;
     case RestoredField::Stop:
-      return time_valid(event.at) && high_byte(event.b) <= static_cast<std::uint32_t>(CancelCause::Group);
+      return time_valid(event.at) && high_byte(event.b) <= static_cast<std::uint32_t>(CancelCause::RateLimited);
     case RestoredField::Progress:
       return event.at >= 0 && event.at <= 100;
     default:

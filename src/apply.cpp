@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core.h"
+#include "order.h"
 #include "trap.h"
 
 namespace holdfast {
@@ -66,6 +67,8 @@ void Core::apply_to_task(Event kind, const Record& event, std::uint32_t slot) {
     case Event::Joined: return apply_joined(slot, groups_.table().find(event.a));
     case Event::Submitted:
       task.flags |= kSubmitted;
+      count(slot);
+      limits_.take(slot, event.at, true);
       return unblock(slot);
     case Event::Started: return apply_started(slot, event);
     case Event::StepRecorded:
@@ -127,9 +130,9 @@ void Core::apply_created(const Record& event) {
   task.policy = static_cast<std::uint16_t>((event.a >> 16) & 0x7fff);
   task.created_at = task.updated_at = event.at;
   task.state = State::Blocked;
-  if ((event.a >> 31) == 0) return;
-  task.flags = kSubmitted;
-  move(slot, State::Ready);
+  if ((event.a >> 31) != 0) task.flags = kSubmitted;
+  count(slot);
+  if ((event.a >> 31) != 0) move(slot, State::Ready);
 }
 
 void Core::apply_belonged(std::uint32_t slot, const Record& event) {
@@ -166,13 +169,14 @@ void Core::apply_started(std::uint32_t slot, const Record& event) {
   task.attempt = event.a;
   if (task.started_at == 0) task.started_at = event.at;
   task.flags |= kTried;
+  uncount(slot);
   if (task.extra != kNone) {
     TaskExtra& more = extras_[task.extra];
     more.progress = std::numeric_limits<double>::quiet_NaN();
     if (more.attempt_timeout_ms > 0) more.attempt_at = event.at;
   }
   apply_slot_taken(slot, event.at);
-  limits_.take(slot, event.at);
+  limits_.take(slot, event.at, false);
   move(slot, State::Running);
   begin_trial(task);
 }
@@ -276,12 +280,14 @@ void Core::apply_retried(std::uint32_t slot) {
     if (tasks_[parent].stopping_for_good()) bereave(parent);
   }
   move(slot, State::Ready);
+  count(slot);
 }
 
 void Core::apply_forgotten(std::uint32_t slot) {
   Task& task = tasks_[slot];
   HOLDFAST_CHECK(!task.has(kQueued) && graph_.unmet(slot) == 0);
   limits_.leave(slot);
+  uncount(slot);
   if (extra(task).key != 0) keys_.remove(slot, extra(task).key);
   free_extra(task);
   groups_.forget(slot);
@@ -293,11 +299,67 @@ void Core::apply_forgotten(std::uint32_t slot) {
 }
 
 void Core::apply_queue_set(const Record& event) {
-  if (static_cast<QueueField>(event.a) == QueueField::Paused) {
-    return limits_.set_paused(event.task, event.at == 1);
+  const std::uint32_t queue = event.task;
+  switch (queue_field_of(event)) {
+    case QueueField::Paused: return limits_.set_paused(queue, event.at == 1);
+    case QueueField::Still: return limits_.set_still(queue, event.at == 1);
+    case QueueField::TurnWeight: return limits_.set_turn_weight(queue, event.at, weight_of(event));
+    default: break;
   }
-  if (static_cast<QueueField>(event.a) == QueueField::Still) return limits_.set_still(event.task, event.at == 1);
-  limits_.set_concurrency(event.task, static_cast<std::uint32_t>(event.at));
+  const auto value = static_cast<std::uint32_t>(event.at);
+  limits_.know_queue(queue);
+  switch (static_cast<QueueField>(event.a)) {
+    case QueueField::Granted: return limits_.set_granted(queue, value);
+    case QueueField::Order: return set_order(queue, static_cast<QueueOrder>(value));
+    case QueueField::MaxSize:
+      if (bounds_.set_max(queue, value)) line_up_to_drop(queue);
+      return;
+    case QueueField::Overflow:
+      if (bounds_.set_overflow(queue, static_cast<Overflow>(value))) line_up_to_drop(queue);
+      return;
+    default: return limits_.set_concurrency(queue, value);
+  }
+}
+
+// Whoever stands in the queue takes the place that the new order gives.
+void Core::set_order(std::uint32_t queue, QueueOrder order) {
+  std::vector<Keyed> standing;
+  for (std::uint32_t slot = 0; slot < tasks_.slot_end(); slot++) {
+    if (tasks_[slot].queue == queue && tasks_[slot].has(kQueued)) standing.push_back({limits_.ticket(slot), slot});
+  }
+  sort_by_key(standing);
+  for (const auto& [ticket, slot] : standing) leave_lane(slot);
+  limits_.set_order(queue, order);
+  for (const auto& [ticket, slot] : standing) join_lane(slot, groups_.of(slot));
+}
+
+// A task that has never begun counts for the bound of its queue.
+void Core::count(std::uint32_t slot) {
+  Task& task = tasks_[slot];
+  if (task.ended() || task.has(kTried)) return;
+  if (!task.has(kCounted)) {
+    task.flags |= kCounted;
+    bounds_.add(task.queue);
+  }
+  const bool lines_up = task.has(kSubmitted) && bounds_.of(task.queue).line != nullptr;
+  if (lines_up) bounds_.line_up(slot, task.queue, task.priority, task.created_at);
+}
+
+void Core::uncount(std::uint32_t slot) {
+  Task& task = tasks_[slot];
+  if (!task.has(kCounted)) return;
+  task.flags &= static_cast<std::uint16_t>(~kCounted);
+  bounds_.remove(slot, task.queue);
+}
+
+void Core::line_up_to_drop(std::uint32_t queue) {
+  std::vector<Keyed> waiting;
+  for (std::uint32_t slot = 0; slot < tasks_.slot_end(); slot++) {
+    const Task& task = tasks_[slot];
+    if (task.queue == queue && task.has(kCounted) && task.has(kSubmitted)) waiting.push_back({static_cast<std::uint64_t>(task.created_at), slot});
+  }
+  sort_by_key(waiting);
+  for (const auto& [at, slot] : waiting) count(slot);
 }
 
 void Core::apply_policy_set(const Record& event) {
@@ -339,6 +401,7 @@ void Core::end_task(std::uint32_t slot, State state, std::uint32_t end, bool ask
   task.flags = static_cast<std::uint16_t>((task.flags & ~kGone) | (asked ? kAsked : 0));
   task.stop = StopReason::None;
   task.end = end;
+  uncount(slot);
   clear_alarm(task);
   bereave(slot);
   move(slot, state);
@@ -424,7 +487,13 @@ void Core::join_lane(std::uint32_t slot, std::uint32_t group) {
   Task& task = tasks_[slot];
   task.flags |= kQueued;
   count_in_circuits(task, 1, 0);
-  limits_.enqueue({slot, group, task.priority, task.queue}, task.has(kAhead));
+  Limits::Claim claim{slot, group, task.priority, task.queue};
+  if (limits_.order(task.queue) == QueueOrder::Offset) claim.since = std::max(task.created_at, extra(task).not_before);
+  if (task.extra != kNone) {
+    claim.turn = extras_[task.extra].turn;
+    claim.promoted = extras_[task.extra].promoted;
+  }
+  limits_.enqueue(claim, task.has(kAhead));
 }
 
 void Core::leave_lane(std::uint32_t slot) {

@@ -18,6 +18,10 @@ std::uint32_t Limits::new_bucket(Scope scope, std::uint32_t limit, double key) {
   bucket.scope = scope;
   bucket.limit = limit;
   bucket.key = key;
+  if (limit == kNone) return index;
+  bucket.next = rules_[limit].buckets;
+  if (bucket.next != kNone) buckets_[bucket.next].previous = index;
+  rules_[limit].buckets = index;
   return index;
 }
 
@@ -42,10 +46,9 @@ std::uint32_t Limits::group_running(std::uint32_t group) const {
 // Limits
 
 std::uint32_t Limits::find(std::uint32_t number) const {
-  for (std::uint32_t i = 0; i < rules_.size(); i++) {
-    if (rules_[i].number == number) return i;
-  }
-  return kNone;
+  std::uint32_t found = kNone;
+  by_number_.each(number, [&](std::uint32_t index) { found = index; });
+  return found;
 }
 
 std::uint32_t Limits::know(std::uint32_t number) {
@@ -54,7 +57,9 @@ std::uint32_t Limits::know(std::uint32_t number) {
   HOLDFAST_CHECK(rules_.size() < kMaxLimits);
   rules_.emplace_back();
   rules_.back().number = number;
-  return static_cast<std::uint32_t>(rules_.size() - 1);
+  const auto index = static_cast<std::uint32_t>(rules_.size() - 1);
+  by_number_.add(index, number);
+  return index;
 }
 
 void Limits::set_limit(std::uint32_t number, LimitField field, double value, double event_time) {
@@ -72,9 +77,12 @@ void Limits::set_limit(std::uint32_t number, LimitField field, double value, dou
     case LimitField::SpacingMs: rule.rate.spacing_ms = value; break;
     case LimitField::RateKeyed: rule.rate_keyed = value == 1; break;
     case LimitField::ClosedUntilMs: rule.closed_until = value; break;
+    case LimitField::Drops: rule.drops = value == 1; break;
   }
-  for (Bucket& bucket : buckets_) {
-    if (bucket.limit != index || !bucket.rate) continue;
+  const bool same_rate = field == LimitField::Concurrency || field == LimitField::KeyConcurrency || field == LimitField::ClosedUntilMs || field == LimitField::Drops;
+  for (std::uint32_t i = rule.buckets; i != kNone && !same_rate; i = buckets_[i].next) {
+    Bucket& bucket = buckets_[i];
+    if (!bucket.rate) continue;
     if (rule.rate_keyed == keyed) bucket.rate->change(before, rule.rate, event_time);
     // Of whom a rate is: what others have used says nothing about it.
     else bucket.rate.reset();
@@ -83,9 +91,7 @@ void Limits::set_limit(std::uint32_t number, LimitField field, double value, dou
 }
 
 void Limits::refill_limit(std::uint32_t limit) {
-  for (std::uint32_t bucket = 0; bucket < buckets_.size(); bucket++) {
-    if (buckets_[bucket].limit == limit) refill(bucket);
-  }
+  for (std::uint32_t bucket = rules_[limit].buckets; bucket != kNone; bucket = buckets_[bucket].next) refill(bucket);
 }
 
 // A bucket's own number among those of its key: 0 is that of all tasks of a limit.
@@ -114,6 +120,8 @@ void Limits::sweep(double event_time) {
     if (remembered(bucket, event_time)) continue;
     by_key_.remove(index, bucket.key);
     openings_.set(index, index, kNever);
+    (bucket.previous == kNone ? rules_[bucket.limit].buckets : buckets_[bucket.previous].next) = bucket.next;
+    if (bucket.next != kNone) buckets_[bucket.next].previous = bucket.previous;
     bucket = Bucket{};
     free_buckets_.push_back(index);
     unused_--;
@@ -121,7 +129,7 @@ void Limits::sweep(double event_time) {
   sweep_at_ = std::max(64u, unused_ * 2);
 }
 
-void Limits::join(std::uint32_t slot, std::uint32_t number, std::uint32_t weight, double key, double event_time) {
+void Limits::join(std::uint32_t slot, std::uint32_t number, std::uint32_t weight, double key, bool runs, double event_time) {
   nodes_.reach(slot);
   if (unused_ >= sweep_at_) sweep(event_time);
   const std::uint32_t limit = know(number);
@@ -129,6 +137,8 @@ void Limits::join(std::uint32_t slot, std::uint32_t number, std::uint32_t weight
   const std::uint32_t keyed = bucket_of(limit, key), all = bucket_of(limit, 0);
   link(slot, keyed, weight);
   link(slot, all, weight);
+  if (!runs) return;
+  for (const std::uint32_t bucket : {keyed, all}) buckets_[bucket].running += weight;
 }
 
 void Limits::link(std::uint32_t slot, std::uint32_t bucket, std::uint32_t weight) {
@@ -192,7 +202,7 @@ std::uint32_t Limits::concurrency_of(const Bucket& bucket) const {
 
 double Limits::opens_at(const Bucket& bucket, std::uint32_t weight) const {
   const RateRule* rule = rate_rule(bucket);
-  double at = rule == nullptr || !bucket.rate ? now_ : bucket.rate->opens_at(*rule, now_, weight);
+  double at = rule == nullptr || !bucket.rate || rules_[bucket.limit].drops ? now_ : bucket.rate->opens_at(*rule, now_, weight);
   if (bucket.scope == Scope::Limit) at = std::max(at, rules_[bucket.limit].closed_until);
   return at;
 }
@@ -211,7 +221,7 @@ std::uint32_t Limits::weight_in(const Node& node, std::uint32_t bucket) const {
 }
 
 bool Limits::bounded(const Bucket& bucket) const {
-  return concurrency_of(bucket) != 0 || rate_rule(bucket) != nullptr || (bucket.scope == Scope::Limit && rules_[bucket.limit].closed_until > now_);
+  return concurrency_of(bucket) != 0 || (rate_rule(bucket) != nullptr && !rules_[bucket.limit].drops) || (bucket.scope == Scope::Limit && rules_[bucket.limit].closed_until > now_);
 }
 
 // The first that may keep it back; those that allow anything keep no line.
@@ -247,13 +257,25 @@ Limits::Share& Limits::share_of(std::uint32_t bucket, std::uint32_t queue) {
   return shares.back();
 }
 
-void Limits::take(std::uint32_t slot, double at) {
+void Limits::take(std::uint32_t slot, double at, bool submits) {
   if (slot >= nodes_.size()) return;
   for (std::uint32_t i = nodes_[slot].parts; i != kNone; i = links_[i].next) {
     Bucket& bucket = buckets_[links_[i].bucket];
     const RateRule* rule = rate_rule(bucket);
-    if (rule != nullptr) rate_of(bucket).take(*rule, at, links_[i].weight);
+    if (rule != nullptr && rules_[bucket.limit].drops == submits) rate_of(bucket).take(*rule, at, links_[i].weight);
   }
+}
+
+double Limits::dropped_until(std::uint32_t slot, double now) {
+  double until = 0;
+  for (std::uint32_t i = slot < nodes_.size() ? nodes_[slot].parts : kNone; i != kNone; i = links_[i].next) {
+    const Bucket& bucket = buckets_[links_[i].bucket];
+    const RateRule* rule = rate_rule(bucket);
+    if (rule == nullptr || !bucket.rate || !rules_[bucket.limit].drops) continue;
+    const double opens = bucket.rate->opens_at(*rule, now, links_[i].weight);
+    if (opens > now) until = std::max(until, opens);
+  }
+  return until;
 }
 
 void Limits::reach(double now) {
@@ -280,6 +302,10 @@ std::uint32_t Limits::limited_by(std::uint32_t slot) const {
   return limit == kNone ? 0 : rules_[limit].number;
 }
 
+double Limits::limited_key(std::uint32_t slot) const {
+  return limited_by(slot) == 0 ? 0 : buckets_[nodes_[slot].with].key;
+}
+
 double Limits::limited_until(std::uint32_t slot) const {
   if (limited_by(slot) == 0) return 0;
   const Node& node = nodes_[slot];
@@ -289,7 +315,7 @@ double Limits::limited_until(std::uint32_t slot) const {
 }
 
 std::size_t Limits::bytes() const {
-  return nodes_.bytes() + buckets_.capacity() * sizeof(Bucket) + links_.capacity() * sizeof(Link) + by_key_.bytes();
+  return nodes_.bytes() + buckets_.capacity() * sizeof(Bucket) + links_.capacity() * sizeof(Link) + by_key_.bytes() + turn_places_.bytes();
 }
 
 }  // namespace holdfast

@@ -20,6 +20,7 @@
 #include <span>
 #include <vector>
 
+#include "bounds.h"
 #include "circuits.h"
 #include "family.h"
 #include "graph.h"
@@ -74,6 +75,7 @@ class Core {
   const Family& family() const { return family_; }
   const Limits& limits() const { return limits_; }
   const Circuits& circuits() const { return circuits_; }
+  const Bounds& bounds() const { return bounds_; }
   const TaskExtra& extra(const Task& task) const;
   struct KnownPolicy {
     bool known = false;
@@ -102,6 +104,7 @@ class Core {
  private:
   double task_value(std::uint32_t number, Field field) const;
   std::uint32_t group_number(std::uint32_t slot) const;
+  double part_key(std::uint32_t slot, std::uint32_t limit) const;
   std::uint32_t policy_end() const;
   std::uint32_t next_held(std::uint32_t number) const;
 
@@ -138,6 +141,9 @@ class Core {
   void set_queue(const Record& command);
   void set_policy(const Record& command);
   void set_group(const Record& command);
+  bool is_full(std::uint32_t queue, std::uint32_t more);
+  void make_room(std::uint32_t slot);
+  bool drops(std::uint32_t slot);
   void set_limit(const Record& command);
   void reject(const Record& command, Rejection why);
 
@@ -206,7 +212,7 @@ class Core {
   bool task_value_valid(TaskField field, double value) const;
   bool part_valid(std::uint32_t slot, const Record& set) const;
   static bool group_value_valid(GroupField field, double value);
-  static bool queue_value_valid(QueueField field, double value);
+  static bool queue_value_valid(const Record& set);
 
   // apply.cpp: what an event changes.
   void apply(const Record& event);
@@ -247,6 +253,10 @@ class Core {
   void unblock(std::uint32_t slot);
   void move(std::uint32_t slot, State state);
   void place(std::uint32_t slot);
+  void count(std::uint32_t slot);
+  void uncount(std::uint32_t slot);
+  void set_order(std::uint32_t queue, QueueOrder order);
+  void line_up_to_drop(std::uint32_t queue);
   void join_lane(std::uint32_t slot, std::uint32_t group);
   void leave_lane(std::uint32_t slot);
   void arm(std::uint32_t slot);
@@ -265,6 +275,7 @@ class Core {
   Keys keys_;
   Limits limits_;
   Circuits circuits_;
+  Bounds bounds_;
   Timers timers_;
   Random random_;
   std::vector<std::uint32_t> doomed_;  // slots of tasks to cancel because of an edge

@@ -16,6 +16,7 @@ std::uint32_t Core::state(std::uint32_t number) const {
 
 double Core::value(std::uint32_t number, Field field) const {
   switch (field) {
+    case Field::HasLimit: return limits_.find(number) != kNone;
     case Field::TaskEnd: return tasks_.number_end();
     case Field::PolicyEnd: return policy_end();
     case Field::NextHeld: return next_held(number);
@@ -38,6 +39,7 @@ double Core::task_value(std::uint32_t number, Field field) const {
   const std::uint32_t slot = tasks_.find(number);
   if (slot == kNone) return 0;
   const Task& task = tasks_[slot];
+  if (static_cast<std::uint32_t>(field) >= kFirstLimit) return part_key(slot, static_cast<std::uint32_t>(field));
   switch (field) {
     case Field::Attempt: return task.attempt;
     case Field::Failures: return task.failures;
@@ -74,9 +76,19 @@ double Core::task_value(std::uint32_t number, Field field) const {
     case Field::OpenUntilMs: return open_until(task);
     case Field::LimitedBy: return limits_.limited_by(slot);
     case Field::LimitedUntilMs: return limits_.limited_until(slot);
+    case Field::LimitedKey: return limits_.limited_key(slot);
+    case Field::Position: return limits_.position(slot);
     case Field::MaxAttempts: return policies_[task.policy].policy.max_attempts;
     default: return 0;
   }
+}
+
+double Core::part_key(std::uint32_t slot, std::uint32_t limit) const {
+  double key = 0;
+  limits_.each_part(slot, [&](const Limits::Part& part) {
+    if (limits_.rule(part.limit).number == limit) key = part.key;
+  });
+  return key;
 }
 
 double Core::queue_value(std::uint32_t queue, QueueValue field) const {
@@ -87,6 +99,9 @@ double Core::queue_value(std::uint32_t queue, QueueValue field) const {
     case QueueValue::Concurrency: return limits_.concurrency(queue);
     case QueueValue::Paused: return limits_.paused(queue);
     case QueueValue::Still: return limits_.still(queue);
+    case QueueValue::Waiting: return bounds_.of(queue).waiting;
+    case QueueValue::MaxSize: return bounds_.of(queue).max;
+    case QueueValue::Granted: return limits_.granted(queue);
   }
   return 0;
 }
@@ -128,7 +143,7 @@ std::uint32_t Core::policy_end() const {
 
 std::size_t Core::bytes() const {
   return tasks_.bytes() + extras_.capacity() * sizeof(TaskExtra) + graph_.bytes() +
-         family_.bytes() + limits_.bytes() + timers_.bytes() + keys_.bytes() + circuits_.bytes();
+         family_.bytes() + limits_.bytes() + timers_.bytes() + keys_.bytes() + circuits_.bytes() + bounds_.bytes();
 }
 
 }  // namespace holdfast

@@ -17,7 +17,8 @@ bool limit_value_valid(LimitField field, double value) {
     case LimitField::RateBurst: return whole && value >= 1 && value <= 1e9;
     case LimitField::SpacingMs:
     case LimitField::ClosedUntilMs: return value >= 0 && value <= kMaxTimeMs;
-    case LimitField::RateKeyed: return value == 0 || value == 1;
+    case LimitField::RateKeyed:
+    case LimitField::Drops: return value == 0 || value == 1;
   }
   return false;
 }
@@ -56,34 +57,68 @@ void Limits::set_still(std::uint32_t queue, bool still) {
   mark(queue);
 }
 
+void Limits::set_granted(std::uint32_t queue, std::uint32_t granted) {
+  Queue& q = queue_at(queue);
+  q.known = true;
+  q.granted = granted;
+  mark(queue);
+}
+
+void Limits::set_order(std::uint32_t queue, QueueOrder order) {
+  Queue& q = queue_at(queue);
+  q.known = true;
+  HOLDFAST_CHECK(q.ready == 0);
+  q.order = order;
+  if (order == QueueOrder::Fair && !q.turns) q.turns = std::make_unique<Turns>();
+}
+
 void Limits::set_group_concurrency(std::uint32_t group, std::uint32_t limit) {
   const std::uint32_t bucket = group_bucket(group);
   buckets_[bucket].concurrency = limit;
   refill(bucket);
 }
 
+// No other rank is so low: the least is that of an age, and a ticket is a whole number.
+double Limits::rank_of(const Claim& claim, QueueOrder order, std::uint64_t ticket) const {
+  constexpr double kFirst = -1e15;
+  if (claim.promoted) return kFirst - static_cast<double>(ticket);
+  switch (order) {
+    case QueueOrder::Fifo: return 0;
+    case QueueOrder::Lifo: return -static_cast<double>(ticket);
+    case QueueOrder::Offset: return claim.since - claim.priority * 1000.0;
+    default: return -static_cast<double>(claim.priority);
+  }
+}
+
 void Limits::enqueue(const Claim& claim, bool ahead) {
   nodes_.reach(claim.slot);
   Node& node = nodes_[claim.slot];
   HOLDFAST_CHECK(node.ticket == 0);
-  node = Node{.ticket = ++tickets_,
+  Queue& queue = queues_[claim.queue];
+  const std::uint64_t ticket = ++tickets_;
+  node = Node{.ticket = ticket,
               .group = claim.group == kNone ? kNone : group_bucket(claim.group),
               .parts = node.parts,
-              .priority = claim.priority,
+              .rank = rank_of(claim, queue.order, ticket),
               .queue = claim.queue,
               .ahead = ahead,
               .aside = false};
-  Queue& queue = queues_[claim.queue];
   queue.ready++;
+  if (queue.order == QueueOrder::Fair) return line_up(claim);
+  stand(claim.slot);
+}
+
+void Limits::stand(std::uint32_t slot) {
+  const Node& node = nodes_[slot];
   const std::uint32_t bucket = first_bucket(node);
   if (bucket != kNone) {
-    Share& share = share_of(bucket, claim.queue);
-    stand_aside(bucket, share, claim.slot);
+    Share& share = share_of(bucket, node.queue);
+    stand_aside(bucket, share, slot);
     return promote(bucket, share);
   }
-  Lane& lane = queue.lanes.of(claim.priority);
-  append(ahead ? lane.ahead : lane.usual, claim.slot);
-  mark(claim.queue);
+  Lane& lane = queues_[node.queue].lanes.of(node.rank);
+  insert_by_ticket(node.ahead ? lane.ahead : lane.usual, slot);
+  mark(node.queue);
 }
 
 void Limits::dequeue(std::uint32_t slot) {
@@ -91,23 +126,35 @@ void Limits::dequeue(std::uint32_t slot) {
   HOLDFAST_CHECK(node.ticket != 0);
   Queue& queue = queues_[node.queue];
   queue.ready--;
-  if (node.with == kNone) {
-    remove(queue.lanes, slot);
-  } else {
-    Share& share = share_of(node.with, node.queue);
-    remove(node.aside ? share.aside : queue.lanes, slot);
-    if (!node.aside) share.front = kNone;
-    promote(node.with, share);
-  }
+  if (queue.order == QueueOrder::Fair) step_out(slot);
+  else withdraw(slot);
   node.ticket = 0;
+}
+
+void Limits::withdraw(std::uint32_t slot) {
+  Node& node = nodes_[slot];
+  Lanes& lanes = queues_[node.queue].lanes;
+  const std::uint32_t with = node.with;
   node.with = kNone;
+  if (with == kNone) return remove(lanes, slot);
+  Share& share = share_of(with, node.queue);
+  remove(node.aside ? share.aside : lanes, slot);
+  if (!node.aside) share.front = kNone;
+  node.aside = false;
+  promote(with, share);
 }
 
 void Limits::acquire(std::uint32_t slot, std::uint32_t queue, std::uint32_t group) {
-  queues_[queue].running++;
+  Queue& q = queues_[queue];
+  q.running++;
+  if (q.order == QueueOrder::Fair) count_turn(*q.turns, slot);
   if (group != kNone) buckets_[group_bucket(group)].running++;
   if (slot >= nodes_.size()) return;
-  for (std::uint32_t i = nodes_[slot].parts; i != kNone; i = links_[i].next) buckets_[links_[i].bucket].running += links_[i].weight;
+  for (std::uint32_t i = nodes_[slot].parts; i != kNone; i = links_[i].next) {
+    Bucket& bucket = buckets_[links_[i].bucket];
+    bucket.running += links_[i].weight;
+    if (bucket.shares.size() > 1) share_of(links_[i].bucket, queue).served = ++served_;
+  }
 }
 
 void Limits::release(std::uint32_t slot, std::uint32_t queue, std::uint32_t group) {
@@ -138,20 +185,20 @@ std::uint32_t Limits::next() {
       continue;
     }
     const std::uint32_t closed = closed_bucket(nodes_[slot]);
-    if (closed == kNone) return oldest_beside(slot);
+    if (closed == kNone) return best_beside(slot);
     set_aside(slot, closed);
   }
   return kNone;
 }
 
 // Of several queues that share a bucket it is the turn of the best, or one of them would starve.
-std::uint32_t Limits::oldest_beside(std::uint32_t slot) {
+std::uint32_t Limits::best_beside(std::uint32_t slot) {
   std::uint32_t best = slot;
   const auto look = [&](std::uint32_t bucket) {
     if (buckets_[bucket].shares.size() < 2) return;
     for (const Share& share : buckets_[bucket].shares) {
       const std::uint32_t front = share.front;
-      if (front == kNone || !before(nodes_[front], nodes_[best])) continue;
+      if (front == kNone || !is_turn_of(share, front, best)) continue;
       const Queue& queue = queues_[share.queue];
       if (queue.open() && first(queue.lanes) == front && closed_bucket(nodes_[front]) == kNone) best = front;
     }
@@ -160,6 +207,19 @@ std::uint32_t Limits::oldest_beside(std::uint32_t slot) {
   if (node.group != kNone) look(node.group);
   for (std::uint32_t i = node.parts; i != kNone; i = links_[i].next) look(links_[i].bucket);
   return best;
+}
+
+// What ranks say in queues of different orders can't be compared: of those it is the turn of who waited longest for one.
+bool Limits::is_turn_of(const Share& share, std::uint32_t slot, std::uint32_t best) const {
+  const Node &node = nodes_[slot], &other = nodes_[best];
+  if (node.queue == other.queue) return false;
+  const auto by_priority = [&](std::uint16_t queue) { return queues_[queue].order == QueueOrder::Priority; };
+  if (by_priority(node.queue) && by_priority(other.queue)) return before(node, other);
+  const std::uint32_t bucket = node.with;
+  for (const Share& theirs : buckets_[bucket].shares) {
+    if (theirs.queue == other.queue) return share.served < theirs.served;
+  }
+  return false;
 }
 
 // Out of the lane, and aside with a bucket that is closed. Whoever it came from sends the next one.
@@ -207,25 +267,45 @@ void Limits::promote(std::uint32_t bucket, Share& share) {
 }
 
 bool Limits::before(const Node& x, const Node& y) const {
-  if (x.priority != y.priority) return x.priority > y.priority;
+  if (x.rank != y.rank) return x.rank < y.rank;
   return x.ahead != y.ahead ? x.ahead : x.ticket < y.ticket;
 }
 
-Limits::Lane& Limits::Lanes::of(std::int32_t priority) {
-  if (recent != nullptr && recent_priority == priority) return *recent;
-  recent = &by_priority[priority];
-  recent_priority = priority;
+std::uint32_t Limits::position(std::uint32_t slot) const {
+  if (!queued(slot)) return 0;
+  const Node& node = nodes_[slot];
+  const bool fair = queues_[node.queue].order == QueueOrder::Fair;
+  // Who is behind another of the same key begins after it.
+  const auto place = [&](std::uint32_t of) {
+    Node seen = nodes_[of];
+    if (!fair || turn_places_[of].turn == kNone) return seen;
+    const Turn& turn = queues_[seen.queue].turns->list[turn_places_[of].turn];
+    if (turn.first != of) seen.rank = nodes_[turn.first].rank + (1.0 + static_cast<double>(seen.ticket) / 1e9) / turn.weight;
+    return seen;
+  };
+  const Node own = place(slot);
+  std::uint32_t position = 1;
+  for (std::uint32_t other = 0; other < nodes_.size(); other++) {
+    if (queued(other) && nodes_[other].queue == node.queue && before(place(other), own)) position++;
+  }
+  return position;
+}
+
+Limits::Lane& Limits::Lanes::of(double rank) {
+  if (recent != nullptr && recent_rank == rank) return *recent;
+  recent = &by_rank[rank];
+  recent_rank = rank;
   return *recent;
 }
 
-void Limits::Lanes::drop(std::int32_t priority) {
-  if (by_priority.size() == 1) return;
-  by_priority.erase(priority);
+void Limits::Lanes::drop(double rank) {
+  if (by_rank.size() == 1) return;
+  by_rank.erase(rank);
   recent = nullptr;
 }
 
 std::uint32_t Limits::first(const Lanes& lanes) const {
-  for (const auto& [priority, lane] : lanes.by_priority) {
+  for (const auto& [rank, lane] : lanes.by_rank) {
     if (lane.ahead.head != kNone) return lane.ahead.head;
     if (lane.usual.head != kNone) return lane.usual.head;
   }
@@ -234,7 +314,7 @@ std::uint32_t Limits::first(const Lanes& lanes) const {
 
 void Limits::insert(Lanes& lanes, std::uint32_t slot) {
   const Node& node = nodes_[slot];
-  Lane& lane = lanes.of(node.priority);
+  Lane& lane = lanes.of(node.rank);
   insert_by_ticket(node.ahead ? lane.ahead : lane.usual, slot);
 }
 
@@ -263,12 +343,12 @@ void Limits::link_before(List& list, std::uint32_t slot, std::uint32_t successor
 
 void Limits::remove(Lanes& lanes, std::uint32_t slot) {
   const Node& node = nodes_[slot];
-  Lane& lane = lanes.of(node.priority);
+  Lane& lane = lanes.of(node.rank);
   List& list = node.ahead ? lane.ahead : lane.usual;
   HOLDFAST_CHECK(list.head != kNone);
   (node.previous == kNone ? list.head : nodes_[node.previous].next) = node.next;
   (node.next == kNone ? list.tail : nodes_[node.next].previous) = node.previous;
-  if (lane.ahead.head == kNone && lane.usual.head == kNone) lanes.drop(node.priority);
+  if (lane.ahead.head == kNone && lane.usual.head == kNone) lanes.drop(node.rank);
 }
 
 }  // namespace holdfast

@@ -1,7 +1,9 @@
 // Limits: on how many tasks run and how fast they begin, and the order in which ready tasks start.
 //
-// A ready task stands in its queue's lane: higher priority first, woken ones before new ones, then
-// first come first served (by ticket). Beside its queue's own concurrency it may be bound by buckets:
+// A ready task stands in its queue's lane, by its rank there: what that is, the order of the queue says (priority, first come,
+// last come, age less priority, or turns of keys). Of one rank woken ones stand before new ones, then it goes by tickets.
+// In a queue of fair order (turns.cpp) one of each key is in line, and the others of the key wait behind it.
+// Beside its queue's own concurrency it may be bound by buckets:
 // that of its group, and two of each named limit it takes part in (all of the limit's tasks together,
 // and those of one key). A bucket has a concurrency and a rate. Whoever meets a closed bucket stands
 // aside with it; of those aside in one queue only the best stands in the lane, and only while the
@@ -14,7 +16,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <map>
 #include <memory>
 #include <vector>
@@ -41,6 +42,9 @@ class Limits {
     std::uint32_t group;  // slot of the group, or kNone
     std::int32_t priority;
     std::uint16_t queue;
+    bool promoted = false;
+    double since = 0;  // its age counts from then
+    double turn = 1;   // its key
   };
   // What all tasks of a limit share, and what each of its keys allows.
   struct Rule {
@@ -48,7 +52,9 @@ class Limits {
     std::uint32_t concurrency = 0, key_concurrency = 0;  // 0: no limit
     RateRule rate;
     bool rate_keyed = false;
+    bool drops = false;
     double closed_until = 0;
+    std::uint32_t buckets = kNone;  // the first of them
   };
   // A limit that a task takes part in.
   struct Part {
@@ -62,10 +68,15 @@ class Limits {
   bool has_queue(std::uint32_t queue) const {
     return queue < queues_.size() && queues_[queue].known;
   }
-  // Makes the queue known. 0: no limit.
+  void know_queue(std::uint32_t queue) { queue_at(queue).known = true; }
+  // Each of these makes the queue known. 0: no limit.
   void set_concurrency(std::uint32_t queue, std::uint32_t limit);
   void set_paused(std::uint32_t queue, bool paused);
   void set_still(std::uint32_t queue, bool still);
+  void set_granted(std::uint32_t queue, std::uint32_t granted);
+  // REQUIRES: nobody stands in the queue.
+  void set_order(std::uint32_t queue, QueueOrder order);
+  void set_turn_weight(std::uint32_t queue, double key, std::uint32_t weight);
   void set_group_concurrency(std::uint32_t group, std::uint32_t limit);
 
   // Named limits, by a number of the host's that is the same everywhere.
@@ -75,8 +86,8 @@ class Limits {
   void set_limit(std::uint32_t number, LimitField field, double value, double event_time);
   std::uint32_t limit_end() const { return static_cast<std::uint32_t>(rules_.size()); }
   const Rule& rule(std::uint32_t index) const { return rules_[index]; }
-  // A task takes part in a limit until `leave`. REQUIRES: not queued, not running, may_know(number).
-  void join(std::uint32_t slot, std::uint32_t number, std::uint32_t weight, double key, double event_time);
+  // A task takes part in a limit until `leave`. REQUIRES: not queued, may_know(number).
+  void join(std::uint32_t slot, std::uint32_t number, std::uint32_t weight, double key, bool runs, double event_time);
   void leave(std::uint32_t slot);
   template <class Visit>
   void each_part(std::uint32_t slot, Visit&& visit) const {
@@ -111,8 +122,10 @@ class Limits {
   std::uint64_t ticket(std::uint32_t slot) const { return nodes_[slot].ticket; }
   void acquire(std::uint32_t slot, std::uint32_t queue, std::uint32_t group);
   void release(std::uint32_t slot, std::uint32_t queue, std::uint32_t group);
-  // A new attempt begins: what rates count.
-  void take(std::uint32_t slot, double at);
+  // A new attempt begins, or with `submits` a task is submitted: what rates count.
+  void take(std::uint32_t slot, double at, bool submits);
+  // Until when one of the limits that drop lets nothing more of its kind in; 0: they all do.
+  double dropped_until(std::uint32_t slot, double now);
   // Time has come so far; whatever opened by it is open.
   void reach(double now);
   // When the first bucket opens for whoever stands aside with it.
@@ -125,6 +138,17 @@ class Limits {
   std::uint32_t concurrency(std::uint32_t queue) const { return queues_[queue].concurrency; }
   bool paused(std::uint32_t queue) const { return queues_[queue].paused; }
   bool still(std::uint32_t queue) const { return queues_[queue].still; }
+  std::uint32_t granted(std::uint32_t queue) const { return queues_[queue].granted; }
+  QueueOrder order(std::uint32_t queue) const { return queues_[queue].order; }
+  template <class Visit>
+  void each_turn_weight(std::uint32_t queue, Visit&& visit) const {
+    if (!queues_[queue].turns) return;
+    for (const Turn& turn : queues_[queue].turns->list) {
+      if (turn.weight != 1) visit(turn.key, turn.weight);
+    }
+  }
+  // From 1 on: those of its queue that stand before it, and itself. 0: it does not stand there.
+  std::uint32_t position(std::uint32_t slot) const;
   std::uint32_t queue_end() const { return static_cast<std::uint32_t>(queues_.size()); }
   std::uint32_t group_concurrency(std::uint32_t group) const;
   std::uint32_t group_running(std::uint32_t group) const;
@@ -133,6 +157,8 @@ class Limits {
   // The limit that keeps a queued task back, or 0; and until when, 0: until somebody else ends.
   std::uint32_t limited_by(std::uint32_t slot) const;
   double limited_until(std::uint32_t slot) const;
+  // Of what keeps it back: the key, 0: all of the limit.
+  double limited_key(std::uint32_t slot) const;
   std::size_t bytes() const;
 
  private:
@@ -141,8 +167,8 @@ class Limits {
     std::uint32_t next = kNone, previous = kNone;
     std::uint32_t group = kNone;  // its bucket
     std::uint32_t parts = kNone;  // the first of its links
+    double rank = 0;              // the lower ones first
     std::uint32_t with = kNone;   // the bucket it stands aside with, or came into the lane from
-    std::int32_t priority = 0;
     std::uint16_t queue = 0;
     bool ahead = false;
     bool aside = false;
@@ -158,36 +184,62 @@ class Limits {
   struct Lane {
     List ahead, usual;
   };
-  // Higher priority first. The lane of a priority goes when it is empty, but the last one stays.
+  // By rank. The lane of a rank goes when it is empty, but the last one stays.
   struct Lanes {
-    std::map<std::int32_t, Lane, std::greater<std::int32_t>> by_priority;
+    std::map<double, Lane> by_rank;
     Lane* recent = nullptr;  // the one looked for last: mostly it is the next one too
-    std::int32_t recent_priority = 0;
+    double recent_rank = 0;
     Lanes() = default;
     Lanes(Lanes&&) = default;  // and no copy: `recent` would point into the other
     Lanes& operator=(Lanes&&) = default;
     // Made here if need be.
-    Lane& of(std::int32_t priority);
+    Lane& of(double rank);
     // It is empty.
-    void drop(std::int32_t priority);
+    void drop(double rank);
+  };
+  // A key of a queue of fair order. The rank of its first is the virtual time at which it may begin: it grows by 1 / weight
+  // with each start of the key, and is never before that of what began last in the queue.
+  struct Turn {
+    double key = 0;
+    double next_rank = 0;
+    std::uint32_t weight = 1;
+    std::uint32_t first = kNone;  // the one in line
+    Lanes behind;                 // by priority
+  };
+  struct Turns {
+    std::vector<Turn> list;
+    Keys by_key;
+    double now = 0;  // the rank of what began last
+    std::size_t sweep_at = 64;
+  };
+  // Of a task in a queue of fair order.
+  struct TurnPlace {
+    std::uint32_t turn = kNone;  // kNone: it goes before all turns
+    double rank = 0;             // among those of its key
   };
 
   struct Queue {
     Lanes lanes;
-    std::uint32_t concurrency = 0, running = 0, ready = 0;
+    std::unique_ptr<Turns> turns;
+    std::uint32_t concurrency = 0, running = 0, ready = 0, granted = 0;
+    QueueOrder order = QueueOrder::Priority;
     bool known = false, paused = false, still = false, marked = false;
-    bool open() const { return !paused && !still && (concurrency == 0 || running < concurrency); }
+    bool open() const {
+      return !paused && !still && (concurrency == 0 || running < concurrency) && (granted == 0 || running + 1 < granted);
+    }
   };
   // The tasks of one bucket in one queue.
   struct Share {
     std::uint16_t queue = 0;
     std::uint32_t front = kNone;  // the one in the lane
+    std::uint64_t served = 0;     // when one of them began last
     Lanes aside;
   };
   enum class Scope : std::uint8_t { Free, Group, Limit, Key };
   struct Bucket {
     Scope scope = Scope::Free;
     std::uint32_t limit = kNone;    // index of its rule
+    std::uint32_t next = kNone, previous = kNone;  // of that limit
     std::uint32_t concurrency = 0;  // a group's
     std::uint32_t members = 0;      // tasks that take part
     double key = 0;
@@ -198,6 +250,17 @@ class Limits {
   };
 
   Queue& queue_at(std::uint32_t queue);
+  double rank_of(const Claim& claim, QueueOrder order, std::uint64_t ticket) const;
+  // Into the lane or aside, and out again.
+  void stand(std::uint32_t slot);
+  void withdraw(std::uint32_t slot);
+  // turns.cpp
+  void line_up(const Claim& claim);
+  void step_out(std::uint32_t slot);
+  void count_turn(Turns& turns, std::uint32_t slot);
+  void lead(Turn& turn, std::uint32_t slot);
+  std::uint32_t turn_of(Turns& turns, double key);
+  void sweep_turns(Turns& turns);
   std::uint32_t group_bucket(std::uint32_t group);
   std::uint32_t know(std::uint32_t number);
   std::uint32_t new_bucket(Scope scope, std::uint32_t limit, double key);
@@ -220,7 +283,8 @@ class Limits {
   void arm(std::uint32_t bucket, double at);
   Share& share_of(std::uint32_t bucket, std::uint32_t queue);
   void mark(std::uint32_t queue);
-  std::uint32_t oldest_beside(std::uint32_t slot);
+  std::uint32_t best_beside(std::uint32_t slot);
+  bool is_turn_of(const Share& share, std::uint32_t slot, std::uint32_t best) const;
   void set_aside(std::uint32_t slot, std::uint32_t bucket);
   void refill(std::uint32_t bucket);
   void refill_limit(std::uint32_t limit);
@@ -240,13 +304,15 @@ class Limits {
   std::vector<std::uint32_t> free_buckets_;
   std::vector<std::uint32_t> group_buckets_;  // by the group's slot
   Keys by_key_;                        // buckets of limits, by their key
+  Keys by_number_;                     // rules
   std::vector<Link> links_;
   std::uint32_t free_link_ = kNone;
   std::uint32_t unused_ = 0, sweep_at_ = 64;  // buckets without members, and how many are too many
   Timers openings_;                    // by bucket
   Blocks<Node> nodes_;                 // by the task's slot
+  Blocks<TurnPlace> turn_places_;      // as far as they are needed
   std::vector<std::uint32_t> marked_;  // queues in which something may start
-  std::uint64_t tickets_ = 0;
+  std::uint64_t tickets_ = 0, served_ = 0;
   double now_ = 0;
 };
 

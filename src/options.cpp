@@ -13,6 +13,8 @@ void Core::apply_task_set(std::uint32_t slot, const Record& event) {
   const double value = event.at;
   if (field == TaskField::Key || field == TaskField::KeyUntilMs) return apply_key_set(slot, field, value);
   leave_lane(slot);
+  const bool counts_anew = field == TaskField::Priority || field == TaskField::Queue;
+  if (counts_anew) uncount(slot);
   switch (field) {
     case TaskField::Priority: task.priority = static_cast<std::int32_t>(value); break;
     case TaskField::Queue: task.queue = static_cast<std::uint16_t>(value); break;
@@ -25,7 +27,9 @@ void Core::apply_task_set(std::uint32_t slot, const Record& event) {
     case TaskField::CountFrozen: own_extra(task).count_frozen = value == 1; break;
     case TaskField::HeartbeatMs: own_extra(task).heartbeat_ms = value; break;
     case TaskField::ComputeBudgetMs: own_extra(task).budget_ms = value; break;
-    case TaskField::Limit: limits_.join(slot, event.b, weight_of(event), value, event_time_); break;
+    case TaskField::Limit: limits_.join(slot, event.b, weight_of(event), value, task.state == State::Running, event_time_); break;
+    case TaskField::Promoted: own_extra(task).promoted = value == 1; break;
+    case TaskField::Turn: own_extra(task).turn = value; break;
     case TaskField::Circuit:
     case TaskField::QueueCircuit: {
       const std::uint32_t index = circuits_.know(static_cast<std::uint32_t>(value));
@@ -37,6 +41,7 @@ void Core::apply_task_set(std::uint32_t slot, const Record& event) {
     }
     default: break;
   }
+  if (counts_anew) count(slot);
   place(slot);
 }
 

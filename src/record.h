@@ -29,8 +29,8 @@ static_assert(sizeof(Record) == 24);
 enum class Command : std::uint32_t {
   // task: new task · a: queue (bits 0-15), policy (bits 16-30), submit at once (bit 31) · b: payload
   Create = 1,
-  // task · a: TaskField · at: value. Only before Submit, but for Priority, Queue, Policy and KeyUntilMs, and
-  // NotBeforeMs until the first start is due; of a task that has ended KeyUntilMs alone.
+  // task · a: TaskField · at: value. Only before Submit, but for Priority, Queue, Policy, KeyUntilMs, Limit, Promoted
+  // and Turn, and NotBeforeMs until the first start is due; of a task that has ended KeyUntilMs alone.
   // Of Limit: a: TaskField (bits 0-7), weight (8-23; 0 is 1) · b: number of the limit · at: the key it has there.
   SetTask = 2,
   // task waits for prerequisite a · b: EdgeKind. Only before Submit.
@@ -81,7 +81,7 @@ enum class Command : std::uint32_t {
   DropSteps = 22,
   // task · a: attempt. Its code is alive: its heartbeat timeout begins anew.
   Heartbeat = 23,
-  // task: a queue · a: QueueField · at: value
+  // task: a queue · a: QueueField · at: value. Of TurnWeight: a: QueueField (bits 0-7), weight (8-23) · at: the key
   SetQueue = 32,
   // task: a policy · a: PolicyField · b: index, for ListedDelayMs · at: value
   SetPolicy = 33,
@@ -129,7 +129,8 @@ enum class Event : std::uint32_t {
   Unpaused = 80,          // a: ResumePolicy · at: now
   Succeeded = 81,         // a: attempt · b: payload (result) · at: now
   Failed = 82,            // a: FailReason · at: now. Its error came with the last AttemptFailed, if any.
-  Cancelled = 83,         // a: CancelCause (24-31), reason of the host (0-23) · at: now
+  // a: CancelCause (24-31), reason of the host (0-23; of RateLimited: tenths of a second until there is room) · at: now
+  Cancelled = 83,
   Retried = 84,           // at: now
   Forgotten = 85,         // at: now
   Held = 86,              // a: bits added · at: now
@@ -190,12 +191,29 @@ enum class TaskField : std::uint32_t {
   Key = 12,              // a hash of what the host knows the task by, 1 to 2^53 - 1; default none
   KeyUntilMs = 13,       // epoch time from which the key does not count any more; default 0: it does not at all
   Limit = 14,            // takes part in a limit, at most kMaxParts; see SetTask. Key: 1 to 2^48 - 1
+  Promoted = 15,         // 1: begins before all others of its queue; default 0
+  Turn = 16,             // the key whose turns it takes in a queue of fair order; default 1
   Circuit = 34,          // what it calls, as a circuit knows it; default none
   QueueCircuit = 35,     // one more, of its queue
 };
 
 // Paused: by people. Still: by the host, while it opens.
-enum class QueueField : std::uint32_t { Concurrency = 1 /* 0: no limit */, Paused = 2, Still = 3 };
+enum class QueueField : std::uint32_t {
+  Concurrency = 1,  // 0: no limit
+  Paused = 2,
+  Still = 3,
+  Order = 4,        // QueueOrder
+  MaxSize = 5,      // tasks that have never begun, beyond which one more is too many; 0: no bound
+  Overflow = 6,     // Overflow; what is done then
+  TurnWeight = 7,   // of a key, in a queue of fair order; see SetQueue. Default 1
+  Granted = 8,      // one more than may run by leave of the host; 0: it was not asked
+};
+// Woken ones go before new ones of their rank. Offset: by when they were created (or were due first), a second earlier
+// for each unit of priority. Fair: keys take turns, weighted; within a key as Priority.
+enum class QueueOrder : std::uint32_t { Priority = 0, Fifo = 1, Lifo = 2, Offset = 3, Fair = 4 };
+// Reject: Create is refused. The others cancel one that has never begun: the new one, the oldest, or of the lowest
+// priority the newest.
+enum class Overflow : std::uint32_t { Reject = 0, DropNew = 1, DropOldest = 2, DropLowest = 3 };
 enum class GroupField : std::uint32_t {
   Concurrency = 1, FailureThreshold = 2, Closed = 3,
   Owner = 4,  // a task that has not ended, and has one such group: the last. The group closes as that ends.
@@ -222,6 +240,7 @@ enum class LimitField : std::uint32_t {
   SpacingMs = 7,       // between two starts
   RateKeyed = 8,
   ClosedUntilMs = 9,   // epoch time before which nothing of it begins
+  Drops = 10,          // 1: the rate counts what is submitted, and what comes beyond it is cancelled instead of waiting
 };
 enum class RateKind : std::uint32_t { Sliding = 0, Fixed = 1, TokenBucket = 2 };
 enum class LimitUse : std::uint32_t { Taken = 0, FullAt = 1, LastAt = 2 };
@@ -257,12 +276,13 @@ enum class StopReason : std::uint32_t {
 enum class FailReason : std::uint32_t {
   Exhausted = 0, Fatal = 1, TimedOut = 2, Expired = 3, Quarantined = 4, OverBudget = 5,
 };
-enum class CancelCause : std::uint32_t { Asked = 0, Cascade = 1, Group = 2 };
+enum class CancelCause : std::uint32_t { Asked = 0, Cascade = 1, Group = 2, Overflow = 3, RateLimited = 4 };
 enum class PayloadKind : std::uint32_t { Input = 1, Step = 2, Result = 3, Error = 4, Note = 5 };
 
 enum class Rejection : std::uint32_t {
   UnknownCommand = 1, UnknownTask, DuplicateTask, WrongState, StaleAttempt, AlreadySubmitted,
   UnknownQueue, UnknownPolicy, UnknownGroup, GroupClosed, Cycle, InvalidValue, TooMany, PayloadMismatch,
+  QueueFull,
 };
 
 // What a Restored event sets. The fields of a task come before its State, and State comes last.
@@ -290,7 +310,8 @@ enum class RestoredField : std::uint32_t {
   GroupFailures = 34,  // b
 };
 
-// What the door's value() and queueValue() answer.
+// What the door's value() and queueValue() answer. Of the number of a limit (2^30 or more) in the place of a Field: the key under
+// which the task takes part in it; 0: it does not.
 enum class Field : std::uint32_t {
   Attempt = 1, Failures = 2, Recoveries = 3, Progress = 4 /* NaN: never reported */, CreatedAt = 5,
   StartedAt = 6 /* first start; 0: never */, UpdatedAt = 7, DueAt = 8 /* 0: none */, Priority = 9,
@@ -308,6 +329,12 @@ enum class Field : std::uint32_t {
   OpenUntilMs = 34,
   // Of a ready task: the limit that keeps it back (0: none), and until when (0: until another one ends).
   LimitedBy = 36, LimitedUntilMs = 37,
+  // How many of its queue are before it, from 1 on; 0: it is not in line. By rank: in a fair queue by turns that are known.
+  Position = 38,
+  // Of what LimitedBy says: the key, 0: all of the limit.
+  LimitedKey = 39,
+  // Asked about the number of a limit: 1 where the core knows it.
+  HasLimit = 41,
   // Of all tasks, whichever is asked about: their numbers, and those of the policies they have, are below it.
   TaskEnd = 32, PolicyEnd = 33,
   // The next task above the one that is asked about on which any hold lies. 0: none.
@@ -316,7 +343,8 @@ enum class Field : std::uint32_t {
   GroupEnd = 46,  // numbers of groups are below it, whichever task is asked about
   Submitted = 48,  // 1: its description is complete
 };
-enum class QueueValue : std::uint32_t { Running = 1, Ready = 2, Concurrency = 3, Paused = 4, Still = 5 };
+// Waiting: open tasks of it that have never begun.
+enum class QueueValue : std::uint32_t { Running = 1, Ready = 2, Concurrency = 3, Paused = 4, Still = 5, Waiting = 6, MaxSize = 7, Granted = 8 };
 
 // Bits of Hold that the host uses; the core keeps any bit.
 inline constexpr std::uint32_t kHoldDefinitionMissing = 1;
@@ -331,6 +359,10 @@ inline constexpr std::uint32_t kHoldCircuit = 256;
 constexpr TaskField field_of(const Record& set) {
   const std::uint32_t low = set.a & 0xff;
   return static_cast<TaskField>(low == static_cast<std::uint32_t>(TaskField::Limit) ? low : set.a);
+}
+constexpr QueueField queue_field_of(const Record& set) {
+  const std::uint32_t low = set.a & 0xff;
+  return static_cast<QueueField>(low == static_cast<std::uint32_t>(QueueField::TurnWeight) ? low : set.a);
 }
 constexpr std::uint32_t weight_of(const Record& set) { return set.a >> 8 == 0 ? 1 : set.a >> 8; }
 constexpr double used_key(const Record& used) { return used.a + (used.b & 0xffff) * 4294967296.0; }
@@ -347,6 +379,8 @@ inline constexpr std::uint32_t kPackingNote = 27;
 inline constexpr std::uint32_t kKeptNote = 28;
 // Limits of one task.
 inline constexpr std::uint32_t kMaxParts = 8;
+// Numbers of limits that can be asked about as fields are not below it.
+inline constexpr std::uint32_t kFirstLimit = 0x40000000;
 // Parents above a child.
 inline constexpr std::uint32_t kMaxDepth = 64;
 

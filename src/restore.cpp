@@ -53,11 +53,13 @@ void Core::apply_restored_state(std::uint32_t slot, std::uint32_t packed) {
   const auto state = static_cast<State>(packed & 15);
   const auto outcome = static_cast<Outcome>((packed >> 8) & 15);
   if (outcome != Outcome::Success) own_extra(task).last_outcome = outcome;
-  task.flags = static_cast<std::uint16_t>((task.flags & kDoomed) | (packed >> 16));
+  task.flags = static_cast<std::uint16_t>((task.flags & (kDoomed | kCounted)) | (packed >> 16));
+  if (task.has(kTried)) uncount(slot);
+  else count(slot);
   if (state >= State::Succeeded) {
     const auto flags = task.flags;
     end_task(slot, state, task.end, (flags & kAsked) != 0);
-    task.flags = flags & static_cast<std::uint16_t>(~kDoomed);
+    task.flags = flags & static_cast<std::uint16_t>(~(kDoomed | kCounted));
     return;
   }
   task.stop = static_cast<StopReason>((packed >> 4) & 15);

@@ -51,6 +51,7 @@ class Snapshot {
   double made_at(const Task& task) const { return std::min(task.created_at, core_.event_time()); }
   void collect_tasks();
   void write_queues();
+  void write_queue(std::uint32_t queue);
   void write_policies();
   void write_policy(std::uint32_t number, const RetryPolicy& policy);
   void write_groups();
@@ -94,8 +95,24 @@ void Snapshot::write_queues() {
     if (queue != 0 || limits.concurrency(queue) != 0) {
       set(Event::QueueSet, queue, QueueField::Concurrency, limits.concurrency(queue));
     }
+    write_queue(queue);
     if (limits.paused(queue)) set(Event::QueueSet, queue, QueueField::Paused, 1);
     if (limits.still(queue)) set(Event::QueueSet, queue, QueueField::Still, 1);
+  }
+}
+
+void Snapshot::write_queue(std::uint32_t queue) {
+  const Limits& limits = core_.limits();
+  const Bounds::Bound& bound = core_.bounds().of(queue);
+  if (limits.order(queue) != QueueOrder::Priority) set(Event::QueueSet, queue, QueueField::Order, static_cast<double>(limits.order(queue)));
+  if (bound.max != 0) set(Event::QueueSet, queue, QueueField::MaxSize, bound.max);
+  if (bound.overflow != Overflow::Reject) set(Event::QueueSet, queue, QueueField::Overflow, static_cast<double>(bound.overflow));
+  if (limits.granted(queue) != 0) set(Event::QueueSet, queue, QueueField::Granted, limits.granted(queue));
+  std::vector<Keyed> weights;
+  limits.each_turn_weight(queue, [&](double key, std::uint32_t weight) { weights.push_back({static_cast<std::uint64_t>(key), weight}); });
+  sort_by_key(weights);
+  for (const auto& [key, weight] : weights) {
+    add(Event::QueueSet, queue, static_cast<std::uint32_t>(QueueField::TurnWeight) | (weight << 8), 0, static_cast<double>(key));
   }
 }
 
@@ -183,6 +200,7 @@ void Snapshot::write_limits() {
     differs(LimitField::RateBurst, rule.rate.burst, usual.rate.burst);
     differs(LimitField::SpacingMs, rule.rate.spacing_ms, usual.rate.spacing_ms);
     differs(LimitField::RateKeyed, rule.rate_keyed, usual.rate_keyed);
+    differs(LimitField::Drops, rule.drops, usual.drops);
     differs(LimitField::ClosedUntilMs, rule.closed_until, usual.closed_until);
   }
   // Each limit by its rank, and of it each key.
@@ -251,6 +269,8 @@ void Snapshot::write_options(const Task& task, const TaskExtra& more) {
   option(TaskField::ComputeBudgetMs, more.budget_ms, 0);
   option(TaskField::Key, more.key, 0);
   option(TaskField::KeyUntilMs, more.key_until, 0);
+  option(TaskField::Promoted, more.promoted ? 1 : 0, 0);
+  option(TaskField::Turn, more.turn, 1);
   write_parts(task);
   for (const TaskField field : {TaskField::Circuit, TaskField::QueueCircuit}) {
     const std::uint16_t place = more.circuits[field == TaskField::QueueCircuit];

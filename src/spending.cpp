@@ -19,6 +19,7 @@ void Core::apply_slot_taken(std::uint32_t slot, double at) {
   Task& task = tasks_[slot];
   if (task.extra == kNone) return;
   extras_[task.extra].alive_at = extras_[task.extra].running_at = at;
+  extras_[task.extra].promoted = false;
 }
 
 // When a live task has used up what it has. REQUIRES: task.extra != kNone.

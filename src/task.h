@@ -35,6 +35,7 @@ enum TaskFlag : std::uint16_t {
   // Not part of the state that is kept:
   kOrphan = 512,        // live when its log ended
   kQueued = 1024,       // stands in a lane: known here, so that nobody looks into the lanes for it
+  kCounted = 2048,      // counted as one of its queue that has never begun
 };
 
 struct Task {
@@ -105,12 +106,14 @@ struct TaskExtra {
   double running_at = 0;       // since when it has its slot, if it has a budget
   double key = 0;              // stands in Keys
   double key_until = 0;
+  double turn = 1;             // its key in a queue of fair order
   std::uint16_t circuits[2] = {0, 0};  // its own and its queue's: index + 1; 0: none
   bool trial = false;           // its attempt runs, and began while one of them was half open
   std::uint32_t stop_note = 0;  // what Cancelled will say
   std::uint32_t closed_attempt = 0;  // the last one that is over for good
   Outcome last_outcome = Outcome::Success;
   bool count_frozen = false;
+  bool promoted = false;        // until it begins
   bool thawable = false;        // as Core::arm saw it last: a Thaw concerns its attempt
 };
 

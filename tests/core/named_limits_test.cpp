@@ -310,8 +310,45 @@ TEST_CASE("What makes no sense is refused and changes nothing") {
   part(s, 2, kFirst, 9);
   CHECK(s.refused(Rejection::InvalidValue));
   s.submit(2);
-  part(s, 2, kSecond);
-  CHECK(s.refused(Rejection::AlreadySubmitted));
+}
+
+TEST_CASE("A limit that comes later counts for tasks that are there, running or not, over a crash too") {
+  Scenario s;
+  for (std::uint32_t task = 1; task <= 3; task++) s.create(task);
+  s.queue(0, QueueField::Paused, 1);
+  s.create(4);
+  rule(s, LimitField::Concurrency, 3);
+  for (std::uint32_t task = 1; task <= 4; task++) CHECK(part(s, task) == Events{Event::TaskSet});
+  CHECK(s.session.core().limits().limit_running(kFirst, 0) == 3);
+  CHECK(s.value(4, static_cast<Field>(kFirst)) == 1);
+  CHECK(s.value(4, static_cast<Field>(kSecond)) == 0);
+  CHECK(s.value(kFirst, Field::HasLimit) == 1);
+  CHECK(s.value(kSecond, Field::HasLimit) == 0);
+  s.queue(0, QueueField::Paused, 0);
+  CHECK(s.state(4) == State::Ready);
+  CHECK(s.succeed(2) == Events{Event::Succeeded, Event::Started});
+  s.restart();
+  CHECK(s.session.core().limits().limit_running(kFirst, 0) == 3);
+}
+
+TEST_CASE("What comes beyond a rate that drops is cancelled, with when there is room again, and what it lets in waits for no rate") {
+  Scenario s;
+  rate(s, 2, 1000);
+  rule(s, LimitField::Drops, 1);
+  rule(s, LimitField::Concurrency, 1);
+  add(s, 1);
+  add(s, 2);
+  CHECK(s.state(2) == State::Ready);
+  s.advance(300);
+  CHECK(add(s, 3) == Events{Event::Cancelled});
+  CHECK(s.last(Event::Cancelled).a >> 24 == number(CancelCause::RateLimited));
+  CHECK((s.last(Event::Cancelled).a & kAttemptMask) == 7);
+  // The second begins when the first ends: it took its part when it came.
+  CHECK(s.succeed(1) == Events{Event::Succeeded, Event::Started});
+  s.restart();
+  CHECK(add(s, 4) == Events{Event::Cancelled});
+  s.advance(700);
+  CHECK(add(s, 5) == Events{Event::Submitted});
 }
 
 namespace {

@@ -16,7 +16,8 @@ bool group_full(const Core& core, std::uint32_t slot) {
 
 bool queue_full(const Core& core, std::uint32_t queue) {
   const std::uint32_t limit = core.limits().concurrency(queue);
-  return core.limits().paused(queue) || core.limits().still(queue) || (limit > 0 && core.limits().running(queue) >= limit);
+  const std::uint32_t granted = core.limits().granted(queue), running = core.limits().running(queue);
+  return core.limits().paused(queue) || core.limits().still(queue) || (limit > 0 && running >= limit) || (granted > 0 && running + 1 >= granted);
 }
 
 // Weights that run, of a limit's tasks and of each of its keys, counted anew.
@@ -55,7 +56,11 @@ bool behind_limited(const Core& core, std::uint32_t slot) {
   const Task& task = core.tasks()[slot];
   for (std::uint32_t other = 0; other < core.tasks().slot_end(); other++) {
     const Task& ahead = core.tasks()[other];
-    if (other == slot || ahead.queue != task.queue || !core.limits().queued(other) || ahead.priority < task.priority) continue;
+    if (other == slot || ahead.queue != task.queue || !core.limits().queued(other)) continue;
+    const QueueOrder order = core.limits().order(task.queue);
+    // In a fair queue one of each key is in line.
+    if (order == QueueOrder::Fair && core.extra(ahead).turn == core.extra(task).turn && (limited(core, other) || group_full(core, other))) return true;
+    if (order == QueueOrder::Priority && ahead.priority < task.priority && !core.extra(ahead).promoted) continue;
     bool shared = false;
     core.limits().each_part(slot, [&](const Limits::Part& part) {
       core.limits().each_part(other, [&](const Limits::Part& theirs) { shared = shared || (theirs.limit == part.limit && theirs.weight > part.weight); });
@@ -90,9 +95,131 @@ void World::check_step(const std::vector<Record>& commands) {
   check_reasons();
   check_circuits();
   check_named_limits();
+  check_bounds();
+  check_turns();
+}
+
+void World::look_before_step() {
+  promoted_.clear();
+  const Core& core = session_->core();
+  for (std::uint32_t slot = 0; slot < core.tasks().slot_end(); slot++) {
+    const Task& task = core.tasks()[slot];
+    if (task.state != State::None && core.extra(task).promoted) promoted_[task.number] = true;
+  }
+  waited_ = waiting();
+}
+
+// By queue. A queue that refuses counts drafts too; the others ask when they are submitted.
+std::map<std::uint32_t, std::uint32_t> World::waiting() const {
+  std::map<std::uint32_t, std::uint32_t> found;
+  const Core& core = session_->core();
+  for (std::uint32_t slot = 0; slot < core.tasks().slot_end(); slot++) {
+    const Task& task = core.tasks()[slot];
+    const bool counts = task.has(kSubmitted) || core.bounds().of(task.queue).overflow == Overflow::Reject;
+    if (task.state != State::None && !task.ended() && counts && !task.has(kTried)) found[task.queue]++;
+  }
+  return found;
+}
+
+// Of a start: nothing but starts came after it, so what is true now was true then.
+bool World::is_last_word(const Record& event) const {
+  const auto& outbox = session_->outbox();
+  for (std::size_t i = outbox.size(); i-- > 0;) {
+    if (&outbox[i] == &event) return true;
+    const auto kind = static_cast<Event>(outbox[i].kind);
+    if (kind != Event::Started && kind != Event::Resumed && kind != Event::Held && kind != Event::Released && kind != Event::CircuitHalfOpened) return false;
+  }
+  return false;
+}
+
+bool World::was_set(std::uint32_t limit) const {
+  for (const Record& event : session_->outbox()) {
+    if (is(event, Event::LimitSet) && event.task == limit) return true;
+  }
+  return false;
+}
+
+// None has more that wait than it may, but for those that came back or were moved there.
+void World::check_bounds() {
+  const Core& core = session_->core();
+  std::map<std::uint32_t, std::uint32_t> all, came;
+  for (std::uint32_t slot = 0; slot < core.tasks().slot_end(); slot++) {
+    const Task& task = core.tasks()[slot];
+    all[task.queue] += task.state != State::None && !task.ended() && !task.has(kTried);
+  }
+  for (const Record& event : session_->outbox()) {
+    const bool moved = is(event, Event::TaskSet) && event.a == static_cast<std::uint32_t>(TaskField::Queue);
+    const std::uint32_t slot = core.tasks().find(event.task);
+    if (is(event, Event::QueueSet)) came[event.task] += 1000;
+    if (moved) came[static_cast<std::uint32_t>(event.at)]++;
+    // Of one that was forgotten since, nobody knows where it came back.
+    for (std::uint32_t queue = 0; queue < core.limits().queue_end() && is(event, Event::Retried); queue++) {
+      came[queue] += slot == kNone || core.tasks()[slot].queue == queue;
+    }
+    if (is(event, Event::Cancelled) && event.a >> 24 == static_cast<std::uint32_t>(CancelCause::Overflow)) counts_["dropped"]++;
+    if (is(event, Event::Cancelled) && event.a >> 24 == static_cast<std::uint32_t>(CancelCause::RateLimited)) counts_["rate-limited"]++;
+    if (is(event, Event::Rejected) && event.a == static_cast<std::uint32_t>(Rejection::QueueFull)) counts_["queue full"]++;
+  }
+  const auto now = waiting();
+  for (std::uint32_t queue = 0; queue < core.limits().queue_end(); queue++) {
+    const auto& bound = core.bounds().of(queue);
+    check(bound.waiting == all[queue], "a queue counts what has never begun");
+    const auto found = now.find(queue);
+    if (bound.max == 0 || found == now.end()) continue;
+    check(found->second <= std::max(bound.max, waited_[queue]) + came[queue], "a queue holds no more than its bound");
+    check(!bound.line || bound.line->size() == found->second, "whoever may be dropped is in line");
+  }
+}
+
+// A key that could begin all the time is passed by another one as often as weights say, and no more.
+void World::check_turns() {
+  const Core& core = session_->core();
+  std::map<QueueKey, bool> could;
+  const auto weight = [&](std::uint32_t queue, double key) {
+    std::uint32_t found = 1;
+    core.limits().each_turn_weight(queue, [&](double of, std::uint32_t value) { found = of == key ? value : found; });
+    return found;
+  };
+  for (std::uint32_t slot = 0; slot < core.tasks().slot_end(); slot++) {
+    const Task& task = core.tasks()[slot];
+    if (!core.limits().queued(slot) || core.limits().order(task.queue) != QueueOrder::Fair) continue;
+    const QueueKey key{task.queue, core.extra(task).turn};
+    const bool open = !core.extra(task).promoted && !limited(core, slot) && !group_full(core, slot) && !behind_limited(core, slot);
+    could[key] = could.contains(key) ? could[key] && open : open;
+  }
+  for (const Record& event : session_->outbox()) {
+    const std::uint32_t slot = core.tasks().find(event.task);
+    // Whoever is touched begins to wait anew, and so do all whose queue is.
+    if (is(event, Event::QueueSet)) std::erase_if(passed_, [&](const auto& of) { return of.first.first == event.task; });
+    if (event.kind >= 96 || slot == kNone) continue;
+    const Task& task = core.tasks()[slot];
+    const QueueKey key{task.queue, core.extra(task).turn};
+    const bool begins = is(event, Event::Started) || is(event, Event::Resumed);
+    if (!begins) {
+      if (!is(event, Event::Created) && !is(event, Event::Submitted)) passed_.erase(key);
+      continue;
+    }
+    if (core.limits().order(task.queue) != QueueOrder::Fair || promoted_.contains(event.task)) continue;
+    passed_.erase(key);
+    for (auto& [waits, by] : passed_) {
+      if (waits.first != task.queue) continue;
+      const std::uint32_t times = ++by[key.second];
+      most_passed_ = std::max<std::uint64_t>(most_passed_, times);
+      const std::uint32_t own = weight(task.queue, waits.second), theirs = weight(task.queue, key.second);
+      check(times <= (theirs + own - 1) / own + 1, "a key that can begin is passed over no more often than weights say");
+    }
+  }
+  std::erase_if(passed_, [&](const auto& of) { return !could.contains(of.first) || !could[of.first]; });
+  for (const auto& [key, can] : could) {
+    if (can) passed_[key];
+  }
+
 }
 
 void World::check_events() {
+  for (const Record& event : session_->outbox()) {
+    if (is(event, Event::TaskSet) && event.a == static_cast<std::uint32_t>(TaskField::Promoted)) promoted_[event.task] = true;
+  }
   for (const Record& event : session_->outbox()) {
     if (!is(event, Event::Rejected)) events_++;
     kinds_[event.kind]++;
@@ -121,6 +248,7 @@ void World::check_order(const Record& started) {
   const std::uint32_t slot = core.tasks().find(started.task);
   check(slot != kNone, "a started task is known");
   const Task& task = core.tasks()[slot];
+  if (core.limits().order(task.queue) != QueueOrder::Priority || promoted_.contains(started.task) || !is_last_word(started)) return;
   for (std::uint32_t other = 0; other < core.tasks().slot_end(); other++) {
     const Task& waiting = core.tasks()[other];
     if (waiting.state != State::Ready || !waiting.startable() || waiting.queue != task.queue) continue;
@@ -146,8 +274,10 @@ void World::check_limits() {
     check(core.limits().group_running(group) == running, "a group counts what runs");
   }
   for (const Record& event : session_->outbox()) {
-    if (!is(event, Event::Started) && !is(event, Event::Resumed)) continue;
+    if ((!is(event, Event::Started) && !is(event, Event::Resumed)) || !is_last_word(event)) continue;
     const std::uint32_t slot = core.tasks().find(event.task);
+    const std::uint32_t granted = core.limits().granted(core.tasks()[slot].queue);
+    check(granted == 0 || core.limits().running(core.tasks()[slot].queue) < granted, "no queue runs more than it was granted");
     const std::uint32_t queue = core.tasks()[slot].queue, group = core.groups().of(slot);
     const std::uint32_t limit = core.limits().concurrency(queue);
     check(limit == 0 || core.limits().running(queue) <= limit, "no queue runs more than its limit");
@@ -164,26 +294,33 @@ void World::check_named_limits() {
     check(core.limits().limit_running(core.limits().rule(of.first).number, of.second) == running, "a limit counts what runs");
   }
   for (const Record& event : session_->outbox()) {
-    const bool begins = is(event, Event::Started);
-    if (!begins && !is(event, Event::Resumed)) continue;
+    const bool starts = is(event, Event::Started), submits = is(event, Event::Submitted);
+    if (!starts && !submits && !is(event, Event::Resumed)) continue;
     const std::uint32_t slot = core.tasks().find(event.task);
+    if (slot == kNone) continue;
+    const bool last = is_last_word(event);
     core.limits().each_part(slot, [&](const Limits::Part& part) {
       const Limits::Rule& rule = core.limits().rule(part.limit);
-      check(rule.closed_until <= core.time(), "a closed limit lets nothing begin");
-      const double all = use.at({part.limit, 0}), own = use.at({part.limit, part.key});
-      check(rule.concurrency == 0 || all <= rule.concurrency || all == part.weight, "a limit runs no more than it allows");
-      check(rule.key_concurrency == 0 || own <= rule.key_concurrency || own == part.weight, "a key runs no more than it is allowed");
-      if (begins) check_rate(rule, part, core.time());
+      if (last && !submits) check_part(rule, part, use.at({part.limit, 0}), use.at({part.limit, part.key}));
+      // Whether it counted, and under which rule, can't be seen any more.
+      if (!last && was_set(rule.number)) return void(starts_.erase({rule.number, rule.rate_keyed ? part.key : 0}));
+      if (rule.drops ? submits : starts) check_rate(rule, part, core.time());
     });
   }
+}
+
+void World::check_part(const Limits::Rule& rule, const Limits::Part& part, double all, double own) const {
+  check(rule.closed_until <= session_->core().time(), "a closed limit lets nothing begin");
+  check(rule.concurrency == 0 || all <= rule.concurrency || all == part.weight, "a limit runs no more than it allows");
+  check(rule.key_concurrency == 0 || own <= rule.key_concurrency || own == part.weight, "a key runs no more than it is allowed");
 }
 
 // Counted by the checker itself, as long as the rule is the same and the core lives.
 void World::check_rate(const Limits::Rule& rule, const Limits::Part& part, double now) {
   Starts& starts = starts_[{rule.number, rule.rate_keyed ? part.key : 0}];
   const RateRule& rate = rule.rate;
-  const bool same = starts.rule.limit == rate.limit && starts.rule.period_ms == rate.period_ms && starts.rule.kind == rate.kind && starts.rule.burst == rate.burst && starts.keyed == rule.rate_keyed;
-  if (!same) starts = {rate, rule.rate_keyed, {}};
+  const bool same = starts.rule.limit == rate.limit && starts.rule.period_ms == rate.period_ms && starts.rule.kind == rate.kind && starts.rule.burst == rate.burst && starts.keyed == rule.rate_keyed && starts.drops == rule.drops;
+  if (!same) starts = {rate, rule.rate_keyed, rule.drops, {}};
   if (rate.limit <= 0) return;
   const bool bucket = rate.kind == RateKind::TokenBucket;
   // Who is heavier than all there is takes all there is.

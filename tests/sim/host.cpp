@@ -53,6 +53,7 @@ void World::step(std::vector<Record> commands) {
   if (payloads.size() > 3 && chance(1)) payloads.resize(payloads.size() - 2);
   put(payloads);
   std::copy(commands.begin(), commands.end(), session_->inbox());
+  look_before_step();
   session_->step(commands.size(), payloads.size(), now_);
   check_step(commands);
 }
@@ -75,11 +76,14 @@ Record World::random_command() {
 }
 
 Record World::random_setting() {
-  switch (below(8)) {
+  switch (below(11)) {
+    case 8: return make(Command::SetQueue, below(kQueues), 4, 0, below(5));
+    case 9: return chance(30) ? make(Command::SetQueue, below(kQueues), 7 | ((1 + below(4)) << 8), 0, 1 + below(3)) : make(Command::SetQueue, below(kQueues), 6, 0, below(4));
+    case 10: return chance(30) ? make(Command::SetQueue, below(kQueues), 8, 0, below(4)) : make(Command::SetQueue, below(kQueues), 5, 0, chance(40) ? 0 : below(12));
     case 6:
     case 7: {
-      static constexpr double most[] = {4, 3, 5, 4000, 3, 4, 300, 2, 0};
-      const std::uint32_t field = below(9);
+      static constexpr double most[] = {4, 3, 5, 4000, 3, 4, 300, 2, 0, 2};
+      const std::uint32_t field = chance(20) ? 9 : below(10);
       const bool whole = field == 3 || field == 5;
       const double value = field == 8 ? now_ + below(3000) : whole + below(static_cast<std::uint32_t>(most[field]));
       return make(Command::SetLimit, 1 + below(kLimits), field + 1, 0, value);
@@ -125,6 +129,7 @@ Record World::command_for(std::uint32_t task) {
       case 8: return make(Command::Belong, task, random_task(), below(2));
       case 0: return make(Command::DependOn, task, random_task(), below(4));
       case 1: return make(Command::JoinGroup, task, 1 + below(kGroups));
+      case 4: return make(Command::SetTask, task, 16, 0, 1 + below(3));
       case 3: return chance(50) ? make(Command::SetTask, task, 12, 0, 1 + below(6)) : make(Command::SetTask, task, 13, 0, now_ + below(9000));
       case 2: {
         const std::uint32_t field = 1 + below(11);
@@ -158,7 +163,7 @@ Record World::command_for(std::uint32_t task) {
     case 6: return make(Command::Hold, task, 1 + below(15));
     case 7: return make(Command::AttachBlob, task, below(1000), below(1000), below(100000));
     case 8: return make(Command::Note, task, below(3));
-    case 9: return make(Command::SetTask, task, 1, 0, below(5) - 2.0);
+    case 9: return chance(20) ? make(Command::SetTask, task, 15, 0, below(2)) : make(Command::SetTask, task, 1, 0, below(5) - 2.0);
     case 10: return make(Command::SetTask, task, 7 + below(2), 0, below(kQueues));
     default: return settle(task);
   }

@@ -2,7 +2,8 @@
 // clock that jumps, and checks after every step. All chance comes from one seed.
 //
 // Invariants checked (a failure throws Failure with the reason):
-//   running ≤ limits, rates never exceeded · open circuits let nothing begin, others hold nobody · children go with their parents · a higher priority starts first · every open task has a reason to wait
+//   running ≤ limits, rates never exceeded · bounds never exceeded but by what comes back · in a fair queue no key that can begin
+//   is passed over more often than weights say · open circuits let nothing begin, others hold nobody · children go with their parents · a higher priority starts first · every open task has a reason to wait
 //   · an end is final but for Retry and Forget · one result per life · no command is silent
 //   · the deadline is never in the past · replay ≡ live · after a crash the state is one that was
 //   sealed, and none older than what was acknowledged · compaction and import change nothing.
@@ -71,7 +72,14 @@ class World {
   void check_reasons();
   void check_circuits();
   void check_named_limits();
+  void check_part(const Limits::Rule& rule, const Limits::Part& part, double all, double own) const;
   void check_rate(const Limits::Rule& rule, const Limits::Part& part, double now);
+  void check_bounds();
+  void check_turns();
+  std::map<std::uint32_t, std::uint32_t> waiting() const;
+  void look_before_step();
+  bool is_last_word(const Record& event) const;
+  bool was_set(std::uint32_t limit) const;
   void check_family(std::uint32_t slot);
   void check_reason(const Task& task, std::uint32_t slot);
   void check_order(const Record& started);
@@ -97,11 +105,18 @@ class World {
   // What began, by limit and key (0: all), under one rule and in one life of the core.
   struct Starts {
     RateRule rule;
-    bool keyed = false;
+    bool keyed = false, drops = false;
     std::vector<Rate::Taken> taken;
   };
   std::map<std::pair<std::uint32_t, double>, Starts> starts_;
   std::map<std::uint32_t, bool> ended_;
+  // What stood before the step: promoted tasks, and how many of a queue were submitted and had never begun.
+  std::map<std::uint32_t, bool> promoted_;
+  std::map<std::uint32_t, std::uint32_t> waited_;
+  // Of each key of a fair queue that could begin all the time: how often each other key has begun since it did.
+  using QueueKey = std::pair<std::uint32_t, double>;
+  std::map<QueueKey, std::map<double, std::uint32_t>> passed_;
+  std::uint64_t most_passed_ = 0;
   std::uint64_t events_ = 0, moves_ = 0;
   std::map<std::string, std::uint64_t> counts_;
   std::map<std::uint32_t, std::uint64_t> kinds_;  // of events
