@@ -1,6 +1,6 @@
 // What is compared with what, and with how many tasks. A rate is tasks per second, so a slow peer may be
 // given fewer tasks: fewer are kinder to both slow peers, whose cost per task grows with their number.
-export const parts = ['memory', 'durable', 'local', 'steps', 'limits', 'reopen', 'figures'];
+export const parts = ['memory', 'durable', 'local', 'steps', 'limits', 'batches', 'reopen', 'figures'];
 
 /** `durable20`: the durable contender with 20,000 tasks. */
 export const full = {
@@ -19,6 +19,9 @@ export const full = {
   bottleneck: 20_000,
   delayed: 100_000,
   timeouts: 100_000,
+  batch: 10_000,
+  streamed: 100_000,
+  pQueueStreamed: 100_000,
   reopen: 100_000,
 };
 export const smoke = {
@@ -37,6 +40,9 @@ export const smoke = {
   bottleneck: 1_000,
   delayed: 2_000,
   timeouts: 2_000,
+  batch: 1_000,
+  streamed: 2_000,
+  pQueueStreamed: 2_000,
   reopen: 2_000,
 };
 
@@ -94,5 +100,21 @@ export const comparisons = [
     peer: 'timeouts',
     peerName: () => 'a setTimeout for each, no tasks',
     aim: 1,
+  },
+  {
+    part: 'batches',
+    workload: ({ batch }) => `a batch of ${batch} items, durable, its typed results in order`,
+    ours: 'batch',
+    peer: 'idb',
+    peerName: ({ idb }) => `by hand: p-queue, idb at each of 3 changes (${idb} tasks)`,
+    aim: 100,
+  },
+  {
+    part: 'batches',
+    workload: ({ streamed }) => `${streamed} items streamed through one queue of 10, in memory, at most 256 on the way`,
+    ours: 'streamed',
+    peer: 'pQueueStreamed',
+    peerName: () => 'p-queue, onSizeLessThan(256)',
+    aim: 1.5,
   },
 ];

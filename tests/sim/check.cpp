@@ -235,7 +235,7 @@ void World::check_event(const Record& event) {
   bool& ended = ended_[event.task];
   if (ended) {
     check(is(event, Event::Retried) || is(event, Event::Forgotten) || is(event, Event::Noted) ||
-              is(event, Event::BlobAttached) || is(event, Event::Belonged) || is(event, Event::Created) || is(event, Event::TaskSet),
+              is(event, Event::BlobAttached) || is(event, Event::Belonged) || is(event, Event::Joined) || is(event, Event::Created) || is(event, Event::TaskSet),
           "nothing happens to an ended task, but event " + std::to_string(event.kind));
   }
   if (is(event, Event::Retried) || is(event, Event::Forgotten) || is(event, Event::Created)) ended = false;

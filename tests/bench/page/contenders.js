@@ -100,6 +100,72 @@ async function oursWith(task, count, optionsOf) {
   };
 }
 
+/** One batch; its results are read as people read them. */
+async function oursInBatch(count) {
+  const { orchestrator, id } = await openOurs();
+  return {
+    run: async () => {
+      const { runs } = await orchestrator.batch.triggerByTaskAndWait(Array.from({ length: count }, (_, n) => ({ task, payload: n })));
+      return runs.map((run) => (run.ok ? run.output : Number.NaN));
+    },
+    close: async () => {
+      await orchestrator.dispose();
+      await removeStores(id);
+    },
+  };
+}
+
+const onTheWay = 256;
+
+/** How far the heap has grown at the most while this ran; undefined: this browser does not say. */
+export const heap = { grownBytes: 0, firstBytes: 0 };
+const heapBytes = () => performance.memory?.usedJSHeapSize ?? 0;
+function watchHeap(n) {
+  if (n === 0) {
+    heap.firstBytes = heapBytes();
+    heap.grownBytes = 0;
+  } else if (n % 1000 === 0) heap.grownBytes = Math.max(heap.grownBytes, heapBytes() - heap.firstBytes);
+}
+
+async function oursStreamed(count) {
+  const { orchestrator, id } = await openOurs({ storage: 'memory' });
+  function* items() {
+    for (let n = 0; n < count; n++) {
+      watchHeap(n);
+      yield { task, payload: n };
+    }
+  }
+  return {
+    run: async () => {
+      const results = new Array(count);
+      for await (const run of orchestrator.batch.stream(items(), { highWater: onTheWay })) results[run.index] = run.ok ? run.output : Number.NaN;
+      return results;
+    },
+    close: async () => {
+      await orchestrator.dispose();
+      await removeStores(id);
+    },
+  };
+}
+
+/** As its readme says: what is added waits until the queue is short enough. */
+async function pQueueStreamed(count) {
+  const queue = new PQueue({ concurrency });
+  return {
+    run: async () => {
+      const results = new Array(count);
+      for (let n = 0; n < count; n++) {
+        watchHeap(n);
+        await queue.onSizeLessThan(onTheWay);
+        void queue.add(() => work(n)).then((result) => (results[n] = result));
+      }
+      await queue.onIdle();
+      return results;
+    },
+    close: async () => {},
+  };
+}
+
 async function bottleneckGroup(count) {
   const group = new Bottleneck.Group({ maxConcurrent: 1 });
   return {
@@ -219,6 +285,9 @@ export const contenders = {
   steps: (count) => oursInSteps(steps, count),
   parallelSteps: (count) => oursInSteps(parallelSteps, count),
   keyed: (count) => oursWith(keyed, count, (n) => ({ concurrencyKey: `key ${n % keys}` })),
+  batch: oursInBatch,
+  streamed: oursStreamed,
+  pQueueStreamed,
   bottleneck: bottleneckGroup,
   delayed: (count) => oursWith(task, count, (n) => ({ delay: 1 + (n % longestDelayMs) })),
   timeouts,
