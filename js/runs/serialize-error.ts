@@ -215,11 +215,14 @@ function construct(
   details: { cause: Error } | undefined,
   depth: number,
 ): Error {
+  const ours = typeof code === 'string' ? typeFor(code) : undefined;
   if (Array.isArray(data?.errors) && depth <= 2) {
     const inner = data.errors.map((item: SerializedError) => revive(item, depth + 1));
-    return new AggregateError(inner, message, details);
+    const error = ours ? new ours(message, details) : new AggregateError(inner, message, details);
+    if (ours) set(error, 'errors', inner, true);
+    return error;
   }
-  const type = (typeof code === 'string' && typeFor(code)) || (Object.hasOwn(BUILT_IN, name) ? BUILT_IN[name]! : Error);
+  const type = ours ?? (Object.hasOwn(BUILT_IN, name) ? BUILT_IN[name]! : Error);
   return new type(message, details);
 }
 
