@@ -26,7 +26,7 @@ export interface Core {
   feed(bytes: number): number;
   wanted(): number;
   load(): number;
-  importLog(bytes: number, firstTask: number): number;
+  importLog(bytes: number, firstTask: number, firstGroup: number): number;
   compact(bytes: number): number;
   history(bytes: number, limit: number): number;
   inspect(bytes: number): number;
