@@ -148,6 +148,17 @@ export class DeadlineError extends family('DeadlineError', 'DEADLINE', false, Ab
 export class ExpiredError extends family('ExpiredError', 'EXPIRED', false, AbortedError) {}
 /** The attempt was stopped by a hard pause; it starts again on resume. */
 export class InterruptedError extends family('InterruptedError', 'INTERRUPTED', false, AbortedError) {}
+/** Too many waited in its queue (`maxSize`): the run was refused, or one that waited was cancelled for another. */
+export class QueueOverflowError extends family('QueueOverflowError', 'QUEUE_OVERFLOW', true) {}
+/** The run came beyond a rate with `onExceed: 'drop'`, and was cancelled. */
+export class RateLimitedError extends family('RateLimitedError', 'RATE_LIMITED', true, CanceledError) {
+  /** Milliseconds from when it was dropped until there is room again. */
+  readonly retryAfter: number;
+  constructor(message: string, details: ErrorDetails & { retryAfter?: number } = {}) {
+    super(message, details);
+    this.retryAfter = details.retryAfter ?? 0;
+  }
+}
 /** The tab died three times while this run was running; it is kept out of recovery. Retry by hand. */
 export class QuarantinedError extends family('QuarantinedError', 'QUARANTINED') {}
 /** Thrown by a handler: fail at once, no retry. Also called NonRetryableError, AbortTaskRunError, PermanentJobError. */

@@ -109,7 +109,7 @@ export class Orchestrator extends StoredData implements OrchestratorApi {
     this.intake = new Intake(this, session);
     this.store = new Store(this.clock, (error) => this.listenerFailed(error));
     this.pump = new Pump(this);
-    this.table = new OptionTable(this.pump.commands);
+    this.table = new OptionTable(this.pump.commands, this);
     this.progress = new ProgressTracker(this);
     this.attempts = new Attempts(this);
     this.#lists = new Lists(this.#index, this);
@@ -247,6 +247,7 @@ export class Orchestrator extends StoredData implements OrchestratorApi {
 
   /** Events are read: what they bring is stored, or announced at once where nothing is kept. */
   stepped(): void {
+    this.intake.sizes.stepped();
     if (this.journal) return this.journal.handOver();
     if (this.#unkept.length > 0) {
       const ended = this.#unkept;

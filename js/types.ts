@@ -15,7 +15,7 @@ import type { Validator } from './definition/schema.ts';
 import type { TaskContext, TaskSpec } from './definition/types.ts';
 import type { PayloadLimits } from './intake/limits.ts';
 import type { KeyOptions } from './identity/types.ts';
-import type { LimitedRunOptions, LimitOptions } from './limiting/types.ts';
+import type { LimitedRunOptions, LimitOptions, QueueRules } from './limiting/types.ts';
 import type { ConnectivityOptions, NetworkMode } from './network/types.ts';
 import type { Durability, Storage, StorageEvent } from './storage.ts';
 import type { ReadStreamOptions, StreamReader } from './streams/types.ts';
@@ -82,7 +82,7 @@ export interface RetryOptions {
   nonRetryable?: readonly (string | (abstract new (...args: any[]) => unknown))[];
 }
 
-export interface QueueOptions extends CircuitOptions, LimitOptions {
+export interface QueueOptions extends CircuitOptions, LimitOptions, QueueRules {
   name: string;
   /**
    * Runs at once. As an object it counts weights, and may have a limit for each `concurrencyKey`. Default: no limit.

@@ -7,8 +7,11 @@ import { gzipSync } from 'node:zlib';
 import { toolchainEnvironment } from './env.mjs';
 import { cache, root } from './setup/common.mjs';
 
-/** gzip bytes, each with room for what is planned; a change that needs more changes the number here and says why. */
-const budgets = { 'core.wasm': 56_500, 'core.js': 16_000 };
+/**
+ * gzip bytes, each with room for what is planned; a change that needs more changes the number here and says why.
+ * core.wasm: orders of queues, fair turns of keys and bounds with overflow are decided in the core (6 KB).
+ */
+const budgets = { 'core.wasm': 62_000, 'core.js': 16_000 };
 
 const directory = join(root, 'build/package');
 

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "core.h"
-#include "order.h"
 #include "trap.h"
 
 namespace holdfast {
@@ -296,70 +295,6 @@ void Core::apply_forgotten(std::uint32_t slot) {
   groups_.disown(number);
   task = Task{};
   tasks_.remove(number);
-}
-
-void Core::apply_queue_set(const Record& event) {
-  const std::uint32_t queue = event.task;
-  switch (queue_field_of(event)) {
-    case QueueField::Paused: return limits_.set_paused(queue, event.at == 1);
-    case QueueField::Still: return limits_.set_still(queue, event.at == 1);
-    case QueueField::TurnWeight: return limits_.set_turn_weight(queue, event.at, weight_of(event));
-    default: break;
-  }
-  const auto value = static_cast<std::uint32_t>(event.at);
-  limits_.know_queue(queue);
-  switch (static_cast<QueueField>(event.a)) {
-    case QueueField::Granted: return limits_.set_granted(queue, value);
-    case QueueField::Order: return set_order(queue, static_cast<QueueOrder>(value));
-    case QueueField::MaxSize:
-      if (bounds_.set_max(queue, value)) line_up_to_drop(queue);
-      return;
-    case QueueField::Overflow:
-      if (bounds_.set_overflow(queue, static_cast<Overflow>(value))) line_up_to_drop(queue);
-      return;
-    default: return limits_.set_concurrency(queue, value);
-  }
-}
-
-// Whoever stands in the queue takes the place that the new order gives.
-void Core::set_order(std::uint32_t queue, QueueOrder order) {
-  std::vector<Keyed> standing;
-  for (std::uint32_t slot = 0; slot < tasks_.slot_end(); slot++) {
-    if (tasks_[slot].queue == queue && tasks_[slot].has(kQueued)) standing.push_back({limits_.ticket(slot), slot});
-  }
-  sort_by_key(standing);
-  for (const auto& [ticket, slot] : standing) leave_lane(slot);
-  limits_.set_order(queue, order);
-  for (const auto& [ticket, slot] : standing) join_lane(slot, groups_.of(slot));
-}
-
-// A task that has never begun counts for the bound of its queue.
-void Core::count(std::uint32_t slot) {
-  Task& task = tasks_[slot];
-  if (task.ended() || task.has(kTried)) return;
-  if (!task.has(kCounted)) {
-    task.flags |= kCounted;
-    bounds_.add(task.queue);
-  }
-  const bool lines_up = task.has(kSubmitted) && bounds_.of(task.queue).line != nullptr;
-  if (lines_up) bounds_.line_up(slot, task.queue, task.priority, task.created_at);
-}
-
-void Core::uncount(std::uint32_t slot) {
-  Task& task = tasks_[slot];
-  if (!task.has(kCounted)) return;
-  task.flags &= static_cast<std::uint16_t>(~kCounted);
-  bounds_.remove(slot, task.queue);
-}
-
-void Core::line_up_to_drop(std::uint32_t queue) {
-  std::vector<Keyed> waiting;
-  for (std::uint32_t slot = 0; slot < tasks_.slot_end(); slot++) {
-    const Task& task = tasks_[slot];
-    if (task.queue == queue && task.has(kCounted) && task.has(kSubmitted)) waiting.push_back({static_cast<std::uint64_t>(task.created_at), slot});
-  }
-  sort_by_key(waiting);
-  for (const auto& [at, slot] : waiting) count(slot);
 }
 
 void Core::apply_policy_set(const Record& event) {

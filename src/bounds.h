@@ -28,21 +28,20 @@ class Bounds {
     bool drops_waiting() const { return max != 0 && overflow >= Overflow::DropOldest; }
   };
 
-  const Bound& of(std::uint32_t queue) const {
-    static const Bound kNothing;
-    return queue < bounds_.size() ? bounds_[queue] : kNothing;
-  }
+  const Bound& of(std::uint32_t queue) const { return queue < bounds_.size() ? bounds_[queue] : nothing_; }
+  bool bounded(std::uint32_t queue) const { return queue < bounds_.size() && bounds_[queue].max != 0; }
   bool over(std::uint32_t queue, std::uint32_t more) const {
-    const Bound& bound = of(queue);
-    return bound.max != 0 && bound.waiting + more > bound.max;
+    return bounded(queue) && bounds_[queue].waiting + more > bounds_[queue].max;
   }
   // True where a line has to be formed anew: of all that are counted and submitted.
   bool set_max(std::uint32_t queue, std::uint32_t max);
   bool set_overflow(std::uint32_t queue, Overflow overflow);
 
-  void add(std::uint32_t queue) {
+  // True where it has to be lined up, too, once it is submitted.
+  bool add(std::uint32_t queue) {
     if (queue >= bounds_.size()) bounds_.resize(queue + 1);
     bounds_[queue].waiting++;
+    return bounds_[queue].line != nullptr;
   }
   void remove(std::uint32_t slot, std::uint32_t queue) {
     Bound& bound = bounds_[queue];
@@ -63,6 +62,7 @@ class Bounds {
   void leave_line(Bound& bound, std::uint32_t slot);
 
   std::vector<Bound> bounds_;       // by queue
+  Bound nothing_;
   Blocks<std::uint64_t> places_;    // by slot: where it stands in the line, + 1; 0: nowhere. As far as they are needed
 };
 

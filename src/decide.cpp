@@ -98,39 +98,12 @@ void Core::create(const Ask& ask) {
   if (!limits_.has_queue(command.a & 0xffff)) return reject(command, Rejection::UnknownQueue);
   if (!has_policy((command.a >> 16) & 0x7fff)) return reject(command, Rejection::UnknownPolicy);
   const std::uint32_t queue = command.a & 0xffff;
-  const bool refuses = bounds_.of(queue).overflow == Overflow::Reject;
-  if (refuses && is_full(queue, 1)) return reject(command, Rejection::QueueFull);
+  const bool bounded = bounds_.bounded(queue);
+  if (bounded && bounds_.of(queue).overflow == Overflow::Reject && is_full(queue, 1)) return reject(command, Rejection::QueueFull);
   emit_record({static_cast<std::uint32_t>(Event::Created), command.task, command.a,
                size_of(ask.payload), time_},
               ask.payload);
-  if ((command.a >> 31) != 0) make_room(tasks_.find(command.task));
-}
-
-// Whoever may begin does so first: it does not wait any more.
-bool Core::is_full(std::uint32_t queue, std::uint32_t more) {
-  if (!bounds_.over(queue, more)) return false;
-  draw_consequences();
-  fire_timers();
-  start_ready();
-  return bounds_.over(queue, more);
-}
-
-// One has come to a queue that is full.
-void Core::make_room(std::uint32_t slot) {
-  const std::uint32_t queue = tasks_[slot].queue;
-  const Overflow overflow = bounds_.of(queue).overflow;
-  if (overflow == Overflow::Reject || !is_full(queue, 0) || !tasks_[slot].has(kCounted)) return;
-  const std::uint32_t dropped = overflow == Overflow::DropNew ? slot : bounds_.first(queue);
-  if (dropped != kNone) cancel_task(dropped, CancelCause::Overflow, 0);
-}
-
-// What comes beyond a rate that drops is over before it is submitted, and takes nothing of it.
-bool Core::drops(std::uint32_t slot) {
-  const double until = limits_.dropped_until(slot, time_);
-  if (until == 0) return false;
-  const double tenths = std::min(std::ceil((until - time_) / 100), static_cast<double>(kAttemptMask));
-  cancel_task(slot, CancelCause::RateLimited, static_cast<std::uint32_t>(tenths));
-  return true;
+  if (bounded && (command.a >> 31) != 0) make_room(tasks_.find(command.task));
 }
 
 void Core::set_task(const Ask& ask) {

@@ -99,13 +99,16 @@ void Limits::enqueue(const Claim& claim, bool ahead) {
   node = Node{.ticket = ticket,
               .group = claim.group == kNone ? kNone : group_bucket(claim.group),
               .parts = node.parts,
-              .rank = rank_of(claim, queue.order, ticket),
+              .rank = queue.order == QueueOrder::Priority && !claim.promoted ? -static_cast<double>(claim.priority) : rank_of(claim, queue.order, ticket),
               .queue = claim.queue,
               .ahead = ahead,
               .aside = false};
   queue.ready++;
   if (queue.order == QueueOrder::Fair) return line_up(claim);
-  stand(claim.slot);
+  if (first_bucket(node) != kNone) return stand(claim.slot);
+  Lane& lane = queue.lanes.of(node.rank);
+  append(ahead ? lane.ahead : lane.usual, claim.slot);
+  mark(claim.queue);
 }
 
 void Limits::stand(std::uint32_t slot) {

@@ -142,7 +142,7 @@ export class Definitions {
     if (spec) this.#house.table.limits.declareTask(id, spec);
     const queue = spec?.queue;
     if (typeof queue !== 'object') return;
-    this.#house.table.declareQueue(queue.name, queue);
+    this.#house.table.queues.declare(queue.name, queue);
     const given = queue.concurrency ?? queue.concurrencyLimit ?? Number.POSITIVE_INFINITY;
     const limit = typeof given === 'object' ? JSON.stringify(given) : String(given);
     const former = this.#queueOwners.get(queue.name);

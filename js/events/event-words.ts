@@ -24,12 +24,12 @@ type Data = Record<string, unknown>;
 const outcomes = ['success', 'failure', 'fatal', 'timeout', 'interrupted', 'crashed', 'stalled'];
 const stopReasons = ['none', 'cancel', 'timeout', 'deadline', 'interrupt', 'cascade', 'stalled', 'maxDuration'];
 const failReasons = ['exhausted', 'fatal', 'timedOut', 'expired', 'quarantined', 'maxDuration'];
-const cancelCauses = ['asked', 'cascade', 'group'];
+const cancelCauses = ['asked', 'cascade', 'group', 'overflow', 'rateLimited'];
 const edgeKinds = ['onSuccess', 'onFailure', 'onSettled', 'onCancelled'];
 const resumePolicies = ['keepDeadline', 'remaining', 'restart'];
-const taskFields = ['', 'priority', 'notBefore', 'ttl', 'timeout', 'deadlineAt', 'graceMs', 'queue', 'policy', 'countFrozen', 'heartbeat', 'maxDuration'];
-const queueFields = ['', 'concurrency', 'paused', 'still'];
-const limitFields = ['', 'concurrency', 'keyConcurrency', 'rateLimit', 'ratePeriodMs', 'rateKind', 'rateBurst', 'spacingMs', 'rateKeyed', 'closedUntil'];
+const taskFields = ['', 'priority', 'notBefore', 'ttl', 'timeout', 'deadlineAt', 'graceMs', 'queue', 'policy', 'countFrozen', 'heartbeat', 'maxDuration', '', '', '', 'promoted', 'turn'];
+const queueFields = ['', 'concurrency', 'paused', 'still', 'order', 'maxSize', 'overflow', 'turnWeight', 'granted'];
+const limitFields = ['', 'concurrency', 'keyConcurrency', 'rateLimit', 'ratePeriodMs', 'rateKind', 'rateBurst', 'spacingMs', 'rateKeyed', 'closedUntil', 'drops'];
 const circuitFields = ['', 'failureRate', 'minCalls', 'openForMs', 'halfOpenMax', 'windowMs', 'retryRatio', 'retryWindowMs'];
 const groupFields = ['', 'concurrency', 'failureThreshold', 'closed', 'owner'];
 const holdWords: readonly (readonly [number, string])[] = [
@@ -50,6 +50,9 @@ const attempt = ({ a }: RawEvent): Data => ({ attempt: a & P.AttemptMask });
 const none = (): undefined => undefined;
 const optionSet = ({ a, b, at }: RawEvent): Data =>
   (a & 0xff) === P.TaskFieldLimit ? { option: 'limit', limit: b, key: at, weight: a >>> 8 || 1 } : { option: taskFields[a], value: at };
+
+const queueSet = ({ a, at }: RawEvent): Data =>
+  (a & 0xff) === P.QueueFieldTurnWeight ? { field: 'turnWeight', key: at, value: a >>> 8 || 1 } : { field: queueFields[a], value: at };
 
 interface Word {
   type: RunEventType;
@@ -96,7 +99,7 @@ const words = new Map<number, Word>([
   [P.EventAlarmSet, { type: 'alarmSet', data: (event) => ({ ...attempt(event), at: event.at }), untimed: true }],
   [P.EventAlarmRang, { type: 'alarmRang', data: attempt }],
   [P.EventStepsDropped, { type: 'stepsDropped', data: (event) => ({ ...attempt(event), kept: event.b }) }],
-  [P.EventQueueSet, { type: 'queueSet', data: ({ a, at }) => ({ field: queueFields[a], value: at }), untimed: true }],
+  [P.EventQueueSet, { type: 'queueSet', data: queueSet, untimed: true }],
   [P.EventGroupSet, { type: 'groupSet', data: ({ a, at }) => ({ field: groupFields[a], value: at }), untimed: true }],
   [P.EventGroupSettled, { type: 'groupSettled', data: ({ a, b }) => ({ succeeded: a, endedBadly: b }) }],
   [P.EventCircuitSet, { type: 'circuitSet', data: ({ a, at }) => ({ field: circuitFields[a], value: at }), untimed: true }],

@@ -5,7 +5,7 @@
 import type { Process } from '../definition/process.ts';
 import { joinTags } from '../definition/tags.ts';
 import { keyOptionNames } from '../identity/key.ts';
-import { limitedRunChecks } from '../limiting/settings.ts';
+import { keyNumber, limitedRunChecks } from '../limiting/settings.ts';
 import { withKey } from '../limiting/table.ts';
 import type { TriggerOptions } from '../types.ts';
 import type { Family } from './family.ts';
@@ -30,8 +30,9 @@ export function triggerSaysLittle(options: TriggerOptions): boolean {
 export function withLittle(prepared: ResolvedRunOptions, { delay, concurrencyKey }: TriggerOptions): ResolvedRunOptions {
   if (concurrencyKey !== undefined) limitedRunChecks.concurrencyKey(concurrencyKey, 'concurrencyKey');
   const parts = prepared.parts && concurrencyKey !== undefined ? withKey(prepared.parts, concurrencyKey) : prepared.parts;
-  if (delay === undefined && parts === prepared.parts) return prepared;
-  return { ...prepared, delay: delay === undefined ? prepared.delay : delay, parts, plain: false };
+  const turn = prepared.turn !== undefined && concurrencyKey !== undefined ? keyNumber(concurrencyKey) : prepared.turn;
+  if (delay === undefined && parts === prepared.parts && turn === prepared.turn) return prepared;
+  return { ...prepared, delay: delay === undefined ? prepared.delay : delay, parts, ...(turn && { turn }), plain: false };
 }
 
 /** No run of a process goes on longer than the whole of it. */

@@ -108,3 +108,8 @@ export function checkProgress(report: number | ProgressReport): void {
   checkNames(report, reportNames, 'ctx.progress');
   checkEach(report, { value: isNumber, message: checkText, phase: checkText, step: checkText }, 'ctx.progress');
 }
+
+/** The first that was said. */
+export function given<Value>(...values: (Value | undefined)[]): Value | undefined {
+  return values.find((value) => value !== undefined);
+}

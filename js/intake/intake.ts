@@ -31,6 +31,7 @@ import type { Orchestrator } from '../orchestrator.ts';
 import { type EnvelopeExtras, type EnvelopeHeader, knownHeader, knownMetadata, readMetadata } from '../journal/payloads.ts';
 import { checkNetworkMode, storedNetworkMode } from '../network/mode.ts';
 import { NoteKind } from '../journal/notes.ts';
+import { QueueSizes } from '../limiting/sizes.ts';
 import * as P from '../protocol.ts';
 import { type Definition, executorHandler, executorType, isExecutor, isTask } from './registry.ts';
 import { Run } from '../runs/run.ts';
@@ -49,6 +50,8 @@ export class Intake {
   #lastTask: { task: unknown; definition: Definition } | undefined;
   #lastPrepared: { definition: Definition; options: ResolvedRunOptions } | undefined;
   #created = 0;
+  /** Who waits until there is room. */
+  readonly sizes: QueueSizes;
   /** What the prefix was made for. */
   #idAfterMs = Number.NaN;
   #idPrefix = '';
@@ -56,6 +59,7 @@ export class Intake {
   constructor(house: Orchestrator, session: number) {
     this.#house = house;
     this.#sessionToken = digits(session >>> 0, 7);
+    this.sizes = new QueueSizes(house);
   }
 
   /** The orchestrator's defaults changed. */
@@ -207,7 +211,7 @@ export class Intake {
     if (process || (options && triggerChangesOptions(options))) {
       const layers = [options ?? {}, definition.spec, process ? layerOf(process) : {}, ...this.#weaker(definition)];
       const resolved = { ...this.#house.table.circuits.place(definition, resolveRunOptions(this.#house.table, layers, definition.id)), ...((options?.retry || process?.options.retry) && { ownPolicy: true }), networkMode: options?.networkMode };
-      if (typeof options?.queue === 'object') this.#house.table.declareQueue(options.queue.name, options.queue);
+      if (typeof options?.queue === 'object') this.#house.table.queues.declare(options.queue.name, options.queue);
       return process?.deadlineAtMs === undefined ? resolved : withinProcess(resolved, process.deadlineAtMs - nowMs);
     }
     if (this.#lastPrepared?.definition === definition) return this.#lastPrepared.options;
@@ -219,7 +223,7 @@ export class Intake {
 
   /** From the orchestrator down (A9). */
   #weaker(definition: Definition): RunOptions[] {
-    const declare = (name: string, concurrency: number) => this.#house.table.declareUnlessKnown(name, concurrency);
+    const declare = (name: string, concurrency: number) => this.#house.table.queues.declareUnlessKnown(name, concurrency);
     return [this.#defaults(), handlerDefaults(definition), intentDefaults(definition.spec.intent, declare)];
   }
 
@@ -367,7 +371,7 @@ export class Intake {
     const definition = this.#house.definition(identifier);
     const resolved = definition ? this.#resolve(definition, undefined) : resolveRunOptions(table, [this.#defaults()]);
     const { policy } = extras?.policy ? extras : resolved;
-    const place = table.place({ ...resolved, policy: policy!, queueName: table.knownQueue(extras?.queue) });
+    const place = table.place({ ...resolved, policy: policy!, queueName: table.queues.known(extras?.queue) });
     run.options = { ...run.options!, policy: policy!, place, maxAttempts: policy!.maxAttempts };
     return { queue: place & 0xffff, policy: place >>> 16 };
   }
@@ -389,10 +393,11 @@ export class Intake {
     if (run.extra.refusal !== undefined) return false;
     const { commands } = this.#house.pump;
     const options = run.options!;
+    if (options.place < 0) options.place = this.#house.table.place(options);
+    if (options.blockAt && !this.sizes.letsIn(run, options.place & 0xffff, options.blockAt)) return false;
     const task = this.#house.pump.assignTask(run);
     const { envelope } = run;
     if (envelope) commands.addPayload(envelope.bytes, envelope.start, envelope.length);
-    if (options.place < 0) options.place = this.#house.table.place(options);
     const { place } = options;
     const { pendingBlobs, parent, blobs, key, fork, deferred } = run.extra;
     const simple = options.plain && !pendingBlobs && !parent && !blobs && !key && !fork && !deferred;
@@ -418,6 +423,7 @@ export class Intake {
     if (options.heartbeatMs) set(P.TaskFieldHeartbeatMs, options.heartbeatMs);
     if (options.maxDurationMs) set(P.TaskFieldComputeBudgetMs, options.maxDurationMs);
     if (options.parts) this.#house.table.limits.describe(run.task, options.parts);
+    if (options.turn) set(P.TaskFieldTurn, options.turn);
     if (options.circuits) this.#house.table.circuits.describe(run.task, options.circuits);
     if (notBeforeMs > run.createdAtMs && !deferred) set(P.TaskFieldNotBeforeMs, notBeforeMs);
     if (pendingBlobs) {

@@ -2,15 +2,16 @@
  * Options as people write them → numbers the core takes. Everything is checked here, at the call,
  * with the exact value and the fix; an option name nobody knows is an error, not ignored.
  */
-import { circuitChecks, circuitOptionNames } from '../circuits/settings.ts';
 import { CircuitTable } from '../circuits/table.ts';
-import { checkBoolean, checkEach, checkIdentifier, checkNames, checkRecord, describe, oneOf, wholeNumber } from './checks.ts';
+import { checkBoolean, checkEach, checkIdentifier, checkNames, checkRecord, describe, given, oneOf, wholeNumber } from './checks.ts';
 import type { CommandBuffer } from '../pump/engine.ts';
 import { ConfigurationError, RetryableError } from '../errors.ts';
 import { joinTags } from '../definition/tags.ts';
 import { toInstant, toMilliseconds } from './duration.ts';
 import { keyOptionNames } from '../identity/key.ts';
-import { limitChecks, limitedRunChecks, limitedRunNames, limitOptionNames } from '../limiting/settings.ts';
+import { checkQueueOptions, queueNames } from '../limiting/order.ts';
+import { type CoreOwner, QueueTable } from '../limiting/queue-table.ts';
+import { keyNumber, limitedRunChecks, limitedRunNames } from '../limiting/settings.ts';
 import { LimitTable, type Part } from '../limiting/table.ts';
 import { checkNetworkMode } from '../network/mode.ts';
 import type { FilePolicy } from '../journal/payloads.ts';
@@ -27,7 +28,6 @@ const retryNames = [
   'maxAttempts', 'maxRetries', 'factor', 'retryBackoffFactor', 'minTimeoutInMs', 'minDelayMs', 'initialDelay',
   'maxTimeoutInMs', 'maxDelayMs', 'randomize', 'jitter', 'backoff', 'maxElapsed', 'retryOn', 'nonRetryable', 'crashRetries',
 ];
-export const queueNames = ['name', 'concurrency', 'concurrencyLimit', ...circuitOptionNames, ...limitOptionNames];
 const simulateNames = ['intervalMs', 'maxIncrement', 'cap', 'curve'];
 
 /** A retry policy in the core's terms; `delaysMs` only for a list. */
@@ -84,10 +84,6 @@ export function mergeRetry(layers: readonly (RetryOptions | undefined)[]): Retry
 }
 
 /** The first that was given; null is something, and wrong. */
-function given<Value>(...values: (Value | undefined)[]): Value | undefined {
-  return values.find((value) => value !== undefined);
-}
-
 function choice<Value>(table: Record<string, Value>, name: string | undefined, fallback: Value, where: string): Value {
   if (name === undefined) return fallback;
   if (typeof name !== 'string' || !Object.hasOwn(table, name))
@@ -220,6 +216,10 @@ export interface ResolvedRunOptions {
   circuits?: readonly [own: number, queue: number];
   /** Limits that it takes part in. */
   parts?: readonly Part[] | undefined;
+  /** Of a queue of fair order: the number of its key. */
+  turn?: number;
+  /** Its queue lets nobody in while so many wait; absent: it does. */
+  blockAt?: number;
   /** Given at the call. */
   networkMode?: NetworkMode | undefined;
   /** The policy was given at the call. */
@@ -228,14 +228,6 @@ export interface ResolvedRunOptions {
   place: number;
   /** True when Create alone says everything. */
   plain: boolean;
-}
-
-interface Queue {
-  /** undefined: the core does not know it yet. */
-  number: number | undefined;
-  concurrency: number;
-  /** In place of it, for a while. */
-  override?: number | undefined;
 }
 
 /** What carries out the table's commands. */
@@ -255,17 +247,17 @@ const defaultPolicyKey = JSON.stringify(resolvePolicy({}));
 export class OptionTable {
   readonly #commands: CommandBuffer;
   #policies = new Map<string, number>([[defaultPolicyKey, 0]]);
-  #queues = new Map<string, Queue>();
   #nextPolicy = 1;
-  #nextQueue = 1;
 
   readonly circuits: CircuitTable;
   readonly limits: LimitTable;
+  readonly queues: QueueTable;
 
-  constructor(commands: CommandBuffer) {
+  constructor(commands: CommandBuffer, owner?: CoreOwner) {
     this.#commands = commands;
     this.circuits = new CircuitTable(commands);
     this.limits = new LimitTable(commands);
+    this.queues = new QueueTable(commands, this.circuits, this.limits, owner);
   }
 
   /** Policies below this number belong to the journal's past. */
@@ -273,77 +265,15 @@ export class OptionTable {
     this.#nextPolicy = Math.max(this.#nextPolicy, next);
   }
 
-  /** A queue of the journal, whose name stands with its runs. */
-  adoptQueue(name: string, number: number, limit: number): void {
-    this.#nextQueue = Math.max(this.#nextQueue, number + 1);
-    const known = this.#queues.get(name);
-    if (known?.number !== undefined) return;
-    this.#queues.set(name, { number, concurrency: known?.concurrency ?? limit });
-    // What the code says now counts; a queue it does not declare keeps its journalled limit.
-    if (known) this.#limit(number, known.concurrency);
-  }
-
   /** Queues and named limits of an orchestrator. @throws ConfigurationError */
   declare({ concurrencyLimits = {}, queues = {} }: Pick<OrchestratorOptions, 'concurrencyLimits' | 'queues'>): void {
     for (const [name, limit] of Object.entries(concurrencyLimits)) this.limits.declareNamed(name, limit);
-    for (const [name, queue] of Object.entries(queues)) this.declareQueue(name, queue);
-  }
-
-  queueNames(): string[] {
-    return [...this.#queues.keys()];
-  }
-  queueNamed(name: string): Queue | undefined {
-    return this.#queues.get(name);
-  }
-
-  /** Of every queue the core knows. */
-  queueNumbers(): number[] {
-    const numbers = new Set([0]);
-    for (const { number } of this.#queues.values()) if (number !== undefined) numbers.add(number);
-    return [...numbers];
-  }
-
-  /** The name of a stored run's queue; one that the code does not declare any more has no limit. */
-  knownQueue(name: string | undefined): string | undefined {
-    if (name !== undefined && !this.#queues.has(name)) this.#queues.set(name, { number: undefined, concurrency: 0 });
-    return name;
-  }
-
-  /** @throws ConfigurationError for a name nobody declared, or a bad limit */
-  checkQueue(queue: string | QueueOptions): string {
-    if (typeof queue !== 'string') {
-      checkNames(queue, queueNames, 'queue');
-      // What a definition says was declared when it came; the last word on a queue is not that of who runs first.
-      if (!this.#queues.has(checkIdentifier(queue.name, 'queue.name'))) this.declareQueue(queue.name, queue);
-      return queue.name;
-    }
-    if (this.#queues.has(queue)) return queue;
-    throw new ConfigurationError(
-      `There is no queue ${JSON.stringify(queue)}. Declare it: createOrchestrator({ queues: { ${JSON.stringify(queue)}: { concurrency: 5 } } }).`,
-    );
-  }
-
-  /** Unless somebody has said something about it. */
-  declareUnlessKnown(name: string, concurrency: number): void {
-    if (!this.#queues.has(name)) this.declareQueue(name, { concurrency });
-  }
-
-  /** @throws ConfigurationError */
-  declareQueue(name: string, options: Omit<QueueOptions, 'name'>): void {
-    refuseReserved(checkIdentifier(name, 'queue name'), 'queue name');
-    checkNames(options, queueNames, `queue "${name}"`);
-    const concurrency = checkConcurrency(options, `queue "${name}"`);
-    this.circuits.declare('queue', name, options);
-    this.limits.declareQueue(name, options);
-    const known = this.#queues.get(name);
-    if (known?.concurrency === concurrency) return;
-    this.#queues.set(name, { number: known?.number, concurrency });
-    if (known?.number !== undefined) this.#limit(known.number, concurrency);
+    for (const [name, queue] of Object.entries(queues)) this.queues.declare(name, queue);
   }
 
   /** A fresh core may have missed what was told to the old one: everything is told again. */
   tellAgain(): void {
-    for (const { number, concurrency } of this.#queues.values()) if (number !== undefined) this.#limit(number, concurrency);
+    this.queues.tellAgain();
     for (const [key, number] of this.#policies) if (number !== 0) this.#describePolicy(number, JSON.parse(key));
     this.circuits.tellAgain();
     this.limits.tellAgain();
@@ -351,22 +281,8 @@ export class OptionTable {
 
   /** Queue and policy in one number, as Create takes them. */
   place(options: ResolvedRunOptions): number {
-    const queue = options.queueName === undefined ? 0 : this.queueNumberOf(options.queueName);
+    const queue = options.queueName === undefined ? 0 : this.queues.numberOf(options.queueName);
     return queue | (this.policyNumber(options.policy) << 16);
-  }
-
-  /** The core knows it by this. REQUIRES a queue of that name. */
-  queueNumberOf(name: string): number {
-    const queue = this.#queues.get(name)!;
-    if (queue.number !== undefined) return queue.number;
-    if (this.#nextQueue > 0xffff) throw new ConfigurationError('More than 65,535 queues; use fewer names.');
-    queue.number = this.#nextQueue++;
-    this.#limit(queue.number, queue.concurrency);
-    return queue.number;
-  }
-
-  #limit(queue: number, concurrency: number): void {
-    this.#commands.push(P.CommandSetQueue, queue, P.QueueFieldConcurrency, 0, concurrency);
   }
 
   policyNumber(policy: Policy): number {
@@ -409,7 +325,7 @@ export function checkRunOptions(options: RunOptions, where: string): void {
     if (typeof value === 'string') return void checkIdentifier(value, name);
     checkNames(value as QueueOptions, queueNames, name);
     refuseReserved(checkIdentifier((value as QueueOptions).name, `${name}.name`), `${name}.name`);
-    checkConcurrency(value as QueueOptions, name);
+    checkQueueOptions(value as QueueOptions, name);
   };
   const checks = {
     retry: (value: unknown) => {
@@ -430,16 +346,6 @@ export function checkRunOptions(options: RunOptions, where: string): void {
     ...limitedRunChecks,
   };
   checkEach(options, checks, where);
-}
-
-/** What a queue may say but its name. 0: no limit. @throws ConfigurationError */
-export function checkConcurrency(options: Omit<QueueOptions, 'name'>, where: string): number {
-  checkEach(options, circuitChecks, where);
-  checkEach(options, limitChecks, where);
-  const limit = given(options.concurrency, options.concurrencyLimit, Number.POSITIVE_INFINITY);
-  // What counts weights or keys is a limit of its own, not the queue's.
-  if (typeof limit === 'object' && limit !== null) return 0;
-  return limit === Number.POSITIVE_INFINITY ? 0 : wholeNumber(limit, `${where} concurrency`, 1);
 }
 
 /** Call over definition over orchestrator over built-in (A9). `layers` go from strongest to weakest. */
@@ -472,15 +378,17 @@ export function resolveRunOptions(table: OptionTable, layers: readonly RunOption
     delay: pick('delay'),
     simulation: resolveSimulation(pick('simulateProgress')),
     files: choice({ copy: 'copy', none: 'none', handle: 'handle' } as const, pick('persistPayload'), 'copy', 'persistPayload'),
-    queueName: queue === undefined ? undefined : table.checkQueue(queue),
+    queueName: queue === undefined ? undefined : table.queues.check(queue),
     place: -1,
   };
   const { priority: order, timeoutMs, countFrozen, deadlineMs, ttlMs, graceMs, maxDurationMs, delay } = resolved;
   const [concurrencyKey, concurrencyLimits, weight] = [pick('concurrencyKey'), pick('concurrencyLimits'), pick('weight')];
   checkEach({ concurrencyKey, concurrencyLimits, weight }, limitedRunChecks, '');
   const parts = table.limits.partsOf(task, resolved.queueName, { concurrencyKey, concurrencyLimits, weight });
-  const described = parts || order || timeoutMs || countFrozen || deadlineMs || ttlMs || graceMs !== undefined || maxDurationMs || resolved.heartbeatMs;
-  return { ...resolved, ...(parts && { parts }), plain: !described && delay === undefined };
+  const rules = resolved.queueName === undefined ? undefined : table.queues.named(resolved.queueName)?.rules;
+  const turn = rules?.order === P.QueueOrderFair ? keyNumber(concurrencyKey) : undefined;
+  const described = parts || turn || order || timeoutMs || countFrozen || deadlineMs || ttlMs || graceMs !== undefined || maxDurationMs || resolved.heartbeatMs;
+  return { ...resolved, ...(parts && { parts }), ...(turn && { turn }), ...(rules?.blockAt && { blockAt: rules.blockAt }), plain: !described && delay === undefined };
 }
 
 /** @throws ConfigurationError */

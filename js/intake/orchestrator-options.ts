@@ -10,7 +10,8 @@ import { ConfigurationError } from '../errors.ts';
 import { resolveLimits } from './limits.ts';
 import { limitChecks, limitOptionNames } from '../limiting/settings.ts';
 import { checkConnectivity } from '../network/connectivity.ts';
-import { checkConcurrency, checkRunOptions, queueNames } from './options.ts';
+import { checkQueueOptions, queueNames } from '../limiting/order.ts';
+import { checkRunOptions } from './options.ts';
 import { checkEncryption } from '../vault/checks.ts';
 import type { OrchestratorOptions, QueueOptions, RunOptions, Task } from '../types.ts';
 
@@ -62,7 +63,7 @@ const orchestratorChecks: Partial<Record<keyof OrchestratorOptions, (value: any,
     checkRecord(value, where);
     for (const [name, queue] of Object.entries(value)) {
       checkNames(queue as QueueOptions, queueNames, `queue "${name}"`);
-      checkConcurrency(queue as QueueOptions, `queue "${name}"`);
+      checkQueueOptions(queue as QueueOptions, `queue "${name}"`);
     }
   },
   concurrencyLimits: (value, where) => {

@@ -1,7 +1,7 @@
 /** Limits as people write them → settings of a limit of the core. Pure. */
 import { Chance } from '../context/decisions.ts';
 import { ConfigurationError } from '../errors.ts';
-import { checkBoolean, checkEach, checkIdentifier, checkNames, describe, wholeNumber } from '../intake/checks.ts';
+import { checkBoolean, checkEach, checkIdentifier, checkNames, describe, oneOf, wholeNumber } from '../intake/checks.ts';
 import { toMilliseconds } from '../intake/duration.ts';
 import * as P from '../protocol.ts';
 import type { LimitOptions, RateLimit } from './types.ts';
@@ -30,7 +30,8 @@ export function concurrencyOf(given: LimitOptions['concurrency'], where: string)
 }
 
 function rateSettings(rate: RateLimit, where: string): Settings {
-  checkNames(rate, ['limit', 'period', 'type', 'burst', 'perKey', 'feedback'], where);
+  checkNames(rate, ['limit', 'period', 'type', 'burst', 'perKey', 'feedback', 'onExceed'], where);
+  oneOf(rate.onExceed === undefined ? 'wait' : rate.onExceed, ['wait', 'drop'], `${where}.onExceed`);
   checkEach(rate, { perKey: checkBoolean, feedback: checkBoolean }, where);
   const { type = 'sliding', perKey = false } = rate;
   if (typeof type !== 'string' || !Object.hasOwn(rateKinds, type)) throw new ConfigurationError(`${where}.type must be one of ${Object.keys(rateKinds).join(', ')}, not ${describe(type)}.`);
@@ -46,6 +47,7 @@ function rateSettings(rate: RateLimit, where: string): Settings {
     [P.LimitFieldRateKind, rateKinds[type]],
     [P.LimitFieldRateBurst, burst],
     [P.LimitFieldRateKeyed, perKey ? 1 : 0],
+    [P.LimitFieldDrops, rate.onExceed === 'drop' ? 1 : 0],
   ];
 }
 

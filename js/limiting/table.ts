@@ -5,7 +5,7 @@
 import { ConfigurationError } from '../errors.ts';
 import { describe } from '../intake/checks.ts';
 import * as P from '../protocol.ts';
-import type { CommandBuffer } from '../pump/engine.ts';
+import type { CommandBuffer, Engine } from '../pump/engine.ts';
 import { checkWeight, keyNumber, type LimitKind, limitNumber, type Settings, settingsOf } from './settings.ts';
 import type { LimitedRunOptions, LimitOptions } from './types.ts';
 
@@ -109,6 +109,21 @@ export class LimitTable {
     }
   }
 
+  /**
+   * The limit of a queue counts for the open runs that are there, of a former page too, whose code knew of none. What they would
+   * have given is not known: each takes part as one of weight 1, without a key.
+   */
+  joinOpenRuns(name: string, queue: number, engine: Engine): void {
+    const known = this.#known.get(`queue${name}`);
+    if (!known || engine.value(known.number, P.FieldHasLimit) === 1) return;
+    if (!known.isTold) this.#tell(known);
+    for (let task = engine.value(0, P.FieldTaskEnd) - 1; task > 0; task--) {
+      const state = engine.state(task) & 0xf;
+      const isOpen = state !== P.StateNone && state < P.StateSucceeded;
+      if (isOpen && engine.value(task, P.FieldQueue) === queue) this.#commands.push(P.CommandSetTask, task, P.TaskFieldLimit | (1 << 8), known.number, 1);
+    }
+  }
+
   #tell(known: Known): void {
     known.isTold = true;
     for (const [field, value] of known.settings) this.#commands.push(P.CommandSetLimit, known.number, field, 0, value);
@@ -128,6 +143,14 @@ export class LimitTable {
   /** A service has said until when it wants to hear nothing: limits with `feedback` are closed until then. */
   penalize(parts: readonly Part[], untilMs: number): void {
     for (const { number } of parts) if (this.#byNumber.get(number)?.feedback) this.#commands.push(P.CommandSetLimit, number, P.LimitFieldClosedUntilMs, 0, untilMs);
+  }
+
+  /** Nothing of it begins until then. A named limit, else that of a queue. @throws ConfigurationError */
+  close(name: string, untilMs: number): void {
+    const known = this.#known.get(`limit${name}`) ?? this.#known.get(`queue${name}`) ?? this.#known.get(`task${name}`);
+    if (!known) throw new ConfigurationError(`There is no limit of the name ${describe(name)}, and no queue or task of it with a rate, a minTime or a concurrency as an object.`);
+    if (!known.isTold) this.#tell(known);
+    this.#commands.push(P.CommandSetLimit, known.number, P.LimitFieldClosedUntilMs, 0, untilMs);
   }
 
   /** Of all its keys; undefined: there is none. */

@@ -1,5 +1,5 @@
 /** The shapes of limits: how many runs at once, in all and for each key, and how fast they begin. */
-import type { Duration } from '../types.ts';
+import type { Duration, RunFilter, RunHandle, Task, TaskState, TriggerOptions } from '../types.ts';
 
 export interface RateLimit {
   /** So much begins in a period: runs, or their weights. */
@@ -17,6 +17,45 @@ export interface RateLimit {
   perKey?: boolean;
   /** A run that fails with a RetryableError and its `retryAfter` closes the limit until then. Default false. */
   feedback?: boolean;
+  /**
+   * What becomes of runs beyond it. `wait` (default): they begin later. `drop`: they are cancelled at once, with a
+   * RateLimitedError that says when there is room again; then the rate counts what is let in, not what begins.
+   */
+  onExceed?: 'wait' | 'drop';
+}
+
+/** What a queue says beside its limits. */
+export interface QueueRules {
+  /**
+   * Who begins first. `priority` (default): higher `priority` first, then who came first. `fifo`: who came first, whatever its
+   * priority. `lifo`: who came last. `fair`: one run of each `concurrencyKey` in turn, however many one of them has.
+   */
+  order?: 'priority' | 'fifo' | 'lifo' | 'fair';
+  /**
+   * How `priority` counts in the order of that name. `strict` (default): whatever has a higher one first, so lower ones may wait
+   * for ever. `offset`: as seconds of age: 10 goes before what came up to ten seconds earlier, and everybody has its turn.
+   */
+  priorityMode?: 'strict' | 'offset';
+  /** Of the order `fair`: so many turns a key has for one of others: whole numbers from 1. Default 1 each. */
+  fair?: { weights?: Record<string, number> };
+  /** So many runs of it may wait to begin for the first time. Default: any number. */
+  maxSize?: number;
+  /**
+   * What is done with one more. `reject` (default): it is refused, `accepted` rejects with QueueOverflowError. `block`: `accepted`
+   * waits until there is room; until then it is in memory only. The others let it in and cancel one that waits, whose result
+   * rejects with QueueOverflowError: `drop-new` this one, `drop-oldest` the oldest, `drop-lowest-priority` the newest of the lowest priority.
+   */
+  overflow?: 'reject' | 'block' | 'drop-new' | 'drop-oldest' | 'drop-lowest-priority';
+  /**
+   * At most one start in `every`: the first at once, and of those that come meanwhile the last one after that (with
+   * `trailing: false` none: they are dropped). In place of minTime, rateLimit, maxSize and overflow.
+   */
+  throttle?: { every: Duration; trailing?: boolean };
+  /**
+   * What becomes of runs that have failed for good. `keep` (default): they stay, by retention. `discard`: they are removed when
+   * whoever waits has heard. Any other name gathers them: `orchestrator.queues.deadLetters`.
+   */
+  deadLetter?: string;
 }
 
 export interface LimitOptions {
@@ -42,9 +81,84 @@ export interface QueueInfo {
   readonly running: number;
   /** Ready, and waiting for their turn. */
   readonly queued: number;
+  /** Open runs that have never begun: queued, delayed, paused, held. What `maxSize` bounds. */
+  readonly size: number;
+  readonly maxSize: number | undefined;
+  readonly order: 'priority' | 'fifo' | 'lifo' | 'fair';
   readonly paused: boolean;
   readonly concurrencyLimit: number | undefined;
   readonly concurrency: { readonly current: number | undefined; readonly base: number | undefined; readonly override: number | undefined };
+}
+
+/** Of the runs of a queue that are known in this tab; ended ones until they are forgotten. */
+export interface QueueStatistics {
+  readonly total: number;
+  readonly completed: number;
+  readonly failed: number;
+  readonly cancelled: number;
+  /** Runs that have had more than one attempt. */
+  readonly retried: number;
+  /** Runs that ended within the last minute. */
+  readonly throughput: number;
+  /** From creation to the first start; undefined: none has begun. */
+  readonly avgWaitMs: number | undefined;
+  /** From the first start to the end; undefined: none has ended. */
+  readonly avgDurationMs: number | undefined;
+  /** Milliseconds since the epoch. */
+  readonly oldestQueuedAt: number | undefined;
+  /** When a rate lets the next one begin; undefined: none keeps anybody back. */
+  readonly nextSlotAt: number | undefined;
+  readonly rateLimited: boolean;
+}
+
+export interface BlockedBy {
+  /** Its queue is paused, or runs all it may, here or in other tabs; a rate, or a limit of weights. */
+  readonly reason: 'paused' | 'concurrency' | 'other-tabs' | 'rate' | 'limit';
+  /** Of the queue or limit. */
+  readonly name: string | undefined;
+  readonly untilMs?: number;
+  /** Ids of the runs that have what it waits for. */
+  readonly holders: readonly string[];
+}
+
+/** Of a run that is ready and waits for its turn. */
+export interface Standing {
+  /** From 1 on, in its queue. */
+  readonly position: number;
+  readonly queue: string | undefined;
+  readonly blockedBy: readonly BlockedBy[];
+}
+
+export interface ClearOptions {
+  /** What the cancelled ones are told. */
+  reason?: unknown;
+  /** Those that have begun too. Default false. */
+  running?: boolean;
+}
+
+export interface AddAllOptions {
+  /** Default: that of the task. */
+  queue?: string;
+  /** The next input is asked for when fewer than so many wait. Default 100. */
+  highWater?: number;
+  /** Of each run. */
+  options?: Omit<TriggerOptions, 'queue' | 'id'>;
+  /** Ends it; what was added goes on. */
+  signal?: AbortSignal;
+  onAdded?: (handle: RunHandle) => void;
+}
+
+export interface BulkDone {
+  total: number;
+  done: number;
+}
+
+/** Runs that have failed for good, of queues whose `deadLetter` is a name. */
+export interface DeadLetterApi {
+  /** Newest first; `name`: of those gathered under it. @throws ConfigurationError */
+  list(filter?: RunFilter & { name?: string }): Promise<TaskState[]>;
+  /** Tries them again. */
+  redrive(filter?: RunFilter & { name?: string }): Promise<BulkDone>;
 }
 
 /** `orchestrator.queues`. */
@@ -55,8 +169,39 @@ export interface QueuesApi {
   retrieve(name: string): QueueInfo;
   /** What runs ends, nothing begins; kept over reloads. Resolves when it is so. @throws ConfigurationError */
   pause(name: string): Promise<void>;
+  /** After a pause or a drain. */
   resume(name: string): Promise<void>;
   /** Until `resetConcurrencyLimit`, or a reload. 0: nothing begins. @throws ConfigurationError */
   overrideConcurrencyLimit(name: string, limit: number): Promise<void>;
   resetConcurrencyLimit(name: string): Promise<void>;
+  /** When fewer than `size` wait. Like those below it rejects with DisposedError when the orchestrator is disposed first. @throws ConfigurationError */
+  onSizeLessThan(name: string, size: number): Promise<void>;
+  /** When there is room for one more: fewer than `maxSize` wait. */
+  ready(name: string): Promise<void>;
+  /** When nobody waits to begin. */
+  onEmpty(name: string): Promise<void>;
+  /** When nobody waits and nobody runs. */
+  onIdle(name: string): Promise<void>;
+  /** When nobody runs. */
+  onPendingZero(name: string): Promise<void>;
+  /** Takes nothing more (a trigger throws) until `resume` or a reload; resolves when what it has is over. */
+  drain(name: string): Promise<void>;
+  /** Cancels whatever has not begun; all their promises settle. Gives their number. */
+  clear(name: string, options?: ClearOptions): Promise<number>;
+  /** Triggers a run for each input, and asks for the next one only when fewer than `highWater` wait in the queue. Rejects with the first that is refused. @throws ConfigurationError AbortedError */
+  addAll<Input, Output>(task: Task<string, Input, Output>, inputs: Iterable<Input> | AsyncIterable<Input>, options?: AddAllOptions): Promise<RunHandle<Output>[]>;
+  /** From now on, waiting or not. Of this tab's runs, here and below; false: there is no such run, or it has ended. @throws ConfigurationError */
+  setPriority(id: string, priority: number): Promise<boolean>;
+  /** It begins next in its queue, before those that were promoted earlier; its delay is over. false: it has begun. */
+  promote(id: string): Promise<boolean>;
+  /** Cancels it, unless it has begun (false). */
+  remove(id: string, reason?: unknown): Promise<boolean>;
+  /** As `runs.reschedule`. */
+  reschedule(id: string, options: { delay: Duration | Date }): Promise<boolean>;
+  /** undefined: it does not wait for a turn. */
+  standing(id: string): Promise<Standing | undefined>;
+  statistics(name: string): Promise<QueueStatistics>;
+  /** Closes a named limit, or the limit of a queue or task, as `feedback` does. @throws ConfigurationError */
+  penalize(name: string, options: { until?: Date; for?: Duration }): Promise<void>;
+  readonly deadLetters: DeadLetterApi;
 }

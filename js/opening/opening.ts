@@ -336,7 +336,7 @@ export class Opening implements AdoptionHost {
     table.limits.tellAll();
     for (const { queue, task } of engine.someOfQueues()) {
       const name = queue === 0 ? undefined : this.#queueName(engine, queue, task);
-      if (name !== undefined) table.adoptQueue(name, queue, engine.queueValue(queue, P.QueueValueConcurrency));
+      if (name !== undefined) table.queues.adopt(name, queue, engine);
       if (name === hiddenQueue) this.#hide(engine, queue);
     }
   }

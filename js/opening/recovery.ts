@@ -23,7 +23,7 @@ const runsPerTurn = 2000;
 export function recover(house: Orchestrator, engine: Engine, orderly: boolean): void {
   const { manual, staggerMs } = checkRecovery(house.getOptions().recovery);
   const { commands } = house.pump;
-  const queues = house.table.queueNumbers();
+  const queues = house.table.queues.numbers();
   const keepStill = (queue: number, still: number) => commands.push(P.CommandSetQueue, queue, P.QueueFieldStill, 0, still);
   const inTurn = !manual && staggerMs > 0;
   const waiting = manual || inTurn ? house.pump.allRuns().filter(isUnfinished).filter(({ extra }) => !extra.hidden) : [];

@@ -9,6 +9,7 @@ import { CommandBuffer, type Engine, recordWords } from './engine.ts';
 import type { EventLog } from '../events/event-log.ts';
 import type { FoundRuns } from '../opening/found.ts';
 import type { Journal } from '../journal/journal.ts';
+import { overflowError } from '../limiting/sizes.ts';
 import { awaitedNote } from '../journal/notes.ts';
 import * as P from '../protocol.ts';
 import { End, type Run } from '../runs/run.ts';
@@ -426,7 +427,7 @@ export class Pump {
         run.extra.history?.dropped(b);
         return this.#host.changed(run);
       case P.EventRejected:
-        return this.#refuse(run, b);
+        return this.#refuse(run, a, b);
       default: {
         const command = kind === P.EventNoted ? awaitedNote(a) : answered.get(kind);
         if (command !== undefined) this.#answer(run, command);
@@ -472,11 +473,18 @@ export class Pump {
     else acknowledged();
   }
 
-  #refuse(run: Run, command: number): void {
+  #refuse(run: Run, why: number, command: number): void {
+    if (command === P.CommandCreate && why === P.RejectionQueueFull) return this.#overflown(run);
     if (command === P.CommandRecordStep) return run.extra.history?.refused();
     if (command === P.CommandWait) return this.#host.attempts.waitRefused(run);
     if (command === P.CommandBelong || command === P.CommandJoinGroup) return this.#host.attempts.orphaned(run);
     this.#takeWaiter(run, command, (resolve) => resolve(false));
+  }
+
+  /** Its queue takes no more; the core does not know it. */
+  #overflown(run: Run): void {
+    this.release(run);
+    this.#host.refuse(run, overflowError(run));
   }
 
   #takeWaiter(run: Run, command: number, take: (resolve: (carriedOut: boolean) => void) => void): void {

@@ -46,6 +46,10 @@ export class Control {
 
   cancel(run: Run, reason?: unknown): Promise<boolean> {
     if (run.end === End.None) run.ownExtra.cancelReason = reason;
+    if (run.task === 0 && this.#house.intake.sizes.withdraw(run)) {
+      this.#house.refuse(run, stopError(run, P.StopReasonCancel));
+      return Promise.resolve(true);
+    }
     const durable = run.context?.durable;
     if (durable && durable.undoings.length > 0) return this.#undoAndCancel(run, durable);
     return this.#command(run, P.CommandCancel);
@@ -147,6 +151,7 @@ export class Control {
   }
 
   close(): void {
+    this.#house.intake.sizes.close();
     this.#cancelRetention?.();
   }
 }

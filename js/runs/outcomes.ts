@@ -5,7 +5,7 @@
 import { stopError } from './attempts.ts';
 import { isClosed, valueOf } from '../cache/mark.ts';
 import { decode, isReadOnce, refersToBlobs } from '../codec/codec.ts';
-import { ExpiredError, OrchestratorError, QuarantinedError } from '../errors.ts';
+import { ExpiredError, OrchestratorError, QuarantinedError, QueueOverflowError, RateLimitedError } from '../errors.ts';
 import type { Orchestrator } from '../orchestrator.ts';
 import { payloadBytes } from '../journal/payloads.ts';
 import * as P from '../protocol.ts';
@@ -74,6 +74,9 @@ export class Outcomes {
     const { onError } = this.#house.getOptions();
     if (onError) this.#house.store.call(() => onError(run.id, error));
     this.#house.store.emit('error', run.id, error);
+    const { queueName } = run.options ?? {};
+    // Whoever waits for it has heard by then.
+    if (queueName !== undefined && this.#house.table.queues.named(queueName)?.rules.deadLetter === 'discard') this.#house.clock.defer(() => void this.#house.control.forget(run));
   }
 
   stateOf(run: Run): TaskState {
@@ -168,7 +171,7 @@ export class Outcomes {
   }
 
   errorOf(run: Run): Error {
-    if (run.end === End.Cancelled) return stopError(run, P.StopReasonCancel);
+    if (run.end === End.Cancelled) return this.#dropped(run) ?? stopError(run, P.StopReasonCancel);
     const reason = this.#house.pump.open && run.task ? this.#house.pump.engine.value(run.task, P.FieldFailReason) : 0;
     if (reason === P.FailReasonTimedOut) return stopError(run, P.StopReasonDeadline);
     if (reason === P.FailReasonOverBudget) return stopError(run, P.StopReasonOverBudget);
@@ -177,6 +180,19 @@ export class Outcomes {
       return new QuarantinedError(`Run ${run.id} was running when the tab died, three times. Retry it by hand.`);
     return this.#lastError(run) ?? new OrchestratorError(`Run ${run.id} failed.`);
   }
+
+  /** By a bound or a rate. */
+  #dropped(run: Run): Error | undefined {
+    const reason = this.#house.pump.open && run.task ? this.#house.pump.engine.value(run.task, P.FieldCancelReason) : 0;
+    if (reason >>> 24 === P.CancelCauseOverflow) return new QueueOverflowError(`${queueWords(run)} was full; run ${run.id} was dropped from it.`);
+    if (reason >>> 24 !== P.CancelCauseRateLimited) return undefined;
+    const retryAfter = (reason & P.AttemptMask) * 100;
+    return new RateLimitedError(`Run ${run.id} came beyond the rate of its limit, which drops such runs. There is room again ${retryAfter} ms later.`, { retryAfter });
+  }
+}
+
+function queueWords({ options }: Run): string {
+  return options?.queueName === undefined ? 'Its queue' : `Queue "${options.queueName}"`;
 }
 
 function readError(payload: PayloadBytes): Error {

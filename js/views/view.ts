@@ -253,7 +253,13 @@ function queuedWords(engine: Engine, run: Run, limitName: (number: number) => st
   if (engine.queueValue(queue, P.QueueValuePaused)) return 'Its queue is paused.';
   const limit = engine.queueValue(queue, P.QueueValueConcurrency);
   const name = run.options?.queueName ? `queue "${run.options.queueName}"` : 'the queue';
-  return limit > 0 ? `Waits for a slot: ${name} runs ${engine.queueValue(queue, P.QueueValueRunning)} of ${limit} at once.` : 'About to start.';
+  if (limit > 0) return `Waits for a slot: ${name} runs ${engine.queueValue(queue, P.QueueValueRunning)} of ${limit} at once${before(engine, run)}.`;
+  return engine.queueValue(queue, P.QueueValueGranted) > 0 ? `Waits for a slot of ${name}, which all tabs share.` : 'About to start.';
+}
+
+function before(engine: Engine, run: Run): string {
+  const others = engine.value(run.task, P.FieldPosition) - 1;
+  return others > 0 ? `, and ${others} of it ${others === 1 ? 'is' : 'are'} before it` : '';
 }
 
 

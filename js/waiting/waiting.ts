@@ -45,7 +45,7 @@ export class Waiting {
   /** Makes our own tasks and their queue known. */
   define(definitions: Definitions, table: OptionTable): void {
     for (const definition of internalDefinitions) definitions.addInternal(definition);
-    table.knownQueue(hiddenQueue);
+    table.queues.known(hiddenQueue);
   }
 
   createdAtMs(run: Run): number {

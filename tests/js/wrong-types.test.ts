@@ -61,7 +61,7 @@ const runOptions: Record<string, Accepts> = {
   tags, propagateTags: flag, maxDuration: duration, heartbeat: duration, concurrencyKey: someText, weight: (value) => fromOne(value) && (value as number) <= 65_535, concurrencyLimits: list,
 };
 const limitOptions: Record<string, Accepts> = { concurrency: (value) => (fromOne(value) && (value as number) <= 0xfffffffe) || value === Number.POSITIVE_INFINITY, minTime: duration, rateLimit: nothing };
-const rateOptions: Record<string, Accepts> = { limit: (value) => fromOne(value) && (value as number) <= 1e9, period: (value) => duration(value) && (value as number) >= 1, type: nothing, perKey: flag, feedback: flag };
+const rateOptions: Record<string, Accepts> = { limit: (value) => fromOne(value) && (value as number) <= 1e9, period: (value) => duration(value) && (value as number) >= 1, type: nothing, perKey: flag, feedback: flag, onExceed: nothing };
 const retryOptions: Record<string, Accepts> = {
   maxAttempts: fromOne, maxRetries: count, factor: (value) => fromOne(value), minDelayMs: duration, maxDelayMs: duration, maxElapsed: duration,
   randomize: flag, jitter: nothing, backoff: nothing, retryOn: callable, nonRetryable: (value) => Array.isArray(value), crashRetries: count,
@@ -70,7 +70,9 @@ const processOptions: Record<string, Accepts> = {
   retry: options, priority: whole, deadline: duration, concurrency: fromOne, seed: whole, onlyTasks: texts, skipTasks: texts, tags,
   cacheMode: nothing, dryRun: flag, locale: someText,
 };
-const queueOptions = limitOptions;
+const queueOptions: Record<string, Accepts> = {
+  ...limitOptions, order: nothing, priorityMode: nothing, fair: options, maxSize: (value) => fromOne(value) && (value as number) <= 0xfffffffe, overflow: nothing, throttle: nothing, deadLetter: someText,
+};
 const simulation: Record<string, Accepts> = { intervalMs: nothing, maxIncrement: (value) => positive(value) && value <= 100, cap: (value) => positive(value) && value <= 99, curve: nothing };
 
 type Call = (value: any) => unknown;
@@ -129,6 +131,8 @@ addEach('createOrchestrator.limits', {
   inlineBytes: nothing, valueBytes: nothing, metadataBytes: nothing, blobBytes: nothing, totalBlobBytes: nothing, largeFiles: nothing,
 }, (limits) => open({ limits }));
 addEach('createOrchestrator.queues.q', queueOptions, (q) => open({ queues: { q } }));
+addEach('createOrchestrator.queues.q.throttle', { every: (value) => duration(value) && (value as number) >= 1, trailing: flag }, (throttle) => open({ queues: { q: { throttle: { every: 1, ...throttle } } } }));
+addEach('createOrchestrator.queues.q.fair', { weights: options }, (fair) => open({ queues: { q: { order: 'fair', fair } } }));
 addEach('createOrchestrator.concurrencyLimits.q', limitOptions, (q) => open({ concurrencyLimits: { q } }));
 addEach('createOrchestrator.queues.q.rateLimit', rateOptions, (rate) => open({ queues: { q: { rateLimit: { limit: 1, period: 1, ...rate } } } }));
 addEach('createOrchestrator.queues.q.concurrency', { total: limitOptions.concurrency!, perKey: limitOptions.concurrency! }, (concurrency) => open({ queues: { q: { concurrency } } }));

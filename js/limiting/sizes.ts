@@ -1,0 +1,113 @@
+/**
+ * How many wait in the queues of this page, after each step of the core: runs that are let in when there is room, and people
+ * who wait for a size.
+ * Invariant: of a queue that blocks no more than its bound wait; who waits to be let in is let in as it came. Whoever waits
+ * here for nothing costs a step one look.
+ */
+import { DisposedError, QueueOverflowError } from '../errors.ts';
+import type { Orchestrator } from '../orchestrator.ts';
+import * as P from '../protocol.ts';
+import type { Run } from '../runs/run.ts';
+
+interface Line {
+  blockAt: number;
+  runs: Run[];
+  /** Let in; the core hears of them with its next step. */
+  coming: Set<Run>;
+}
+
+interface Watcher {
+  isSo: () => boolean;
+  resolve: () => void;
+  reject: (error: unknown) => void;
+}
+
+export class QueueSizes {
+  readonly #house: Orchestrator;
+  readonly #lines = new Map<number, Line>();
+  readonly #watchers = new Set<Watcher>();
+
+  constructor(house: Orchestrator) {
+    this.#house = house;
+  }
+
+  /** Of runs that have never begun. */
+  of(queue: number): number {
+    const { pump } = this.#house;
+    return pump.open ? pump.engine.queueValue(queue, P.QueueValueWaiting) : 0;
+  }
+
+  /** false: it waits here. */
+  letsIn(run: Run, queue: number, blockAt: number): boolean {
+    let line = this.#lines.get(queue);
+    if (!line) this.#lines.set(queue, (line = { blockAt, runs: [], coming: new Set() }));
+    line.blockAt = blockAt;
+    if (line.coming.has(run)) return true;
+    if (line.runs.length === 0 && this.of(queue) + line.coming.size < blockAt) {
+      line.coming.add(run);
+      return true;
+    }
+    line.runs.push(run);
+    return false;
+  }
+
+  /** Who waits here. */
+  blocked(queue: number): number {
+    const line = this.#lines.get(queue);
+    return line === undefined ? 0 : line.runs.length;
+  }
+
+  /** true: it waited here, and does not any more. */
+  withdraw(run: Run): boolean {
+    for (const { runs } of this.#lines.values()) {
+      const index = runs.indexOf(run);
+      if (index < 0) continue;
+      runs.splice(index, 1);
+      return true;
+    }
+    return false;
+  }
+
+  stepped(): void {
+    if (this.#lines.size > 0) this.#letIn();
+    for (const watcher of this.#watchers) {
+      if (!watcher.isSo()) continue;
+      this.#watchers.delete(watcher);
+      watcher.resolve();
+    }
+  }
+
+  #letIn(): void {
+    for (const [queue, line] of this.#lines) {
+      // Those that the core has heard of count there.
+      for (const run of line.coming) if (run.task !== 0 || run.extra.refusal !== undefined) line.coming.delete(run);
+      const room = line.blockAt - this.of(queue) - line.coming.size;
+      if (room <= 0) continue;
+      for (const run of line.runs.splice(0, room)) {
+        line.coming.add(run);
+        this.#house.pump.enqueue(run);
+      }
+      if (line.runs.length === 0 && line.coming.size === 0) this.#lines.delete(queue);
+    }
+  }
+
+  /** @throws DisposedError */
+  until(isSo: () => boolean): Promise<void> {
+    if (this.#house.disposed) return Promise.reject(disposed());
+    if (isSo()) return Promise.resolve();
+    return new Promise((resolve, reject) => this.#watchers.add({ isSo, resolve, reject }));
+  }
+
+  close(): void {
+    for (const watcher of this.#watchers) watcher.reject(disposed());
+    this.#watchers.clear();
+  }
+}
+
+const disposed = () => new DisposedError('This orchestrator was disposed. Create another one.');
+
+export function overflowError({ options, taskIdentifier }: Run): QueueOverflowError {
+  const name = options?.queueName;
+  const queue = name === undefined ? 'Its queue' : `Queue ${JSON.stringify(name)}`;
+  return new QueueOverflowError(`${queue} is full: "${taskIdentifier}" was not accepted. Give it a greater maxSize, or another overflow: 'block', 'drop-oldest' …`);
+}

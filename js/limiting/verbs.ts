@@ -1,0 +1,175 @@
+/** What `orchestrator.queues` does and is asked now and then; loaded when it is. */
+import { AbortedError, ConfigurationError } from '../errors.ts';
+import { checkFunction, checkNames, checkSignal, checkText, refuse, wholeNumber } from '../intake/checks.ts';
+import { toInstant, toMilliseconds } from '../intake/duration.ts';
+import type { Orchestrator } from '../orchestrator.ts';
+import * as P from '../protocol.ts';
+import { End, type Run } from '../runs/run.ts';
+import { hasEnded } from '../runs/status.ts';
+import type { Duration, RunFilter, RunHandle, Task, TaskState } from '../types.ts';
+import { matcher } from '../views/lists.ts';
+import type { AddAllOptions, BlockedBy, BulkDone, ClearOptions, QueueStatistics, Standing } from './types.ts';
+
+const stateOf = (house: Orchestrator, run: Run): number => (run.task === 0 ? P.StateNone : house.pump.engine.state(run.task) & 0xf);
+const value = (house: Orchestrator, run: Run, field: number): number => (run.task === 0 ? 0 : house.pump.engine.value(run.task, field));
+const hasBegun = (house: Orchestrator, run: Run): boolean => value(house, run, P.FieldStartedAt) > 0;
+
+/** Of this tab; undefined: there is none that is open. */
+function open(house: Orchestrator, id: string, where: string): Run | undefined {
+  checkText(id, `${where} id`);
+  const run = house.localRun(id);
+  return run && run.end === End.None ? run : undefined;
+}
+
+export async function setPriority(house: Orchestrator, id: string, priority: number): Promise<boolean> {
+  wholeNumber(priority, 'setPriority', -(2 ** 31), 2 ** 31 - 1);
+  const run = open(house, id, 'setPriority');
+  return run ? house.control.set(run, P.TaskFieldPriority, priority) : false;
+}
+
+export async function promote(house: Orchestrator, id: string): Promise<boolean> {
+  const run = open(house, id, 'promote');
+  if (!run) return false;
+  const state = stateOf(house, run);
+  if (state === P.StateRunning || state === P.StateWaiting) return false;
+  const promoted = house.control.set(run, P.TaskFieldPromoted, 1);
+  const isDelayed = state === P.StateDelayed && !hasBegun(house, run);
+  if (isDelayed) await house.control.set(run, P.TaskFieldNotBeforeMs, Math.max(1, house.clock.now()));
+  return promoted;
+}
+
+/** One that has not begun. */
+export async function remove(house: Orchestrator, id: string, reason: unknown = 'removed from its queue'): Promise<boolean> {
+  const run = open(house, id, 'remove');
+  return run && !hasBegun(house, run) ? house.control.cancel(run, reason) : false;
+}
+
+function runsOf(house: Orchestrator, name: string): Run[] {
+  const { number } = house.table.queues.named(name)!;
+  return house.localRuns().filter((run) => !run.extra.hidden && (run.task === 0 ? run.options?.queueName === name : value(house, run, P.FieldQueue) === number));
+}
+
+export async function clear(house: Orchestrator, name: string, options: ClearOptions = {}): Promise<number> {
+  checkNames(options, ['reason', 'running'], 'clear');
+  const { reason = `queue "${name}" was cleared`, running = false } = options;
+  const runs = runsOf(house, name).filter((run) => run.end === End.None && run.extra.refusal === undefined && (running || !hasBegun(house, run)));
+  const cancelled = await Promise.all(runs.map((run) => house.control.cancel(run, reason)));
+  return cancelled.filter(Boolean).length;
+}
+
+export async function addAll<Input, Output>(
+  house: Orchestrator, task: Task<string, Input, Output>, inputs: Iterable<Input> | AsyncIterable<Input>, options: AddAllOptions = {},
+): Promise<RunHandle<Output>[]> {
+  checkNames(options, ['queue', 'highWater', 'options', 'signal', 'onAdded'], 'addAll');
+  const { highWater = 100, signal, onAdded, options: given } = options;
+  wholeNumber(highWater, 'addAll highWater', 1);
+  if (signal !== undefined) checkSignal(signal, 'addAll signal');
+  if (onAdded !== undefined) checkFunction(onAdded, 'addAll onAdded');
+  const own = task.spec.queue;
+  const queue = options.queue ?? (typeof own === 'object' ? own.name : own);
+  if (queue === undefined) throw new ConfigurationError('addAll needs a queue whose size it can go by: addAll(task, inputs, { queue: "name" }), or a task that has one.');
+  if (typeof inputs !== 'object' || inputs === null || !(Symbol.iterator in inputs || Symbol.asyncIterator in inputs)) refuse('addAll inputs', 'an iterable of inputs', inputs);
+  const handles: RunHandle<Output>[] = [];
+  for await (const input of inputs as AsyncIterable<Input>) {
+    if (signal?.aborted) throw new AbortedError('addAll was aborted.', { cause: signal.reason });
+    const handle = house.trigger(task, input, { ...given, queue });
+    await handle.accepted;
+    handles.push(handle);
+    onAdded?.(handle);
+    // The next input is not asked for before there is room for it.
+    await house.queues.onSizeLessThan(queue, highWater);
+  }
+  return handles;
+}
+
+/** Whose end a run waits for. */
+function holders(house: Orchestrator, isOne: (run: Run) => boolean): string[] {
+  return house.localRuns().filter((run) => stateOf(house, run) === P.StateRunning && isOne(run)).map(({ id }) => id);
+}
+
+function blockedBy(house: Orchestrator, run: Run): BlockedBy[] {
+  const { engine } = house.pump;
+  const reasons: BlockedBy[] = [];
+  const queue = value(house, run, P.FieldQueue);
+  const name = run.options?.queueName;
+  const ask = (field: number) => engine.queueValue(queue, field);
+  if (ask(P.QueueValuePaused)) reasons.push({ reason: 'paused', name, holders: [] });
+  const concurrency = ask(P.QueueValueConcurrency);
+  if (concurrency > 0 && ask(P.QueueValueRunning) >= concurrency) reasons.push({ reason: 'concurrency', name, holders: holders(house, (other) => value(house, other, P.FieldQueue) === queue) });
+  const granted = ask(P.QueueValueGranted);
+  if (granted > 0 && ask(P.QueueValueRunning) + 1 >= granted) reasons.push({ reason: 'other-tabs', name, holders: [] });
+  const limit = value(house, run, P.FieldLimitedBy);
+  if (limit === 0) return reasons;
+  const untilMs = value(house, run, P.FieldLimitedUntilMs);
+  const key = value(house, run, P.FieldLimitedKey);
+  const named = house.table.limits.nameOf(limit);
+  if (untilMs > 0) return [...reasons, { reason: 'rate', name: named, untilMs, holders: [] }];
+  return [...reasons, { reason: 'limit', name: named, holders: holders(house, (other) => (key === 0 ? value(house, other, limit) !== 0 : value(house, other, limit) === key)) }];
+}
+
+export async function standing(house: Orchestrator, id: string): Promise<Standing | undefined> {
+  const run = open(house, id, 'standing');
+  if (!run || stateOf(house, run) !== P.StateReady) return undefined;
+  return { position: value(house, run, P.FieldPosition), queue: run.options?.queueName, blockedBy: blockedBy(house, run) };
+}
+
+const minuteMs = 60_000;
+const mean = (values: number[]): number | undefined => (values.length === 0 ? undefined : values.reduce((sum, each) => sum + each, 0) / values.length);
+
+export async function statistics(house: Orchestrator, name: string): Promise<QueueStatistics> {
+  const runs = runsOf(house, name);
+  const now = house.clock.now();
+  const states = runs.map((run) => run.state);
+  const ended = states.filter((state) => hasEnded(state.status));
+  const begun = runs.filter((run) => hasBegun(house, run)).map((run) => ({ waited: value(house, run, P.FieldStartedAt) - run.createdAtMs, run }));
+  const finished = begun.filter(({ run }) => run.end !== End.None && run.announced);
+  const waiting = runs.filter((run) => run.end === End.None && !hasBegun(house, run));
+  const limited = waiting.map((run) => value(house, run, P.FieldLimitedUntilMs)).filter((at) => at > now);
+  const count = (status: TaskState['status']) => states.filter((state) => state.status === status).length;
+  return Object.freeze({
+    total: runs.length, completed: count('completed'), failed: count('failed'), cancelled: count('cancelled'),
+    retried: states.filter(({ retryCount, status }) => retryCount > (status === 'failed' ? 1 : 0)).length,
+    throughput: ended.filter(({ endedAt }) => endedAt !== undefined && endedAt > now - minuteMs).length,
+    avgWaitMs: mean(begun.map(({ waited }) => waited)),
+    avgDurationMs: mean(finished.map(({ run }) => value(house, run, P.FieldUpdatedAt) - value(house, run, P.FieldStartedAt))),
+    oldestQueuedAt: waiting.length === 0 ? undefined : waiting.reduce((oldest, run) => Math.min(oldest, run.createdAtMs), Number.POSITIVE_INFINITY),
+    nextSlotAt: limited.length === 0 ? undefined : Math.min(...limited),
+    rateLimited: limited.length > 0,
+  });
+}
+
+export async function penalize(house: Orchestrator, name: string, options: { until?: Date; for?: Duration }): Promise<void> {
+  checkNames(options, ['until', 'for'], 'penalize');
+  if ((options.until === undefined) === (options.for === undefined)) throw new ConfigurationError('penalize needs either until, a Date, or for, a duration.');
+  const now = house.clock.now();
+  const untilMs = options.until === undefined ? now + toMilliseconds(options.for!, 'penalize for') : toInstant(options.until, 'penalize until', now);
+  house.table.limits.close(name, untilMs);
+  house.pump.wake();
+  await new Promise<void>((resolve) => house.clock.defer(resolve));
+}
+
+/** Failed for good, of a queue that gathers them, by the name it does so under. */
+function isDeadLetter(house: Orchestrator, filter: (RunFilter & { name?: string }) | undefined, where: string): (state: TaskState) => boolean {
+  const { name, ...rest } = filter ?? {};
+  if (name !== undefined) checkText(name, `${where} name`);
+  const matches = matcher(rest as RunFilter, where);
+  return (state) => {
+    if (state.status !== 'failed' || !matches(state)) return false;
+    const run = house.localRun(state.id);
+    if (run) house.intake.recover(run);
+    const queue = run?.options?.queueName;
+    const letter = queue === undefined ? undefined : house.table.queues.named(queue)?.rules.deadLetter;
+    return letter !== undefined && letter !== 'keep' && (name === undefined || letter === name);
+  };
+}
+
+export async function deadLetters(house: Orchestrator, filter?: RunFilter & { name?: string }): Promise<TaskState[]> {
+  return house.getAllTasks().filter(isDeadLetter(house, filter, 'deadLetters.list'));
+}
+
+export async function redrive(house: Orchestrator, filter?: RunFilter & { name?: string }): Promise<BulkDone> {
+  const letters = house.getAllTasks().filter(isDeadLetter(house, filter, 'deadLetters.redrive'));
+  const done = await Promise.all(letters.map(({ id }) => house.retryTask(id)));
+  return { total: letters.length, done: done.filter(Boolean).length };
+}
+

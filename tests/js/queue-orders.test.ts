@@ -1,0 +1,303 @@
+/** Orders, bounds and overflow of queues; who waits for a size; what is done to those who wait. */
+import { CanceledError, ConfigurationError, defineTask, QueueOverflowError, RateLimitedError, type RunHandle } from 'holdfast';
+import { describe, expect, it } from 'vitest';
+import '../../js/limiting/verbs.ts';
+import type { House } from './house.ts';
+import { crash, name, open } from './houses.ts';
+
+const once = { retry: { maxAttempts: 1 } };
+
+/** A task whose runs last a second and tell when they began. */
+function timed(house: House, options: object = {}) {
+  const began: string[] = [];
+  const task = defineTask({ id: name('timed'), queue: 'q', ...once, ...options, run: async (label: string, ctx) => {
+    began.push(label);
+    await new Promise<void>((resolve) => {
+      house.clock.schedule(house.clock.now() + 1000, resolve);
+      ctx.signal.addEventListener('abort', () => resolve());
+    });
+    return label;
+  } });
+  return { task, began };
+}
+
+const ends = (run: RunHandle) => run.result().then((output) => output, (error) => error);
+
+describe('the order of a queue', () => {
+  const order = async (queue: object, labels: [label: string, options?: object][], apartMs = 0) => {
+    const house = await open({ queues: { q: { concurrency: 1, ...queue } } });
+    const { task, began } = timed(house);
+    house.orchestrator.trigger(task, 'first');
+    await house.clock.settle();
+    for (const [label, options] of labels) {
+      house.orchestrator.trigger(task, label, options);
+      if (apartMs > 0) await house.clock.advance(apartMs);
+    }
+    await house.clock.settle();
+    await house.clock.advance(60_000);
+    return began.slice(1).join(' ');
+  };
+  const given: [string, object?][] = [['a', { priority: 1 }], ['b', { priority: 5 }], ['c']];
+
+  it('is by priority, by who came first or last, as it says', async () => {
+    expect(await order({}, given)).toBe('b a c');
+    expect(await order({ order: 'fifo' }, given)).toBe('a b c');
+    expect(await order({ order: 'lifo' }, given)).toBe('c b a');
+  });
+
+  it('by offset counts a priority as seconds of age', async () => {
+    const late: [string, object?][] = [['a'], ['b'], ['c', { priority: 1 }]];
+    expect(await order({ priorityMode: 'offset' }, late, 300)).toBe('c a b');
+    expect(await order({ priorityMode: 'offset' }, [['a'], ['c', { priority: 1 }]], 300)).toBe('c a');
+    const house = await open({ queues: { q: { priorityMode: 'offset' } } });
+    expect(house.orchestrator.queues.list().find((queue) => queue.name === 'q')?.order).toBe('priority');
+  });
+
+  it('is fair to keys, by their weights', async () => {
+    const many = (key: string, count: number): [string, object][] => Array.from({ length: count }, (_, index) => [`${key}${index}`, { concurrencyKey: key }]);
+    expect(await order({ order: 'fair' }, [...many('a', 4), ...many('b', 2)])).toBe('a0 b0 a1 b1 a2 a3');
+    expect(await order({ order: 'fair', fair: { weights: { a: 2 } } }, [...many('a', 4), ...many('b', 2)])).toBe('a0 b0 a1 a2 b1 a3');
+  });
+
+  it('changes by setPriority, promote, remove and setOptions, and over a crash stays', async () => {
+    const options = { queues: { q: { concurrency: 1 } } };
+    const house = await open(options);
+    const { queues } = house.orchestrator;
+    const { task, began } = timed(house);
+    const runs = new Map<string, RunHandle>();
+    for (const label of ['first', 'a', 'b', 'c', 'd', 'e']) runs.set(label, house.orchestrator.trigger(task, label, label === 'e' ? { delay: '1h' } : {}));
+    await house.clock.settle();
+    const id = (label: string) => runs.get(label)!.id;
+    expect(house.orchestrator.why(id('c'))).toBe('Waits for a slot: queue "q" runs 1 of 1 at once, and 2 of it are before it.');
+    expect(await queues.standing(id('c'))).toEqual({ position: 3, queue: 'q', blockedBy: [{ reason: 'concurrency', name: 'q', holders: [id('first')] }] });
+    expect(await queues.setPriority(id('c'), 9)).toBe(true);
+    expect(await queues.promote(id('e'))).toBe(true);
+    expect(await queues.remove(id('b'), 'no need')).toBe(true);
+    expect(await queues.remove(id('first'))).toBe(false);
+    expect(await queues.promote(id('first'))).toBe(false);
+    expect(await ends(runs.get('b')!)).toBeInstanceOf(CanceledError);
+    expect(queues.retrieve('q')).toMatchObject({ running: 1, queued: 4, size: 4, order: 'priority' });
+    began.length = 0;
+    const next = await crash(house, options);
+    await next.clock.advance(10_000);
+    expect(began.join(' ')).toBe('e c first a d');
+    expect(await next.orchestrator.queues.statistics('q')).toMatchObject({ total: 6, completed: 5, cancelled: 1, oldestQueuedAt: undefined });
+  });
+});
+
+describe('a queue that is full', () => {
+  const fill = async (queue: object, priorities = [0, 0, 0, 0]) => {
+    const house = await open({ queues: { q: { concurrency: 1, maxSize: 2, ...queue } } });
+    const { task } = timed(house);
+    const runs: RunHandle[] = [];
+    for (const [index, priority] of priorities.entries()) {
+      runs.push(house.orchestrator.trigger(task, `${index}`, { priority }));
+      // The first is under way before the others come.
+      if (index === 0) await house.clock.settle();
+    }
+    await house.clock.settle();
+    return { house, task, runs };
+  };
+
+  it('refuses: accepted and result say so, nothing is left of it', async () => {
+    const { house, runs } = await fill({});
+    await expect(runs[3]!.accepted).rejects.toThrow('Queue "q" is full');
+    await expect(runs[3]!.result()).rejects.toBeInstanceOf(QueueOverflowError);
+    expect(house.orchestrator.getTaskState(runs[3]!.id)).toBeUndefined();
+    expect(house.orchestrator.queues.retrieve('q')).toMatchObject({ size: 2, maxSize: 2 });
+    await house.clock.advance(5000);
+    expect(await Promise.all(runs.slice(0, 3).map(ends))).toEqual(['0', '1', '2']);
+  });
+
+  it.each([
+    ['drop-new', [0, 0, 0, 9], 3],
+    ['drop-oldest', [0, 0, 0, 0], 1],
+    ['drop-lowest-priority', [0, 4, 2, 9], 2],
+    ['drop-lowest-priority', [0, 4, 2, 1], 3],
+  ] as const)('%s: %j drops the run %i, which is stored as cancelled', async (overflow, priorities, dropped) => {
+    const { house, runs } = await fill({ overflow }, [...priorities]);
+    await Promise.all(runs.map((run) => run.accepted));
+    const error = await ends(runs[dropped]!);
+    expect(error).toBeInstanceOf(QueueOverflowError);
+    expect(error.message).toContain('Queue "q" was full');
+    const next = await crash(house);
+    expect(next.orchestrator.getTaskState(runs[dropped]!.id)).toMatchObject({ status: 'cancelled', error: { code: 'QUEUE_OVERFLOW' } });
+  });
+
+  it('blocks: accepted waits for room, in order; a cancel takes one back, clear all', async () => {
+    const { house, task, runs } = await fill({ overflow: 'block' }, [0, 0, 0, 0, 0, 0]);
+    let accepted = 0;
+    for (const run of runs) void run.accepted.then(() => accepted++, () => {});
+    await house.clock.settle();
+    expect(accepted).toBe(3);
+    expect(await runs[4]!.cancel()).toBe(true);
+    await expect(runs[4]!.accepted).rejects.toBeInstanceOf(CanceledError);
+    await house.clock.advance(1000);
+    expect(accepted).toBe(4);
+    await house.clock.advance(10_000);
+    expect(await Promise.all([0, 1, 2, 3, 5].map((index) => ends(runs[index]!)))).toEqual(['0', '1', '2', '3', '5']);
+    const more = Array.from({ length: 6 }, (_, index) => house.orchestrator.trigger(task, `${index}`));
+    await house.clock.settle();
+    expect(await house.orchestrator.queues.clear('q', { reason: 'enough' })).toBe(5);
+    await house.clock.advance(1000);
+    const errors = await Promise.all(more.map(ends));
+    expect(errors.map((end) => (end instanceof CanceledError ? end.cause : end))).toEqual(['0', ...Array(5).fill('enough')]);
+  });
+
+  it('a throttle lets the first begin and, of those that come meanwhile, the last', async () => {
+    const house = await open({ queues: { q: { throttle: { every: '1s' } }, l: { throttle: { every: '1s', trailing: false } } } });
+    const { task, began } = timed(house);
+    const trigger = (queue: string) => Array.from({ length: 5 }, (_, index) => house.orchestrator.trigger(task, `${queue}${index}`, { queue }));
+    const [trailing, leading] = [trigger('q'), trigger('l')];
+    await house.clock.advance(10_000);
+    expect(began.sort()).toEqual(['l0', 'q0', 'q4']);
+    expect(await ends(trailing[3]!)).toBeInstanceOf(QueueOverflowError);
+    expect(await ends(leading[3]!)).toBeInstanceOf(RateLimitedError);
+  });
+});
+
+describe('a rate that drops', () => {
+  it('cancels what comes beyond it with when there is room, over a crash too', async () => {
+    const options = { queues: { q: { rateLimit: { limit: 2, period: '10s', onExceed: 'drop' as const } } } };
+    const house = await open(options);
+    const { task } = timed(house);
+    const runs = ['a', 'b', 'c'].map((label) => house.orchestrator.trigger(task, label));
+    await house.clock.advance(4000);
+    const error = await ends(runs[2]!);
+    expect(error).toBeInstanceOf(RateLimitedError);
+    expect(error.retryAfter).toBe(10_000);
+    expect(await Promise.all(runs.slice(0, 2).map(ends))).toEqual(['a', 'b']);
+    const next = await crash(house, options);
+    const late = next.orchestrator.trigger(task, 'd');
+    await next.clock.settle();
+    expect(await ends(late)).toMatchObject({ code: 'RATE_LIMITED', retryAfter: 6000 });
+    await next.clock.advance(6000);
+    const again = next.orchestrator.trigger(task, 'e');
+    await next.clock.advance(1000);
+    expect(await ends(again)).toBe('e');
+  });
+});
+
+describe('who waits for a size', () => {
+  it('hears of it: ready, onSizeLessThan, onEmpty, onPendingZero, onIdle; a dispose rejects', async () => {
+    const house = await open({ queues: { q: { concurrency: 1, maxSize: 3 } } });
+    const { queues } = house.orchestrator;
+    const { task } = timed(house);
+    const said: string[] = [];
+    for (const label of ['a', 'b', 'c', 'd']) house.orchestrator.trigger(task, label);
+    await house.clock.settle();
+    void queues.ready('q').then(() => said.push('ready'));
+    void queues.onSizeLessThan('q', 2).then(() => said.push('less than 2'));
+    void queues.onEmpty('q').then(() => said.push('empty'));
+    void queues.onIdle('q').then(() => said.push('idle'));
+    await house.clock.settle();
+    expect(said).toEqual([]);
+    await house.clock.advance(1000);
+    expect(said).toEqual(['ready']);
+    await house.clock.advance(1000);
+    expect(said).toEqual(['ready', 'less than 2']);
+    await house.clock.advance(1000);
+    expect(said).toEqual(['ready', 'less than 2', 'empty']);
+    await house.clock.advance(1000);
+    expect(said).toEqual(['ready', 'less than 2', 'empty', 'idle']);
+    await queues.onPendingZero('q');
+    house.orchestrator.trigger(task, 'e');
+    const never = queues.onIdle('q').catch((error) => error.code);
+    await house.clock.settle();
+    await house.orchestrator.dispose();
+    expect(await never).toBe('DISPOSED');
+  });
+
+  it('addAll asks for the next input only when there is room', async () => {
+    const house = await open({ queues: { q: { concurrency: 2 } } });
+    const { task, began } = timed(house);
+    let asked = 0;
+    function* inputs() {
+      for (; asked < 10; ) yield `${asked++}`;
+    }
+    const all = house.orchestrator.queues.addAll(task, inputs(), { highWater: 2 });
+    await house.clock.settle();
+    expect(asked).toBeLessThan(6);
+    await house.clock.advance(20_000);
+    const handles = await all;
+    expect(handles.length).toBe(10);
+    expect(began.length).toBe(10);
+    await expect(house.orchestrator.queues.addAll(task, 'no list' as never)).rejects.toThrow(ConfigurationError);
+  });
+
+  it('drain takes nothing more, and says when all is over; resume opens it again', async () => {
+    const house = await open({ queues: { q: { concurrency: 1 } } });
+    const { task } = timed(house);
+    const run = house.orchestrator.trigger(task, 'a');
+    const drained = house.orchestrator.queues.drain('q').then(() => 'over');
+    expect(() => house.orchestrator.trigger(task, 'b')).toThrow(/was drained and takes nothing more/);
+    await house.clock.advance(1000);
+    expect([await drained, await ends(run)]).toEqual(['over', 'a']);
+    await house.orchestrator.queues.resume('q');
+    const next = house.orchestrator.trigger(task, 'c');
+    await house.clock.advance(1000);
+    expect(await ends(next)).toBe('c');
+  });
+});
+
+describe('dead letters', () => {
+  it('are gathered under a name, and tried again; those that are discarded are gone', async () => {
+    const house = await open({ queues: { q: { deadLetter: 'broken' }, d: { deadLetter: 'discard' }, k: {} } });
+    let works = false;
+    const task = defineTask({ id: name('fails'), ...once, run: async (label: string) => {
+      if (!works) throw new Error('no');
+      return label;
+    } });
+    const runs = ['q', 'd', 'k'].map((queue) => house.orchestrator.trigger(task, queue, { queue }));
+    await Promise.all(runs.map(ends));
+    await house.clock.settle();
+    const { deadLetters } = house.orchestrator.queues;
+    expect((await deadLetters.list()).map(({ id }) => id)).toEqual([runs[0]!.id]);
+    expect(await deadLetters.list({ name: 'other' })).toEqual([]);
+    expect(house.orchestrator.getTaskState(runs[1]!.id)).toBeUndefined();
+    expect(house.orchestrator.getTaskState(runs[2]!.id)?.status).toBe('failed');
+    works = true;
+    const next = await crash(house);
+    expect(await next.orchestrator.queues.deadLetters.redrive({ name: 'broken' })).toEqual({ total: 1, done: 1 });
+    await next.clock.settle();
+    expect(next.orchestrator.getTaskState(runs[0]!.id)).toMatchObject({ status: 'completed' });
+  });
+});
+
+describe('a limit that is declared later', () => {
+  it('counts for the runs of its queue that are there', async () => {
+    const house = await open({ queues: { q: { concurrency: 5 } } });
+    const { task, began } = timed(house);
+    for (let index = 0; index < 8; index++) house.orchestrator.trigger(task, `${index}`);
+    await house.clock.settle();
+    house.orchestrator.setOptions({ queues: { q: { concurrency: { total: 6 } } } });
+    await house.clock.settle();
+    expect(began.length).toBe(6);
+    await house.clock.advance(1000);
+    expect(began.length).toBe(8);
+  });
+
+  it('counts for those of a former page, whose code knew of none', async () => {
+    const house = await open({ queues: { q: {} } });
+    const { task, began } = timed(house, { delay: '1s' });
+    for (let index = 0; index < 4; index++) house.orchestrator.trigger(task, `${index}`);
+    await house.clock.settle();
+    const next = await crash(house, { queues: { q: { rateLimit: { limit: 1, period: '1m' } } } });
+    await next.clock.advance(10_000);
+    expect(began.length).toBe(1);
+    await next.clock.advance(60_000);
+    expect(began.length).toBe(2);
+  });
+});
+
+it('options that mean nothing are refused, with what to say instead', async () => {
+  const refused = (q: object, words: RegExp) => expect(open({ queues: { q } })).rejects.toThrow(words);
+  await refused({ overflow: 'block' }, /has no maxSize/);
+  await refused({ maxSize: 0 }, /maxSize must be a whole number from 1/);
+  await refused({ order: 'best' }, /order must be one of/);
+  await refused({ order: 'lifo', priorityMode: 'offset' }, /an offset is an order of its own/);
+  await refused({ order: 'fifo', fair: {} }, /Say order: 'fair'/);
+  await refused({ fair: { weights: { a: 0 } } }, /weights "a" must be a whole number from 1/);
+  await refused({ throttle: { every: '1s' }, minTime: 5 }, /Give one of the two/);
+  await refused({ rateLimit: { limit: 1, period: '1s', onExceed: 'queue' } }, /onExceed must be one of wait, drop/);
+});
