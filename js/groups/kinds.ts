@@ -28,7 +28,7 @@ export function isContainer(id: string | undefined): boolean {
 }
 
 export function defineContainers(house: Orchestrator): void {
-  house.table.knownQueue(containerQueue);
+  house.table.queues.known(containerQueue);
   for (const [id, load] of Object.entries(kinds)) {
     const run = async (input: unknown, ctx: unknown): Promise<unknown> => {
       const [code, { Container }] = await Promise.all([load(), import('./container.ts')]);

@@ -171,6 +171,13 @@ void World::check_bounds() {
   }
 }
 
+bool World::was_interrupted(std::uint32_t task) const {
+  for (const Record& event : session_->outbox()) {
+    if (is(event, Event::Interrupted) && event.task == task) return true;
+  }
+  return false;
+}
+
 // A key that could begin all the time is passed by another one as often as weights say, and no more.
 void World::check_turns() {
   const Core& core = session_->core();
@@ -201,6 +208,8 @@ void World::check_turns() {
     }
     if (core.limits().order(task.queue) != QueueOrder::Fair || promoted_.contains(event.task)) continue;
     passed_.erase(key);
+    // What had its turn before the host died goes on first.
+    if (was_interrupted(event.task)) continue;
     for (auto& [waits, by] : passed_) {
       if (waits.first != task.queue) continue;
       const std::uint32_t times = ++by[key.second];
@@ -286,6 +295,14 @@ void World::check_limits() {
   }
 }
 
+// Takes part in the limit only since it began: its start is none of the limit's.
+bool World::joins_after(const Record& event, std::uint32_t number) const {
+  for (const Record& later : session_->outbox()) {
+    if (&later > &event && is(later, Event::TaskSet) && later.task == event.task && field_of(later) == TaskField::Limit && later.b == number) return true;
+  }
+  return false;
+}
+
 // Whatever has begun had room in all its limits, and a rate counts it.
 void World::check_named_limits() {
   const Core& core = session_->core();
@@ -302,6 +319,7 @@ void World::check_named_limits() {
     core.limits().each_part(slot, [&](const Limits::Part& part) {
       const Limits::Rule& rule = core.limits().rule(part.limit);
       if (last && !submits) check_part(rule, part, use.at({part.limit, 0}), use.at({part.limit, part.key}));
+      if (!last && joins_after(event, rule.number)) return;
       // Whether it counted, and under which rule, can't be seen any more.
       if (!last && was_set(rule.number)) return void(starts_.erase({rule.number, rule.rate_keyed ? part.key : 0}));
       if (rule.drops ? submits : starts) check_rate(rule, part, core.time());

@@ -80,6 +80,8 @@ class World {
   void look_before_step();
   bool is_last_word(const Record& event) const;
   bool was_set(std::uint32_t limit) const;
+  bool was_interrupted(std::uint32_t task) const;
+  bool joins_after(const Record& event, std::uint32_t number) const;
   void check_family(std::uint32_t slot);
   void check_reason(const Task& task, std::uint32_t slot);
   void check_order(const Record& started);
