@@ -41,17 +41,17 @@ import { Runs } from './runs/runs.ts';
 import { ScheduleDoor } from './schedules/door.ts';
 import type { Definition } from './intake/registry.ts';
 import { type Run, snapshotBytesOf } from './runs/run.ts';
-import { type Listener, Store } from './views/store.ts';
-import { StoredData } from './journal/stored-data.ts';
+import { Store } from './views/store.ts';
+import { Listenable } from './views/listenable.ts';
 import type {
-  AggregateProgress, EventsOptions, ListFilter, LogLevel, OrchestratorApi, OrchestratorEvents, OrchestratorOptions, QueuesApi, RecoveryReport, ResultPromise,
-  ResumePolicy, RetryOptions, RunEvent, RunFilter, RunHandle, SendOptions, Task, TaskCounts, TaskExecutor, TaskPage, TaskState, TriggerOptions,
+  AggregateProgress, ListFilter, LogLevel, OrchestratorApi, OrchestratorOptions, QueuesApi, RecoveryReport, ResultPromise,
+  ResumePolicy, RetryOptions, RunFilter, RunHandle, SendOptions, Task, TaskCounts, TaskExecutor, TaskPage, TaskState, TriggerOptions,
 } from './types.ts';
 import { explain } from './views/view.ts';
 import { Waiting } from './waiting/waiting.ts';
 import { SharedWorkerClient, WorkerAlarm } from './small-worker/worker-alarm.ts';
 
-export class Orchestrator extends StoredData implements OrchestratorApi {
+export class Orchestrator extends Listenable implements OrchestratorApi {
   /** The page's small worker: timer and OPFS files. */
   readonly worker: SharedWorkerClient;
   readonly clock: Clock;
@@ -409,34 +409,6 @@ export class Orchestrator extends StoredData implements OrchestratorApi {
     return run ? this.control.forget(run) : this.#handled(id, (handle) => handle.remove?.() ?? Promise.resolve(false));
   }
 
-  // Listening
-
-  on<Name extends keyof OrchestratorEvents>(name: Name, listener: Listener<Name>, options: { signal?: AbortSignal } = {}): () => void {
-    return this.store.on(name, listener, options);
-  }
-  once<Name extends keyof OrchestratorEvents>(name: Name, listener: Listener<Name>, options: { signal?: AbortSignal } = {}): () => void {
-    return this.store.on(name, listener, options, true);
-  }
-  off<Name extends keyof OrchestratorEvents>(name: Name, listener: Listener<Name>): void {
-    this.store.off(name, listener);
-  }
-  /** The next event's arguments. Rejects with the signal's reason, and at a dispose. */
-  waitOn<Name extends keyof OrchestratorEvents>(name: Name, options: { signal?: AbortSignal } = {}): Promise<OrchestratorEvents[Name]> {
-    return this.store.waitOn(name, options);
-  }
-  /** The event log: first what is kept (of former pages too, but for runs that were forgotten before this one opened), then what comes. A slow reader misses what falls out of the last 50,000. @throws ConfigurationError */
-  events(options?: EventsOptions): AsyncIterableIterator<RunEvent> {
-    return this.eventLog.read(options);
-  }
-  subscribe(listener: () => void): () => void {
-    return this.store.subscribe(listener);
-  }
-  subscribeTask(id: string, listener: () => void): () => void {
-    return this.store.subscribeId(id, listener);
-  }
-  subscribeRun(run: Run, listener: () => void): () => void {
-    return this.store.subscribeRun(run, listener);
-  }
   warn(message: string): void {
     this.store.emit('warning', message);
   }
