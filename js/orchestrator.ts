@@ -217,7 +217,7 @@ export class Orchestrator extends Listenable implements OrchestratorApi {
   refuse(run: Run, error: unknown): void {
     run.refuse(error);
     this.blobs.forgotten(run);
-    this.#index.delete(run.id);
+    this.#index.delete(run);
     run.extra.parent?.extra.members?.ended(run);
     this.store.changed(run);
   }
@@ -262,14 +262,13 @@ export class Orchestrator extends Listenable implements OrchestratorApi {
     // Not before the journal says so: a crash in between must find the run with its blobs.
     if (blobs) this.journal?.announcements.waiters.push(() => this.blobs.forgotten(run));
     // A second copy of a run, found at adoption, goes without anybody hearing of it.
-    const isKnown = this.#index.find(run.id) === run;
+    const isKnown = this.#index.delete(run);
     run.ownExtra.gone = true;
     this.pump.release(run);
     for (const { resolve } of waiters?.splice(0) ?? []) resolve(false);
     this.services.children.forget(run);
     if (!isKnown) return;
     this.waiting.forgotten(run);
-    this.#index.delete(run.id);
     this.store.changedElsewhere(run.id);
     this.opening.tabs?.forgotten(run.id);
   }

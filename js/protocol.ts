@@ -339,5 +339,6 @@ export const PackingNote = 27;
 export const KeptNote = 28;
 export const MaxParts = 8;
 export const FirstLimit = 1073741824;
+export const ForgetTaken = 1;
 export const MaxDepth = 64;
 export const RecordBytes = 24;

@@ -314,7 +314,8 @@ void Core::heartbeat(const Ask& ask) {
 // What an open parent may still ask for is kept.
 void Core::forget(const Ask& ask) {
   // Whoever asks for what a child gave may ask for what its children gave.
-  for (std::uint32_t above = family_.parent(ask.slot); above != kNone; above = family_.parent(above)) {
+  const bool taken = ask.command.a == kForgetTaken;
+  for (std::uint32_t above = family_.parent(ask.slot); !taken && above != kNone; above = family_.parent(above)) {
     if (!tasks_[above].ended()) return reject(ask.command, Rejection::WrongState);
   }
   emit(Event::Forgotten, ask.slot);

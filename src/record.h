@@ -61,6 +61,7 @@ enum class Command : std::uint32_t {
   // task: a failed or cancelled task starts anew, its failures forgotten, its attempts numbered on
   Retry = 14,
   // task: an ended task is dropped with everything known of it
+  // a: kForgetTaken: though a parent above it goes on, which has what it gave
   Forget = 15,
   // task · a: bits of Hold. The task cannot start while any hold lies on it.
   Hold = 16,
@@ -381,6 +382,8 @@ inline constexpr std::uint32_t kKeptNote = 28;
 inline constexpr std::uint32_t kMaxParts = 8;
 // Numbers of limits that can be asked about as fields are not below it.
 inline constexpr std::uint32_t kFirstLimit = 0x40000000;
+// Of Forget.
+inline constexpr std::uint32_t kForgetTaken = 1;
 // Parents above a child.
 inline constexpr std::uint32_t kMaxDepth = 64;
 

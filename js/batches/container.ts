@@ -71,7 +71,10 @@ class Batch {
     const { house, run } = this.#container;
     if (this.#plan.pieces || this.#plan.items) {
       let index = 0;
-      for (const item of itemsOf(this.#plan)) await this.#add(index++, item);
+      for (const item of itemsOf(this.#plan)) {
+        const added = this.#add(index++, item);
+        if (added) await added;
+      }
       return;
     }
     const source = (this.#source = house.batches.loaded?.sources.get(run));
@@ -89,9 +92,11 @@ class Batch {
         if (this.#container.openCount >= highWater) await this.#container.room(Math.max(1, highWater >> 1));
         const room = source.room?.();
         if (room) await untilAborted(room, signal);
-        const next = await source.pull(signal);
+        const pulled = source.pull(signal);
+        const next = pulled instanceof Promise ? await pulled : pulled;
         if (next.done) return;
-        await this.#add(this.#count, [next.value.task, next.value.payload, next.value.options]);
+        const added = this.#add(this.#count, [next.value.task, next.value.payload, next.value.options]);
+        if (added) await added;
         this.#count++;
       }
       source.stop();
@@ -108,22 +113,32 @@ class Batch {
     for (const member of members) if (member.end === End.None) void house.cancelRun(member, 'the source of its batch failed');
   }
 
-  async #add(index: number, [task, payload, own]: PlannedItem): Promise<void> {
+  /** A promise where it can't be at once. */
+  #add(index: number, item: PlannedItem): Promise<void> | undefined {
+    if (this.#container.isBreathless) return this.#container.breathe().then(() => this.#make(index, item));
+    return this.#make(index, item);
+  }
+
+  #make(index: number, [task, payload, own]: PlannedItem): Promise<void> | undefined {
     const container = this.#container;
-    if (container.isBreathless) await container.breathe();
     const id = typeof task === 'number' ? this.#plan.tasks[task]! : task;
-    if (this.#outcomes.has(index)) return;
+    if (this.#outcomes.has(index)) return undefined;
+    const refused = (error: unknown) => {
+      if (container.signal.aborted) throw error;
+      this.#settle(index, { rejected: serializeError(error), task: id });
+    };
     try {
       const definition = container.house.definition(id);
       if (!definition) throw new UnrecognizedTaskError(`batch item ${index}: no task ${JSON.stringify(id)} is registered. Import the module that defines it.`);
       const options = this.#optionsOf(index, own);
       const member = { key: String(index), definition, input: payload, options };
-      if (asksForKey(definition, options) && !container.member(member.key)) await this.#addKeyed(index, member);
+      if (asksForKey(definition, options) && !container.member(member.key)) return this.#addKeyed(index, member).catch(refused);
+      if (container.isFresh) container.addNew(member);
       else container.add(member);
     } catch (error) {
-      if (container.signal.aborted) throw error;
-      this.#settle(index, { rejected: serializeError(error), task: id });
+      refused(error);
     }
+    return undefined;
   }
 
   #optionsOf(index: number, own: TriggerOptions | undefined): TriggerOptions | undefined {

@@ -3,6 +3,7 @@
  * Invariant: one item is asked for at a time, and only while there is room; who stops early says so to the source.
  */
 import { BatchTriggerError } from '../errors.ts';
+import { isPromise } from '../definition/validation.ts';
 import type { Run } from '../runs/run.ts';
 import type { TaskRunResult } from '../types.ts';
 
@@ -14,8 +15,8 @@ export interface SourceItem {
 
 /** What a batch's run pulls from; it lives in the page that was given the source. */
 export interface SourceReader {
-  /** @throws what the source throws; the signal's reason */
-  pull(signal: AbortSignal): Promise<IteratorResult<SourceItem, void>>;
+  /** At once, where the source gives at once. @throws what the source throws; the signal's reason */
+  pull(signal: AbortSignal): IteratorResult<SourceItem, void> | Promise<IteratorResult<SourceItem, void>>;
   /** What to wait for, where who takes the results is slower than the items. */
   room?(): Promise<void> | undefined;
   /** Who takes results hears of each item that has ended. */
@@ -48,14 +49,15 @@ export function readSource(source: unknown, check: (given: unknown, index: numbe
   const iterator = iteratorOf(source);
   let index = 0;
   let isOver = false;
+  const taken = (result: IteratorResult<unknown>): IteratorResult<SourceItem, void> => {
+    if (!result.done) return { done: false, value: check(result.value, index++) };
+    isOver = true;
+    return { done: true, value: undefined };
+  };
   return {
-    async pull(signal) {
-      const result = await untilAborted(Promise.resolve(iterator.next()), signal);
-      if (result.done) {
-        isOver = true;
-        return { done: true, value: undefined };
-      }
-      return { done: false, value: check(result.value, index++) };
+    pull(signal) {
+      const next = iterator.next();
+      return isPromise(next) ? untilAborted(next, signal).then(taken) : taken(next as IteratorResult<unknown>);
     },
     stop() {
       if (isOver) return;
@@ -66,12 +68,13 @@ export function readSource(source: unknown, check: (given: unknown, index: numbe
   };
 }
 
-export function untilAborted<Value>(outside: Promise<Value>, signal: AbortSignal): Promise<Value> {
+export function untilAborted<Value>(outside: PromiseLike<Value>, signal: AbortSignal): Promise<Value> {
   if (signal.aborted) return Promise.reject(signal.reason);
   return new Promise((resolve, reject) => {
     const stop = () => reject(signal.reason);
     signal.addEventListener('abort', stop, { once: true });
-    outside.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop));
+    const over = () => signal.removeEventListener('abort', stop);
+    outside.then(resolve, reject).then(over, over);
   });
 }
 

@@ -58,8 +58,12 @@ export class ResultStream implements SourceReader, AsyncIterableIterator<BatchIt
     return (this.#room ??= settlement()).promise;
   }
 
-  async pull(signal: AbortSignal): Promise<IteratorResult<SourceItem, void>> {
-    const next = await this.#source.pull(signal);
+  pull(signal: AbortSignal): IteratorResult<SourceItem, void> | Promise<IteratorResult<SourceItem, void>> {
+    const next = this.#source.pull(signal);
+    return next instanceof Promise ? next.then((come) => this.#count(come)) : this.#count(next);
+  }
+
+  #count(next: IteratorResult<SourceItem, void>): IteratorResult<SourceItem, void> {
     if (!next.done) this.#pulled++;
     return next;
   }
@@ -136,7 +140,11 @@ export class ResultStream implements SourceReader, AsyncIterableIterator<BatchIt
 
   // Who takes the results
 
-  async next(): Promise<IteratorResult<BatchItemResult>> {
+  next(): Promise<IteratorResult<BatchItemResult>> {
+    return this.#firstReady < this.#ready.length ? Promise.resolve({ done: false, value: this.#take() }) : this.#later();
+  }
+
+  async #later(): Promise<IteratorResult<BatchItemResult>> {
     while (this.#firstReady === this.#ready.length) {
       if (this.#failure !== undefined) throw this.#failure;
       if (this.#isOver && this.#reading === 0) return { done: true, value: undefined };
@@ -164,8 +172,7 @@ export class ResultStream implements SourceReader, AsyncIterableIterator<BatchIt
   #forget(member: Run): void {
     const { pump } = this.#house;
     if (member.task === 0 || !pump.open) return;
-    pump.commands.push(P.CommandBelong, member.task, this.run.task, P.ChildPolicyRelease);
-    pump.commands.push(P.CommandForget, member.task);
+    pump.commands.push(P.CommandForget, member.task, P.ForgetTaken);
     pump.wake();
   }
 

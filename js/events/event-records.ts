@@ -47,15 +47,15 @@ interface Former {
  */
 export class FormerOwners {
   #first = new Map<number, Former>();
+  /** A number that is used again and again has a long list. */
+  #last = new Map<number, Former>();
 
   add(task: number, end: number, owner: EventOwner): void {
     const former = { end, owner, later: undefined };
-    let last = this.#first.get(task);
-    if (!last) this.#first.set(task, former);
-    else {
-      while (last.later) last = last.later;
-      last.later = former;
-    }
+    const last = this.#last.get(task);
+    if (last) last.later = former;
+    else this.#first.set(task, former);
+    this.#last.set(task, former);
   }
 
   find(task: number, position: number): EventOwner | undefined {
@@ -71,7 +71,10 @@ export class FormerOwners {
       while (former && former.end <= before) former = former.later;
       if (former === first) continue;
       if (former) this.#first.set(task, former);
-      else this.#first.delete(task);
+      else {
+        this.#first.delete(task);
+        this.#last.delete(task);
+      }
     }
   }
 }

@@ -57,6 +57,8 @@ export class Container {
   get count(): number {
     return this.#count;
   }
+  /** No attempt before this one has made any. */
+  isFresh = true;
   get openCount(): number {
     return this.#count - this.#endedCount;
   }
@@ -71,6 +73,7 @@ export class Container {
     const { groups } = this.house;
     for (const { end } of this.members) {
       this.#count++;
+      this.isFresh = false;
       if (end !== End.None) this.#endedCount++;
     }
     this.#group = groups.ownedBy(this.run);
@@ -82,8 +85,11 @@ export class Container {
 
   /** The member under this key: found, or made now. REQUIRES: `open`, not closed. @throws what triggering throws, and nothing is changed */
   add(member: Omit<NewMember, 'group'>): Run {
-    const known = this.member(member.key);
-    if (known) return known;
+    return this.member(member.key) ?? this.addNew(member);
+  }
+
+  /** The same, where it is known that there is none. */
+  addNew(member: Omit<NewMember, 'group'>): Run {
     const made = this.house.services.member(this.run, { ...member, group: this.#group });
     this.#made++;
     this.#count++;

@@ -9,6 +9,8 @@ import type { Run } from './run.ts';
 export class RunIndex {
   readonly #byId = new Map<string, Run>();
   #unindexed: Run[] = [];
+  /** Members of groups, until somebody asks for an id: of a batch that is streamed most are forgotten before. */
+  readonly #brief = new Set<Run>();
   #cleared = false;
   /** Adds the runs of the journal that nobody has asked for yet. */
   #addRest: () => void;
@@ -19,7 +21,8 @@ export class RunIndex {
 
   add(run: Run): void {
     if (this.#cleared) return;
-    if (run.knownId !== undefined) this.#byId.set(run.knownId, run);
+    if (run.extra.group) this.#brief.add(run);
+    else if (run.knownId !== undefined) this.#byId.set(run.knownId, run);
     else this.#unindexed.push(run);
   }
 
@@ -32,9 +35,11 @@ export class RunIndex {
     return this.#byId.get(id);
   }
 
-  delete(id: string): void {
-    this.#index();
-    this.#byId.delete(id);
+  /** false: it was not the run of its id. */
+  delete(run: Run): boolean {
+    if (this.#brief.delete(run)) return true;
+    if (this.find(run.id) !== run) return false;
+    return this.#byId.delete(run.id);
   }
 
   /** For good: what comes afterwards, out of a log that was being taken over, is not shown either. */
@@ -43,6 +48,7 @@ export class RunIndex {
     this.#addRest = () => {};
     this.#byId.clear();
     this.#unindexed = [];
+    this.#brief.clear();
   }
 
   all(): Run[] {
@@ -54,11 +60,18 @@ export class RunIndex {
   *each(): Iterable<Run> {
     yield* this.#byId.values();
     yield* this.#unindexed;
+    yield* this.#brief;
   }
 
   #index(): void {
     this.#addRest();
+    if (this.#brief.size > 0) this.#takeBrief();
     this.indexSome(Number.POSITIVE_INFINITY);
+  }
+
+  #takeBrief(): void {
+    this.#unindexed.push(...this.#brief);
+    this.#brief.clear();
   }
 
   /** Reads so many of the ids that have not been read. False: there are more. */

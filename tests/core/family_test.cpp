@@ -217,6 +217,7 @@ TEST_CASE("What a child's children gave is kept as long as the one at the top ma
   s.succeed(2);
   s.give(Command::Forget, 3);
   CHECK(s.refused(Rejection::WrongState));
+  CHECK(s.give(Command::Forget, 2, kForgetTaken) == Events{Event::Forgotten});
   s.succeed(1);
   CHECK(s.give(Command::Forget, 3) == Events{Event::Forgotten});
 }
