@@ -14,7 +14,8 @@ import { defineSpec, type NamedSpec, nameSpec } from './definition/spec.ts';
 import type { SelectTaskSpec, TaskSpec, Unreserved } from './definition/types.ts';
 import type { DestroyOptions } from './namespaces/destroy.ts';
 import { pageRegistry } from './intake/registry.ts';
-import type { OrchestratorOptions, Task, TaskExecutor, TaskState, TriggerOptions } from './types.ts';
+import { checkRunOptions } from './intake/options.ts';
+import type { OrchestratorOptions, QueueOptions, Task, TaskExecutor, TaskState, TriggerOptions } from './types.ts';
 
 const stores = () => import('./storage/default.ts');
 
@@ -137,6 +138,16 @@ export function getTaskState<R = any>(id: string): TaskState<R> | undefined {
  */
 export async function destroyNamespace(namespace: string, options?: DestroyOptions): Promise<void> {
   await (await import('./namespaces/destroy.ts')).destroyNamespace(namespace, options);
+}
+
+/**
+ * A queue that tasks share: `defineTask({ queue: apiCalls })`.
+ * @throws ConfigurationError for a bad name or limit
+ */
+export function queue(options: QueueOptions): Readonly<QueueOptions> {
+  checkRecord(options, 'queue');
+  checkRunOptions({ queue: options }, 'queue');
+  return Object.freeze({ ...options });
 }
 
 /** Many runs as one, on the default orchestrator; in a task, where it is certain whose code asks, durable with its run. */

@@ -2,7 +2,7 @@
 export { type Clock, SystemClock, TestClock } from './time/clock.ts';
 export { type CustomCodec, registerCodec } from './codec/codec.ts';
 export { joinById } from './context/items.ts';
-export { batch, createOrchestrator, defineTask, destroyNamespace, defineTask as task, executeTask, getDefaultOrchestrator, getTaskState, idempotencyKeys, tasks } from './define.ts';
+export { batch, createOrchestrator, defineTask, destroyNamespace, defineTask as task, executeTask, getDefaultOrchestrator, getTaskState, idempotencyKeys, queue, tasks } from './define.ts';
 export type * from './definition/hook-types.ts';
 export type { TaskInfo } from './definition/info.ts';
 export type { Intent } from './definition/intent.ts';
