@@ -1,0 +1,240 @@
+/** Options, policies and edges of batches. */
+import { BatchFailedError, BatchTriggerError, defineTask, SerializationError, UnrecognizedTaskError } from 'holdfast';
+import { describe, expect, it } from 'vitest';
+import '../../js/batches/batches.ts';
+import '../../js/batches/container.ts';
+import '../../js/groups/container.ts';
+import { crash, name, open } from './houses.ts';
+
+const once = { maxAttempts: 1 };
+const double = defineTask({ id: 'edges-double', run: async (n: number) => n * 2 });
+const picky = defineTask({
+  id: 'edges-picky',
+  retry: once,
+  run: async (n: number) => {
+    if (n < 0) throw new Error(`negative ${n}`);
+    return n;
+  },
+});
+const stuck = defineTask({ id: 'edges-stuck', retry: once, graceMs: 0, run: (_: unknown, ctx) => new Promise<never>((_resolve, reject) => ctx.signal.addEventListener('abort', () => reject(ctx.signal.reason))) });
+const memoryHouse = () => open({ storage: 'memory' });
+
+describe('what a batch is given', () => {
+  it('may be nothing', async () => {
+    const { orchestrator } = await memoryHouse();
+    const { id, runs } = await orchestrator.batch.triggerByTaskAndWait([]);
+    expect([id, [...runs]]).toEqual([expect.stringMatching(/^run_/), []]);
+    expect((await double.batchTriggerAndWait([])).runs.outputs()).toEqual([]);
+  });
+
+  it('is refused as a whole where one item names no task, with its index, before any begins', async () => {
+    const { orchestrator } = await memoryHouse();
+    const error: BatchTriggerError = await orchestrator.batch.triggerAndWait([{ id: double.id, payload: 1 }, { id: 'nobody', payload: 2 }] as never).catch((thrown) => thrown);
+    expect(error).toBeInstanceOf(BatchTriggerError);
+    expect(error).toMatchObject({ phase: 'create', itemIndex: 1, itemCount: 2, cause: expect.any(UnrecognizedTaskError), isRateLimited: false });
+    expect(error.message).toContain('item 1');
+    expect(orchestrator.getAllTasks()).toEqual([]);
+  });
+
+  it('is refused where a payload cannot be stored, with index and path', async () => {
+    const { orchestrator } = await open();
+    const items = [{ task: double, payload: 1 }, { task: double, payload: { deep: [() => 1] } }] as never;
+    const error: BatchTriggerError = await orchestrator.batch.triggerByTask(items).catch((thrown) => thrown);
+    expect(error).toMatchObject({ phase: 'create', itemIndex: 1, cause: expect.any(SerializationError) });
+    expect(error.message).toContain('items[1].payload.deep[0]');
+    expect(orchestrator.getAllTasks()).toEqual([]);
+  });
+
+  it('may be an iterable, an async iterable or a stream', async () => {
+    const { orchestrator } = await memoryHouse();
+    const items = [1, 2, 3].map((payload) => ({ task: double, payload }));
+    async function* later() {
+      for (const item of items) yield await Promise.resolve(item);
+    }
+    const stream = new ReadableStream({ start: (controller) => (items.forEach((item) => controller.enqueue(item)), controller.close()) });
+    for (const source of [new Set(items), later(), stream]) {
+      const { runs } = await orchestrator.batch.triggerByTaskAndWait(source as Set<(typeof items)[number]>);
+      expect(runs.outputs()).toEqual([2, 4, 6]);
+    }
+  });
+
+  it('is pulled only while there is room; a source that throws leaves what it gave, and says how much that was', async () => {
+    const { orchestrator } = await memoryHouse();
+    async function* broken() {
+      for (let n = 0; n < 5; n++) yield { task: double, payload: n };
+      throw new TypeError('the cursor broke');
+    }
+    const error: BatchTriggerError = await orchestrator.batch.triggerByTaskAndWait(broken()).catch((thrown) => thrown);
+    expect(error).toMatchObject({ phase: 'stream', itemCount: 5, cause: { message: 'the cursor broke' }, batchId: expect.stringMatching(/^run_/) });
+    const batch = await orchestrator.batch.retrieve(error.batchId!);
+    expect(batch!.state.counts).toMatchObject({ completed: 5, failed: 0 });
+  });
+
+  it('cancels what a broken source had given, where that is asked for', async () => {
+    const { orchestrator } = await memoryHouse();
+    async function* broken() {
+      yield { task: stuck, payload: 1 };
+      throw new TypeError('the cursor broke');
+    }
+    const error: BatchTriggerError = await orchestrator.batch.triggerByTaskAndWait(broken(), { onSourceError: 'cancel' }).catch((thrown) => thrown);
+    expect((await orchestrator.batch.retrieve(error.batchId!))!.state.counts.cancelled).toBe(1);
+  });
+
+  it('hears that the batch was cancelled, as a generator does', async () => {
+    const { orchestrator, clock } = await memoryHouse();
+    let returned = false;
+    async function* endless() {
+      try {
+        for (let n = 0; ; n++) yield { task: stuck, payload: n };
+      } finally {
+        returned = true;
+      }
+    }
+    const batch = await orchestrator.batch.triggerByTask(endless(), { highWater: 4 });
+    await clock.settle();
+    expect(batch.runCount).toBe(4);
+    expect(await batch.cancel()).toBe(true);
+    await clock.advance(6000);
+    expect(returned).toBe(true);
+    expect(batch.state.counts).toMatchObject({ cancelled: 4, running: 0 });
+  });
+
+  it('goes with its page where it was a source: what it gave goes on, and that the rest is missing is said', async () => {
+    const house = await open();
+    async function* slow() {
+      yield { task: double, payload: 1 };
+      await new Promise(() => {});
+    }
+    const batch = await house.orchestrator.batch.triggerByTask(slow());
+    await house.clock.settle();
+    const next = await crash(house);
+    await next.clock.settle();
+    const found = (await next.orchestrator.batch.retrieve(batch.id))!;
+    await expect(found.wait()).rejects.toMatchObject({ code: 'BATCH_TRIGGER', data: { phase: 'stream', itemCount: 1 } });
+    expect(found.state.counts.completed).toBe(1);
+  });
+});
+
+describe('items that fail', () => {
+  it('are results as any other', async () => {
+    const { orchestrator } = await memoryHouse();
+    const { runs } = await orchestrator.batch.triggerByTaskAndWait([1, -1, 3, -2].map((payload) => ({ task: picky, payload })));
+    expect(runs.map(({ ok, index }) => [index, ok])).toEqual([[0, true], [1, false], [2, true], [3, false]]);
+    expect(runs.errors().map(({ message }) => message)).toEqual(['negative -1', 'negative -2']);
+    const [good, bad] = runs.partition();
+    expect([good.length, bad.map(({ index }) => index)]).toEqual([2, [1, 3]]);
+    expect(await runs.payload(3)).toBe(-2);
+    const thrown = await Promise.resolve().then(() => runs.unwrapAll()).catch((error) => error);
+    expect(thrown).toBeInstanceOf(BatchFailedError);
+    expect(thrown.errors.map(({ message }: Error) => message)).toEqual(['negative -1', 'negative -2']);
+    expect(runs.filter(({ ok }) => ok).constructor).toBe(Array);
+  });
+
+  it('cancel the others where the policy says so', async () => {
+    const { orchestrator } = await memoryHouse();
+    const items = [-1, 1, 2, -2, 3, 4, -3, 5].map((payload) => ({ task: picky, payload }));
+    const outcome = async (options: object) => (await orchestrator.batch.triggerByTaskAndWait(items, { concurrency: 1, ...options })).runs.map(({ status }) => status[1]).join('');
+    expect(await outcome({})).toBe('aooaooao');
+    expect(await outcome({ onItemError: 'fail-fast' })).toBe('aaaaaaaa');
+    expect(await outcome({ stopOnError: true })).toBe('aaaaaaaa');
+    expect(await outcome({ onItemError: { failures: 2 } })).toBe('aooaaaaa');
+    expect(await outcome({ onItemError: { rate: 0.375 } })).toBe('aooaooaa');
+    expect(await outcome({ minSuccess: 6 })).toBe('aooaooaa');
+    expect(await outcome({ minSuccess: 5 })).toBe('aooaooao');
+  });
+
+  it('are tried again in their places by batch.retryFailed', async () => {
+    const broken = new Set([1, 3]);
+    const flaky = defineTask({ id: name('flaky'), retry: once, run: async (n: number) => { if (broken.has(n)) throw new Error('broken'); return n * 10; } });
+    const { orchestrator } = await open();
+    const { id, runs } = await orchestrator.batch.triggerByTaskAndWait([0, 1, 2, 3].map((payload) => ({ task: flaky, payload })));
+    expect(runs.map(({ ok }) => ok)).toEqual([true, false, true, false]);
+    broken.clear();
+    const batch = await orchestrator.batch.retryFailed(id, { concurrency: 1 });
+    const again = await batch.wait();
+    expect(again.runs.unwrapAll()).toEqual([0, 10, 20, 30]);
+    expect(again.runs[1]!.id).toBe(runs[1]!.id);
+    await expect(orchestrator.batch.retryFailed('nothing')).rejects.toThrow('no batch "nothing"');
+  });
+});
+
+describe('options', () => {
+  it('of the batch are those of its items, which may say otherwise', async () => {
+    const { orchestrator } = await memoryHouse();
+    const { id, runs } = await orchestrator.batch.triggerByTaskAndWait(
+      [{ task: double, payload: 1, options: { tags: 'own', priority: 9 } }, { task: double, payload: 2, options: { delay: 0 } }],
+      { tags: 'all', priority: 3, name: 'Two of them', metadata: { why: 'test' } },
+    );
+    expect(runs.byTag('all')).toHaveLength(2);
+    expect(runs.byTag('own').map(({ index }) => index)).toEqual([0]);
+    expect(orchestrator.getTaskState(id)).toMatchObject({ name: 'Two of them', tags: ['all'], metadata: { why: 'test' }, status: 'completed' });
+  });
+
+  it('timeout ends what has not ended', async () => {
+    const { orchestrator, clock } = await memoryHouse();
+    const coming = orchestrator.batch.triggerByTaskAndWait([{ task: double, payload: 1 }, { task: stuck, payload: 2 }], { timeout: '10s' });
+    await clock.advance(30_000);
+    const { runs } = await coming;
+    expect(runs.map(({ status }) => status)).toEqual(['completed', 'cancelled']);
+  });
+
+  it('idempotencyKey: the same batch for whoever asks again', async () => {
+    const { orchestrator } = await memoryHouse();
+    const items = [{ task: double, payload: 1 }, { task: double, payload: 2 }];
+    const first = await orchestrator.batch.triggerByTask(items, { idempotencyKey: 'import' });
+    const second = await orchestrator.batch.triggerByTask(items, { idempotencyKey: 'import' });
+    expect([second.id, second.isCached, first.isCached]).toEqual([first.id, true, false]);
+    expect((await second.wait()).runs.outputs()).toEqual([2, 4]);
+    expect((await first.wait()).runs.map(({ id }) => id)).toEqual((await second.wait()).runs.map(({ id }) => id));
+    expect(first.state.idempotencyKey).toBe('import');
+  });
+
+  it('two items with one key are one run, in both places', async () => {
+    let ran = 0;
+    const counted = defineTask({ id: name('counted'), run: async (n: number) => (ran++, n) });
+    const { orchestrator } = await memoryHouse();
+    const options = { idempotencyKey: 'same' };
+    const { runs } = await orchestrator.batch.triggerByTaskAndWait([{ task: counted, payload: 1, options }, { task: double, payload: 5 }, { task: counted, payload: 2, options }]);
+    expect(runs.outputs()).toEqual([1, 10, 1]);
+    expect(runs[0]!.id).toBe(runs[2]!.id);
+    expect(ran).toBe(1);
+  });
+});
+
+describe('a batch as a whole', () => {
+  it('is cancelled, paused and resumed with all its items, and says how far it is', async () => {
+    const { orchestrator, clock } = await memoryHouse();
+    const ran: number[] = [];
+    const slow = defineTask({ id: name('slow'), run: async (n: number) => (await new Promise<void>((resolve) => clock.schedule(clock.now() + 1000, resolve)), ran.push(n), n) });
+    const batch = await orchestrator.batch.triggerByTask([1, 2, 3, 4].map((payload) => ({ task: slow, payload })), { concurrency: 1 });
+    await clock.advance(1500);
+    expect(batch.state).toMatchObject({ status: 'running', runCount: 4, counts: { completed: 1 }, progress: 25 });
+    expect(await batch.pause()).toBe(true);
+    await clock.advance(60_000);
+    // The one that was running had no safe point to stop at.
+    expect(ran).toEqual([1, 2]);
+    expect(batch.status).toBe('paused');
+    expect(await batch.resume()).toBe(true);
+    await clock.advance(60_000);
+    expect((await batch.wait()).runs.outputs()).toEqual([1, 2, 3, 4]);
+    expect(batch.state).toMatchObject({ status: 'completed', progress: 100, completedAt: expect.any(Number) });
+  });
+
+  it('tells of each item as it ends', async () => {
+    const { orchestrator, clock } = await memoryHouse();
+    const heard: number[] = [];
+    const batch = await orchestrator.batch.triggerByTask([1, 2, 3].map((payload) => ({ task: double, payload })));
+    const stop = batch.onItem(({ index }) => heard.push(index));
+    await batch.wait();
+    await clock.settle();
+    expect(heard.sort()).toEqual([0, 1, 2]);
+    stop();
+  });
+
+  it('may hold others', async () => {
+    const { orchestrator } = await memoryHouse();
+    const outer = defineTask({ id: name('outer'), run: async (n: number, ctx) => (await ctx.batch.triggerByTaskAndWait([{ task: double, payload: n }, { task: double, payload: n + 1 }])).runs.outputs() });
+    const { runs } = await orchestrator.batch.triggerByTaskAndWait([1, 2].map((payload) => ({ task: outer, payload })));
+    expect(runs.unwrapAll()).toEqual([[2, 4], [4, 6]]);
+  });
+});
