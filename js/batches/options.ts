@@ -1,6 +1,7 @@
 /** Options of a batch, checked, and what of them is the run's, what the plan's. */
 import { ConfigurationError } from '../errors.ts';
 import { checkBoolean, checkNames, checkRecord, checkText, describe, oneOf, refuse, wholeNumber } from '../intake/checks.ts';
+import { checkKeyOptions } from '../identity/key.ts';
 import { checkRunOptions } from '../intake/options.ts';
 import type { TriggerOptions } from '../types.ts';
 import type { BatchPlan } from './plan.ts';
@@ -30,6 +31,8 @@ export function checkBatchOptions(options: BatchOptions, verb: string, isArray: 
   if (name !== undefined) checkText(name, `${verb} name`);
   if (onItemError !== undefined) checkPolicy(onItemError, `${verb} onItemError`, isArray);
   if (stopOnError && onItemError !== undefined && onItemError !== 'fail-fast') throw new ConfigurationError(`${verb} has stopOnError and onItemError ${describe(onItemError)}; give one of the two.`);
+  checkKeyOptions(options, verb);
+  if (options.idempotencyKeyTTL !== undefined && options.idempotencyKey === undefined) throw new ConfigurationError(`${verb} has idempotencyKeyTTL and no key that it could be about. Give an idempotencyKey too.`);
   checkRunOptions({ ...(timeout !== undefined && { deadline: timeout }), ...(queue !== undefined && { queue }), ...(priority !== undefined && { priority }), ...(tags !== undefined && { tags }), ...(metadata !== undefined && { metadata }) }, verb);
 }
 
@@ -38,7 +41,7 @@ function checkPolicy(policy: NonNullable<BatchOptions['onItemError']>, where: st
   checkRecord(policy, where);
   checkNames(policy, ['failures', 'rate'], where);
   const { failures, rate } = policy as { failures?: number; rate?: number };
-  if ((failures === undefined) === (rate === undefined)) throw new ConfigurationError(`${where} needs failures or rate, one of the two.`);
+  if ((failures === undefined) === (rate === undefined)) throw new ConfigurationError(`${where} needs failures or rate, one of the two, not ${describe(policy)}.`);
   if (failures !== undefined) wholeNumber(failures, `${where}.failures`, 1);
   if (rate === undefined) return;
   if (!(typeof rate === 'number' && rate > 0 && rate <= 1)) refuse(`${where}.rate`, 'a number above 0 and at most 1', rate);

@@ -6,6 +6,7 @@ export type { ActionName, PanelPart, RenderTask, TaskRowApi } from './panel.ts';
 export { OrchestratorProvider, type OrchestratorProviderProps, useOrchestrator } from './provider.tsx';
 export type { TaskFilter, TaskSort } from './selection.ts';
 export { TaskManager, type TaskManagerProps } from './TaskManager.tsx';
+export { useBatch } from './useBatch.ts';
 export { useStorageState } from './useStorageState.ts';
 export { useTask } from './useTask.ts';
 export { type TaskOrchestrator, useTaskOrchestrator } from './useTaskOrchestrator.ts';

@@ -1,5 +1,5 @@
 /** Every public call with every wrong type: a ConfigurationError that shows the value, and nothing has changed. */
-import { ConfigurationError, createOrchestrator, defineTask, type Orchestrator, registerCodec, type RunHandle, TestClock, workerHandler } from 'holdfast';
+import { ConfigurationError, createOrchestrator, defineTask, type Orchestrator, queue, registerCodec, type RunHandle, TestClock, workerHandler } from 'holdfast';
 import { indexedDB } from 'holdfast/storage/indexeddb';
 import { local } from 'holdfast/storage/local';
 import { mirror } from 'holdfast/storage/mirror';
@@ -198,6 +198,27 @@ add('providePayload id', text, (value) => house.providePayload(value, new Blob([
 add('handle.onProgress', callable, (value) => run.onProgress(value)());
 add('handle.subscribe', callable, (value) => run.subscribe(value)());
 add('handle.download', text, (value) => unlessWrong(file.download(value)));
+
+const item = { task, payload: 1 };
+/** An item that is wrong is told as what is wrong with the batch. */
+const cause = (asked: Promise<unknown>) => asked.catch((error: Error) => Promise.reject(error.cause ?? error));
+const keys: Accepts = (value) => someText(value) || (texts(value) && (value as unknown[]).length > 0);
+const batchOptions: Record<string, Accepts> = {
+  concurrency: fromOne, onItemError: nothing, stopOnError: flag, minSuccess: count, timeout: duration, idempotencyKey: keys, tags, queue: someText, priority: whole, name: text,
+  metadata: record, triggerSequentially: flag, highWater: fromOne, onSourceError: nothing,
+};
+add('batch items', list, (value) => cause(house.batch.triggerByTask(value)));
+add('batch item', nothing, (value) => cause(house.batch.triggerByTask([value])));
+add('batch item task', someText, (value) => cause(house.batch.triggerByTask([{ task: value, payload: 1 }])));
+add('batch item id', someText, (value) => cause(house.batch.trigger([{ id: value, payload: 1 }])));
+add('batch item options', options, (value) => cause(house.batch.triggerByTask([{ ...item, options: value }])));
+add('batch options', options, (value) => house.batch.triggerByTask([item], value));
+addEach('batch', batchOptions, (given) => house.batch.triggerByTask([item], given));
+addEach('batch.onItemError', { failures: fromOne, rate: (value) => value === 0.5 }, (onItemError) => house.batch.triggerByTask([item], { onItemError } as never));
+addEach('batch.stream', { ordered: flag, keepRuns: flag }, async (given) => void (await house.batch.stream([item], given).next()));
+add('batch.retrieve id', someText, (value) => house.batch.retrieve(value));
+add('batch.retryFailed id', nothing, (value) => house.batch.retryFailed(value));
+add('queue', nothing, (value) => queue(value));
 
 add('workerHandler create', callable, (value) => workerHandler(value));
 add('workerHandler options', options, (value) => workerHandler(listener as never, value));

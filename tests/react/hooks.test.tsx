@@ -5,6 +5,7 @@ import { renderToString } from 'react-dom/server';
 import { describe, expect, it, vi } from 'vitest';
 import {
   TaskManager,
+  useBatch,
   useOrchestrator,
   useTask,
   useTaskOrchestrator,
@@ -22,6 +23,26 @@ vi.mock('../../js/react/default.ts', () => ({
     return page.orchestrator;
   },
 }));
+
+describe('useBatch', () => {
+  it('counts the items of a batch and follows them', () => {
+    const fake = new FakeOrchestrator();
+    const { result } = renderWith(fake, () => [useBatch('b'), useBatch(undefined)] as const);
+    expect(result.current).toEqual([undefined, undefined]);
+    act(() => {
+      fake.add({ id: 'b', taskIdentifier: 'holdfast/batch', status: 'running', phase: 'waiting' });
+      fake.add({ id: 'one', parentId: 'b', status: 'running', phase: 'running', progress: 50 });
+      fake.add({ id: 'two', parentId: 'b', status: 'pending', phase: 'queued', progress: 0 });
+      fake.add({ id: 'other', parentId: 'c' });
+    });
+    expect(result.current[0]).toMatchObject({ id: 'b', status: 'running', runCount: 2, progress: 25, counts: { running: 1, pending: 1, completed: 0 } });
+    const before = result.current[0];
+    act(() => fake.update('other', { progress: 7 }));
+    expect(result.current[0]).toBe(before);
+    act(() => fake.update('two', { status: 'failed', phase: 'failed' }));
+    expect(result.current[0]).toMatchObject({ progress: 75, counts: { failed: 1, pending: 0 } });
+  });
+});
 
 describe('useTask', () => {
   it('gives the state of a run and follows it', () => {
