@@ -26,6 +26,8 @@ it('the bench compares every workload with its peer and prints every figure', { 
     'a transaction of idb for each result, all at once (N steps)',
     "Bottleneck's Group, maxConcurrent N",
     'a setTimeout for each, no tasks',
+    'by hand: p-queue, idb at each of N changes (200 tasks)',
+    'p-queue, onSizeLessThan(N)',
     'a worker that reads the same N MB from OPFS',
   ]);
   for (const { ours, theirs, ratio } of rows) {
