@@ -16,7 +16,7 @@ import type { GroupOptions, Settled } from './groups.ts';
 
 const closedMark = `${KeyPrefix.Mark}closed`;
 /** So many members are made before the page gets its turn. */
-const turnMembers = 256;
+const turnMembers = 512;
 /** So many may be on their way to the core. */
 const comingMembers = 2048;
 

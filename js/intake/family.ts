@@ -1,5 +1,5 @@
 /** Parents and children: what a run knows of its family, and what its envelope keeps of it. */
-import type { EnvelopeExtras } from '../journal/payloads.ts';
+import { type EnvelopeExtras, placeMark } from '../journal/payloads.ts';
 import type { Run } from '../runs/run.ts';
 import type { RunItem } from '../types.ts';
 import { checkNames, refuse, wholeNumber } from './checks.ts';
@@ -29,9 +29,21 @@ export function beget(run: Run, { parent, key, policy, depth, fingerprint, item,
   extra.group = group;
 }
 
+/** A member's place, where it stands with its id; undefined: its family says it. */
+export function placeOf({ extra }: Run): string | undefined {
+  const { group, item, childKey } = extra;
+  return group !== 0 && item === undefined && childKey !== undefined && !childKey.includes(placeMark) ? childKey : undefined;
+}
+
 export function familyOf(run: Run): EnvelopeExtras['family'] {
+  if (placeOf(run) !== undefined) return siblingsOf(run);
   const { parentId, rootId, childKey, depth, fingerprint, item } = run.extra;
   return { parent: parentId!, root: rootId!, key: childKey!, depth, fingerprint, ...(item && { item }) };
+}
+
+/** The same object for all members of one container: what is written of them is encoded once. */
+function siblingsOf({ extra: { parent, parentId, rootId, depth } }: Run): EnvelopeExtras['family'] {
+  return (parent!.ownExtra.siblings ??= Object.freeze({ parent: parentId!, root: rootId!, depth, fingerprint: 0 }));
 }
 
 /** Believes nothing: other scripts of the origin can write what is read here. */

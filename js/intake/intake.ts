@@ -10,7 +10,7 @@ import { type BlobReference, clone } from '../codec/codec.ts';
 import { handlerDefaults, tagsOf, triggerChangesOptions, triggerSaysLittle, withinProcess, withLittle } from './call-options.ts';
 import { readBinding, readDeferred } from '../dependencies/dependencies.ts';
 import type { Deferred } from '../dependencies/types.ts';
-import { beget, type Family, familyOf, readFamily } from './family.ts';
+import { beget, type Family, familyOf, placeOf, readFamily } from './family.ts';
 import { describeFork, type Fork } from '../identity/forked.ts';
 import { asksForKey } from '../identity/plan.ts';
 import { type RunKey, storedKey } from '../identity/key.ts';
@@ -252,7 +252,7 @@ export class Intake {
 
   #encode(run: Run, input: unknown): void {
     const { name, metadata } = run.extra;
-    const header = { id: run.id, identifier: run.identifier!, name, extras: extrasOf(run) };
+    const header = { id: run.id, identifier: run.identifier!, name, extras: extrasOf(run), place: placeOf(run) };
     run.envelope = this.#house.payloads.writeEnvelope(header, input, metadata, run.options!.files);
     // What people see later is what was stored, not what the caller may still change.
     if (metadata) run.ownExtra.metadata = readMetadata(run.envelope);

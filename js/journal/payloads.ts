@@ -30,6 +30,8 @@ export interface EnvelopeHeader {
   identifier: string;
   name: string | undefined;
   extras: EnvelopeExtras | undefined;
+  /** To be written: what a member was asked for under, where its family says no key. */
+  place?: string | undefined;
 }
 
 /** What a run needs of its options after a reload and the core does not keep. */
@@ -40,7 +42,7 @@ export interface EnvelopeExtras {
   simulate?: { intervalMs: number; maxIncrement: number; cap: number; asymptotic: boolean; estimated?: boolean };
   replayOf?: string;
   /** Of a child: its parent's id and that of the topmost one, what it was asked for under. */
-  family?: { parent: string; root: string; key: string; depth: number; fingerprint: number; item?: RunItem };
+  family?: { parent: string; root: string; key?: string; depth: number; fingerprint: number; item?: RunItem };
   /** The input is a pair: parsed, and as it was given. */
   raw?: true;
   /** Of the definition. */
@@ -116,7 +118,8 @@ export class PayloadArea {
   }
 
   /** Most runs differ from the one before in their id alone: the rest of the header is copied. */
-  #writeHeader({ id, identifier, name, extras }: EnvelopeHeader): number {
+  #writeHeader({ id: own, identifier, name, extras, place }: EnvelopeHeader): number {
+    const id = place === undefined ? own : own + placeMark + place;
     const last = this.#lastHeader;
     if (!last || last.identifier !== identifier || last.name !== name || !sameFields(last.extras, extras)) {
       const rest = encode([identifier, name ?? null, extras ?? null], 'run').bytes;
@@ -212,6 +215,8 @@ export class PayloadArea {
 }
 
 /** The same values under the same names; objects count as the same only where they are one. */
+export const placeMark = '\u0000';
+
 function sameFields(one: object | undefined, other: object | undefined): boolean {
   if (one === undefined || other === undefined) return one === other;
   let fields = 0;
@@ -238,9 +243,18 @@ function section(payload: PayloadBytes, offset: number, length: number): Uint8Ar
 export function readHeader(envelope: PayloadBytes): EnvelopeHeader {
   const header: unknown = decode(section(envelope, 8, uint32(envelope, 0)));
   const [id, identifier, name, extras] = Array.isArray(header) ? header : [];
+  const family = extras?.family;
+  if (typeof id === 'string' && typeof family === 'object' && family !== null && family.key === undefined) return placedHeader(id, identifier, name, extras);
   const named = [id, identifier, name ?? ''].every((part) => typeof part === 'string');
   if (!named || id === '' || typeof (extras ?? {}) !== 'object') throw new SerializationError("A stored run can't be read: its header is damaged.");
   return { id, identifier, name: name ?? undefined, extras: extras ?? undefined };
+}
+
+/** A member's place stands behind its id, so that the rest is the same for all members. */
+function placedHeader(text: string, identifier: any, name: any, extras: any): EnvelopeHeader {
+  const mark = text.lastIndexOf(placeMark);
+  if (mark < 1 || typeof identifier !== 'string' || typeof (name ?? '') !== 'string') throw new SerializationError("A stored run can't be read: its header is damaged.");
+  return { id: text.slice(0, mark), identifier, name: name ?? undefined, extras: { ...extras, family: { ...extras.family, key: text.slice(mark + 1) } } };
 }
 
 /** As readHeader, but one that can't be read gets a name: it is shown, and keeps nobody else from being read. */

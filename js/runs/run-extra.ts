@@ -15,6 +15,7 @@ import type { History } from '../journal/history.ts';
 import type { Fork } from '../identity/forked.ts';
 import type { RunKey } from '../identity/key.ts';
 import type { RunLocks } from '../locking/claims.ts';
+import type { EnvelopeExtras } from '../journal/payloads.ts';
 import type { StoredNote } from '../journal/notes.ts';
 import type { RunProgress } from './progress.ts';
 import type { CommandWaiter, PayloadBytes, Run, Settlement } from './run.ts';
@@ -85,6 +86,8 @@ export class RunExtra {
   item: RunItem | undefined;
   /** The core's group that it joins as it is created; 0: none. */
   group = 0;
+  /** Of a container: the family of its members. */
+  siblings: EnvelopeExtras['family'];
   /** Of a container that goes on: what hears of its members. */
   members: { ended(member: Run): void } | undefined;
 

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import '../../js/batches/batches.ts';
 import '../../js/batches/container.ts';
 import '../../js/groups/container.ts';
-import { crash, name, open } from './houses.ts';
+import { again, crash, name, open } from './houses.ts';
 
 const once = { maxAttempts: 1 };
 const double = defineTask({ id: 'edges-double', run: async (n: number) => n * 2 });
@@ -229,6 +229,20 @@ describe('a batch as a whole', () => {
     await clock.settle();
     expect(heard.sort()).toEqual([0, 1, 2]);
     stop();
+  });
+
+  it('has items that say after a reload what they said before: id, place, parent, topmost run, queue', async () => {
+    const house = await open({ queues: { q: { concurrency: 2 } } });
+    const outer = defineTask({ id: name('outer'), run: async (_: null, ctx) => (await ctx.batch.triggerByTaskAndWait([1, 2].map((payload) => ({ task: double, payload, options: { queue: 'q' } })))).id });
+    const run = house.orchestrator.trigger(outer, null);
+    const parentId = (await run.result()) as string;
+    const facts = ({ orchestrator }: typeof house) => orchestrator.list({ parentId }).items.map(({ id, parentId, rootId, depth, result, taskIdentifier }) => ({ id, parentId, rootId, depth, result, taskIdentifier }));
+    const before = facts(house);
+    expect(before).toHaveLength(2);
+    expect(before[0]).toMatchObject({ rootId: run.id, depth: 2, parentId });
+    const next = await again(house.reload());
+    expect(facts(next)).toEqual(before);
+    expect((await (await next.orchestrator.batch.retrieve(parentId))!.wait()).runs.map(({ index, id }) => [index, id])).toEqual(before.map(({ id, result }) => [(result as number) / 2 - 1, id]).sort());
   });
 
   it('may hold others', async () => {
