@@ -8,6 +8,7 @@ const alias = [
   { find: /^holdfast$/, replacement: here('./js/index.ts') },
   { find: /^holdfast\/(react|testing)$/, replacement: here('./js/$1/index.ts') },
   { find: /^holdfast\/worker$/, replacement: here('./js/workers/index.ts') },
+  { find: /^holdfast\/signatures$/, replacement: here('./js/signatures/index.ts') },
   { find: /^holdfast\/cache$/, replacement: here('./js/cache/index.ts') },
   { find: /^holdfast\/inline$/, replacement: here('./js/inline.ts') },
   { find: /^holdfast\/storage\/(.+)$/, replacement: here('./js/storage/$1.ts') },

@@ -22,6 +22,7 @@ export type { ExportOptions, RedactedPart } from './exchange/export.ts';
 export type { ImportOptions, ImportReport } from './exchange/import.ts';
 export type { PayloadLimits } from './intake/limits.ts';
 export type { DestroyOptions } from './namespaces/destroy.ts';
+export type * from './signatures/types.ts';
 export type * from './storage.ts';
 export type { Amount, StorageUsage } from './journal/stored-data.ts';
 export type * from './types.ts';

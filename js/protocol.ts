@@ -138,6 +138,7 @@ export const OverflowDropLowest = 3;
 export const GroupFieldConcurrency = 1;
 export const GroupFieldFailureThreshold = 2;
 export const GroupFieldClosed = 3;
+export const GroupFieldLetsFinish = 7;
 export const GroupFieldOwner = 4;
 
 export const CircuitFieldFailureRate = 1;

@@ -9,9 +9,10 @@ import { cache, root } from './setup/common.mjs';
 
 /**
  * gzip bytes, each with room for what is planned; a change that needs more changes the number here and says why.
- * core.wasm: orders of queues, fair turns of keys and bounds with overflow are decided in the core (6 KB).
+ * core.wasm: orders of queues, fair turns of keys and bounds with overflow are decided in the core (6 KB);
+ * members of groups and what depends on what (1 KB).
  */
-const budgets = { 'core.wasm': 62_000, 'core.js': 16_000 };
+const budgets = { 'core.wasm': 64_000, 'core.js': 16_000 };
 
 const directory = join(root, 'build/package');
 

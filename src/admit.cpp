@@ -69,6 +69,7 @@ bool Core::group_value_valid(GroupField field, double value) {
     case GroupField::Owner:
       return is_limit(value) && value <= kMaxNumber;
     case GroupField::Closed:
+    case GroupField::LetsFinish:
       return value == 1;
   }
   return false;

@@ -320,6 +320,7 @@ void Core::apply_group_set(const Record& event) {
       group.swept = false;
       break;
     case GroupField::Closed: group.closed = true; break;
+    case GroupField::LetsFinish: group.lets_finish = true; break;
     case GroupField::Owner: return groups_.set_owner(slot, value);
   }
   groups_.mark(slot);

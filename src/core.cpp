@@ -243,6 +243,7 @@ void Core::look_at_group(std::uint32_t slot) {
   if (group.to_sweep()) {
     for (const std::uint32_t member : groups_.members(slot)) {
       const Task& task = tasks_[member];
+      if (group.lets_finish && task.attempt > 0) continue;
       if (!task.ended() && !task.stopping_for_good()) cancel_task(member, CancelCause::Group, 0);
     }
     groups_.table()[slot].swept = true;

@@ -30,6 +30,7 @@ class Groups {
     std::uint32_t serial = 0;     // tells it from an earlier group in the same slot
     std::uint32_t owner = kNone;  // the number of a task
     bool closed = false;
+    bool lets_finish = false;
     bool swept = false;   // its members were told to stop; only saves looking again
     bool marked = false;  // in changed()
     bool tripped() const { return threshold > 0 && failures >= threshold; }

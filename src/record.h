@@ -217,6 +217,7 @@ enum class QueueOrder : std::uint32_t { Priority = 0, Fifo = 1, Lifo = 2, Offset
 enum class Overflow : std::uint32_t { Reject = 0, DropNew = 1, DropOldest = 2, DropLowest = 3 };
 enum class GroupField : std::uint32_t {
   Concurrency = 1, FailureThreshold = 2, Closed = 3,
+  LetsFinish = 7,  // 1: after too many failures those that have begun go on; only the others are cancelled
   Owner = 4,  // a task that has not ended, and has one such group: the last. The group closes as that ends.
 };
 

@@ -153,6 +153,7 @@ void Snapshot::write_groups() {
     if (group.threshold != 0) {
       set(Event::GroupSet, group.number, GroupField::FailureThreshold, group.threshold);
     }
+    if (group.lets_finish) set(Event::GroupSet, group.number, GroupField::LetsFinish, 1);
   }
 }
 

@@ -55,10 +55,15 @@ export class Dependencies {
     this.loaded?.lookAgain();
   }
 
-  /** It has ended, and that is stored. What was to happen had it ended otherwise goes without a trace. */
+  /**
+   * It has ended, and that is stored. What was to happen had its run failed goes without a trace; of one that did fail
+   * the others stay, since that may be tried again.
+   */
   ended(run: Run): void {
-    if (run.end !== End.Cancelled || !run.extra.bound?.data?.callback) return;
+    const { bound } = run.extra;
+    if (run.end !== End.Cancelled || !bound?.data?.callback) return;
     const { pump, control } = this.#house;
+    if (this.#house.localRun(bound.sources.of ?? '')?.end !== End.Completed) return;
     const isCascade = pump.open && pump.engine.value(run.task, P.FieldCancelReason) >>> 24 === P.CancelCauseCascade;
     if (isCascade && pump.engine.value(run.task, P.FieldStartedAt) === 0) void control.forget(run);
   }

@@ -28,7 +28,8 @@ export interface Description {
   readonly binding?: Binding;
   /** What the core is to be told too, before the run is submitted. */
   readonly also?: () => void;
-  readonly submit: boolean;
+  /** Asked when it is said. */
+  readonly submit: boolean | (() => boolean);
 }
 
 export class Edges {
@@ -56,11 +57,12 @@ export class Edges {
       whenKnown(runs, () => {
         if (run.end !== End.None) return resolve(false);
         const { commands } = this.#house.pump;
+        const isSubmitted = typeof submit === 'function' ? submit() : submit;
         also?.();
         for (const { run: prerequisite, on } of after) commands.push(P.CommandDependOn, run.task, prerequisite.task, edgeKinds[on]);
         if (binding) this.bind(run, binding);
-        this.#answer(run, submit ? P.CommandSubmit : P.CommandNote, resolve, submit || binding !== undefined);
-        if (submit) commands.push(P.CommandSubmit, run.task);
+        this.#answer(run, isSubmitted ? P.CommandSubmit : P.CommandNote, resolve, isSubmitted || binding !== undefined);
+        if (isSubmitted) commands.push(P.CommandSubmit, run.task);
         this.#house.pump.wake();
       });
     });
@@ -72,11 +74,16 @@ export class Edges {
     else resolve(true);
   }
 
+  /** What it is about to be bound to: known here at once. */
+  claim(run: Run, binding: Binding): void {
+    run.ownExtra.bound = binding;
+    for (const id of Object.values(binding.sources)) this.#add(id, run);
+  }
+
   /** REQUIRES: the core knows the run. */
   bind(run: Run, binding: Binding): void {
     this.#note(run, NoteKind.Binding, binding);
-    run.ownExtra.bound = binding;
-    for (const id of Object.values(binding.sources)) this.#add(id, run);
+    this.claim(run, binding);
   }
 
   /** A small value, at once. REQUIRES: the core knows the run. */

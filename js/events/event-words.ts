@@ -31,7 +31,7 @@ const taskFields = ['', 'priority', 'notBefore', 'ttl', 'timeout', 'deadlineAt',
 const queueFields = ['', 'concurrency', 'paused', 'still', 'order', 'maxSize', 'overflow', 'turnWeight', 'granted'];
 const limitFields = ['', 'concurrency', 'keyConcurrency', 'rateLimit', 'ratePeriodMs', 'rateKind', 'rateBurst', 'spacingMs', 'rateKeyed', 'closedUntil', 'drops'];
 const circuitFields = ['', 'failureRate', 'minCalls', 'openForMs', 'halfOpenMax', 'windowMs', 'retryRatio', 'retryWindowMs'];
-const groupFields = ['', 'concurrency', 'failureThreshold', 'closed', 'owner'];
+const groupFields = ['', 'concurrency', 'failureThreshold', 'closed', 'owner', '', '', 'letsFinish'];
 const holdWords: readonly (readonly [number, string])[] = [
   [P.HoldDefinitionMissing, 'missing-definition'],
   [P.HoldImportUnconfirmed, 'adoption'],

@@ -7,7 +7,7 @@ import type { BatchApi } from '../batches/types.ts';
 import { Dependencies } from '../dependencies/dependencies.ts';
 import type { Orchestrator } from '../orchestrator.ts';
 import { SignatureDoor } from '../signatures/door.ts';
-import type { Signature, SignatureApi } from '../signatures/types.ts';
+import type { SignatureApi } from '../signatures/types.ts';
 import { Groups } from './groups.ts';
 
 export abstract class Composing implements SignatureApi {
@@ -23,16 +23,9 @@ export abstract class Composing implements SignatureApi {
     return this as unknown as Orchestrator;
   }
 
-  async sign(task: any, options?: any): Promise<any> {
-    return (await this.signatures.ready()).sign(task, options);
-  }
-  async chain(tasks: readonly any[], options?: any): Promise<any> {
-    return (await this.signatures.ready()).chain(tasks, options);
-  }
-  async loadSignature(key: string): Promise<any> {
-    return this.signatures.load(key);
-  }
-  async lockTask<Value>(key: string, work: (signature: Signature) => Value | Promise<Value>): Promise<Value> {
-    return (await this.signatures.ready()).lock(key, work);
-  }
+  readonly sign: SignatureApi['sign'] = async (task: any, options?: any): Promise<any> => (await this.signatures.ready()).sign(task, options);
+  readonly chain: SignatureApi['chain'] = async (tasks, options) => (await this.signatures.ready()).chain(tasks, options);
+  readonly swarm: SignatureApi['swarm'] = async (tasks, options) => (await this.signatures.ready()).swarm(tasks, options);
+  readonly loadSignature: SignatureApi['loadSignature'] = (key) => this.signatures.load(key);
+  readonly lockTask: SignatureApi['lockTask'] = async (key, work) => (await this.signatures.ready()).lock(key, work);
 }

@@ -15,6 +15,8 @@ export interface GroupOptions {
   concurrency?: number | undefined;
   /** So many failures end the others. Default: none do. */
   failureThreshold?: number | undefined;
+  /** Then those that have begun go on, and only the others are cancelled. Default false. */
+  letsFinish?: boolean | undefined;
 }
 
 /** How it ended, in numbers of members. */
@@ -53,6 +55,7 @@ export class Groups {
     if (owner) this.#set(group, P.GroupFieldOwner, owner.task);
     this.#set(group, P.GroupFieldConcurrency, options.concurrency ?? 0);
     if (options.failureThreshold) this.#set(group, P.GroupFieldFailureThreshold, options.failureThreshold);
+    if (options.letsFinish) this.#set(group, P.GroupFieldLetsFinish, 1);
     return group;
   }
 

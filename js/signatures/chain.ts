@@ -12,7 +12,7 @@ import * as P from '../protocol.ts';
 import { End, type Run } from '../runs/run.ts';
 import type { EdgeCondition, Prerequisite } from '../dependencies/types.ts';
 import { chainTask } from './names.ts';
-import { adopt, memberKey, membersOf } from './membership.ts';
+import { adopt, bindTo, memberKey, membersOf } from './membership.ts';
 import { partsOf } from './options.ts';
 import { isSignature, type StoredSignature } from './signature.ts';
 import type { Making, Signatures } from './signatures.ts';
@@ -69,17 +69,15 @@ export function enlist(home: Signatures, container: Run, member: StoredSignature
   const goesOn = container.extra.deferred?.data?.onError === 'continue';
   const on: EdgeCondition = goesOn ? 'settled' : 'success';
   const previous = before.at(-1);
-  const binding = {
+  const binding = bindTo(home.edges, member.run_, {
     sources: {
       container: container.id,
       ...(goesOn && Object.fromEntries(before.slice(0, -1).map((run, at) => [`before${at}`, run.id]))),
       ...(previous && { previous: previous.id }),
     },
     data: { role: previous ? 'next' : 'first', index, generation, passes: true },
-  };
+  });
   const run = member.run_;
-  // Known at once, so that it is not used for anything else meanwhile.
-  run.ownExtra.bound = binding;
   const belong = adopt(home.house, home.edges, container, run, memberKey(generation, index));
   const after: Prerequisite[] = previous ? [{ run: previous, on }] : [];
   return home.edges.describe(run, { after, known: [container], binding, also: () => (belong(), submit && member.setTimes()), submit });
@@ -107,5 +105,5 @@ export async function retryFrom(home: Signatures, chained: StoredSignature, from
   if (run.end !== End.Failed && run.end !== End.Cancelled) throw new SignatureUsedError(`Chain ${chained.key} is ${chained.status}; one that failed or was cancelled can be retried. Use a clone().`, { data: { key: chained.key } });
   const message = (await home.house.services.readNote(run, NoteKind.Message)?.value) as object | undefined;
   home.edges.note(run, NoteKind.Message, { ...message, from: from ?? last, fromAttempt: home.house.pump.engine.value(run.task, P.FieldAttempt) });
-  return run.retry();
+  return home.retry(chained);
 }

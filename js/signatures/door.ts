@@ -36,8 +36,8 @@ export class SignatureDoor implements SignaturesApi {
     return loaded;
   }
 
-  async load(key: string): Promise<Signature<any, any>> {
-    return (await this.ready()).load(key);
+  async load<Stored extends Signature = Signature>(key: string): Promise<Stored> {
+    return (await this.ready()).load(key) as Signature as Stored;
   }
   async find(filter: Parameters<SignaturesApi['find']>[0]): Promise<Signature[]> {
     return (await this.ready()).find(filter);

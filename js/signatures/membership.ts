@@ -9,12 +9,24 @@ import * as P from '../protocol.ts';
 import { familyOf } from '../intake/family.ts';
 import { depthLimit } from '../context/children.ts';
 import { ConfigurationError } from '../errors.ts';
+import type { Binding } from '../dependencies/types.ts';
 import type { Edges } from '../dependencies/edges.ts';
 import type { Run } from '../runs/run.ts';
 
 /** `g0:3`: of the first generation, the fourth. */
 export function memberKey(generation: number, index: number): string {
   return `g${generation}:${index}`;
+}
+
+/**
+ * Known at once, so that it is not used for anything else meanwhile; that it is closed stays known. To be said to the core
+ * by `describe`.
+ */
+export function bindTo(edges: Edges, run: Run, binding: Binding): Binding {
+  const closed = run.extra.bound?.data?.closed === true;
+  const kept = closed ? { ...binding, data: { ...binding.data, closed } } : binding;
+  edges.claim(run, kept);
+  return kept;
 }
 
 /** Known here; what it gives says the same to the core, once that knows both. @throws ConfigurationError */

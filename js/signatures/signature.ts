@@ -86,6 +86,9 @@ export class StoredSignature<Input = any, Output = any> implements Signature<Inp
     return this.callbacks('cancelled').map(({ id }) => id);
   }
 
+  retry(): Promise<boolean> {
+    return this.#home.retry(this);
+  }
   /** Of a chain that failed or was cancelled: begins it anew from the member at this place. */
   retryFrom(index?: number): Promise<boolean> {
     return retryFrom(this.#home, this, index);

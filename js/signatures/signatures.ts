@@ -14,10 +14,11 @@ import type { Orchestrator } from '../orchestrator.ts';
 import { End, type Run } from '../runs/run.ts';
 import { Run as RunClass } from '../runs/run.ts';
 import { chain, copyMembers } from './chain.ts';
-import { membersOf } from './membership.ts';
-import { chainTask } from './names.ts';
+import { bindTo, membersOf } from './membership.ts';
+import { chainTask, swarmTask } from './names.ts';
 import { partsOf } from './options.ts';
 import { type CallbackRole, isSignature, StoredSignature } from './signature.ts';
+import { copySwarm, StoredSwarm, swarm } from './swarm.ts';
 import type { CallbackOptions, OwnSignatureOptions, Signable, Signature } from './types.ts';
 
 const roles: Readonly<Record<CallbackRole, EdgeCondition>> = { success: 'success', failure: 'failure', cancelled: 'cancelled' };
@@ -31,6 +32,7 @@ export class Making {
 export class Signatures {
   readonly house: Orchestrator;
   readonly edges: Edges;
+  readonly #lines = new WeakMap<Run, Promise<void>>();
   /** What was said of runs of this page; of others what could be stored. */
   readonly #triggers = new WeakMap<Run, object>();
   /** Where there are no other tabs to mind. */
@@ -100,14 +102,14 @@ export class Signatures {
   checkSignable(one: unknown, where: string): void {
     if (isSignature(one)) return one.refuseUsed(where);
     const known = typeof one === 'string' ? this.local(one) : undefined;
-    if (known) return new StoredSignature(this, known).refuseUsed(where);
+    if (known) return this.of(known).refuseUsed(where);
     if (typeof one === 'string' && one.startsWith('run_') && !this.house.definition(one)) this.load(one);
     this.house.definitions.of(one, where);
   }
 
   /** Of what is stored. */
   of(run: Run): StoredSignature {
-    return new StoredSignature(this, run);
+    return run.taskIdentifier === swarmTask ? new StoredSwarm(this, run) : new StoredSignature(this, run);
   }
 
   /** The code of our own containers. */
@@ -119,11 +121,22 @@ export class Signatures {
     return chain(this, tasks, options);
   }
 
+  swarm(tasks?: readonly Signable[], options?: Record<string, unknown>): Promise<StoredSwarm> {
+    return swarm(this, tasks, options);
+  }
+
+  /** What changes one container is done one after the other. */
+  inLine<Value>(container: Run, work: () => Value | Promise<Value>): Promise<Value> {
+    const done = (this.#lines.get(container) ?? Promise.resolve()).then(work);
+    this.#lines.set(container, done.then(() => {}, () => {}));
+    return done;
+  }
+
   /** Of a task or its id one is made. */
   signable(making: Making, one: Signable): StoredSignature {
     if (isSignature(one)) return one;
     const known = typeof one === 'string' ? this.local(one) : undefined;
-    return known ? new StoredSignature(this, known) : this.signed(making, one, {});
+    return known ? this.of(known) : this.signed(making, one, {});
   }
 
   local(key: string): Run | undefined {
@@ -136,9 +149,7 @@ export class Signatures {
   attach(making: Making, signature: StoredSignature, callbacks: readonly [CallbackRole, Signable][]): void {
     for (const [role, one] of callbacks) {
       const callback = this.signable(making, one);
-      const binding = { sources: { of: signature.key }, data: { role, callback: true } };
-      // Known at once, so that it is not used for anything else meanwhile.
-      callback.run_.ownExtra.bound = binding;
+      const binding = bindTo(this.edges, callback.run_, { sources: { of: signature.key }, data: { role, callback: true } });
       making.done.push(this.edges.describe(callback.run_, { after: [{ run: signature.run_, on: roles[role] }], binding, also: () => callback.setTimes(), submit: true }));
     }
   }
@@ -172,13 +183,29 @@ export class Signatures {
     const { deferred } = run.extra;
     const definition = this.house.definition(run.taskIdentifier);
     if (!definition) throw new UnrecognizedTaskError(`No task "${run.taskIdentifier}" is registered, so signature ${run.id} can't be cloned. Import the module that defines it.`);
-    const made = this.draft(making, definition, await this.edges.givenOf(run), this.#triggers.get(run) ?? (deferred!.data?.options as object | undefined) ?? {}, deferred!);
+    const drafted = this.draft(making, definition, await this.edges.givenOf(run), this.#triggers.get(run) ?? (deferred!.data?.options as object | undefined) ?? {}, deferred!);
+    const made = this.of(drafted.run_);
     if (run.taskIdentifier === chainTask) await copyMembers(this, making, run, made.run_);
+    if (run.taskIdentifier === swarmTask) await copySwarm(this, making, run, made.run_);
     for (const callback of signature.callbacks()) {
-      const copied = await this.copy(making, new StoredSignature(this, callback));
+      const copied = await this.copy(making, this.of(callback));
       this.attach(making, made, [[callback.extra.bound!.data!.role as CallbackRole, copied]]);
     }
     return made;
+  }
+
+  /** Tried again, with callbacks that are as new. */
+  async retry(signature: StoredSignature): Promise<boolean> {
+    const { run_: run } = signature;
+    if (run.end !== End.Failed && run.end !== End.Cancelled) return false;
+    const roles = signature.callbacks().map(({ extra }) => extra.bound!.data!.role as CallbackRole);
+    const copies = await this.make((making) => Promise.all(signature.callbacks().map((callback) => this.copy(making, this.of(callback)))));
+    return this.make((making) => {
+      const retried = run.retry();
+      this.attach(making, signature, copies.map((copy, index) => [roles[index]!, copy]));
+      for (const callback of signature.callbacks()) if (callback.end !== End.None) void this.house.control.forget(callback);
+      return retried;
+    });
   }
 
   // By key
@@ -187,7 +214,7 @@ export class Signatures {
   load(key: unknown): StoredSignature {
     checkIdentifier(key, 'loadSignature key');
     const run = this.local(key as string);
-    if (run) return new StoredSignature(this, run);
+    if (run) return this.of(run);
     const elsewhere = this.house.attach(key as string);
     if (elsewhere && !(elsewhere instanceof RunClass)) throw new ConfigurationError(`Signature ${String(key)} belongs to another tab, which runs it. Load it there, or when that tab is closed; orchestrator.attach(key) gives its handle.`);
     throw new MissingSignatureError(`There is no signature ${describe(key)}${elsewhere ? ': it is a run that was triggered' : '. Was it removed?'}`, { data: { key } });
@@ -202,7 +229,7 @@ export class Signatures {
 
   all(): StoredSignature[] {
     const runs = this.house.localRuns().filter((run) => (this.house.identify(run), run.extra.deferred !== undefined && !run.extra.gone));
-    return runs.map((run) => new StoredSignature(this, run)).reverse();
+    return runs.map((run) => this.of(run)).reverse();
   }
 
   roots(): StoredSignature[] {
@@ -216,7 +243,7 @@ export class Signatures {
     wholeNumber(page, 'children page', 1);
     wholeNumber(size, 'children size', 1, 1000);
     const members = this.membersOf(this.load(key).run_);
-    const items = members.slice((page - 1) * size, page * size).map((run) => new StoredSignature(this, run));
+    const items = members.slice((page - 1) * size, page * size).map((run) => this.of(run));
     return { items, total: members.length, page, pages: Math.max(1, Math.ceil(members.length / size)) };
   }
 
@@ -227,7 +254,7 @@ export class Signatures {
 
   callbacksOf(key: string): { success: StoredSignature[]; errors: StoredSignature[]; cancelled: StoredSignature[] } {
     const signature = this.load(key);
-    const of = (role: CallbackRole) => signature.callbacks(role).map((run) => new StoredSignature(this, run));
+    const of = (role: CallbackRole) => signature.callbacks(role).map((run) => this.of(run));
     return { success: of('success'), errors: of('failure'), cancelled: of('cancelled') };
   }
 
@@ -248,7 +275,7 @@ export class Signatures {
 
   async removeRun(run: Run): Promise<boolean> {
     for (const member of this.house.services.children.of(run)) if (member.end === End.None) await member.cancel('removed');
-    for (const bound of this.edges.boundTo(run.id)) if (bound.extra.bound?.data?.callback && this.house.dependencies.isDraft(bound) === false && bound.end === End.None && bound.attempt === 0) await this.house.control.forget(bound);
+    for (const bound of this.edges.boundTo(run.id)) if ((bound.extra.bound?.data?.callback || bound.extra.bound?.data?.template) && bound.end === End.None && bound.attempt === 0) await this.house.control.forget(bound);
     const members = this.house.services.children.of(run);
     const removed = await this.house.control.forget(run);
     if (removed) for (const member of members) await this.removeRun(member);

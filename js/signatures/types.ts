@@ -1,5 +1,4 @@
 /** Signatures, chains and swarms: what people write, and what they get. */
-import type { Validator } from '../definition/schema.ts';
 import type { Task, TriggerOptions } from '../types.ts';
 import type { Duration, RunHandle, TaskState } from '../types.ts';
 
@@ -108,6 +107,8 @@ export interface Signature<Input = any, Output = any> {
   duplicateMany(count: number): Promise<Signature<Input, Output>[]>;
   /** All of them or none; before or while it runs. @throws SignatureUsedError ConfigurationError */
   addCallbacks(callbacks: CallbackOptions): Promise<void>;
+  /** It has failed or was cancelled: it is tried again, and its callbacks wait anew. A swarm does so for members that did not succeed. */
+  retry(): Promise<boolean>;
   /**
    * Of a chain that failed or was cancelled: begins anew from the member at this place, with the results of those before.
    * Default: the first that did not succeed. @throws ConfigurationError SignatureUsedError
@@ -124,7 +125,6 @@ export interface Signature<Input = any, Output = any> {
   remove(): Promise<boolean>;
 }
 
-export type { Validator };
 
 export interface ChainOptions extends Omit<OwnSignatureOptions, 'successCallbacks' | 'errorCallbacks' | 'cancelCallbacks'> {
   /** It is shown as `chain-task:` and this; default the name of its first task. */
@@ -141,10 +141,71 @@ export interface ChainOptions extends Omit<OwnSignatureOptions, 'successCallback
   onError?: 'stop' | 'continue' | 'compensate';
 }
 
+export interface SwarmConfig {
+  /** Members that run at once. Default 30. */
+  maxConcurrency?: number;
+  /** So many members that fail for good make the swarm fail: `Swarm failed too much`. Default: none do. */
+  stopAfterNFailures?: number | null;
+  /** Members it may have; with the last of them it closes. Default: any number. */
+  maxTaskAllowed?: number | null;
+  /** What the swarm is called with comes to each member in its return field. Default false: as its message. */
+  sendSwarmMessageToReturnField?: boolean;
+  /** As `stopAfterNFailures`, by the part of members that failed (0-1), once `minSamples` (default 1) have ended. */
+  stopOn?: { failureRate: number; minSamples?: number };
+  /** Then members that have begun go on and the others are cancelled (`let-finish`, default), or all are. */
+  onStop?: 'let-finish' | 'cancel-running';
+  /** `task` (default): as they were added. `completion`: as they ended. */
+  resultsOrder?: 'task' | 'completion';
+}
+
+export interface SwarmOptions extends OwnSignatureOptions {
+  /** Default `swarm-task-` and a random id. */
+  taskName?: string;
+  config?: SwarmConfig;
+  /** No member comes later. Default false: it is open until `closeSwarm()`, and has not ended before. */
+  isSwarmClosed?: boolean;
+  /** Follow each member that succeeds, as its success callbacks. */
+  onItemSuccess?: Signable | readonly Signable[];
+  /** Follow each member that fails for good, as its error callbacks. */
+  onItemError?: Signable | readonly Signable[];
+}
+
+/** What became of a member; `index` is its place among those that were added. */
+export type SwarmResult<Output = any> = {
+  readonly index: number;
+  readonly key: string;
+  readonly taskIdentifier: string;
+  readonly identifiers: Readonly<Record<string, any>>;
+} & ({ readonly ok: true; readonly output: Output; readonly skipped?: true } | { readonly ok: false; readonly error: Error });
+
+export interface AddOptions {
+  /** With as many members as `maxTaskAllowed` it closes. Default true. */
+  closeOnMaxTask?: boolean;
+}
+
+/** All that throw have added nothing. */
+export interface Swarm extends Signature<any, SwarmResult[]> {
+  readonly config: Readonly<SwarmConfig>;
+  readonly isSwarmClosed: boolean;
+  /** Closed, and every member has ended. */
+  readonly isSwarmDone: boolean;
+  /** Keys of its members, as they were added. */
+  readonly tasks: readonly string[];
+  /** Before it runs or while it does. @throws TooManyTasksError SwarmClosedError SwarmIsCanceledError, and as `sign` */
+  addTask(task: Signable, options?: AddOptions): Promise<Signature>;
+  addTasks(tasks: readonly Signable[], options?: AddOptions): Promise<Signature[]>;
+  /** Adds with a message of their own in place of the swarm's, and begins the swarm where it had not. @throws as addTask */
+  runInSwarm(task: Signable | readonly Signable[], message?: unknown, options?: AddOptions): Promise<Signature[]>;
+  /** As `runInSwarm`, a message for each. @throws TaskAndMsgsDontMatchForSwarmError, and as addTask */
+  runTasksInSwarm(tasks: readonly Signable[], messages: readonly unknown[], options?: AddOptions): Promise<Signature[]>;
+  /** Nobody joins it any more; it ends with its last member. False: it was closed. */
+  closeSwarm(): Promise<boolean>;
+}
+
 /** Verbs by key; each does what the signature's own does. `false`: it did not apply. */
 export interface SignaturesApi {
   /** @throws MissingSignatureError ConfigurationError for one of another tab */
-  load<Input = any, Output = any>(key: string): Promise<Signature<Input, Output>>;
+  load<Stored extends Signature = Signature>(key: string): Promise<Stored>;
   /** Those of this tab with these identifiers, newest first. */
   find(filter: { taskIdentifiers: Record<string, string | number | boolean> }): Promise<Signature[]>;
   pause(key: string): Promise<boolean>;
@@ -173,8 +234,14 @@ export interface SignatureApi {
    * @throws ConfigurationError UnrecognizedTaskError MissingSignatureError SignatureUsedError SerializationError
    */
   chain(tasks: readonly Signable[], options?: ChainOptions & Record<string, unknown>): Promise<Signature>;
+  /**
+   * Members beside each other; other names are kwargs for all of them. It succeeds, with what became of each, when it is
+   * closed and all have ended, unless as many failed as its config says. A signature itself, as a chain is.
+   * @throws ConfigurationError UnrecognizedTaskError MissingSignatureError SignatureUsedError SerializationError TooManyTasksError
+   */
+  swarm(tasks?: readonly Signable[], options?: SwarmOptions & Record<string, unknown>): Promise<Swarm>;
   /** @throws MissingSignatureError ConfigurationError for one of another tab */
-  loadSignature<Input = any, Output = any>(key: string): Promise<Signature<Input, Output>>;
+  loadSignature<Stored extends Signature = Signature>(key: string): Promise<Stored>;
   /** One at a time, over tabs: `work` gets the signature as it is then. @throws MissingSignatureError, and what `work` throws */
   lockTask<Value>(key: string, work: (signature: Signature) => Value | Promise<Value>): Promise<Value>;
 }

@@ -27,6 +27,23 @@ TEST_CASE("An empty group is settled as it closes, and its number is free again"
   CHECK(s.refused(Rejection::UnknownGroup));
 }
 
+TEST_CASE("A group that lets finish cancels only those that have not begun") {
+  Scenario s;
+  s.group(1, GroupField::Concurrency, 2);
+  s.group(1, GroupField::FailureThreshold, 1);
+  s.group(1, GroupField::LetsFinish, 1);
+  for (std::uint32_t task = 1; task <= 4; task++) s.member(task, 1);
+  s.settle(1, Outcome::Fatal);
+  CHECK(s.state(2) == State::Running);
+  CHECK(s.state(3) == State::Cancelled);
+  CHECK(s.state(4) == State::Cancelled);
+  s.member(5, 1);
+  CHECK(s.state(5) == State::Cancelled);
+  s.group(1, GroupField::Closed, 1);
+  CHECK(s.succeed(2) == Events{Event::Succeeded, Event::GroupSettled});
+  CHECK(same_state(s.session.core(), read_log(s.log(), 1).core));
+}
+
 TEST_CASE("Nobody joins a closed group, or two groups") {
   Scenario s;
   s.group(1, GroupField::FailureThreshold, 1);

@@ -78,6 +78,7 @@ test('a failure stops the rest, tells the error callback where, and the chain ca
   const again = await house.orchestrator.loadSignature(key);
   await expect(again.retryFrom(2)).rejects.toThrow(ConfigurationError);
   expect(await again.retryFrom()).toBe(true);
+  expect(again.errorCallbacks).toHaveLength(1);
   house = await crash(house);
   expect(await (await house.orchestrator.loadSignature(key)).result()).toBe(11);
   expect(counted).toEqual([5]);

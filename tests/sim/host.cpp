@@ -102,8 +102,8 @@ Record World::random_setting() {
       return make(Command::SetPolicy, below(kPolicies), field, below(4), value);
     }
     default: {
-      const std::uint32_t field = 1 + below(4);
-      return make(Command::SetGroup, 1 + below(kGroups), field, 0, field == 4 ? random_task() : field == 3 ? 1 : below(4));
+      const std::uint32_t field = chance(10) ? 7 : 1 + below(4);
+      return make(Command::SetGroup, 1 + below(kGroups), field, 0, field == 4 ? random_task() : field == 3 || field == 7 ? 1 : below(4));
     }
   }
 }

@@ -1,0 +1,157 @@
+/** Swarms: members beside each other, so many at once, until it is closed. */
+import { defineTask, type Swarm, SwarmClosedError, SwarmFailedError, SwarmIsCanceledError, TaskAndMsgsDontMatchForSwarmError, TooManyTasksError } from 'holdfast';
+import { expect, test } from 'vitest';
+import '../../js/dependencies/edges.ts';
+import '../../js/groups/container.ts';
+import '../../js/signatures/merge.ts';
+import '../../js/signatures/signatures.ts';
+import '../../js/signatures/swarm-run.ts';
+import { crash, name, open } from './houses.ts';
+
+const settle = async (clock: { settle(): Promise<void> }) => {
+  for (let turn = 0; turn < 30; turn++) await clock.settle();
+};
+const fails = { retry: { maxAttempts: 1 }, run: () => { throw new Error('no'); } };
+
+test('members get the message with the kwargs of the swarm over their own; results come as they were added, failures too', async () => {
+  const { orchestrator, clock } = await open();
+  const seen: unknown[] = [];
+  const echo = defineTask({ id: name('echo'), run: (input: unknown) => input });
+  const fail = defineTask({ id: name('fail'), ...fails });
+  const told = defineTask({ id: name('told'), run: ({ result }: { result: { ok: boolean }[] }) => void seen.push(result.map(({ ok }) => ok)) });
+  const swarm = await orchestrator.swarm([await orchestrator.sign(echo, { a: 1, b: 1, taskIdentifiers: { page: 7 } }), fail, echo], { taskName: 'user-processing', b: 2, isSwarmClosed: true, successCallbacks: [told] });
+  expect([swarm.taskName, swarm.kind, swarm.isSwarmClosed, swarm.tasks.length]).toEqual(['user-processing', 'swarm', true, 3]);
+  const results = await swarm.run({ c: 3 });
+  expect(results.map((result) => [result.index, result.key, result.taskIdentifier, result.identifiers, result.ok ? result.output : result.error.message])).toEqual([
+    [0, swarm.tasks[0], echo.id, { page: 7 }, { a: 1, b: 2, c: 3 }], [1, swarm.tasks[1], fail.id, {}, 'no'], [2, swarm.tasks[2], echo.id, {}, { b: 2, c: 3 }],
+  ]);
+  await settle(clock);
+  expect([seen, swarm.isSwarmDone, swarm.state.progress]).toEqual([[[true, false, true]], true, 100]);
+});
+
+test('never more run at once than it says, and an open swarm waits for more until it is closed', async () => {
+  const { orchestrator, clock } = await open();
+  let running = 0;
+  let most = 0;
+  const work = defineTask({ id: name('work'), run: async (_: unknown, ctx) => { most = Math.max(most, ++running); await ctx.yield(); running--; return 1; } });
+  const swarm = await orchestrator.swarm(Array.from({ length: 7 }, () => work), { config: { maxConcurrency: 3 } });
+  await swarm.runNoWait();
+  await settle(clock);
+  expect([most, swarm.status]).toEqual([3, 'active']);
+  await swarm.addTasks([work, work]);
+  await settle(clock);
+  expect([swarm.tasks.length, swarm.status]).toEqual([9, 'active']);
+  expect([await swarm.closeSwarm(), await swarm.closeSwarm()]).toEqual([true, false]);
+  expect((await swarm.result()).length).toBe(9);
+  await expect(swarm.addTask(work)).rejects.toThrow(SwarmClosedError);
+});
+
+test('an empty swarm that is closed is done at once; members with messages of their own begin it', async () => {
+  const { orchestrator } = await open();
+  const empty = await orchestrator.swarm([], { isSwarmClosed: true });
+  expect(await empty.run()).toEqual([]);
+  const echo = defineTask({ id: name('echo'), run: (input: unknown) => input });
+  const swarm = await orchestrator.swarm([], { s: 1, config: { maxTaskAllowed: 3 } });
+  await swarm.runInSwarm(echo, { n: 1 });
+  await expect(swarm.runTasksInSwarm([echo, echo], [{}])).rejects.toThrow(TaskAndMsgsDontMatchForSwarmError);
+  await expect(swarm.addTasks([echo, echo, echo])).rejects.toThrow(TooManyTasksError);
+  expect([swarm.tasks.length, swarm.isSwarmClosed]).toEqual([1, false]);
+  await swarm.runTasksInSwarm([echo, echo], [{ n: 2 }, { n: 3 }]);
+  expect(swarm.isSwarmClosed).toBe(true);
+  expect((await swarm.result()).map((result) => result.ok && result.output)).toEqual([{ n: 1, s: 1 }, { n: 2, s: 1 }, { n: 3, s: 1 }]);
+});
+
+test('with too many failures what has begun ends, what has not does not begin, and the error callback is told once', async () => {
+  const { orchestrator, clock } = await open();
+  const seen: unknown[] = [];
+  const fail = defineTask({ id: name('fail'), ...fails });
+  const slow = defineTask({ id: name('slow'), run: async (_: unknown, ctx) => { await ctx.waitFor('go'); return 1; } });
+  const told = defineTask({ id: name('told'), run: (input: unknown, ctx) => void seen.push([input, ctx.failure?.error.message]) });
+  const swarm = await orchestrator.swarm([slow, fail, fail, slow, slow], { config: { maxConcurrency: 2, stopAfterNFailures: 2 }, successCallbacks: [told], errorCallbacks: [told] });
+  const run = await swarm.runNoWait({ m: 1 });
+  await settle(clock);
+  expect(swarm.status).toBe('active');
+  await orchestrator.send('go');
+  await settle(clock);
+  await expect(run.result()).rejects.toThrow(SwarmFailedError);
+  await settle(clock);
+  expect(seen).toEqual([[{ m: 1 }, 'Swarm failed too much: 2 of 5 members failed.']]);
+  expect((await orchestrator.signatures.children(swarm.key)).items.map(({ status }) => status)).toEqual(['done', 'failed', 'failed', 'canceled', 'canceled']);
+  const hasty = await orchestrator.swarm([slow, fail, fail], { config: { stopOn: { failureRate: 0.5, minSamples: 2 }, onStop: 'cancel-running' }, isSwarmClosed: true });
+  await expect(hasty.run()).rejects.toThrow('Swarm failed too much');
+});
+
+test('members have callbacks of their own; a swarm that failed is tried again for those that did not succeed', async () => {
+  const { orchestrator, clock } = await open();
+  const seen: string[] = [];
+  let isDown = true;
+  const work = defineTask({ id: name('work'), retry: { maxAttempts: 1 }, run: ({ n }: { n: number }) => { seen.push(`run ${n}`); if (isDown && n > 1) throw new Error(`no ${n}`); return n; } });
+  const good = defineTask({ id: name('good'), run: ({ result }: { result: number }) => void seen.push(`good ${result}`) });
+  const bad = defineTask({ id: name('bad'), run: ({ n }: { n: number }) => void seen.push(`bad ${n}`) });
+  const sign = (n: number) => orchestrator.sign(work, { n });
+  const swarm = await orchestrator.swarm([await sign(1), await sign(2)], { onItemSuccess: good, onItemError: [bad], config: { stopAfterNFailures: 1, maxConcurrency: 1 } });
+  await expect(swarm.run()).rejects.toThrow('Swarm failed too much: 1 of 2');
+  await settle(clock);
+  expect(seen.splice(0).sort()).toEqual(['bad 2', 'good 1', 'run 1', 'run 2']);
+  isDown = false;
+  await swarm.retry();
+  expect((await swarm.result()).map((result) => result.ok && result.output)).toEqual([1, 2]);
+  await settle(clock);
+  expect(seen).toEqual(['run 2', 'good 2']);
+});
+
+test('a swarm is paused, resumed and cancelled with its members; a cancelled one takes none', async () => {
+  const { orchestrator, clock } = await open();
+  const slow = defineTask({ id: name('slow'), run: async (_: unknown, ctx) => { await ctx.waitFor('go'); } });
+  const swarm = await orchestrator.swarm([slow, slow]);
+  await swarm.runNoWait();
+  await settle(clock);
+  await swarm.suspend();
+  await swarm.addTask(slow);
+  await settle(clock);
+  const statuses = async () => (await orchestrator.signatures.children(swarm.key)).items.map(({ status }) => status);
+  expect([swarm.status, ...(await statuses())]).toEqual(Array(4).fill('suspended'));
+  await swarm.resume();
+  await settle(clock);
+  expect(await statuses()).toEqual(Array(3).fill('active'));
+  await swarm.cancel();
+  await settle(clock);
+  expect(await statuses()).toEqual(Array(3).fill('canceled'));
+  await expect(swarm.addTask(slow)).rejects.toThrow(SwarmIsCanceledError);
+});
+
+test('a swarm survives a crash after every turn: nothing is begun twice, nothing lost, one callback', async () => {
+  const work = defineTask({ id: name('work'), run: async ({ n, m }: { n: number; m: number }, ctx) => { await ctx.step('a', () => 1); return n * m; } });
+  const told = defineTask({ id: name('told'), run: ({ result }: { result: { output: number }[] }) => result.map(({ output }) => output) });
+  for (let turns = 0; turns < 24; turns++) {
+    let house = await open();
+    const sign = (n: number) => house.orchestrator.sign(work, { n });
+    const made = await house.orchestrator.swarm([await sign(1), await sign(2), await sign(3)], { config: { maxConcurrency: 2 }, successCallbacks: [told] });
+    await made.runNoWait({ m: 10 });
+    const added = sign(4).then((four) => made.addTask(four)).catch(() => {});
+    for (let turn = 0; turn < turns; turn++) await new Promise<void>((resolve) => house.clock.defer(resolve));
+    house = await crash(house);
+    await settle(house.clock);
+    void added;
+    const swarm = await house.orchestrator.loadSignature<Swarm>(made.key);
+    await swarm.closeSwarm();
+    const results = await swarm.result();
+    await settle(house.clock);
+    const outputs = results.map((result) => (result.ok ? result.output : result.error));
+    expect([turns, outputs]).toEqual([turns, [10, 20, 30, 40].slice(0, outputs.length)]);
+    const runs = house.orchestrator.list().items;
+    expect(runs.filter(({ taskIdentifier }) => taskIdentifier === told.id).map(({ status, result }) => [status, result])).toEqual([['completed', outputs]]);
+    expect(runs.filter(({ taskIdentifier, parentId }) => taskIdentifier === work.id && parentId !== undefined).length).toBe(outputs.length);
+  }
+});
+
+test('swarms stand in chains and chains in swarms, and are cloned with all that is in them', async () => {
+  const { orchestrator } = await open();
+  const one = defineTask({ id: name('one'), run: ({ result = 0 }: { result?: number }) => result + 1 });
+  const sum = defineTask({ id: name('sum'), run: ({ result }: { result: { output: number }[] }) => result.reduce((total, { output }) => total + output, 0) });
+  const inner = await orchestrator.chain([one, one]);
+  const swarm = await orchestrator.swarm([inner, one], { isSwarmClosed: true });
+  const chain = await orchestrator.chain([one, swarm, sum]);
+  const copy = await chain.clone();
+  expect([await chain.run({ result: 10 }), await copy.run({ result: 100 })]).toEqual([25, 205]);
+});
