@@ -72,6 +72,8 @@ export async function fillReport(house: Orchestrator, report: RecoveryReport, ov
   while (pump.open && pump.commands.count > 0 && !house.disposed) await pageTurn();
   while (pump.open && !house.readSome(runsPerTurn)) await pageTurn();
   if (!pump.open) return;
+  // The last page went before it was done.
+  for (const run of house.localRuns()) house.dependencies.ended(run);
   for (const run of house.localRuns()) if (isRecovered(run) && !over.has(run) && !run.extra.hidden) listOf(house, report, run).push(run.id);
 }
 
