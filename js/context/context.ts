@@ -32,6 +32,7 @@ import { contextRetry, pauseUntil } from '../retrying/context-retry.ts';
 import type { RetryHost } from '../retrying/host.ts';
 import type { Orchestrator } from '../orchestrator.ts';
 import type { Run } from '../runs/run.ts';
+import { makeInRun } from '../signatures/in-run.ts';
 import { checkStream, type StreamSink, StreamWriting } from '../streams/writing.ts';
 import type {
   Answering, ChildOptions, ContextRetry, ContextWait, CreatedToken, Duration, FailedRun, Instant, ItemResult, LockOptions, LogLevel, MapOptions, ProgressReport, RetryFetchInit, RetryOptions, RunFunction, RunItem, RunTags, SleepOptions, StepOptions,
@@ -105,6 +106,15 @@ export class RunContext implements TaskContext {
   /** @internal */
   get durableWork(): Durable {
     return this.#work();
+  }
+  sign(...given: any[]): Promise<any> {
+    return makeInRun(this, 'sign', given);
+  }
+  chain(...given: any[]): Promise<any> {
+    return makeInRun(this, 'chain', given);
+  }
+  swarm(...given: any[]): Promise<any> {
+    return makeInRun(this, 'swarm', given);
   }
   get batch(): BatchApi {
     return (this.#ownExtra.batch ??= batchApi({ context: this, house: () => this.house }));
@@ -247,7 +257,6 @@ export class RunContext implements TaskContext {
   reply(token: string, reply: Reply): Promise<void> {
     return this.#host.services.waiting.asking.reply(token, reply);
   }
-
   signalRun(id: string, name: string, data?: unknown): Promise<boolean> {
     const { services } = this.#host;
     return this.step(`signalRun ${name}`, ({ stepId }) => services.signalTo(id, name, data, new Chance(stepId).uuid()));
@@ -266,7 +275,6 @@ export class RunContext implements TaskContext {
   invalidateCache(...asked: Parameters<TaskCache['invalidate']>) {
     return this.cache.invalidate(...asked);
   }
-
   onQuery<Data = any, Answer = any>(name: string, answer: Answering<Data, Answer>): void {
     this.#checkOpen('onQuery', name);
     (this.#ownExtra.answers ??= new Answers()).set(name, answer);
@@ -276,22 +284,18 @@ export class RunContext implements TaskContext {
   get answers(): Answers | undefined {
     return this.#extra?.answers;
   }
-
   async map<Item, Value>(items: readonly Item[], work: any, options?: MapOptions<Item>): Promise<ItemResult<Value, Item>[]> {
     this.#work().check('map', '');
     return map(this, items, work, options);
   }
-
   async gather(items: readonly any[], sources: Record<string, any>, options?: object): Promise<any[]> {
     this.#work().check('gather', '');
     return gather(this, items, sources, options);
   }
-
   async scatter(sources: Record<string, unknown>): Promise<any> {
     this.#work().check('scatter', '');
     return scatter(this, sources);
   }
-
   onRollback(name: string, undo: () => unknown): void {
     const durable = this.#work();
     checkName(name, 'ctx.onRollback');
@@ -299,12 +303,10 @@ export class RunContext implements TaskContext {
     durable.check('onRollback', name);
     durable.undoings.push({ name, undo });
   }
-
   continueAsNew(input: unknown): never {
     this.#work().check('continueAsNew', '');
     throw new ContinueAsNew(input);
   }
-
   async checkpoint(state: unknown): Promise<void> {
     this.#work().check('checkpoint', '');
     await this.#host.services.note(this.#run, NoteKind.Checkpoint, state, 'checkpoint');
@@ -314,7 +316,6 @@ export class RunContext implements TaskContext {
   get resumedFrom(): any {
     return this.#host.services.readNote(this.#run, NoteKind.Checkpoint)?.value;
   }
-
   now(): number {
     return now(this.#work());
   }
@@ -327,7 +328,6 @@ export class RunContext implements TaskContext {
       if (entry.kind === RecordKind.Mark && nameOf(entry.key) === 'now') times.push(valueOf(entry) as number);
     return times;
   }
-
   random(): number {
     return this.#numbers('random').number();
   }

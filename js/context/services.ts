@@ -373,7 +373,7 @@ export class ContextServices implements DurableHost, StepHost, ChildrenHost {
   /** What an error callback is called for. */
   failureOf({ extra: { bound } }: Run): FailedRun | undefined {
     const { role } = bound?.data ?? {};
-    const failed = role === 'failure' || role === 'cancelled' ? this.#house.localRun(bound!.sources.of ?? '') : undefined;
+    const failed = role === 'failure' || role === 'cancelled' || role === 'instead' ? this.#house.localRun(bound!.sources.of ?? '') : undefined;
     return failed && { id: failed.id, taskIdentifier: failed.taskIdentifier, error: this.#house.errorOf(failed) };
   }
 

@@ -1,4 +1,5 @@
 /** The shapes of `ctx`: what a handler gets beside its input. */
+import type { SignatureApi } from '../signatures/types.ts';
 import type { BatchApi } from '../batches/types.ts';
 import type { Intent } from '../definition/intent.ts';
 import type { Locals } from '../definition/locals.ts';
@@ -238,6 +239,13 @@ export interface CoreContext {
   readonly wait: ContextWait;
   /** Many runs as one child: `ctx.batch.triggerByTaskAndWait(items)`. Durable: after a crash nothing of it is done twice. */
   readonly batch: BatchApi;
+  /**
+   * As the orchestrator's, and made once however often the code runs: a retry and the next page get the same. `run()` of what
+   * they give waits without a slot, and gives the result of the run that there is. Not in workers.
+   */
+  readonly sign: SignatureApi['sign'];
+  readonly chain: SignatureApi['chain'];
+  readonly swarm: SignatureApi['swarm'];
   /**
    * Runs `work` while no other run of this namespace, in whatever tab, holds the lock of this key. Waits for it
    * without a slot. Given back when `work` ends, and when the attempt does, however; a run that goes on after a

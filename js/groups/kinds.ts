@@ -8,7 +8,7 @@
 import type { Container } from './container.ts';
 import type { Orchestrator } from '../orchestrator.ts';
 import type { RunContext } from '../context/context.ts';
-import { chainTask, swarmTask } from '../signatures/names.ts';
+import { branchTask, chainTask, fallbackTask, swarmTask } from '../signatures/names.ts';
 import { containerPrefix } from '../waiting/internal.ts';
 
 /** What a kind of container does, from its beginning or once more. What it returns is the run's output. */
@@ -21,6 +21,8 @@ export const batchTask = `${containerPrefix}batch`;
 const kinds: Readonly<Record<string, () => Promise<ContainerCode>>> = {
   [chainTask]: () => import('../signatures/chain-run.ts').then(({ runChain }) => runChain),
   [swarmTask]: () => import('../signatures/swarm-run.ts').then(({ runSwarm }) => runSwarm),
+  [branchTask]: () => import('../signatures/choice-run.ts').then(({ runBranch }) => runBranch),
+  [fallbackTask]: () => import('../signatures/choice-run.ts').then(({ runFallback }) => runFallback),
   [batchTask]: () => import('../batches/container.ts').then(({ runBatch }) => runBatch),
 };
 

@@ -432,7 +432,7 @@ export class Intake {
     } else this.#house.blobs.tellAgain(run);
     if (key) this.#house.identity.describe(run);
     if (fork) describeFork(this.#house, run);
-    if (parent) commands.push(P.CommandBelong, run.task, parent.task, childPolicy);
+    if (parent && !deferred) commands.push(P.CommandBelong, run.task, parent.task, childPolicy);
     if (group) commands.push(P.CommandJoinGroup, run.task, group);
     // Whoever made it says when: it may depend on runs that are to come.
     if (!deferred) commands.push(P.CommandSubmit, run.task);

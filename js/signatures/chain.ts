@@ -21,8 +21,9 @@ import type { Signable } from './types.ts';
 type OnError = 'stop' | 'continue' | 'compensate';
 
 /** @throws ConfigurationError UnrecognizedTaskError MissingSignatureError SignatureUsedError SerializationError */
-export function chain(home: Signatures, tasks: readonly unknown[], options: Record<string, unknown> = {}): Promise<StoredSignature> {
-  if (!Array.isArray(tasks) || tasks.length < 2) throw new ConfigurationError(`chain needs at least two tasks, and was given ${Array.isArray(tasks) ? tasks.length : describe(tasks)}.`);
+export function chain(home: Signatures, tasks: readonly unknown[], options: Record<string, unknown> = {}, id?: string, kind: object = {}): Promise<StoredSignature> {
+  const fewest = 'first' in kind ? 1 : 2;
+  if (!Array.isArray(tasks) || tasks.length < fewest) throw new ConfigurationError(`chain needs at least two tasks, and was given ${Array.isArray(tasks) ? tasks.length : describe(tasks)}.`);
   const { name, success, error, cancelled, onError = 'stop', ...others } = options;
   if (name !== undefined && (typeof name !== 'string' || name === '')) throw new ConfigurationError(`chain name must be a text, not ${describe(name)}.`);
   oneOf(onError, ['stop', 'continue', 'compensate'], 'chain onError');
@@ -34,8 +35,8 @@ export function chain(home: Signatures, tasks: readonly unknown[], options: Reco
     const members: StoredSignature[] = [];
     for (const task of tasks as Signable[]) members.push(await memberOf(home, making, task, members));
     const named = `chain-task:${(name as string | undefined) ?? members[0]!.taskName}`;
-    const deferred = { ...parts.deferred, data: { ...parts.deferred.data, onError: onError as OnError } };
-    const container = home.draft(making, home.container(chainTask), parts.kwargs, { ...parts.trigger, name: named }, deferred);
+    const deferred = { ...parts.deferred, data: { ...parts.deferred.data, onError: onError as OnError, size: tasks.length, ...kind } };
+    const container = home.draft(making, home.container(chainTask), parts.kwargs, { ...parts.trigger, name: named }, deferred, id);
     link(home, making, container.run_, members);
     home.attach(making, container, checked);
     return container;

@@ -52,6 +52,21 @@ export class SignatureDoor implements SignaturesApi {
     return (await this.ready()).callbacksOf(key);
   }
 
+  readonly branch: SignaturesApi['branch'] = (...given) => this.#group('branch', given);
+  readonly fallback: SignaturesApi['fallback'] = (...given) => this.#group('fallback', given);
+  readonly all: SignaturesApi['all'] = (...given) => this.#group('all', given);
+  readonly allSettled: SignaturesApi['allSettled'] = (...given) => this.#group('allSettled', given);
+  readonly any: SignaturesApi['any'] = (...given) => this.#group('any', given);
+  readonly race: SignaturesApi['race'] = (...given) => this.#group('race', given);
+  readonly map: SignaturesApi['map'] = (...given) => this.#group('map', given);
+  readonly reduce: SignaturesApi['reduce'] = (...given) => this.#group('reduce', given);
+  readonly chord: SignaturesApi['chord'] = (...given) => this.#group('chord', given);
+  readonly pipeline: SignaturesApi['pipeline'] = (...given) => this.#group('pipeline', given);
+
+  async #group(verb: keyof Signatures['groups'], given: readonly unknown[]): Promise<any> {
+    const home = await this.ready();
+    return (home.groups[verb] as (...all: any[]) => unknown)(home, ...given);
+  }
   async #by(key: string, verb: Verb, reason?: unknown): Promise<boolean> {
     return (await this.load(key))[verb](reason);
   }

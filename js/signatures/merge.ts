@@ -35,7 +35,7 @@ async function messageOf(call: MergeCall): Promise<{ message: unknown; about: un
   const alike = (value: unknown) => ({ message: value, about: value });
   if (role === 'success') return returned(call, await call.source('of').output());
   if (role === 'failure' || role === 'cancelled') return alike(await failedMessage(call));
-  if (role === 'first') return alike(await call.source('container').input());
+  if (role === 'first' || role === 'instead') return alike(await firstMessage(call));
   if (role === 'next') return returned(call, await lastOutput(call));
   if (role === 'member') return alike(await memberMessage(call));
   const given = call.message?.value as { message?: unknown; isReturn?: boolean } | undefined;
@@ -61,6 +61,14 @@ async function lastOutput(call: MergeCall): Promise<unknown> {
   return call.source('container').input();
 }
 
+/** Of a fold: with its initial value. */
+async function firstMessage(call: MergeCall): Promise<unknown> {
+  const container = call.source('container');
+  const first = container.deferred?.data?.first as object | undefined;
+  const input = await container.input();
+  return first ? deepMerge(input, first) : input;
+}
+
 async function memberMessage(call: MergeCall): Promise<unknown> {
   const { own, toReturnField } = call.binding.data ?? {};
   // It was added with a message of its own.
@@ -71,7 +79,7 @@ async function memberMessage(call: MergeCall): Promise<unknown> {
 
 /** What the container says to all of its members. */
 async function shared(call: MergeCall): Promise<unknown> {
-  return call.binding.sources.container === undefined || call.binding.data?.role === 'first' ? undefined : call.source('container').given();
+  return call.binding.sources.container === undefined || ['first', 'instead'].includes(call.binding.data?.role as string) ? undefined : call.source('container').given();
 }
 
 /** A swarm's kwargs count for more than its members' own, a chain's for less. */

@@ -9,6 +9,7 @@ import { NoteKind } from '../journal/notes.ts';
 import * as P from '../protocol.ts';
 import { End, type Run } from '../runs/run.ts';
 import { projectStatus } from '../runs/status.ts';
+import type { RunContext } from '../context/context.ts';
 import type { RunHandle, TaskState } from '../types.ts';
 import { retryFrom } from './chain.ts';
 import { toMilliseconds } from '../intake/duration.ts';
@@ -23,6 +24,8 @@ export class StoredSignature<Input = any, Output = any> implements Signature<Inp
   readonly #home: Signatures;
   /** @internal */
   readonly run_: Run;
+  /** @internal The code that has made it, and may run again: what it calls once more is what it has called. */
+  caller: RunContext | undefined;
 
   constructor(home: Signatures, run: Run) {
     this.#home = home;
@@ -108,7 +111,10 @@ export class StoredSignature<Input = any, Output = any> implements Signature<Inp
   }
 
   async run(message?: unknown): Promise<Output> {
-    return (await this.runNoWait(message)).result();
+    const handle = await this.runNoWait(message);
+    if (!this.caller) return handle.result();
+    await this.caller.durableWork.wait(this.run_.ended, () => {});
+    return handle.result();
   }
 
   async runNoWait(message?: unknown): Promise<RunHandle<Output>> {
@@ -120,6 +126,7 @@ export class StoredSignature<Input = any, Output = any> implements Signature<Inp
   }
 
   async #call(message: unknown, isReturn: boolean): Promise<RunHandle<Output>> {
+    if (this.caller && !this.#home.house.dependencies.isDraft(this.run_)) return this.run_;
     this.refuseUsed('run');
     const { services } = this.#home.house;
     await this.run_.accepted;

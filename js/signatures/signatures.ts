@@ -5,6 +5,7 @@
  * Invariants: what is wrong with a call is refused before anything is made; what a call had made when it fails halfway is
  * taken back; a callback begins once, however often the page dies, since the core decides that it may.
  */
+import type { RunContext } from '../context/context.ts';
 import type { Edges } from '../dependencies/edges.ts';
 import type { EdgeCondition } from '../dependencies/types.ts';
 import { ConfigurationError, MissingSignatureError, SignatureUsedError, UnrecognizedTaskError } from '../errors.ts';
@@ -15,7 +16,8 @@ import { End, type Run } from '../runs/run.ts';
 import { Run as RunClass } from '../runs/run.ts';
 import { chain, copyMembers } from './chain.ts';
 import { bindTo, membersOf } from './membership.ts';
-import { chainTask, swarmTask } from './names.ts';
+import * as groups from './groups.ts';
+import { branchTask, chainTask, fallbackTask, swarmTask } from './names.ts';
 import { partsOf } from './options.ts';
 import { type CallbackRole, isSignature, StoredSignature } from './signature.ts';
 import { copySwarm, StoredSwarm, swarm } from './swarm.ts';
@@ -30,6 +32,8 @@ export class Making {
 }
 
 export class Signatures {
+  /** Branches, fallbacks, and what is made of several. */
+  readonly groups = groups;
   readonly house: Orchestrator;
   readonly edges: Edges;
   readonly #lines = new WeakMap<Run, Promise<void>>();
@@ -44,8 +48,27 @@ export class Signatures {
   }
 
   /** @throws UnrecognizedTaskError ConfigurationError SerializationError */
-  async sign(task: unknown, options: Record<string, unknown> = {}): Promise<StoredSignature> {
-    return this.make((making) => this.signed(making, task, options));
+  async sign(task: unknown, options: Record<string, unknown> = {}, id?: string): Promise<StoredSignature> {
+    return this.make((making) => this.signed(making, task, options, id));
+  }
+
+  /** For code that may run again: what has this id already, whole, or is made now. Gives its key. */
+  async makeOnce(id: string, verb: 'sign' | 'chain' | 'swarm', [what, options]: readonly any[]): Promise<string> {
+    const known = this.local(id);
+    if (known) {
+      const size = (known.extra.deferred!.data?.size as number | undefined) ?? 0;
+      if (size <= this.membersOf(known).length) return id;
+      // The page died while it was being made.
+      await this.removeRun(known);
+    }
+    await (verb === 'sign' ? this.sign(what, options, id) : verb === 'chain' ? chain(this, what, options, id) : swarm(this, what, options, {}, id));
+    return id;
+  }
+
+  inRun(key: string, context: RunContext): StoredSignature {
+    const signature = this.load(key);
+    signature.caller = context;
+    return signature;
   }
 
   /** All that `make` makes is stored, or none of it. */
@@ -61,19 +84,19 @@ export class Signatures {
     }
   }
 
-  signed(making: Making, task: unknown, options: Record<string, unknown>): StoredSignature {
+  signed(making: Making, task: unknown, options: Record<string, unknown>, id?: string): StoredSignature {
     const definition = this.house.definitions.of(task, 'sign');
     const where = `sign("${definition.id}")`;
     const parts = partsOf(options, where);
     const callbacks = this.checkCallbacks(parts.own, where);
-    const signature = this.draft(making, definition, parts.kwargs, parts.trigger, parts.deferred);
+    const signature = this.draft(making, definition, parts.kwargs, parts.trigger, parts.deferred, id);
     this.attach(making, signature, callbacks);
     return signature;
   }
 
   /** A run that is stored, and not begun. */
-  draft(making: Making, definition: Definition, kwargs: unknown, trigger: object, deferred: object): StoredSignature {
-    const run = this.house.intake.trigger(definition, kwargs, trigger, undefined, undefined, undefined, undefined, deferred as never);
+  draft(making: Making, definition: Definition, kwargs: unknown, trigger: object, deferred: object, id?: string): StoredSignature {
+    const run = this.house.intake.trigger(definition, kwargs, id === undefined ? trigger : { ...trigger, id }, undefined, undefined, undefined, undefined, deferred as never);
     making.runs.push(run);
     this.#triggers.set(run, trigger);
     return new StoredSignature(this, run);
@@ -187,6 +210,11 @@ export class Signatures {
     const made = this.of(drafted.run_);
     if (run.taskIdentifier === chainTask) await copyMembers(this, making, run, made.run_);
     if (run.taskIdentifier === swarmTask) await copySwarm(this, making, run, made.run_);
+    if (run.taskIdentifier === branchTask || run.taskIdentifier === fallbackTask) {
+      const members: StoredSignature[] = [];
+      for (const member of membersOf(this.house, run)) members.push(await this.copy(making, this.of(member)));
+      groups.enlistChoices(this, making, made, members);
+    }
     for (const callback of signature.callbacks()) {
       const copied = await this.copy(making, this.of(callback));
       this.attach(making, made, [[callback.extra.bound!.data!.role as CallbackRole, copied]]);

@@ -14,16 +14,31 @@ import type { Signatures } from './signatures.ts';
 import { begin, closedBinding, configOf, enlist, isClosed, sameMessage, templatesOf } from './swarm.ts';
 import type { SwarmResult } from './types.ts';
 
-export async function runSwarm(container: Container): Promise<SwarmResult[]> {
+export async function runSwarm(container: Container): Promise<unknown> {
   const { house, run } = container;
   const home = await house.signatures.loaded();
   const { settled } = await home.inLine(run, () => open(home, container));
   await container.waitFor(settled);
   const members = membersOf(house, run);
+  const { mode } = run.extra.deferred!.data as { mode?: Mode };
+  if (mode === 'any' || mode === 'race') return firstOf(home, members, mode);
   const failed = members.filter(({ end }) => end === End.Failed);
   if (isTooMuch(run, members)) throw new SwarmFailedError(`Swarm failed too much: ${failed.length} of ${members.length} members failed.`, { cause: house.errorOf(failed[0]!), data: { failed: failed.length, total: members.length } });
   for (const template of templatesOf(home, run)) void house.control.forget(template);
-  return resultsOf(home, run, members);
+  return mode === 'all' ? Promise.all(members.map((member) => house.outcomes.copyOf(member))) : resultsOf(home, run, members);
+}
+
+/** What it gives: all outputs, or the first. */
+type Mode = 'all' | 'any' | 'race';
+
+const counts = ({ end }: Run, mode: Mode | undefined): boolean => end === End.Completed || (mode === 'race' && end === End.Failed);
+
+function firstOf({ house }: Signatures, members: readonly Run[], mode: Mode): Promise<unknown> {
+  const endedAt = ({ task }: Run) => house.pump.engine.value(task, P.FieldUpdatedAt);
+  const first = members.filter((member) => counts(member, mode)).sort((one, other) => endedAt(one) - endedAt(other))[0];
+  if (!first) throw new SwarmFailedError(`Swarm failed too much: none of ${members.length} members succeeded.`, { cause: house.errorOf(members[0]!), data: { failed: members.length, total: members.length } });
+  if (first.end !== End.Completed) throw house.errorOf(first);
+  return house.outcomes.copyOf(first);
 }
 
 async function open(home: Signatures, container: Container): Promise<{ settled: Promise<unknown> }> {
@@ -47,7 +62,8 @@ async function open(home: Signatures, container: Container): Promise<{ settled: 
 
 /** Tells how far it is, and that failures are too many. With many members not at each: to look takes longer then. */
 function watch(home: Signatures, container: Container, group: number): void {
-  const { run, context } = container;
+  const { run, context, house } = container;
+  const { mode } = run.extra.deferred!.data as { mode?: Mode };
   let unseen = 0;
   let step = 1;
   const look = (): void => {
@@ -57,9 +73,10 @@ function watch(home: Signatures, container: Container, group: number): void {
     step = Math.ceil(members.length / 100);
     if (members.length > 0) context.progress((100 * ended) / members.length);
     if (isTooMuch(run, members)) stop(home, run, group, members);
+    else if ((mode === 'any' || mode === 'race') && members.some((member) => counts(member, mode))) for (const member of members) if (member.end === End.None) house.pump.commands.push(P.CommandCancel, member.task);
   };
   container.onMemberEnded = ({ end }) => {
-    if (end === End.Failed || ++unseen >= step) look();
+    if (mode !== undefined || end === End.Failed || ++unseen >= step) look();
   };
   look();
 }

@@ -52,7 +52,7 @@ function checkConfig(config: SwarmConfig): SwarmConfig {
 }
 
 /** @throws ConfigurationError UnrecognizedTaskError MissingSignatureError SignatureUsedError SerializationError TooManyTasksError */
-export function swarm(home: Signatures, tasks: readonly Signable[] = [], options: Record<string, unknown> = {}, kind: object = {}): Promise<StoredSwarm> {
+export function swarm(home: Signatures, tasks: readonly Signable[] = [], options: Record<string, unknown> = {}, kind: object = {}, id?: string, messages?: readonly unknown[]): Promise<StoredSwarm> {
   if (!Array.isArray(tasks)) throw new ConfigurationError(`swarm tasks must be a list, not ${describe(tasks)}.`);
   const { taskName, config = {}, isSwarmClosed = false, onItemSuccess, onItemError, ...others } = options;
   if (taskName !== undefined && (typeof taskName !== 'string' || taskName === '')) throw new ConfigurationError(`swarm taskName must be a text, not ${describe(taskName)}.`);
@@ -66,11 +66,11 @@ export function swarm(home: Signatures, tasks: readonly Signable[] = [], options
   checkRoom(checked, 0, tasks.length);
   return home.make(async (making) => {
     const name = (taskName as string | undefined) ?? `swarm-task-${randomId(home)}`;
-    const deferred = { ...parts.deferred, data: { ...parts.deferred.data, swarm: checked, ...kind } };
-    const container = home.draft(making, home.container(swarmTask), parts.kwargs, { ...parts.trigger, name }, deferred);
+    const deferred = { ...parts.deferred, data: { ...parts.deferred.data, swarm: checked, size: tasks.length, ...kind } };
+    const container = home.draft(making, home.container(swarmTask), parts.kwargs, { ...parts.trigger, name }, deferred, id);
     const made = new StoredSwarm(home, container.run_);
     for (const [role, one] of items) keepTemplate(home, making, made, role, one);
-    await enlistAll(home, making, made, tasks, undefined);
+    await enlistAll(home, making, made, tasks, messages);
     if (isSwarmClosed) making.done.push(home.edges.describe(container.run_, { binding: closedBinding(container.run_), submit: false }));
     home.attach(making, container, callbacks);
     return made;

@@ -141,6 +141,18 @@ export interface ChainOptions extends Omit<OwnSignatureOptions, 'successCallback
   onError?: 'stop' | 'continue' | 'compensate';
 }
 
+export interface BranchCase {
+  /** Asked about the message; about the result, where it follows another run. */
+  when: Condition;
+  task: Signable;
+}
+
+export interface PipelineStage {
+  task: Signable;
+  /** Of this stage, over all items. Default 1. */
+  concurrency?: number;
+}
+
 export interface SwarmConfig {
   /** Members that run at once. Default 30. */
   maxConcurrency?: number;
@@ -215,6 +227,26 @@ export interface SignaturesApi {
   cancel(key: string, reason?: unknown): Promise<boolean>;
   /** Cancels what has not ended, and forgets it, its callbacks and members too. */
   remove(key: string): Promise<boolean>;
+  /** One of several, by the first condition that holds; its output. Where none does and there is no default, what came goes on. */
+  branch(given: { cases: readonly BranchCase[]; default?: Signable }, options?: SignOptions): Promise<Signature>;
+  /** Another one with the same message, or a value, where the task fails for good; `metadata.degraded` says why. */
+  fallback(task: Signable, other: Signable | { value: unknown }, options?: SignOptions): Promise<Signature>;
+  /** All outputs, as the tasks were given; the first failure ends the others. */
+  all(tasks: readonly Signable[], options?: SwarmOptions & Record<string, unknown>): Promise<Signature<any, any[]>>;
+  /** What became of each. */
+  allSettled(tasks: readonly Signable[], options?: SwarmOptions & Record<string, unknown>): Promise<Signature<any, SwarmResult[]>>;
+  /** The first output; the others are cancelled. Fails where all do. */
+  any(tasks: readonly Signable[], options?: SwarmOptions & Record<string, unknown>): Promise<Signature>;
+  /** The first that ends, well or badly; the others are cancelled. */
+  race(tasks: readonly Signable[], options?: SwarmOptions & Record<string, unknown>): Promise<Signature>;
+  /** The task for each item, which is its message; so many at once (default 30). All outputs, in order. */
+  map<Item, Output>(items: readonly Item[], task: Task<string, Item, Output>, options?: SwarmOptions & { concurrency?: number } & Record<string, unknown>): Promise<Signature<any, Output[]>>;
+  /** One after the other: each gets `{ result, item, index }`, where `result` is what the one before gave, at first the initial value. */
+  reduce<Item, Output>(items: readonly Item[], task: Task<string, { result: Output; item: Item; index: number }, Output>, initial: Output, options?: ChainOptions & Record<string, unknown>): Promise<Signature<any, Output>>;
+  /** Beside each other, and then one with what became of all, in its return field. */
+  chord(tasks: Signable | readonly Signable[], then: Signable, options?: ChainOptions & Record<string, unknown>): Promise<Signature>;
+  /** Each item through all stages; `buffer` items (default: one for each stage) are on their way beyond what the stages run at once. */
+  pipeline(items: readonly unknown[], stages: readonly PipelineStage[], options?: SwarmOptions & { buffer?: number } & Record<string, unknown>): Promise<Signature<any, any[]>>;
   /** Signatures of this tab that belong to nothing: no members, no callbacks. Newest first. */
   rootTasks(): Promise<Signature[]>;
   /** Members of a container, in their order. @throws MissingSignatureError ConfigurationError */

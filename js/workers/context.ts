@@ -191,6 +191,15 @@ export class WorkerContext implements TaskContext {
     this.#check('map', '');
     return map(this, items, work, options);
   }
+  sign(): never {
+    return notInWorkers('sign');
+  }
+  chain(): never {
+    return notInWorkers('chain');
+  }
+  swarm(): never {
+    return notInWorkers('swarm');
+  }
   get batch(): BatchApi {
     return workerBatch((verb, items, options) => this.#ask('askBatch', [verb, items, options]));
   }
@@ -417,4 +426,8 @@ function take<Value>(map: Map<number, Value>, key: number): Value | undefined {
   const taken = map.get(key);
   map.delete(key);
   return taken;
+}
+
+function notInWorkers(verb: string): never {
+  throw new ConfigurationError(`ctx.${verb} is not to be had in a worker: make it in the page, in a task that calls this one with ctx.run.`);
 }
