@@ -110,7 +110,7 @@ export class MissingSignatureError extends family('MissingSignatureError', 'MISS
 /** A signature runs once, and this one has been called, cancelled or bound to something else. `signature.clone()` gives another. */
 export class SignatureUsedError extends family('SignatureUsedError', 'SIGNATURE_USED') {}
 /** What cannot be stored: a function as a condition. */
-export class TaskSerializationError extends family('TaskSerializationError', 'TASK_SERIALIZATION') {}
+export class TaskSerializationError extends family('TaskSerializationError', 'TASK_SERIALIZATION', false, ConfigurationError) {}
 /** A chain stopped at a member that failed, which is the cause. `data`: `{ key, index, taskName }` of it. */
 export class ChainStoppedError extends family('ChainStoppedError', 'CHAIN_STOPPED') {}
 /** Something is wrong with a swarm; those below say what. */

@@ -23,7 +23,7 @@ type OnError = 'stop' | 'continue' | 'compensate';
 /** @throws ConfigurationError UnrecognizedTaskError MissingSignatureError SignatureUsedError SerializationError */
 export function chain(home: Signatures, tasks: readonly unknown[], options: Record<string, unknown> = {}, id?: string, kind: object = {}): Promise<StoredSignature> {
   const fewest = 'first' in kind ? 1 : 2;
-  if (!Array.isArray(tasks) || tasks.length < fewest) throw new ConfigurationError(`chain needs at least two tasks, and was given ${Array.isArray(tasks) ? tasks.length : describe(tasks)}.`);
+  if (!Array.isArray(tasks) || tasks.length < fewest) throw new ConfigurationError(`chain needs at least two tasks, and was given ${describe(tasks)}.`);
   const { name, success, error, cancelled, onError = 'stop', ...others } = options;
   if (name !== undefined && (typeof name !== 'string' || name === '')) throw new ConfigurationError(`chain name must be a text, not ${describe(name)}.`);
   oneOf(onError, ['stop', 'continue', 'compensate'], 'chain onError');

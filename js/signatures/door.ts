@@ -52,6 +52,10 @@ export class SignatureDoor implements SignaturesApi {
     return (await this.ready()).callbacksOf(key);
   }
 
+  async containerSummary(key: string): ReturnType<SignaturesApi['containerSummary']> {
+    return (await this.ready()).summary(key);
+  }
+  readonly transaction: SignaturesApi['transaction'] = async (work) => (await this.ready()).transaction(work);
   readonly branch: SignaturesApi['branch'] = (...given) => this.#group('branch', given);
   readonly fallback: SignaturesApi['fallback'] = (...given) => this.#group('fallback', given);
   readonly all: SignaturesApi['all'] = (...given) => this.#group('all', given);

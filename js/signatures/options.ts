@@ -5,7 +5,7 @@
  */
 import type { Deferred } from '../dependencies/types.ts';
 import { ConfigurationError } from '../errors.ts';
-import { checkIdentifier, checkRecord, checkText, describe, refuse } from '../intake/checks.ts';
+import { checkIdentifier, checkRecord, describe, refuse } from '../intake/checks.ts';
 import { toInstant, toMilliseconds } from '../intake/duration.ts';
 import { triggerOptionNames } from '../intake/options.ts';
 import type { TriggerOptions } from '../types.ts';
@@ -85,7 +85,7 @@ function checkOwn(own: Record<string, unknown>, where: string): void {
   if (own.modelValidators !== undefined && typeof (own.modelValidators as { validator?: unknown } | null)?.validator !== 'string')
     throw new ConfigurationError(`${where} modelValidators must be what defineValidator('name', schema) gives, so that it can be stored, not ${describe(own.modelValidators)}.`);
   if (own.when !== undefined) checkCondition(own.when, `${where} when`);
-  if (own.compensate !== undefined && typeof own.compensate !== 'string') checkText((own.compensate as { id?: unknown } | null)?.id, `${where} compensate (a task or its id)`);
+  if (own.compensate !== undefined) checkIdentifier(typeof own.compensate === 'object' && own.compensate !== null && 'id' in own.compensate ? own.compensate.id : own.compensate, `${where} compensate (a task or its id)`);
 }
 
 /** They count from the call, not from when it was made. */

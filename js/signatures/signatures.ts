@@ -11,6 +11,7 @@ import type { EdgeCondition } from '../dependencies/types.ts';
 import { ConfigurationError, MissingSignatureError, SignatureUsedError, UnrecognizedTaskError } from '../errors.ts';
 import { checkFunction, checkIdentifier, checkNames, checkRecord, describe, oneOf, wholeNumber } from '../intake/checks.ts';
 import type { Definition } from '../intake/registry.ts';
+import { NoteKind } from '../journal/notes.ts';
 import type { Orchestrator } from '../orchestrator.ts';
 import { End, type Run } from '../runs/run.ts';
 import { Run as RunClass } from '../runs/run.ts';
@@ -21,7 +22,7 @@ import { branchTask, chainTask, fallbackTask, swarmTask } from './names.ts';
 import { partsOf } from './options.ts';
 import { type CallbackRole, isSignature, StoredSignature } from './signature.ts';
 import { copySwarm, StoredSwarm, swarm } from './swarm.ts';
-import type { CallbackOptions, OwnSignatureOptions, Signable, Signature } from './types.ts';
+import type { CallbackOptions, ContainerSummary, OwnSignatureOptions, Signable, SignatureStatus, Transaction } from './types.ts';
 
 const roles: Readonly<Record<CallbackRole, EdgeCondition>> = { success: 'success', failure: 'failure', cancelled: 'cancelled' };
 
@@ -249,7 +250,9 @@ export class Signatures {
   }
 
   /** Those whose identifiers are these, newest first. */
-  find({ taskIdentifiers }: { taskIdentifiers: Record<string, unknown> }): StoredSignature[] {
+  find(filter: { taskIdentifiers: Record<string, unknown> }): StoredSignature[] {
+    checkNames(filter, ['taskIdentifiers'], 'find');
+    const { taskIdentifiers } = filter;
     checkRecord(taskIdentifiers, 'find taskIdentifiers');
     const wanted = Object.entries(taskIdentifiers);
     return this.all().filter((signature) => wanted.every(([name, value]) => Object.is(signature.taskIdentifiers[name], value)));
@@ -258,6 +261,57 @@ export class Signatures {
   all(): StoredSignature[] {
     const runs = this.house.localRuns().filter((run) => (this.house.identify(run), run.extra.deferred !== undefined && !run.extra.gone));
     return runs.map((run) => this.of(run)).reverse();
+  }
+
+  /**
+   * Changes of several signatures, all or none: what `work` makes is stored first, then all that it has asked for is said to
+   * the core in one go. What it throws has changed nothing.
+   */
+  async transaction<Value>(work: (transaction: Transaction) => Value | Promise<Value>): Promise<Value> {
+    checkFunction(work, 'transaction work');
+    const asked: ((making: Making) => void)[] = [];
+    const checks: (() => void)[] = [];
+    let isOpen = true;
+    const ask = (check: () => void, apply: (making: Making) => void) => {
+      if (!isOpen) throw new ConfigurationError('The transaction is over: use what it gives within its function, and await it there.');
+      check();
+      checks.push(check);
+      asked.push(apply);
+    };
+    const { value } = await this.make(async (making) => {
+      const transaction: Transaction = {
+        sign: (task, options = {}) => {
+          if (!isOpen) throw new ConfigurationError('The transaction is over: use what it gives within its function, and await it there.');
+          return this.signed(making, task, options);
+        },
+        addCallbacks: (signature, { success = [], errors = [], cancelled = [] }) => {
+          const own = { successCallbacks: success, errorCallbacks: errors, cancelCallbacks: cancelled };
+          ask(() => void this.checkCallbacks(own, 'addCallbacks'), (made) => this.attach(made, this.local(signature.key) ? this.of(this.local(signature.key)!) : (signature as StoredSignature), this.checkCallbacks(own, 'addCallbacks')));
+        },
+        run: (signature, message) => {
+          const called = signature as StoredSignature;
+          ask(() => called.refuseUsed('run'), (made) => made.done.push(called.submit(() => message !== undefined && this.edges.note(called.run_, NoteKind.Message, { message }))));
+        },
+      };
+      const value = await work(transaction);
+      isOpen = false;
+      await Promise.all(making.runs.map((run) => run.accepted));
+      for (const check of checks) check();
+      for (const apply of asked) apply(making);
+      return { value };
+    });
+    return value;
+  }
+
+  /** How many members are where. @throws MissingSignatureError */
+  summary(key: string): ContainerSummary {
+    const signature = this.load(key);
+    const counts: Record<SignatureStatus, number> = { pending: 0, active: 0, failed: 0, done: 0, suspended: 0, interrupted: 0, canceled: 0 };
+    const members = this.membersOf(signature.run_).map((run) => this.of(run));
+    for (const { status } of members) counts[status]++;
+    const degraded = members.filter(({ state }) => state.metadata.degraded !== undefined).map((member) => member.key);
+    const { kind, taskName, status, state } = signature;
+    return { key, kind, taskName, status, progress: state.progress, total: members.length, counts, degraded };
   }
 
   roots(): StoredSignature[] {

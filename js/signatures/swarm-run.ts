@@ -19,6 +19,8 @@ export async function runSwarm(container: Container): Promise<unknown> {
   const home = await house.signatures.loaded();
   const { settled } = await home.inLine(run, () => open(home, container));
   await container.waitFor(settled);
+  // Of an export its members have come without their group.
+  for (const member of membersOf(house, run)) if (member.end === End.None) await container.waitFor(member.ended);
   const members = membersOf(house, run);
   const { mode } = run.extra.deferred!.data as { mode?: Mode };
   if (mode === 'any' || mode === 'race') return firstOf(home, members, mode);

@@ -214,6 +214,29 @@ export interface Swarm extends Signature<any, SwarmResult[]> {
   closeSwarm(): Promise<boolean>;
 }
 
+/** Within `signatures.transaction`. Each checks at the call, and takes place with all the others when the function has ended. */
+export interface Transaction {
+  /** @throws as `sign` */
+  sign(task: Task<string, any, any> | string, options?: SignOptions): Signature;
+  /** @throws as `addCallbacks` */
+  addCallbacks(signature: Signature, callbacks: Omit<CallbackOptions, 'late'>): void;
+  /** Without files in the message. @throws SignatureUsedError */
+  run(signature: Signature, message?: unknown): void;
+}
+
+export interface ContainerSummary {
+  readonly key: string;
+  readonly kind: SignatureKind;
+  readonly taskName: string;
+  readonly status: SignatureStatus;
+  /** 0-100. */
+  readonly progress: number;
+  readonly total: number;
+  readonly counts: Readonly<Record<SignatureStatus, number>>;
+  /** Keys of members for which a fallback stood in. */
+  readonly degraded: readonly string[];
+}
+
 /** Verbs by key; each does what the signature's own does. `false`: it did not apply. */
 export interface SignaturesApi {
   /** @throws MissingSignatureError ConfigurationError for one of another tab */
@@ -227,6 +250,10 @@ export interface SignaturesApi {
   cancel(key: string, reason?: unknown): Promise<boolean>;
   /** Cancels what has not ended, and forgets it, its callbacks and members too. */
   remove(key: string): Promise<boolean>;
+  /** @throws MissingSignatureError */
+  containerSummary(key: string): Promise<ContainerSummary>;
+  /** Several changes, all or none: what the function throws has changed nothing, and a crash leaves nothing begun. */
+  transaction<Value>(work: (transaction: Transaction) => Value | Promise<Value>): Promise<Value>;
   /** One of several, by the first condition that holds; its output. Where none does and there is no default, what came goes on. */
   branch(given: { cases: readonly BranchCase[]; default?: Signable }, options?: SignOptions): Promise<Signature>;
   /** Another one with the same message, or a value, where the task fails for good; `metadata.degraded` says why. */

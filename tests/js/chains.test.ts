@@ -123,7 +123,7 @@ test('pause, resume and cancel reach the members', async () => {
 
 test('what is no chain is refused, and nothing is made', async () => {
   const { orchestrator } = await open();
-  await expect(orchestrator.chain([add(1)])).rejects.toThrow('at least two tasks');
+  await expect(orchestrator.chain([add(1)])).rejects.toThrow('at least two tasks, and was given');
   await expect(orchestrator.chain(['run_gone', add(1)])).rejects.toThrow(MissingSignatureError);
   await expect(orchestrator.chain([add(1), add(2)], { onError: 'ignore' as never })).rejects.toThrow(ConfigurationError);
   expect(orchestrator.list().items).toEqual([]);

@@ -1,5 +1,5 @@
 /** Every public call with every wrong type: a ConfigurationError that shows the value, and nothing has changed. */
-import { ConfigurationError, createOrchestrator, defineTask, type Orchestrator, queue, registerCodec, type RunHandle, TestClock, workerHandler } from 'holdfast';
+import { ConfigurationError, createOrchestrator, defineTask, MissingSignatureError, type Orchestrator, queue, registerCodec, type RunHandle, TestClock, workerHandler } from 'holdfast';
 import { indexedDB } from 'holdfast/storage/indexeddb';
 import { local } from 'holdfast/storage/local';
 import { mirror } from 'holdfast/storage/mirror';
@@ -219,6 +219,30 @@ addEach('batch.stream', { ordered: flag, keepRuns: flag }, async (given) => void
 add('batch.retrieve id', someText, (value) => house.batch.retrieve(value));
 add('batch.retryFailed id', nothing, (value) => house.batch.retryFailed(value));
 add('queue', nothing, (value) => queue(value));
+const signable: Accepts = (value) => value === 'nonsense';
+const signables: Accepts = (value) => signable(value) || Array.isArray(value);
+const unlessMissing = (given: Promise<unknown>) => given.catch((error) => { if (!(error instanceof MissingSignatureError)) throw error; });
+const { id: _id, queue: _queue, ...signed } = runOptions;
+add('sign task', signable, (value) => house.sign(value));
+add('sign options', record, (value) => house.sign(task, value));
+addEach('sign', {
+  ...signed, kwargs: record, successCallbacks: Array.isArray, errorCallbacks: Array.isArray, cancelCallbacks: Array.isArray, taskIdentifiers: record,
+  returnFieldName: (value) => someText(value) || value === null, modelValidators: nothing, when: nothing, compensate: someText, stagger: duration,
+}, (given) => house.sign(task, given));
+add('chain tasks', nothing, (value) => house.chain(value));
+addEach('chain', { name: someText, success: signables, error: signables, cancelled: signables, onError: nothing }, (given) => house.chain([task, task], given));
+add('swarm tasks', Array.isArray, (value) => house.swarm(value));
+addEach('swarm', { taskName: someText, config: options, isSwarmClosed: flag, onItemSuccess: signables, onItemError: signables }, (given) => house.swarm([task], given));
+const orNull = (accepts: Accepts): Accepts => (value) => value === null || accepts(value);
+addEach('swarm config', { maxConcurrency: fromOne, stopAfterNFailures: orNull(fromOne), maxTaskAllowed: orNull(fromOne), sendSwarmMessageToReturnField: flag, stopOn: nothing, onStop: nothing, resultsOrder: nothing }, (given) => house.swarm([task], { config: given }));
+add('loadSignature key', someText, (value) => unlessMissing(house.loadSignature(value)));
+add('lockTask work', callable, (value) => unlessMissing(house.lockTask('nobody', value)));
+add('signatures.find', nothing, (value) => house.signatures.find(value));
+add('signatures.transaction', callable, (value) => house.signatures.transaction(value));
+add('signatures.branch', nothing, (value) => house.signatures.branch(value));
+add('signatures.map items', Array.isArray, (value) => house.signatures.map(value, task));
+add('signatures.map concurrency', fromOne, (value) => house.signatures.map([1], task, { concurrency: value }));
+add('signatures.pipeline stages', nothing, (value) => house.signatures.pipeline([1], value));
 
 add('workerHandler create', callable, (value) => workerHandler(value));
 add('workerHandler options', options, (value) => workerHandler(listener as never, value));
