@@ -11,6 +11,7 @@ import type { BlobReference } from '../codec/blob-list.ts';
 import { Engine } from '../pump/engine.ts';
 import { ConfigurationError, ImportError, StorageFullError } from '../errors.ts';
 import { type Chain, plainVersion, writeFrame } from '../codec/frames.ts';
+import { isContainer } from '../groups/kinds.ts';
 import { concatenate } from '../journal/journal.ts';
 import { loadCore } from '../load.ts';
 import type { Orchestrator } from '../orchestrator.ts';
@@ -144,7 +145,7 @@ function readRun(line: RunLine, number: number, ids: Set<string>): ReadRun {
     const bytes = line.payloads.map(({ base64 }) => fromBase64(base64));
     const header = headerOf(bytes[0]!);
     if (header.id !== line.id || header.identifier !== line.task) throw new Error(`its payload is of ${JSON.stringify(header.id)} of task ${JSON.stringify(header.identifier)}`);
-    refuseReserved(header.identifier, 'its task');
+    if (!isContainer(header.identifier)) refuseReserved(header.identifier, 'its task');
     const run = { ...line, line: number, bytes };
     blobsOf(run);
     return run;
