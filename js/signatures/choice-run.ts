@@ -9,14 +9,20 @@ export async function runBranch(container: Container, input: unknown): Promise<u
   const { run, house } = container;
   const members = membersOf(house, run);
   const subject = subjectOf(run, input);
-  const { conditions } = run.extra.deferred!.data as { conditions: Condition[] };
-  const chosen = conditions.findIndex((condition) => holds(condition, subject));
-  const member = chosen >= 0 ? members[chosen] : members[conditions.length];
+  // What was begun was chosen, whatever the conditions say now.
+  const begun = members.find((one) => !house.dependencies.isDraft(one) && one.end !== End.Cancelled);
+  const member = begun ?? chosenBy(run, members, subject);
   // Nothing holds, and there is nothing else: what came goes on.
   if (!member) return subject;
   await follow(container, [member]);
   if (member.end !== End.Completed) throw house.errorOf(member);
   return house.outcomes.copyOf(member);
+}
+
+function chosenBy(run: Run, members: readonly Run[], subject: unknown): Run | undefined {
+  const { conditions } = run.extra.deferred!.data as { conditions: Condition[] };
+  const chosen = conditions.findIndex((condition) => holds(condition, subject));
+  return chosen >= 0 ? members[chosen] : members[conditions.length];
 }
 
 /** What conditions are asked about: a result, where it came as one. */
@@ -40,8 +46,10 @@ export async function runFallback(container: Container): Promise<unknown> {
   return other ? house.outcomes.copyOf(other) : data!.value;
 }
 
-async function follow({ house, durable }: Container, members: readonly Run[]): Promise<void> {
+async function follow({ house, durable, run }: Container, members: readonly Run[]): Promise<void> {
   const home = await house.signatures.loaded();
+  // Tried again by itself: so is what has failed.
+  if (house.services.closedAttemptOf(run) > 0) await Promise.all(members.filter(({ end }) => end === End.Failed).map((member) => house.control.retry(member)));
   await Promise.all(members.filter((member) => house.dependencies.isDraft(member)).map((member) => home.of(member).submit()));
   await durable.wait(Promise.all(members.map(({ ended }) => ended)), () => {});
 }

@@ -3,6 +3,7 @@ import { ConfigurationError, defineTask, type Signature, SwarmFailedError } from
 import { expect, test } from 'vitest';
 import '../../js/dependencies/edges.ts';
 import '../../js/groups/container.ts';
+import { defineCondition } from '../../js/signatures/conditions.ts';
 import '../../js/signatures/chain-run.ts';
 import '../../js/signatures/choice-run.ts';
 import '../../js/signatures/merge.ts';
@@ -30,6 +31,28 @@ test('a branch runs the first case that holds, else its default, else what came 
   await settle(clock);
   expect((await orchestrator.signatures.children(copy.key)).items.map(({ status }) => status)).toEqual(['canceled', 'done']);
   await expect(orchestrator.signatures.branch({ cases: [{ when: { operator: 'is_large' as never }, task: add(1) }] })).rejects.toThrow(ConfigurationError);
+});
+
+test('a branch that was tried again, or lost its page, goes the way that it had begun', async () => {
+  let house = await open();
+  let isDown = true;
+  let asked = 0;
+  const flaky = defineTask({ id: name('flaky'), retry: { maxAttempts: 1 }, run: async (_: unknown, ctx) => { await ctx.waitFor('go'); if (isDown) throw new Error('down'); return 'flaky'; } });
+  const once = defineCondition(name('once'), () => asked++ === 0);
+  const { key } = await house.orchestrator.signatures.branch({ cases: [{ when: once, task: flaky }], default: add(1) });
+  await (await house.orchestrator.loadSignature(key)).runNoWait({});
+  await settle(house.clock);
+  house = await crash(house);
+  await settle(house.clock);
+  await house.orchestrator.send('go');
+  await settle(house.clock);
+  const branch = await house.orchestrator.loadSignature(key);
+  expect([branch.status, branch.state.error?.message]).toEqual(['failed', 'down']);
+  isDown = false;
+  expect(await branch.retry()).toBe(true);
+  await settle(house.clock);
+  await house.orchestrator.send('go');
+  expect(await branch.result()).toBe('flaky');
 });
 
 test('a fallback stands in for what fails for good, and says so', async () => {
