@@ -6,7 +6,7 @@
  *   head   := { kind: 'holdfast', version: 1, at }
  *   blob   := { kind: 'blob', id, size, digest }            its content follows
  *   bytes  := { kind: 'bytes', blob: id, base64 }
- *   run    := { kind: 'run', id, task, name, status, createdAt, events, payloads }
+ *   run    := { kind: 'run', id, task, name, status, createdAt, parent, after, events, payloads }
  *   events := [kind, a, b, at]{events}                      the records of a snapshot of this run (src/record.h)
  *   payloads := { part, base64, shown }{payloads}           one for each event that carries one; `shown` is for people
  *   end    := { kind: 'end', runs, blobs }                  without it something is missing

@@ -12,6 +12,7 @@ import { projectStatus } from '../runs/status.ts';
 import type { RunContext } from '../context/context.ts';
 import type { RunHandle, TaskState } from '../types.ts';
 import { retryFrom } from './chain.ts';
+import { wholeNumber } from '../intake/checks.ts';
 import { toMilliseconds } from '../intake/duration.ts';
 import { defaultReturnField } from './merge.ts';
 import { chainTask, swarmTask } from './names.ts';
@@ -142,15 +143,15 @@ export class StoredSignature<Input = any, Output = any> implements Signature<Inp
   }
 
   /** @internal Times that count from now. REQUIRES: the core knows it. */
-  setTimes(): void {
+  setTimes(laterMs = 0): void {
     const { house } = this.#home;
     const nowMs = house.clock.now();
     const spec = house.definition(this.run_.taskIdentifier)?.spec;
     const { delayMs = ofSpec(spec?.delay), deadlineMs = ofSpec(spec?.deadline), notBeforeMs = 0, staggerMs = 0 } = this.#data;
-    const beginMs = Math.max(notBeforeMs, nowMs + delayMs + (staggerMs > 0 ? Math.floor(house.random() * (staggerMs + 1)) : 0));
+    const beginMs = Math.max(notBeforeMs, nowMs + laterMs + delayMs + (staggerMs > 0 ? Math.floor(house.random() * (staggerMs + 1)) : 0));
     const set = (field: number, value: number) => house.pump.commands.push(P.CommandSetTask, this.run_.task, field, 0, value);
     if (beginMs > nowMs) set(P.TaskFieldNotBeforeMs, beginMs);
-    if (deadlineMs > 0) set(P.TaskFieldDeadlineAtMs, nowMs + deadlineMs + staggerMs);
+    if (deadlineMs > 0) set(P.TaskFieldDeadlineAtMs, nowMs + deadlineMs + staggerMs + laterMs);
   }
 
   /** @internal @throws SignatureUsedError where it cannot begin any more, or is not its own to begin */
@@ -182,6 +183,10 @@ export class StoredSignature<Input = any, Output = any> implements Signature<Inp
     await this.#home.addCallbacks(this, callbacks);
   }
 
+  setPriority(priority: number): Promise<boolean> {
+    wholeNumber(priority, 'setPriority', -(2 ** 31));
+    return this.#home.house.control.set(this.run_, P.TaskFieldPriority, priority);
+  }
   pause(): Promise<boolean> {
     return this.run_.pause('soft');
   }

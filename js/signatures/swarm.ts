@@ -9,6 +9,7 @@ import {
   ConfigurationError, SwarmClosedError, SwarmIsCanceledError, TaskAndMsgsDontMatchForSwarmError, TooManyTasksError,
 } from '../errors.ts';
 import { checkBoolean, checkNames, checkRecord, describe, oneOf, wholeNumber } from '../intake/checks.ts';
+import { toMilliseconds } from '../intake/duration.ts';
 import { NoteKind } from '../journal/notes.ts';
 import * as P from '../protocol.ts';
 import { End, type Run } from '../runs/run.ts';
@@ -19,7 +20,7 @@ import { type CallbackRole, StoredSignature } from './signature.ts';
 import type { Making, Signatures } from './signatures.ts';
 import type { AddOptions, Signable, Swarm, SwarmConfig, SwarmResult } from './types.ts';
 
-const configNames = ['maxConcurrency', 'stopAfterNFailures', 'maxTaskAllowed', 'sendSwarmMessageToReturnField', 'stopOn', 'onStop', 'resultsOrder'];
+const configNames = ['maxConcurrency', 'stopAfterNFailures', 'maxTaskAllowed', 'sendSwarmMessageToReturnField', 'stopOn', 'onStop', 'resultsOrder', 'stagger', 'window'];
 const defaultConcurrency = 30;
 
 export function configOf(run: Run): SwarmConfig {
@@ -48,7 +49,10 @@ function checkConfig(config: SwarmConfig): SwarmConfig {
   }
   oneOf(onStop, ['let-finish', 'cancel-running'], 'swarm config.onStop');
   oneOf(resultsOrder, ['task', 'completion'], 'swarm config.resultsOrder');
-  return { ...config, maxConcurrency, onStop, resultsOrder };
+  const { stagger, window } = config;
+  if (stagger !== undefined) oneOf(stagger, ['even', 'random'], 'swarm config.stagger');
+  if ((stagger === undefined) !== (window === undefined)) throw new ConfigurationError(`swarm config.stagger (${describe(stagger)}) and config.window (${describe(window)}) go together: { stagger: 'even', window: '10s' }.`);
+  return { ...config, maxConcurrency, onStop, resultsOrder, ...(window !== undefined && { window: toMilliseconds(window, 'swarm config.window') }) };
 }
 
 /** @throws ConfigurationError UnrecognizedTaskError MissingSignatureError SignatureUsedError SerializationError TooManyTasksError */
@@ -161,7 +165,16 @@ export function enlist(home: Signatures, container: Run, member: StoredSignature
 /** REQUIRES: it is submitted right after. */
 export function begin(home: Signatures, run: Run, group: number): void {
   home.house.pump.commands.push(P.CommandJoinGroup, run.task, group);
-  home.of(run).setTimes();
+  home.of(run).setTimes(staggerOf(home, run));
+}
+
+/** How much later than at once, so that not all begin together. */
+function staggerOf({ house }: Signatures, { extra }: Run): number {
+  const { stagger, window = 0 } = configOf(extra.parent!);
+  if (stagger === undefined) return 0;
+  const members = membersOf(house, extra.parent!);
+  const part = stagger === 'random' ? house.random() : members.findIndex((member) => member.extra === extra) / members.length;
+  return Math.floor(part * (window as number));
 }
 
 /** A copy, members and all. */

@@ -114,6 +114,8 @@ export interface Signature<Input = any, Output = any> {
    * Default: the first that did not succeed. @throws ConfigurationError SignatureUsedError
    */
   retryFrom(index?: number): Promise<boolean>;
+  /** Of those that wait for a slot the one with more comes first. Integers; default 0. @throws ConfigurationError */
+  setPriority(priority: number): Promise<boolean>;
   /** Softly: code that runs goes on to its next safe point. */
   pause(): Promise<boolean>;
   suspend(): Promise<boolean>;
@@ -166,6 +168,9 @@ export interface SwarmConfig {
   stopOn?: { failureRate: number; minSamples?: number };
   /** Then members that have begun go on and the others are cancelled (`let-finish`, default), or all are. */
   onStop?: 'let-finish' | 'cancel-running';
+  /** Members begin over this time: one after the other (`even`), or each at a moment of its own (`random`). */
+  stagger?: 'even' | 'random';
+  window?: Duration;
   /** `task` (default): as they were added. `completion`: as they ended. */
   resultsOrder?: 'task' | 'completion';
 }

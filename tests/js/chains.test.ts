@@ -128,3 +128,28 @@ test('what is no chain is refused, and nothing is made', async () => {
   await expect(orchestrator.chain([add(1), add(2)], { onError: 'ignore' as never })).rejects.toThrow(ConfigurationError);
   expect(orchestrator.list().items).toEqual([]);
 });
+
+test('all of it works where nothing is kept beyond memory', async () => {
+  const { orchestrator, clock } = await open({ storage: 'memory' });
+  const seen: unknown[] = [];
+  const done = defineTask({ id: name('done'), run: ({ result }: { result: unknown }) => void seen.push(result) });
+  const swarm = await orchestrator.swarm([add(1), await orchestrator.sign(add(2), { when: { operator: 'is_not_empty' } })], { isSwarmClosed: true });
+  const chain = await orchestrator.chain([add(10), swarm], { success: done });
+  const results = await chain.run({ result: 100 });
+  await settle(clock);
+  expect([results.map(({ output }: { output: number }) => output), seen]).toEqual([[111, 112], [results]]);
+});
+
+test('a file in a message reaches the member that it is for, after a crash too', async () => {
+  let house = await open();
+  const read = defineTask({ id: name('read'), run: async ({ file }: { file: File }, ctx) => { await ctx.waitFor('go'); return file.text(); } });
+  const length = defineTask({ id: name('length'), run: ({ result }: { result: string }) => result.length });
+  const made = await house.orchestrator.chain([read, length]);
+  await made.runNoWait({ file: new File(['content'], 'a.txt') });
+  await settle(house.clock);
+  house = await crash(house);
+  await settle(house.clock);
+  await house.orchestrator.send('go');
+  await settle(house.clock);
+  expect(await (await house.orchestrator.loadSignature(made.key)).result()).toBe(7);
+});

@@ -155,3 +155,46 @@ test('swarms stand in chains and chains in swarms, and are cloned with all that 
   const copy = await chain.clone();
   expect([await chain.run({ result: 10 }), await copy.run({ result: 100 })]).toEqual([25, 205]);
 });
+
+test('priority says who is next, also while they wait; staggered members begin over a time', async () => {
+  const { orchestrator, clock } = await open();
+  const seen: unknown[] = [];
+  const work = defineTask({ id: name('work'), run: async ({ n }: { n: number }, ctx) => { seen.push(n); await ctx.waitFor(`go ${n}`); } });
+  const sign = (n: number, priority: number) => orchestrator.sign(work, { n, priority });
+  const last = await sign(4, -5);
+  const swarm = await orchestrator.swarm([await sign(1, 0), await sign(2, 1), await sign(3, 9), last], { config: { maxConcurrency: 1 }, isSwarmClosed: true });
+  await swarm.runNoWait();
+  await settle(clock);
+  // A member that waits in its own code has given its slot back.
+  expect(seen).toEqual([3, 2, 1, 4]);
+  seen.length = 0;
+  const held = defineTask({ id: name('held'), run: async ({ n }: { n: number }) => { seen.push(n); await new Promise((resolve) => clock.schedule(clock.now() + 10, () => resolve(undefined))); } });
+  const low = await orchestrator.sign(held, { n: 3 });
+  const other = await orchestrator.swarm([await orchestrator.sign(held, { n: 1 }), await orchestrator.sign(held, { n: 2 }), low], { config: { maxConcurrency: 1 }, isSwarmClosed: true });
+  await other.runNoWait();
+  await settle(clock);
+  expect(await low.setPriority(5)).toBe(true);
+  await clock.advance(100);
+  await settle(clock);
+  expect(seen).toEqual([1, 3, 2]);
+});
+
+test('staggered members begin over a time', async () => {
+  const { orchestrator, clock } = await open();
+  const begun: number[] = [];
+  const work = defineTask({ id: name('work'), run: () => void begun.push(clock.now()) });
+  const startMs = clock.now();
+  const even = await orchestrator.swarm([work, work, work, work], { config: { stagger: 'even', window: '4s' }, isSwarmClosed: true });
+  await even.runNoWait();
+  await settle(clock);
+  for (let second = 0; second < 4; second++) await clock.advance(1000), await settle(clock);
+  expect(begun.map((at) => at - startMs)).toEqual([0, 1000, 2000, 3000]);
+  const one = await orchestrator.sign(work, { stagger: '1m' });
+  await one.runNoWait();
+  await settle(clock);
+  expect(one.status).toBe('pending');
+  await clock.advance(60_000);
+  await settle(clock);
+  expect(one.status).toBe('done');
+  await expect(orchestrator.swarm([work], { config: { stagger: 'even' } })).rejects.toThrow('go together');
+});
