@@ -12,6 +12,8 @@ void Core::apply_task_set(std::uint32_t slot, const Record& event) {
   const TaskField field = field_of(event);
   const double value = event.at;
   if (field == TaskField::Key || field == TaskField::KeyUntilMs) return apply_key_set(slot, field, value);
+  // Who has it already keeps its place among its equals.
+  if (field == TaskField::Priority && task.priority == static_cast<std::int32_t>(value)) return;
   leave_lane(slot);
   const bool counts_anew = field == TaskField::Priority || field == TaskField::Queue;
   if (counts_anew) uncount(slot);

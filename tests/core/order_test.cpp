@@ -74,6 +74,14 @@ TEST_CASE("A priority that is set while a task waits counts, in each order that 
   }
 }
 
+TEST_CASE("A priority that a task has already leaves it where it stands") {
+  Scenario s;
+  busy(s, QueueOrder::Priority);
+  for (std::uint32_t task = 1; task <= 3; task++) add(s, task, 2);
+  s.set(1, TaskField::Priority, 2);
+  CHECK(drain(s) == Tasks{1, 2, 3});
+}
+
 TEST_CASE("Who is promoted begins before all others, the last one promoted first, and once") {
   for (const auto value : {QueueOrder::Priority, QueueOrder::Fifo, QueueOrder::Lifo, QueueOrder::Offset, QueueOrder::Fair}) {
     Scenario s;

@@ -132,7 +132,7 @@ addEach('createOrchestrator.limits', {
 }, (limits) => open({ limits }));
 addEach('createOrchestrator.queues.q', queueOptions, (q) => open({ queues: { q } }));
 addEach('createOrchestrator.queues.q.throttle', { every: (value) => duration(value) && (value as number) >= 1, trailing: flag }, (throttle) => open({ queues: { q: { throttle: { every: 1, ...throttle } } } }));
-addEach('createOrchestrator.queues.q.fair', { weights: options }, (fair) => open({ queues: { q: { order: 'fair', fair } } }));
+addEach('createOrchestrator.queues.q.fair', { weights: record }, (fair) => open({ queues: { q: { order: 'fair', fair } } }));
 addEach('createOrchestrator.concurrencyLimits.q', limitOptions, (q) => open({ concurrencyLimits: { q } }));
 addEach('createOrchestrator.queues.q.rateLimit', rateOptions, (rate) => open({ queues: { q: { rateLimit: { limit: 1, period: 1, ...rate } } } }));
 addEach('createOrchestrator.queues.q.concurrency', { total: limitOptions.concurrency!, perKey: limitOptions.concurrency! }, (concurrency) => open({ queues: { q: { concurrency } } }));
