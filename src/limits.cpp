@@ -163,6 +163,8 @@ void Limits::acquire(std::uint32_t slot, std::uint32_t queue, std::uint32_t grou
 void Limits::release(std::uint32_t slot, std::uint32_t queue, std::uint32_t group) {
   HOLDFAST_CHECK(queues_[queue].running > 0);
   queues_[queue].running--;
+  // What is granted is one turn: whoever has had it asks anew.
+  if (queues_[queue].granted > 1) queues_[queue].granted--;
   mark(queue);
   if (group != kNone) {
     const std::uint32_t bucket = group_bucket(group);

@@ -207,7 +207,7 @@ enum class QueueField : std::uint32_t {
   MaxSize = 5,      // tasks that have never begun, beyond which one more is too many; 0: no bound
   Overflow = 6,     // Overflow; what is done then
   TurnWeight = 7,   // of a key, in a queue of fair order; see SetQueue. Default 1
-  Granted = 8,      // one more than may run by leave of the host; 0: it was not asked
+  Granted = 8,      // one more than may run by leave of the host, each once: it falls when one of them gives its slot back; 0: it was not asked
 };
 // Woken ones go before new ones of their rank. Offset: by when they were created (or were due first), a second earlier
 // for each unit of priority. Fair: keys take turns, weighted; within a key as Priority.

@@ -10,8 +10,10 @@ import type { LimitOptions, QueueRules } from './types.ts';
 /** By `QueueField`; of a key's weight that stands in the field too. */
 export type QueueSettings = readonly (readonly [field: number, value: number])[];
 
-export const queueRuleNames = ['order', 'priorityMode', 'fair', 'maxSize', 'overflow', 'throttle', 'deadLetter'] as const;
+export const queueRuleNames = ['order', 'priorityMode', 'fair', 'maxSize', 'overflow', 'throttle', 'deadLetter', 'scope'] as const;
 export const queueNames = ['name', 'concurrency', 'concurrencyLimit', ...circuitOptionNames, ...limitOptionNames, ...queueRuleNames];
+
+const mostSlots = 64;
 
 type Written = QueueRules & LimitOptions & { concurrencyLimit?: number; name?: string };
 
@@ -29,9 +31,11 @@ export interface Rules {
   /** Of a queue that lets nobody in while so many wait; 0: it does. */
   blockAt: number;
   deadLetter: string | undefined;
+  /** All tabs share its concurrency. */
+  isOrigin: boolean;
 }
 
-export const plainRules: Rules = { order: P.QueueOrderPriority, maxSize: 0, overflow: P.OverflowReject, weights: [], blockAt: 0, deadLetter: undefined };
+export const plainRules: Rules = { order: P.QueueOrderPriority, maxSize: 0, overflow: P.OverflowReject, weights: [], blockAt: 0, deadLetter: undefined, isOrigin: false };
 
 /** `throttle` in the words of the others. @throws ConfigurationError */
 export function withThrottle<Options extends Written>(options: Options, where: string): Options {
@@ -61,14 +65,21 @@ function weightsOf(fair: QueueRules['fair'], order: string, where: string): Queu
   });
 }
 
+function checkShared(concurrency: unknown, where: string): void {
+  if (typeof concurrency === 'number' && Number.isInteger(concurrency) && concurrency >= 1 && concurrency <= mostSlots) return;
+  throw new ConfigurationError(`${where} has the scope 'origin', which needs a concurrency from 1 to ${mostSlots}, not ${describe(concurrency)}: each slot is a lock that one tab holds.`);
+}
+
 /** @throws ConfigurationError */
 export function rulesOf(options: Written, where: string): Rules {
-  const { order = options.fair ? 'fair' : 'priority', priorityMode = 'strict', fair, maxSize, overflow = 'reject', deadLetter } = options;
+  const { order = options.fair ? 'fair' : 'priority', priorityMode = 'strict', fair, maxSize, overflow = 'reject', deadLetter, scope = 'tab' } = options;
   oneOf(order, Object.keys(orders), `${where} order`);
   oneOf(priorityMode, ['strict', 'offset'], `${where} priorityMode`);
   oneOf(overflow, Object.keys(overflows), `${where} overflow`);
   if (priorityMode === 'offset' && order !== 'priority') throw new ConfigurationError(`${where} has priorityMode 'offset', but its order is ${describe(order)}; an offset is an order of its own. Leave the order away.`);
   if (options.overflow !== undefined && maxSize === undefined) throw new ConfigurationError(`${where} says what is done on overflow, but has no maxSize.`);
+  oneOf(scope, ['tab', 'origin'], `${where} scope`);
+  if (scope === 'origin') checkShared(given(options.concurrency, options.concurrencyLimit), where);
   if (deadLetter !== undefined) checkIdentifier(deadLetter, `${where} deadLetter`);
   const most = maxSize === undefined ? 0 : wholeNumber(maxSize, `${where} maxSize`, 1, 0xfffffffe);
   return {
@@ -78,6 +89,7 @@ export function rulesOf(options: Written, where: string): Rules {
     weights: weightsOf(fair, order, where),
     blockAt: overflow === 'block' ? most : 0,
     deadLetter,
+    isOrigin: scope === 'origin',
   };
 }
 

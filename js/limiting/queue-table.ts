@@ -20,6 +20,8 @@ export interface Queue {
   rules: Rules;
   /** In place of its concurrency, for a while. */
   override?: number | undefined;
+  /** One more than the slots that this tab holds, of a queue whose concurrency all tabs share. */
+  granted?: number;
   /** Takes nothing more. */
   isDrained?: boolean;
 }
@@ -36,6 +38,8 @@ export class QueueTable {
   readonly #owner: CoreOwner | undefined;
   readonly #queues = new Map<string, Queue>();
   #nextNumber = 1;
+  /** Names of queues whose concurrency all tabs share. */
+  readonly shared = new Set<string>();
 
   constructor(commands: CommandBuffer, circuits: CircuitTable, limits: LimitTable, owner?: CoreOwner) {
     this.#owner = owner;
@@ -111,6 +115,8 @@ export class QueueTable {
     if (known?.number !== undefined && this.#owner?.pump.open) this.#limits.joinOpenRuns(name, known.number, this.#owner.pump.engine);
     if (known?.concurrency === concurrency && JSON.stringify(known.rules) === JSON.stringify(rules)) return;
     const queue = { ...known, number: known?.number, concurrency, rules };
+    if (rules.isOrigin) this.shared.add(name);
+    else this.shared.delete(name);
     this.#queues.set(name, queue);
     if (queue.number !== undefined) this.#tell(queue, true);
   }
@@ -130,9 +136,15 @@ export class QueueTable {
     return queue.number;
   }
 
-  #tell({ number, concurrency, rules, override }: Queue, all: boolean): void {
+  #tell({ number, concurrency, rules, override, granted = 1 }: Queue, all: boolean): void {
     const set = (field: number, value: number) => this.#commands.push(P.CommandSetQueue, number!, field, 0, value);
     set(P.QueueFieldConcurrency, override || concurrency);
     for (const [field, value] of queueSettings(rules, all)) set(field, value);
+    if (rules.isOrigin && hasLocks()) set(P.QueueFieldGranted, granted);
+    else if (all) set(P.QueueFieldGranted, 0);
   }
+}
+
+export function hasLocks(): boolean {
+  return typeof navigator !== 'undefined' && navigator.locks !== undefined;
 }

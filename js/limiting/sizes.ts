@@ -8,6 +8,8 @@ import { DisposedError, QueueOverflowError } from '../errors.ts';
 import type { Orchestrator } from '../orchestrator.ts';
 import * as P from '../protocol.ts';
 import type { Run } from '../runs/run.ts';
+import type { OriginSlots } from './origin-slots.ts';
+import { hasLocks } from './queue-table.ts';
 
 interface Line {
   blockAt: number;
@@ -26,6 +28,9 @@ export class QueueSizes {
   readonly #house: Orchestrator;
   readonly #lines = new Map<number, Line>();
   readonly #watchers = new Set<Watcher>();
+  /** Of queues whose concurrency all tabs share. */
+  #slots: OriginSlots | undefined;
+  #loading = false;
 
   constructor(house: Orchestrator) {
     this.#house = house;
@@ -70,11 +75,31 @@ export class QueueSizes {
 
   stepped(): void {
     if (this.#lines.size > 0) this.#letIn();
+    const { shared } = this.#house.table.queues;
+    if (shared.size > 0) this.#share(shared);
     for (const watcher of this.#watchers) {
       if (!watcher.isSo()) continue;
       this.#watchers.delete(watcher);
       watcher.resolve();
     }
+  }
+
+  #share(names: Iterable<string>): void {
+    if (this.#slots) return this.#slots.stepped(names);
+    if (this.#loading) return;
+    this.#loading = true;
+    if (!hasLocks()) return this.#house.warn("This page has no Web Locks (plain http): a queue's scope 'origin' is this tab's alone.");
+    import('./origin-slots.ts').then(
+      ({ OriginSlots }) => {
+        if (this.#house.disposed) return;
+        this.#slots = new OriginSlots(this.#house);
+        if (this.#house.pump.open) this.#slots.stepped(names);
+      },
+      (error) => {
+        this.#loading = false;
+        this.#house.warn(`The code for queues that tabs share can't be loaded: ${error?.message ?? error}`);
+      },
+    );
   }
 
   #letIn(): void {
@@ -99,6 +124,7 @@ export class QueueSizes {
   }
 
   close(): void {
+    this.#slots?.close();
     for (const watcher of this.#watchers) watcher.reject(disposed());
     this.#watchers.clear();
   }

@@ -52,6 +52,11 @@ export interface QueueRules {
    */
   throttle?: { every: Duration; trailing?: boolean };
   /**
+   * `tab` (default): each tab has the limits for itself. `origin`: its `concurrency`, a number up to 64, is that of all tabs of this
+   * origin together (of one namespace); a rate stays each tab's. Where there are no Web Locks it is the tab's, with a warning.
+   */
+  scope?: 'tab' | 'origin';
+  /**
    * What becomes of runs that have failed for good. `keep` (default): they stay, by retention. `discard`: they are removed when
    * whoever waits has heard. Any other name gathers them: `orchestrator.queues.deadLetters`.
    */

@@ -252,9 +252,11 @@ function queuedWords(engine: Engine, run: Run, limitName: (number: number) => st
   const queue = engine.value(run.task, P.FieldQueue);
   if (engine.queueValue(queue, P.QueueValuePaused)) return 'Its queue is paused.';
   const limit = engine.queueValue(queue, P.QueueValueConcurrency);
+  const granted = engine.queueValue(queue, P.QueueValueGranted);
   const name = run.options?.queueName ? `queue "${run.options.queueName}"` : 'the queue';
+  if (granted > 0 && engine.queueValue(queue, P.QueueValueRunning) + 1 >= granted) return `Waits for a slot of ${name}, whose ${limit} all tabs share${before(engine, run)}.`;
   if (limit > 0) return `Waits for a slot: ${name} runs ${engine.queueValue(queue, P.QueueValueRunning)} of ${limit} at once${before(engine, run)}.`;
-  return engine.queueValue(queue, P.QueueValueGranted) > 0 ? `Waits for a slot of ${name}, which all tabs share.` : 'About to start.';
+  return 'About to start.';
 }
 
 function before(engine: Engine, run: Run): string {

@@ -30,7 +30,7 @@ function hear(what: string, facts: Omit<Said, 'what'>): void {
 }
 
 const house = killablePage<Network>('network', (path, body) => {
-  if (!['/enter', '/begin', '/done', '/leave'].includes(path)) return undefined;
+  if (!['/enter', '/begin', '/done', '/leave', '/in', '/out'].includes(path)) return undefined;
   hear(path.slice(1), JSON.parse(body!.toString('utf8')));
   return { status: 200, type: 'text/plain', body: '' };
 });
@@ -74,4 +74,23 @@ it('C11, P13: one run at a time over tabs and kills, no finished step again, and
   }
   expect(dones).toContain('1 a one');
   expect(dones.filter((one) => one.startsWith('3 '))).toContain('3 c three');
+});
+
+it('a queue with the scope origin runs no more than its concurrency in all tabs together; a tab that dies leaves its slots', { timeout: 30_000 }, async () => {
+  const [one, two] = [await openTab('4'), await openTab('5')];
+  const ids = (letter: string) => Array.from({ length: 4 }, (_, index) => `${letter}${index}`);
+  await Promise.all([call(one, 'share', ids('x')), call(two, 'share', ids('y'))]);
+  await until('both tabs have run', () => ['4', '5'].every((page) => said.some((each) => each.what === 'out' && each.page === page)));
+  await house.browser.crash(one);
+  for (const run of [...ids('x'), ...ids('y')]) await until(`${run} has ended`, async () => (await call(two, 'state', run)).status === 'completed');
+  const now = new Set<string>();
+  let most = 0;
+  // Nobody saw when the death ended those that never said that they were out.
+  const cameOut = new Set(said.filter(({ what }) => what === 'out').map(({ page, run }) => `${page} ${run}`));
+  for (const { what, page, run } of said) {
+    if (what === 'in' && cameOut.has(`${page} ${run}`)) now.add(`${page} ${run}`);
+    if (what === 'out') now.delete(`${page} ${run}`);
+    most = Math.max(most, now.size);
+  }
+  expect(most).toBe(2);
 });

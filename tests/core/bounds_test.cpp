@@ -138,5 +138,10 @@ TEST_CASE("The host grants slots: no more run, none where it grants none, any nu
   s.create(2, 1);
   CHECK(s.state(1) == State::Ready);
   CHECK(s.queue(1, QueueField::Granted, 2) == Events{Event::QueueSet, Event::Started});
+  // A turn is over with the run that had it.
+  CHECK(s.succeed(1) == Events{Event::Succeeded});
+  CHECK(s.session.core().queue_value(1, QueueValue::Granted) == 1);
+  s.restart();
+  CHECK(s.state(2) == State::Ready);
   CHECK(s.queue(1, QueueField::Granted, 0) == Events{Event::QueueSet, Event::Started});
 }

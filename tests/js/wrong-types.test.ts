@@ -71,7 +71,7 @@ const processOptions: Record<string, Accepts> = {
   cacheMode: nothing, dryRun: flag, locale: someText,
 };
 const queueOptions: Record<string, Accepts> = {
-  ...limitOptions, order: nothing, priorityMode: nothing, fair: options, maxSize: (value) => fromOne(value) && (value as number) <= 0xfffffffe, overflow: nothing, throttle: nothing, deadLetter: someText,
+  ...limitOptions, order: nothing, priorityMode: nothing, fair: options, maxSize: (value) => fromOne(value) && (value as number) <= 0xfffffffe, overflow: nothing, throttle: nothing, deadLetter: someText, scope: nothing,
 };
 const simulation: Record<string, Accepts> = { intervalMs: nothing, maxIncrement: (value) => positive(value) && value <= 100, cap: (value) => positive(value) && value <= 99, curve: nothing };
 

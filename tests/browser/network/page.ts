@@ -36,6 +36,17 @@ const locked = defineTask({
     }),
 });
 
+/** In a queue whose two slots all tabs share; the server sees who comes in and goes out. */
+const shared = defineTask({
+  id: 'shared',
+  queue: { name: 'shared', concurrency: 2, scope: 'origin' },
+  run: async (run: string) => {
+    await said('in', { run });
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    await said('out', { run });
+  },
+});
+
 /** Asks what may be down. */
 const flaky = defineTask({
   id: 'flaky',
@@ -68,6 +79,10 @@ class Network {
 
   async lock(id: string): Promise<void> {
     await this.#orchestrator.trigger(locked, id, { id }).accepted;
+  }
+
+  async share(ids: string[]): Promise<void> {
+    await Promise.all(ids.map((id) => this.#orchestrator.trigger(shared, id, { id }).accepted));
   }
 
   async ask(id: string): Promise<void> {
