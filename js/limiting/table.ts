@@ -6,6 +6,7 @@ import { ConfigurationError } from '../errors.ts';
 import { describe } from '../intake/checks.ts';
 import * as P from '../protocol.ts';
 import type { CommandBuffer, Engine } from '../pump/engine.ts';
+import { resourceClass } from './classes.ts';
 import { checkWeight, keyNumber, type LimitKind, limitNumber, type Settings, settingsOf } from './settings.ts';
 import type { LimitedRunOptions, LimitOptions } from './types.ts';
 
@@ -97,6 +98,11 @@ export class LimitTable {
   #named(name: string): Known {
     const known = this.#known.get(`limit${name}`);
     if (known) return known;
+    const machine = resourceClass(name);
+    if (machine) {
+      this.declareNamed(name, machine);
+      return this.#known.get(`limit${name}`)!;
+    }
     throw new ConfigurationError(`There is no concurrency limit ${describe(name)}. Declare it: createOrchestrator({ concurrencyLimits: { ${JSON.stringify(name)}: { concurrency: 5 } } }).`);
   }
 

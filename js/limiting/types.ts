@@ -75,7 +75,11 @@ export interface LimitOptions {
 export interface LimitedRunOptions {
   /** Each key has `concurrency.perKey`, and a rate that is `perKey`, for itself. At most 512 bytes. Runs without one share one. */
   concurrencyKey?: string;
-  /** Named limits (`createOrchestrator({ concurrencyLimits })`) beside that of its queue and task; at most six. All are taken at once. */
+  /**
+   * Named limits (`createOrchestrator({ concurrencyLimits })`) beside that of its queue and task; at most six. All are taken at once.
+   * Undeclared there are `cpu` (all cores but one), `network` (six for each key), `memory` (weights are megabytes, a quarter of
+   * the machine's) and `gpu` (one).
+   */
   concurrencyLimits?: readonly (string | { name: string; weight?: number; key?: string })[];
   /** How much of the limits of its queue and task one run takes: a whole number from 1 to 65,535. Default 1. */
   weight?: number;

@@ -290,6 +290,43 @@ describe('a limit that is declared later', () => {
   });
 });
 
+it('penalize closes a limit until then; statistics and standing say so', async () => {
+  const house = await open({ queues: { q: { minTime: 1 } }, concurrencyLimits: { api: {} } });
+  const { queues } = house.orchestrator;
+  const { task, began } = timed(house);
+  await queues.penalize('q', { for: '10s' });
+  const run = house.orchestrator.trigger(task, 'a');
+  await house.clock.advance(4000);
+  expect(began).toEqual([]);
+  const until = house.clock.now() + 6000;
+  expect(await queues.statistics('q')).toMatchObject({ total: 1, rateLimited: true, nextSlotAt: until, oldestQueuedAt: until - 10_000, avgWaitMs: undefined });
+  expect(await queues.standing(run.id)).toEqual({ position: 1, queue: 'q', blockedBy: [{ reason: 'rate', name: 'the limit of queue "q"', untilMs: until, holders: [] }] });
+  await house.clock.advance(7000);
+  expect(await ends(run)).toBe('a');
+  expect(await queues.statistics('q')).toMatchObject({ completed: 1, rateLimited: false, avgWaitMs: 10_000, avgDurationMs: 1000, throughput: 1 });
+  await expect(queues.penalize('nobody', { for: 1 })).rejects.toThrow(/There is no limit of the name "nobody"/);
+  await expect(queues.penalize('api', {})).rejects.toThrow(/needs either until, a Date, or for/);
+  await queues.penalize('api', { until: new Date(house.clock.now() + 5) });
+});
+
+it('a run may need what a machine has little of, without a declaration: cpu, network, memory, gpu', async () => {
+  const house = await open({ queues: { q: {} }, concurrencyLimits: { memory: { concurrency: 10 } } });
+  const { task, began } = timed(house);
+  const use = (label: string, limits: (string | { name: string; weight?: number; key?: string })[]) => house.orchestrator.trigger(task, label, { concurrencyLimits: limits });
+  use('gpu 1', ['gpu']);
+  const waits = use('gpu 2', ['gpu', { name: 'memory', weight: 4 }]);
+  for (let index = 0; index < 8; index++) use(`a.org ${index}`, [{ name: 'network', key: 'a.org' }]);
+  use('b.org', [{ name: 'network', key: 'b.org' }]);
+  await house.clock.settle();
+  expect(began.filter((label) => label.startsWith('gpu'))).toEqual(['gpu 1']);
+  expect(began.filter((label) => label.startsWith('a.org')).length).toBe(6);
+  expect(began).toContain('b.org');
+  expect(house.orchestrator.why(waits.id)).toBe('Waits for a slot of concurrency limit "gpu".');
+  expect(await house.orchestrator.queues.standing(waits.id)).toMatchObject({ blockedBy: [{ reason: 'limit', holders: [expect.any(String)] }] });
+  expect(() => use('more', [{ name: 'memory', weight: 11 }])).toThrow(/its concurrency is 10/);
+  expect(() => use('none', ['gpus'])).toThrow(/There is no concurrency limit "gpus"/);
+});
+
 it('options that mean nothing are refused, with what to say instead', async () => {
   const refused = (q: object, words: RegExp) => expect(open({ queues: { q } })).rejects.toThrow(words);
   await refused({ overflow: 'block' }, /has no maxSize/);
