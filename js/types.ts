@@ -7,6 +7,7 @@ import type { BatchHandle, BatchItemResult, BatchOptions, BatchPayload, BatchRes
 import type { Cache, CacheCallOptions, CacheEvents, CacheMode, OrchestratorCacheOptions } from './cache/types.ts';
 import type { CircuitOptions } from './circuits/types.ts';
 import type { Clock } from './time/clock.ts';
+import type { DebounceOptions } from './collapsing/types.ts';
 import type { LogEntry } from './context/types.ts';
 import type { TaskHooks } from './definition/hook-types.ts';
 import type { InputIn, OutputIn, TaskMap } from './definition/names.ts';
@@ -27,6 +28,7 @@ export type * from './asking/types.ts';
 export type * from './batches/types.ts';
 export type * from './cache/types.ts';
 export type * from './circuits/types.ts';
+export type * from './collapsing/types.ts';
 export type * from './context/portable.ts';
 export type * from './context/types.ts';
 export type * from './identity/types.ts';
@@ -153,6 +155,8 @@ export interface RunOptions extends LimitedRunOptions {
 export interface TriggerOptions extends RunOptions, KeyOptions {
   /** Options of the tree of runs below this one; in `ctx.options` of all of them. */
   process?: ProcessOptions;
+  /** Calls that become one run; over what the task says. */
+  debounce?: DebounceOptions;
   /** Own run id, at most 128 bytes; a live duplicate is a DuplicateRunError. */
   id?: string;
   /** Shown name; default the definition's id. */

@@ -329,7 +329,7 @@ export class ContextServices implements DurableHost, StepHost, ChildrenHost {
       const holder = joined?.handle ?? identity.after ?? identity.replaces;
       if (holder) refuseCycle(parent, holder, (run) => this.children.of(run));
       if (joined) identity.endTurn?.();
-      return joined;
+      return joined && this.#house.identity.takenIn(joined, identity);
     } catch (error) {
       identity.endTurn?.();
       throw error;

@@ -9,6 +9,7 @@ import { checkAskedName } from '../asking/names.ts';
 import { type AnySpec, cacheSpecChecks, checkMigrations } from '../cache/checks.ts';
 import { isCached } from '../cache/door.ts';
 import { circuitChecks, circuitOptionNames } from '../circuits/settings.ts';
+import { collapseSpecChecks } from '../collapsing/plan.ts';
 import { ConfigurationError } from '../errors.ts';
 import { checkBoolean, checkEach, checkFunction, checkIdentifier, checkNames, checkRecord, checkText, describe, oneOf } from '../intake/checks.ts';
 import { checkRunOptions, runOptionNames } from '../intake/options.ts';
@@ -29,7 +30,7 @@ import { checkVersionChange } from './version-change.ts';
 import { type Check, checkOf, standardOf } from './validation.ts';
 
 export const specNames = [
-  ...runOptionNames, ...circuitOptionNames, ...limitOptionNames, 'concurrency', 'id', 'name', 'description', 'intent', 'version', 'run', 'input', 'schema', 'validate', 'output', 'setup', 'teardown', 'unawaited', 'onDrift', 'cancelOn', 'updates', 'cache', 'migrations', 'select', 'selectVersion', 'onVersionChange', 'formerVersions', 'idempotency', 'singleton', 'onDuplicate', 'transfer', 'schedule', ...hookNames,
+  ...runOptionNames, ...circuitOptionNames, ...limitOptionNames, 'concurrency', 'id', 'name', 'description', 'intent', 'version', 'run', 'input', 'schema', 'validate', 'output', 'setup', 'teardown', 'unawaited', 'onDrift', 'cancelOn', 'updates', 'cache', 'migrations', 'select', 'selectVersion', 'onVersionChange', 'formerVersions', 'idempotency', 'singleton', 'onDuplicate', 'transfer', 'schedule', 'debounce', 'throttle', ...hookNames,
 ] as const;
 
 /** What a definition asks for beyond running its code. */
@@ -59,6 +60,7 @@ const preparations = new WeakMap<object, Prepared | 'none'>();
 const specChecks = {
   ...cacheSpecChecks,
   ...circuitChecks,
+  ...collapseSpecChecks,
   ...limitChecks,
   description: checkText,
   intent: checkIntent,

@@ -3,6 +3,7 @@
  * `TaskSpec<Input, Output, Services>`; `defineTask` infers them all.
  */
 import type { CacheMode, CacheOptions, Migrations } from '../cache/types.ts';
+import type { CollapseOptions } from '../collapsing/types.ts';
 import type { CircuitOptions } from '../circuits/types.ts';
 import type { LimitOptions } from '../limiting/types.ts';
 import type { IdentityOptions } from '../identity/types.ts';
@@ -67,7 +68,7 @@ export interface SpecBase<
   Id extends string = string,
   In extends Validator | undefined = Validator<any, Input> | undefined,
   Out extends Validator | OutputOptions | undefined = Validator<any, Output> | OutputOptions<Validator<any, Output> | undefined> | undefined,
-> extends RunOptions, CircuitOptions, IdentityOptions<Given<In, Input>>, LimitOptions, TaskHooks<NoInfer<Parsed<In, Input>>, NoInfer<Parsed<Out, Output>>, NoInfer<Services>> {
+> extends RunOptions, CircuitOptions, CollapseOptions<Given<In, Input>>, IdentityOptions<Given<In, Input>>, LimitOptions, TaskHooks<NoInfer<Parsed<In, Input>>, NoInfer<Parsed<Out, Output>>, NoInfer<Services>> {
   /** At most 128 bytes; found by it after a reload. */
   id?: Id;
   /** Another word for `id`; give one of the two. */

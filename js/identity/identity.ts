@@ -7,8 +7,10 @@
  * Invariants: between looking who holds a key and taking it there is no turn; what dead tabs left is known
  * before anybody is given a key (`ready`); key and run are stored in one frame.
  */
+import { Collapsing, type CollapsingCall } from '../collapsing/collapsing.ts';
 import { checkTriggerOptions } from '../intake/intake.ts';
 import { checkRunOptions } from '../intake/options.ts';
+import { NoteKind } from '../journal/notes.ts';
 import type { Orchestrator } from '../orchestrator.ts';
 import * as P from '../protocol.ts';
 import { RemoteHandle } from '../tabs/remote.ts';
@@ -38,9 +40,14 @@ export class Identity {
   readonly #last = new Map<string, Promise<void>>();
   readonly #turns: KeyTurns;
   readonly create = createKey;
+  readonly collapsing: Collapsing;
+  /** Runs that have other keys beside their own. */
+  readonly #bearers = new Set<Run>();
+  #looked = false;
 
   constructor(house: Orchestrator) {
     this.#house = house;
+    this.collapsing = new Collapsing(house);
     this.#turns = new KeyTurns({
       get tabs() {
         return house.opening.tabs;
@@ -63,7 +70,7 @@ export class Identity {
     if (key === undefined) return intake.trigger(definition, input, options, replayOf);
     if (this.#isOpen && !isPromise(key)) {
       const joined = this.claim(definition.id, key);
-      if (joined) return new KeyedHandle(joined);
+      if (joined) return new KeyedHandle(this.takenIn(joined, key));
       if (!this.#turns.areNeeded) return intake.trigger(definition, input, options, replayOf, undefined, this.#taken(key));
     }
     const run = intake.trigger(definition, input, options, replayOf, undefined, key);
@@ -106,6 +113,7 @@ export class Identity {
    */
   claim(taskIdentifier: string, key: RunKey): Joined | undefined {
     key.replaces = key.after = undefined;
+    if (key.collapsing) return this.#claimCollapsing(taskIdentifier, key, key.collapsing);
     const holder = this.#holder(taskIdentifier, key);
     if (!holder || (key.whileAlive && isOver(holder))) return undefined;
     switch (key.onDuplicate) {
@@ -120,6 +128,59 @@ export class Identity {
       default:
         return { handle: holder, skipped: key.onDuplicate === 'skip' };
     }
+  }
+
+  /** Its other key wins; a run that was made of calls under several is known by those too. */
+  #claimCollapsing(taskIdentifier: string, key: RunKey, call: CollapsingCall): Joined | undefined {
+    const { before } = key;
+    const joined = before && (this.claim(taskIdentifier, before) ?? this.#borne(taskIdentifier, before));
+    if (joined) return joined;
+    return this.collapsing.claim(taskIdentifier, key, call, this.#holder(taskIdentifier, key));
+  }
+
+  #borne(taskIdentifier: string, { text, onDuplicate }: RunKey): Joined | undefined {
+    this.#look();
+    const nowMs = this.#house.clock.now();
+    for (const run of this.#bearers) {
+      const { bears } = run.extra;
+      const counts = bears && run.taskIdentifier === taskIdentifier && run.end !== End.Failed && !run.extra.gone && bears.get(text)! > nowMs;
+      if (counts) return { handle: run, skipped: onDuplicate === 'skip' };
+    }
+    return undefined;
+  }
+
+  /** The run has taken in a call with another key. */
+  #bear(run: Run, { text, untilMs }: RunKey): void {
+    const extra = run.ownExtra;
+    extra.bears = new Map(extra.bears).set(text, untilMs);
+    this.#bearers.add(run);
+    run.accepted.then(() => this.#house.services.note(run, NoteKind.Keys, [...extra.bears!], 'keys')).catch(() => {});
+  }
+
+  /** A journal was taken over. */
+  lookAgain(): void {
+    this.#looked = false;
+  }
+
+  /** Those of the journal, once somebody asks. */
+  #look(): void {
+    if (this.#looked) return;
+    this.#looked = true;
+    for (const run of this.#house.pump.allRuns()) {
+      const note = run?.extra.notes?.has(NoteKind.Keys) && this.#house.services.readNote(run, NoteKind.Keys)?.value;
+      if (!run || !Array.isArray(note)) continue;
+      run.ownExtra.bears = new Map([...(note as [string, number][]), ...(run.extra.bears ?? [])]);
+      this.#bearers.add(run);
+    }
+  }
+
+  /** A run that is there takes the call in. */
+  takenIn(joined: Joined, key: RunKey): Joined {
+    if (!joined.takesIn) return joined;
+    const stored = this.collapsing.takeIn(joined.handle as Run | RemoteHandle, key.collapsing!);
+    stored.catch(() => {});
+    if (key.before && joined.handle instanceof Run) this.#bear(joined.handle, key.before);
+    return { ...joined, stored };
   }
 
   #holder(taskIdentifier: string, { text, hash }: RunKey): Run | RemoteHandle | undefined {
@@ -177,8 +238,8 @@ export class Identity {
     if (run.extra.refusal !== undefined) return;
     try {
       const joined = this.claim(run.taskIdentifier, key);
-      if (joined) return this.#withdraw(run, joined);
-      const taken = (run.ownExtra.key = this.#taken(key));
+      if (joined) return this.#withdraw(run, this.takenIn(joined, key));
+      const taken = (run.ownExtra.key = this.#taken({ ...key, collapsing: undefined }));
       this.#undecided.get(run)?.resolve(undefined);
       this.come(run, taken);
       this.enqueue(run);
@@ -194,7 +255,9 @@ export class Identity {
   }
 
   /** It has taken its key. Until it is acknowledged that is known here, then to the core. */
-  come(run: Run, { text, replaces }: RunKey): void {
+  come(run: Run, { text, replaces, startAtMs, before }: RunKey): void {
+    if (startAtMs !== undefined) run.ownExtra.notBeforeMs = startAtMs;
+    if (before) this.#bear(run, before);
     void replaces?.cancel('replaced');
     const place = placeOf(run.taskIdentifier, text);
     const coming = this.#pending.get(place);

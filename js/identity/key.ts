@@ -8,6 +8,7 @@
  * the number only finds a run, the text decides.
  */
 import { Chance } from '../context/decisions.ts';
+import type { CollapsingCall } from '../collapsing/collapsing.ts';
 import { checkEach, checkIdentifier, checkNames, describe, oneOf, refuse, wholeNumber } from '../intake/checks.ts';
 import { toMilliseconds } from '../intake/duration.ts';
 import { ConfigurationError } from '../errors.ts';
@@ -41,6 +42,12 @@ export interface RunKey {
   endTurn?: (() => void) | undefined;
   /** … or this one is cancelled when it comes. */
   replaces?: RunHandle | undefined;
+  /** The call may be taken in by a run that has not begun … */
+  collapsing?: CollapsingCall | undefined;
+  /** … unless this other key of the call is held … */
+  readonly before?: RunKey | undefined;
+  /** … or is a run of its own, which begins then. */
+  startAtMs?: number | undefined;
   /** Its run holds it: it may be created. */
   readonly decided?: boolean;
 }
@@ -126,7 +133,7 @@ export function askerOf(options: { parentRunId?: string; attemptNumber?: number 
 }
 
 /** As a definition's key is told apart from one that people write. */
-export function markedText(kind: 'payload' | 'singleton', key: string | readonly string[]): string {
+export function markedText(kind: 'payload' | 'singleton' | 'debounce' | 'throttle', key: string | readonly string[]): string {
   return JSON.stringify({ [kind]: key });
 }
 

@@ -12,6 +12,9 @@ export interface Joined {
   handle: RunHandle;
   /** Nobody waits for its end. */
   skipped: boolean;
+  /** It takes the call in; `stored` settles when that is. */
+  takesIn?: boolean;
+  stored?: Promise<void>;
 }
 
 export class KeyedHandle implements RunHandle<any, any> {
@@ -54,7 +57,7 @@ export class KeyedHandle implements RunHandle<any, any> {
   }
 
   get accepted(): Promise<void> {
-    return this.#then(() => this.#target.accepted);
+    return this.#then(() => this.#joined?.stored ?? this.#target.accepted);
   }
   result(): Promise<any> {
     return this.#then(() => (this.#joined?.skipped ? Promise.reject(this.#skip()) : this.#target.result()));

@@ -4,9 +4,12 @@
  */
 import { checkNames, describe, oneOf } from '../intake/checks.ts';
 import { clone } from '../codec/codec.ts';
+import { collapseOf } from '../collapsing/plan.ts';
+import { isPromise } from '../definition/validation.ts';
 import { ConfigurationError } from '../errors.ts';
 import type { Definition } from '../intake/registry.ts';
 import { type Asker, checkKey, checkKeyOptions, checkTtl, defaultTtlMs, foreverMs, hashOf, keyOptionNames, markedText, type RunKey, textOf } from './key.ts';
+import type { TriggerOptions } from '../types.ts';
 import type { DuplicatePolicy, IdentityOptions, KeyOptions } from './types.ts';
 
 /** No list that people give is empty. */
@@ -53,19 +56,32 @@ function singletonOf(singleton: NonNullable<IdentityOptions['singleton']>, where
 }
 
 /** Does a key have to be looked for at all? */
-export function asksForKey({ prepared }: Definition, options: KeyOptions | undefined): boolean {
-  if (prepared?.identity !== undefined) return true;
+export function asksForKey({ prepared, spec }: Definition, options: TriggerOptions | undefined): boolean {
+  if (prepared?.identity !== undefined || spec.debounce !== undefined || spec.throttle !== undefined) return true;
   // What is no object is refused elsewhere.
   if (!options) return false;
   for (const name of keyOptionNames) if (options[name] !== undefined) return true;
-  return false;
+  return options.debounce !== undefined;
 }
 
 /**
  * The key of one run; a promise where the payload has to be hashed. undefined: it has none.
  * @throws ConfigurationError
  */
-export function keyOf(definition: Definition, payload: unknown, options: KeyOptions, nowMs: number, asker: Asker | undefined): RunKey | undefined | Promise<RunKey> {
+export function keyOf(definition: Definition, payload: unknown, options: TriggerOptions, nowMs: number, asker: Asker | undefined): RunKey | undefined | Promise<RunKey> {
+  const collapse = collapseOf(definition.spec, payload, options.debounce, `trigger "${definition.id}"`);
+  const key = ownKeyOf(definition, payload, options, nowMs, asker);
+  if (!collapse) return key;
+  if (options.delay !== undefined) throw new ConfigurationError(`trigger "${definition.id}" has a delay, and ${collapse.kind} says when it begins. Leave one of them out.`);
+  if (definition.prepared?.identity?.singleton) throw new ConfigurationError(`trigger "${definition.id}": its task is a singleton, which has a key of its own, and so has ${collapse.kind}. Leave one of them out.`);
+  const text = markedText(collapse.kind, collapse.key === '' ? [] : collapse.key);
+  const lay = (before: RunKey | undefined): RunKey => ({
+    text, hash: hashOf(definition.id, text), untilMs: foreverMs, onDuplicate: 'join', whileAlive: false, collapsing: { collapse, definition, input: clone(payload, 'input'), options }, before,
+  });
+  return isPromise(key) ? key.then(lay) : lay(key);
+}
+
+function ownKeyOf(definition: Definition, payload: unknown, options: KeyOptions, nowMs: number, asker: Asker | undefined): RunKey | undefined | Promise<RunKey> {
   const where = `trigger "${definition.id}"`;
   checkKeyOptions(options, where);
   const plan = definition.prepared?.identity;

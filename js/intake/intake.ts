@@ -5,6 +5,7 @@
  * Invariant: a bad argument throws at the call and has changed nothing; a run that was taken in is
  * created in the core exactly once, after everything its payload refers to is stored.
  */
+import { checkDebounce } from '../collapsing/plan.ts';
 import { checkCallOption, storedCallOption } from '../cache/checks.ts';
 import { type BlobReference, clone } from '../codec/codec.ts';
 import { handlerDefaults, tagsOf, triggerChangesOptions, triggerSaysLittle, withinProcess, withLittle } from './call-options.ts';
@@ -127,7 +128,8 @@ export class Intake {
     if (process && isSkipped(process, definition.id)) run.definition = skipped(definition);
     if (isPromise(key)) this.#keepUnder(run, definition, input, key);
     else {
-      if (key) run.ownExtra.key = key;
+      // What it was called with is kept once.
+      if (key) run.ownExtra.key = key.decided ? { ...key, collapsing: undefined } : key;
       if (fork) run.ownExtra.fork = fork;
       // What is computed later is checked later.
       if (run.definition.prepared?.atDispatch && !deferred) this.#check(run, definition, input);
@@ -454,7 +456,7 @@ export class Intake {
 /** By their names, and what only a call may say. @throws ConfigurationError */
 export function checkTriggerOptions(options: TriggerOptions): void {
   checkNames(options, triggerOptionNames, 'trigger');
-  checkEach(options, { name: checkText, metadata: checkRecord, propagateTags: checkBoolean, cache: checkCallOption, networkMode: checkNetworkMode }, 'trigger');
+  checkEach(options, { name: checkText, metadata: checkRecord, propagateTags: checkBoolean, cache: checkCallOption, networkMode: checkNetworkMode, debounce: checkDebounce }, 'trigger');
 }
 
 /** What the core does not keep of it. */

@@ -23,7 +23,7 @@ export const runOptionNames = [
   'retry', 'queue', 'priority', 'timeout', 'countFrozen', 'deadline', 'ttl', 'graceMs', 'delay', 'simulateProgress', 'metadata',
   'tags', 'propagateTags', 'maxDuration', 'heartbeat', 'persistPayload', 'networkMode', ...limitedRunNames,
 ] as const;
-export const triggerOptionNames = [...runOptionNames, ...keyOptionNames, 'id', 'name', 'process', 'cache'] as const;
+export const triggerOptionNames = [...runOptionNames, ...keyOptionNames, 'debounce', 'id', 'name', 'process', 'cache'] as const;
 const retryNames = [
   'maxAttempts', 'maxRetries', 'factor', 'retryBackoffFactor', 'minTimeoutInMs', 'minDelayMs', 'initialDelay',
   'maxTimeoutInMs', 'maxDelayMs', 'randomize', 'jitter', 'backoff', 'maxElapsed', 'retryOn', 'nonRetryable', 'crashRetries',

@@ -33,6 +33,8 @@ export const NoteKind = {
   Family: 22,
   /** How often its records were dropped. */
   Era: 23,
+  /** Keys of calls that it has taken in, and until when they count. */
+  Keys: 24,
   /** Chunks of streams: all of them are kept, in order … */
   StreamPacked: P.PackedNote,
   /** … until a pack takes their place; packs are kept … */

@@ -371,7 +371,8 @@ export class Opening implements AdoptionHost {
       place(run, log, found);
     }
     pump.numbered();
-    this.#house.services.children.lookAgain(), this.#house.dependencies.lookAgain();
+    const { services, dependencies, identity } = this.#house;
+    for (const part of [services.children, dependencies, identity]) part.lookAgain();
     this.#house.control.askRetention();
     return runs;
   }

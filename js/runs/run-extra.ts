@@ -40,6 +40,8 @@ export class RunExtra {
   fork: Fork | undefined;
   /** What makes it the same as another. */
   key: RunKey | undefined;
+  /** Other keys that it is known by, and until when. */
+  bears: Map<string, number> | undefined;
 
   /** Of the code that accepted it. */
   version: number | string | undefined;

@@ -1,6 +1,7 @@
 /**
  * Commands of other tabs on runs of ours. Only what is listed is carried out, on runs we own.
  */
+import type { CollapseMessage } from '../collapsing/collapsing.ts';
 import { fromMessage, type ValueMessage } from '../codec/message.ts';
 import type { Orchestrator } from '../orchestrator.ts';
 import { remoteVerbs } from './remote.ts';
@@ -23,6 +24,7 @@ const verbs: Record<Verb, (house: Orchestrator, id: string, argument: unknown) =
   tokenOutcome: (house, id) => house.wait.obeyOutcome(id),
   reschedule: (house, id, argument) => house.runs.reschedule(id, { delay: new Date(argument as number) }),
   readStream: (house, id, argument) => house.streams.answer(house.localRun(id)!, argument),
+  collapse: (house, id, argument) => house.identity.collapsing.obey(house.localRun(id)!, fromMessage(argument as ValueMessage) as CollapseMessage),
   freeKey: (house, id) => house.identity.free(house.localRun(id)!),
 };
 

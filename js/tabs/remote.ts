@@ -195,7 +195,7 @@ export class RemoteRuns {
 }
 
 /** Commands that a tab carries out for others. */
-export const remoteVerbs = ['cancel', 'pause', 'resume', 'retry', 'remove', 'result', 'signal', 'query', 'update', 'completeToken', 'tokenOutcome', 'provide', 'freeKey', 'reschedule', 'readStream'] as const;
+export const remoteVerbs = ['cancel', 'pause', 'resume', 'retry', 'remove', 'result', 'signal', 'query', 'update', 'completeToken', 'tokenOutcome', 'provide', 'freeKey', 'reschedule', 'collapse', 'readStream'] as const;
 
 export class RemoteHandle implements RunHandle {
   readonly id: string;
