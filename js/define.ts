@@ -11,7 +11,7 @@ import type { Given, OutputOptions, Parsed, Validator } from './definition/schem
 import { createKey } from './identity/key.ts';
 import type { Identity } from './identity/identity.ts';
 import { defineSpec, type NamedSpec, nameSpec } from './definition/spec.ts';
-import type { SelectTaskSpec, TaskSpec, Unreserved } from './definition/types.ts';
+import type { BatchTaskSpec, SelectTaskSpec, TaskSpec, Unreserved } from './definition/types.ts';
 import type { DestroyOptions } from './namespaces/destroy.ts';
 import { pageRegistry } from './intake/registry.ts';
 import { checkRunOptions } from './intake/options.ts';
@@ -93,7 +93,16 @@ export function defineTask<
   In extends Validator | undefined = undefined,
   Out extends Validator | OutputOptions | undefined = undefined,
 >(spec: TaskSpec<Input, Output, Services, Id, In, Out> & Unreserved<NoInfer<Services>>): Task<Id, Given<In, Input>, Parsed<Out, Output>>;
-export function defineTask(spec: AnySpec): Task {
+export function defineTask<
+  const Id extends string,
+  Input,
+  Output,
+  Services = unknown,
+  In extends Validator | undefined = undefined,
+  Out extends Validator | OutputOptions | undefined = undefined,
+>(spec: BatchTaskSpec<Input, Output, Services, Id, In, Out> & Unreserved<NoInfer<Services>>): Task<Id, Given<In, Input>, Parsed<Out, Output>>;
+export function defineTask(given: object): Task {
+  const spec = given as AnySpec;
   const named = specOf(spec);
   const task: Task = {
     id: named.id,

@@ -355,7 +355,7 @@ export class Orchestrator extends Listenable implements OrchestratorApi {
     const run = this.#index.find(id);
     if (!run && this.opening.lockedRuns?.find(id)) return 'It is encrypted with another key, and goes on when that is given: orchestrator.unlock({ key }).';
     if (!run) return this.opening.tabs?.state(id) ? 'It belongs to another tab, which runs it.' : `There is no run "${id}".`;
-    return this.pump.open ? explain(this.pump.engine, run, run.state, (number) => this.table.limits.nameOf(number)) : 'The storage is being opened.';
+    return this.pump.open ? explain(this.pump.engine, run, run.state, this.definitions.batching.loaded?.words(run), (number) => this.table.limits.nameOf(number)) : 'The storage is being opened.';
   }
 
   // Commands

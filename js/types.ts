@@ -26,6 +26,7 @@ import type { EncryptionOptions } from './vault/checks.ts';
 
 export type * from './asking/types.ts';
 export type * from './batches/types.ts';
+export type * from './batching/types.ts';
 export type * from './cache/types.ts';
 export type * from './circuits/types.ts';
 export type * from './collapsing/types.ts';
@@ -35,7 +36,7 @@ export type * from './identity/types.ts';
 export type * from './limiting/types.ts';
 export type * from './locking/types.ts';
 export type * from './network/types.ts';
-export type { SelectTaskSpec, TaskContext, TaskHandler, TaskSpec } from './definition/types.ts';
+export type { BatchTaskSpec, SelectTaskSpec, TaskContext, TaskHandler, TaskSpec } from './definition/types.ts';
 export type * from './retrying/types.ts';
 export type * from './streams/types.ts';
 export type * from './task-state.ts';

@@ -4,6 +4,7 @@
  * Invariant: a run whose definition is missing waits, says so, and goes on when it is added; what is
  * added later under the same id counts from the next attempt on.
  */
+import { BatchingDoor } from '../batching/door.ts';
 import { ConfigurationError, UnrecognizedTaskError } from '../errors.ts';
 import { HoldSchemaMismatch } from '../runs/holds.ts';
 import { checkIdentifier, describe, refuse } from '../intake/checks.ts';
@@ -43,6 +44,7 @@ export class Definitions {
   readonly lifecycle: Lifecycle;
   readonly describing: Describing;
   readonly heartbeats: Heartbeats;
+  readonly batching: BatchingDoor;
   /** undefined: nobody asked for it. */
   determinism: Determinism | undefined;
 
@@ -50,6 +52,7 @@ export class Definitions {
     this.#house = house;
     this.describing = new Describing(house);
     this.heartbeats = new Heartbeats(house);
+    this.batching = new BatchingDoor(house);
     this.recoveredInputs = new RecoveredInputs(house);
     this.services = new Services(house);
     this.hooks = new Hooks(this);

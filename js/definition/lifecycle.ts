@@ -6,6 +6,7 @@
  * never called for an attempt that has ended or is being stopped.
  */
 import { within } from '../batches/current.ts';
+import type { BatchingDoor } from '../batching/door.ts';
 import { isOnByIntent } from '../cache/checks.ts';
 import type { CacheDoor } from '../cache/door.ts';
 import type { Clock } from '../time/clock.ts';
@@ -40,6 +41,7 @@ export interface LifecycleHost {
   readonly services: Services;
   readonly hooks: Hooks;
   readonly heartbeats: Heartbeats;
+  readonly batching: BatchingDoor;
   inputOf(run: Run): Promise<unknown>;
   /** The policy of a run. */
   retryOf(run: Run): RetryOptions;
@@ -115,7 +117,9 @@ export class Lifecycle {
       services?.mergeInto(context);
       await this.#begin(attempt, event);
       if (prepared.inWorker) this.#host.heartbeats.keep(run, attempt.attempt);
-      return await this.#follow(run, event, () => within(context, () => code(event.input, context)));
+      const { batchEvents } = definition.spec;
+      const call = batchEvents ? await this.#host.batching.load() : undefined;
+      return await this.#follow(run, event, () => (call ? call.run(run, context, batchEvents!, event.input, code) : within(context, () => code(event.input, context))));
     } finally {
       services?.release();
     }

@@ -9,6 +9,7 @@ import { checkAskedName } from '../asking/names.ts';
 import { type AnySpec, cacheSpecChecks, checkMigrations } from '../cache/checks.ts';
 import { isCached } from '../cache/door.ts';
 import { circuitChecks, circuitOptionNames } from '../circuits/settings.ts';
+import { checkBatchEvents } from '../batching/checks.ts';
 import { collapseSpecChecks } from '../collapsing/plan.ts';
 import { ConfigurationError } from '../errors.ts';
 import { checkBoolean, checkEach, checkFunction, checkIdentifier, checkNames, checkRecord, checkText, describe, oneOf } from '../intake/checks.ts';
@@ -30,7 +31,7 @@ import { checkVersionChange } from './version-change.ts';
 import { type Check, checkOf, standardOf } from './validation.ts';
 
 export const specNames = [
-  ...runOptionNames, ...circuitOptionNames, ...limitOptionNames, 'concurrency', 'id', 'name', 'description', 'intent', 'version', 'run', 'input', 'schema', 'validate', 'output', 'setup', 'teardown', 'unawaited', 'onDrift', 'cancelOn', 'updates', 'cache', 'migrations', 'select', 'selectVersion', 'onVersionChange', 'formerVersions', 'idempotency', 'singleton', 'onDuplicate', 'transfer', 'schedule', 'debounce', 'throttle', ...hookNames,
+  ...runOptionNames, ...circuitOptionNames, ...limitOptionNames, 'concurrency', 'id', 'name', 'description', 'intent', 'version', 'run', 'input', 'schema', 'validate', 'output', 'setup', 'teardown', 'unawaited', 'onDrift', 'cancelOn', 'updates', 'cache', 'migrations', 'select', 'selectVersion', 'onVersionChange', 'formerVersions', 'idempotency', 'singleton', 'onDuplicate', 'transfer', 'schedule', 'debounce', 'throttle', 'batchEvents', ...hookNames,
 ] as const;
 
 /** What a definition asks for beyond running its code. */
@@ -61,6 +62,7 @@ const specChecks = {
   ...cacheSpecChecks,
   ...circuitChecks,
   ...collapseSpecChecks,
+  batchEvents: checkBatchEvents,
   ...limitChecks,
   description: checkText,
   intent: checkIntent,
@@ -127,7 +129,8 @@ function prepare(spec: NamedSpec): Prepared | undefined {
   const inWorker = (spec.run as { inWorker?: boolean }).inWorker === true;
   const cached = isCached(spec);
   const versioned = (spec.onVersionChange ?? 'replay') !== 'replay';
-  if (!input && !output && !setup && !hooks && !inWorker && !cached && !versioned && !identity) return undefined;
+  const batched = spec.batchEvents !== undefined;
+  if (!input && !output && !setup && !hooks && !inWorker && !cached && !versioned && !identity && !batched) return undefined;
   const atRun = input !== undefined && moment !== 'dispatch';
   return {
     input,
@@ -141,7 +144,7 @@ function prepare(spec: NamedSpec): Prepared | undefined {
     inWorker,
     cached,
     versioned,
-    around: inWorker || atRun || cached || versioned || output !== undefined || setup !== undefined || (hooks !== undefined && concernAttempts(hooks)),
+    around: batched || inWorker || atRun || cached || versioned || output !== undefined || setup !== undefined || (hooks !== undefined && concernAttempts(hooks)),
   };
 }
 

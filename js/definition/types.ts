@@ -3,6 +3,7 @@
  * `TaskSpec<Input, Output, Services>`; `defineTask` infers them all.
  */
 import type { CacheMode, CacheOptions, Migrations } from '../cache/types.ts';
+import type { BatchEventsOptions } from '../batching/types.ts';
 import type { CollapseOptions } from '../collapsing/types.ts';
 import type { CircuitOptions } from '../circuits/types.ts';
 import type { LimitOptions } from '../limiting/types.ts';
@@ -148,6 +149,24 @@ export interface TaskSpec<
   run: TaskHandler<Parsed<In, Input>, Given<Out, Output>, NoInfer<Services>>;
   /** Outputs are kept and given again for the same input. Default: they are not. Behind `run`, TypeScript knows its output. */
   cache?: boolean | CacheMode | CacheOptions<NoInfer<Parsed<In, Input>>, NoInfer<Given<Out, Output>>>;
+  batchEvents?: undefined;
+  select?: undefined;
+  selectVersion?: undefined;
+}
+
+/** A task whose code is called once for many runs: with the inputs of all, and it gives their outputs in the same order. */
+export interface BatchTaskSpec<
+  Input,
+  Output,
+  Services = any,
+  Id extends string = string,
+  In extends Validator | undefined = Validator<any, Input> | undefined,
+  Out extends Validator | OutputOptions | undefined = Validator<any, Output> | OutputOptions<Validator<any, Output> | undefined> | undefined,
+> extends SpecBase<Input, Output, Services, Id, In, Out> {
+  batchEvents: BatchEventsOptions<NoInfer<Parsed<In, Input>>>;
+  /** `ctx` is that of the first run of the batch: its steps, its signal. What it throws fails all of them. */
+  run: TaskHandler<Parsed<In, Input>[], Given<Out, Output>[], NoInfer<Services>>;
+  cache?: undefined;
   select?: undefined;
   selectVersion?: undefined;
 }

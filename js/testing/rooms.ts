@@ -4,6 +4,7 @@
  */
 import '@noble/hashes/sha2.js';
 import '../asking/caller.ts';
+import '../batching/batching.ts';
 import '../blobs/digest.ts';
 import '../blobs/ghosts.ts';
 import '../cache/canonical.ts';

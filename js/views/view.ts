@@ -175,7 +175,7 @@ export function taskState(engine: Engine | undefined, run: Run, parts: ViewParts
 }
 
 /** One sentence: what this run waits for. */
-export function explain(engine: Engine, run: Run, state: TaskState, limitName: (number: number) => string | undefined): string {
+export function explain(engine: Engine, run: Run, state: TaskState, batchWords: string | undefined, limitName: (number: number) => string | undefined): string {
   switch (state.phase) {
     case 'delayed':
       return `Starts ${at(state.retryAt)}, as its delay says.`;
@@ -186,7 +186,7 @@ export function explain(engine: Engine, run: Run, state: TaskState, limitName: (
     case 'queued':
       return queuedWords(engine, run, limitName);
     case 'waiting':
-      return run.extra.sharing?.words ?? run.extra.locks?.waiting?.words ?? 'Its own code waits; its slot is free for others.';
+      return batchWords ?? run.extra.sharing?.words ?? run.extra.locks?.waiting?.words ?? 'Its own code waits; its slot is free for others.';
     case 'suspended':
       return 'Paused. Resume it to go on from its last step.';
     case 'interrupted':
