@@ -44,10 +44,10 @@ import { type Run, snapshotBytesOf } from './runs/run.ts';
 import { Store } from './views/store.ts';
 import { Listenable } from './views/listenable.ts';
 import type {
-  AggregateProgress, ListFilter, LogLevel, OrchestratorApi, OrchestratorOptions, QueuesApi, RecoveryReport, ResultPromise,
+  AggregateProgress, Explanation, ListFilter, LogLevel, OrchestratorApi, OrchestratorOptions, QueuesApi, RecoveryReport, ResultPromise,
   ResumePolicy, RetryOptions, RunFilter, RunHandle, SendOptions, Task, TaskCounts, TaskExecutor, TaskPage, TaskState, TriggerOptions,
 } from './types.ts';
-import { explain } from './views/view.ts';
+import { explain } from './views/explain.ts';
 import { Waiting } from './waiting/waiting.ts';
 import { SharedWorkerClient, WorkerAlarm } from './small-worker/worker-alarm.ts';
 
@@ -351,11 +351,11 @@ export class Orchestrator extends Listenable implements OrchestratorApi {
   }
 
   why(id: string): string {
-    if (this.#disposed) return 'This orchestrator was disposed.';
-    const run = this.#index.find(id);
-    if (!run && this.opening.lockedRuns?.find(id)) return 'It is encrypted with another key, and goes on when that is given: orchestrator.unlock({ key }).';
-    if (!run) return this.opening.tabs?.state(id) ? 'It belongs to another tab, which runs it.' : `There is no run "${id}".`;
-    return this.pump.open ? explain(this.pump.engine, run, run.state, this.definitions.batching.loaded?.words(run), (number) => this.table.limits.nameOf(number)) : 'The storage is being opened.';
+    return explain(this, id).text;
+  }
+  /** Every reason why a run does not go on, in words and as data. */
+  explain(id: string): Explanation {
+    return explain(this, id);
   }
 
   // Commands

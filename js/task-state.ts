@@ -101,6 +101,43 @@ export interface TaskState<Result = any> {
   readonly local: boolean;
 }
 
+/**
+ * Why a run does not go on. `delay` `retry` `debounce` `throttle` `schedule` `timer`: a moment · `slot` `limit` `rate` `queue-paused`: its
+ * queue or a limit · `paused`: a person · `dependencies` `child` `shared` `batch`: other runs · `event` `token` `outside`: somebody outside ·
+ * `lock` · `offline` `breaker` `storage` · `missing-definition` `schema-mismatch` `missing-file` · `adoption` `recovery`
+ * `other-tab` `locked` `opening` `storing`: where it is stored · `stopping`: its code has been asked to stop · `running` `ended`: it does not wait.
+ */
+export type WaitKind =
+  | 'delay' | 'retry' | 'debounce' | 'throttle' | 'schedule' | 'timer'
+  | 'slot' | 'limit' | 'rate' | 'queue-paused' | 'paused'
+  | 'dependencies' | 'not-called' | 'members' | 'child' | 'shared' | 'batch' | 'event' | 'token' | 'outside' | 'lock'
+  | 'offline' | 'breaker' | 'storage' | 'missing-definition' | 'schema-mismatch' | 'missing-file'
+  | 'adoption' | 'recovery' | 'other-tab' | 'locked' | 'opening' | 'storing' | 'stopping' | 'running' | 'ended' | 'unknown';
+
+/** One reason. */
+export interface WaitReason {
+  readonly kind: WaitKind;
+  /** One sentence. */
+  readonly text: string;
+  /** When it is over by itself, or may be: milliseconds since the epoch. */
+  readonly until?: number;
+  /** Ids of runs that it waits for, or that hold what it waits for; at most ten. */
+  readonly runs?: readonly string[];
+  /** Of the queue, limit, lock, event, token or task. */
+  readonly name?: string;
+}
+
+/** Of `orchestrator.explain(id)`. */
+export interface Explanation {
+  readonly id: string;
+  /** undefined: nobody knows the run. */
+  readonly phase: TaskPhase | undefined;
+  /** All reasons, as `why(id)` says them. */
+  readonly text: string;
+  /** The first is what stands in its way first; others may follow when that is over. */
+  readonly reasons: readonly WaitReason[];
+}
+
 /** What is known of a file whose bytes are gone. */
 export interface MissingFile {
   /** undefined: a Blob without one. */

@@ -17,6 +17,7 @@ import { toMilliseconds } from '../intake/duration.ts';
 import { KeyPrefix, RecordKind } from '../journal/history.ts';
 import type { Orchestrator } from '../orchestrator.ts';
 import { End, type Run, type Settlement, settlement } from '../runs/run.ts';
+import type { WaitReason } from '../task-state.ts';
 import type { BatchEventsOptions } from './types.ts';
 
 const marker = `${KeyPrefix.Mark}batch`;
@@ -68,13 +69,13 @@ export class Batching {
     }
   }
 
-  /** In words, while it waits. */
-  words(run: Run): string | undefined {
+  #reason(run: Run): WaitReason {
     const batch = this.#byMember.get(run.id);
-    if (batch) return batch.leader === run ? undefined : `Its batch of ${batch.ids.length} is at work, in run ${batch.leader.id}.`;
-    for (const { members, untilMs, maxSize } of this.#gatherings.values())
-      if (members.some((member) => member.run === run)) return `Waits for its batch: ${members.length} of ${maxSize} are there, and it begins at ${new Date(untilMs).toISOString()} at the latest.`;
-    return undefined;
+    if (batch) return { kind: 'batch', runs: [batch.leader.id], text: `Its batch of ${batch.ids.length} is at work, in run ${batch.leader.id}.` };
+    const gathering = [...this.#gatherings.values()].find(({ members }) => members.some((member) => member.run === run));
+    if (!gathering) return { kind: 'batch', text: 'Its batch is over, and its output on its way.' };
+    const { members, untilMs, maxSize } = gathering;
+    return { kind: 'batch', until: untilMs, text: `Waits for its batch: ${members.length} of ${maxSize} are there, and it begins at ${new Date(untilMs).toISOString()} at the latest.` };
   }
 
   async #turnOf(run: Run, durable: Durable, options: BatchEventsOptions, input: unknown): Promise<Turn> {
@@ -85,7 +86,7 @@ export class Batching {
     turn.promise.catch(() => {});
     const leave = batch ? this.#follow(batch, run, turn) : this.#gather(options, { run, input, turn });
     try {
-      return await durable.wait(turn.promise, () => {});
+      return await durable.wait(turn.promise, () => {}, () => this.#reason(run));
     } finally {
       leave();
     }

@@ -4,8 +4,6 @@ import type { Batching } from './batching.ts';
 
 export class BatchingDoor {
   readonly #house: Orchestrator;
-  /** undefined: not needed yet. */
-  loaded: Batching | undefined;
   #loading: Promise<Batching> | undefined;
 
   constructor(house: Orchestrator) {
@@ -15,7 +13,7 @@ export class BatchingDoor {
   /** Rejects where the code of this room can't be had; the next call tries again. */
   load(): Promise<Batching> {
     this.#loading ??= import('./batching.ts').then(
-      ({ Batching }) => (this.loaded = new Batching(this.#house)),
+      ({ Batching }) => new Batching(this.#house),
       (error) => {
         this.#loading = undefined;
         throw error;

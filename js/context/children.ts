@@ -16,7 +16,7 @@ import type { Joined } from '../identity/keyed-handle.ts';
 import { checkItem } from '../intake/family.ts';
 import type { Definition } from '../intake/registry.ts';
 import { End, type Run } from '../runs/run.ts';
-import type { ChildOptions, RunFacts, RunFunction, RunItem, TriggerOptions } from '../types.ts';
+import type { ChildOptions, RunFacts, RunFunction, RunItem, TriggerOptions, WaitReason } from '../types.ts';
 import type { Durable } from './durable.ts';
 
 const childOptionNames = [...triggerOptionNames.filter((name) => name !== 'id'), 'id', 'label', 'childPolicy', 'item'];
@@ -144,9 +144,11 @@ function answerAsChild(durable: Durable, recorded: Entry): unknown {
   }
 }
 
+const forChild = (child: Run) => (): WaitReason => ({ kind: 'child', runs: [child.id], text: `Waits for its child ${child.id} (${child.taskIdentifier}).` });
+
 /** One that ended badly in a former try is tried again, once in each try; one that is on its way out ends first. */
 async function revive(durable: Durable, host: ChildrenHost, key: string, child: Run): Promise<void> {
-  if (host.isCancelling(child)) await durable.wait(child.ended, () => {});
+  if (host.isCancelling(child)) await durable.wait(child.ended, () => {}, forChild(child));
   if (child.end !== End.Failed && child.end !== End.Cancelled) return;
   const closed = durable.host.closedAttemptOf(durable.run);
   const marker = `${KeyPrefix.Mark}retried${key}`;
@@ -163,7 +165,7 @@ async function give(durable: Durable, host: ChildrenHost, key: string, child: Ru
     durable.children.delete(child);
     if (failed()) durable.fail(key, RecordKind.ChildFailed, host.errorOf(child));
     else durable.note(key, RecordKind.ChildDone);
-  });
+  }, forChild(child));
   if (failed()) throw new ChildError('', { cause: host.errorOf(child) });
   return output;
 }
@@ -232,7 +234,7 @@ export async function settleUnawaited(durable: Durable, policy: Unawaited, detac
     throw new UnawaitedChildrenError(`Run ${durable.run.id} returned before ${open.length} of its children: ${names}. Await what ctx.run returns.`);
   durable.host.warn(`Run ${durable.run.id} returned before ${open.length} of its children: ${names}. It ${policy === 'wait' ? 'waits for them' : 'leaves them'}; await what ctx.run returns.`);
   if (policy === 'detach') return open.forEach(detach);
-  await Promise.allSettled(open.map((child) => durable.wait(child.ended, () => {})));
+  await Promise.allSettled(open.map((child) => durable.wait(child.ended, () => {}, forChild(child))));
   const failed = open.filter(({ end }) => end !== End.Completed);
   if (failed.length > 0) durable.host.warn(`Run ${durable.run.id}: ${failed.length} child(ren) nobody awaited failed: ${failed.map(({ id }) => id).join(', ')}.`);
 }

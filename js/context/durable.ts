@@ -13,7 +13,7 @@ import * as P from '../protocol.ts';
 import type { Determinism } from '../definition/determinism.ts';
 import type { Run, Settlement } from '../runs/run.ts';
 import { deserializeError, serializeError } from '../runs/serialize-error.ts';
-import type { StepInfo } from '../types.ts';
+import type { StepInfo, WaitReason } from '../types.ts';
 import { Alarms } from './alarms.ts';
 import { closedError, nestedError, noStepError, whoIs } from './misuse.ts';
 import { Parking } from './parking.ts';
@@ -120,6 +120,8 @@ export class Durable {
   /** Children that have not ended, with the place in the code that asked for them, where it is known. */
   readonly children = new Map<Run, string>();
   readonly launches = new Launches();
+  /** What its code waits for now. */
+  waits: Set<() => WaitReason> | undefined;
   /** What is to be undone if the run fails for good or is cancelled. */
   readonly undoings: Undoing[] = [];
   #undoing = false;
@@ -284,9 +286,15 @@ export class Durable {
     for (const { key, kind, error } of failures) this.note(key, kind, serializeError(error));
   }
 
-  /** Gives the slot back until the outside has come about; `arrive` is called as the code goes on. */
-  wait<Value>(outside: Promise<Value>, arrive: () => void): Promise<Value> {
+  /** Gives the slot back until the outside has come about; `arrive` is called as the code goes on. @param what it waits for, for people */
+  wait<Value>(outside: Promise<Value>, arrive: () => void, what?: () => WaitReason): Promise<Value> {
     const place: Settlement = this.parking.enter();
+    if (what) {
+      const waits = (this.waits ??= new Set());
+      waits.add(what);
+      const over = () => waits.delete(what);
+      place.promise.then(over, over);
+    }
     outside.then(
       (value) =>
         this.parking.leave(place, () => {

@@ -8,7 +8,7 @@ import type { Durable } from './durable.ts';
 
 /** Waits for the moment, without a record of its own. */
 export function sleepUntil(durable: Durable, atMs: number, arrive: () => void): Promise<void> {
-  return durable.wait(new Promise<void>((resolve) => void durable.alarms.add(atMs, resolve)), arrive);
+  return durable.wait(new Promise<void>((resolve) => void durable.alarms.add(atMs, resolve)), arrive, () => ({ kind: 'timer', until: atMs, text: `Its code sleeps until ${new Date(atMs).toISOString()}.` }));
 }
 
 export async function sleep(durable: Durable, duration: Duration, options: SleepOptions = {}): Promise<void> {

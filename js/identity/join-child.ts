@@ -48,7 +48,7 @@ export async function joinRun(durable: Durable, key: string, { handle, skipped }
     others.delete(handle);
     if (come && 'record' in come) durable.commit(come.record);
     else if (come) durable.fail(key, RecordKind.ChildFailed, come.error);
-  });
+  }, () => ({ kind: 'child', runs: [handle.id], text: `Waits for run ${handle.id} (${handle.taskIdentifier}), which holds the key of its child.` }));
   if ('error' in come!) throw come.error;
   return come!.output;
 }

@@ -31,7 +31,7 @@ export async function acquire(durable: Durable, table: LockTable, key: string, r
     await durable.wait(inTime(durable, claim, record, hadIt(durable, known) ? undefined : timeoutMs), () => {
       // Called where time is over too.
       if (!known && claim.isHeld) durable.note(record, RecordKind.Locked);
-    });
+    }, () => ({ kind: 'lock', name: key, ...(claim.holder && { runs: [claim.holder.id] }), text: claim.words }));
     durable.check('lock', key);
     return claim;
   } catch (error) {

@@ -3,7 +3,6 @@
  * Pure reading; nothing is kept here but the counts of one look.
  */
 import { isFromCache } from '../cache/mark.ts';
-import { inUnits } from '../codec/refuse.ts';
 import { isSkipped } from '../definition/process.ts';
 import type { Engine } from '../pump/engine.ts';
 import { HoldOffline, HoldOutside, HoldSchemaMismatch, HoldTurn } from '../runs/holds.ts';
@@ -173,95 +172,3 @@ export function taskState(engine: Engine | undefined, run: Run, parts: ViewParts
   };
   return Object.freeze(state) as TaskState;
 }
-
-/** One sentence: what this run waits for. */
-export function explain(engine: Engine, run: Run, state: TaskState, batchWords: string | undefined, limitName: (number: number) => string | undefined): string {
-  switch (state.phase) {
-    case 'delayed':
-      return `Starts ${at(state.retryAt)}, as its delay says.`;
-    case 'retrying':
-      return `Attempt ${state.attempt} failed (${state.error?.message ?? 'no message'}); the next one starts ${at(state.retryAt)}.`;
-    case 'blocked':
-      return blockedWords(engine, run, state);
-    case 'queued':
-      return queuedWords(engine, run, limitName);
-    case 'waiting':
-      return batchWords ?? run.extra.sharing?.words ?? run.extra.locks?.waiting?.words ?? 'Its own code waits; its slot is free for others.';
-    case 'suspended':
-      return 'Paused. Resume it to go on from its last step.';
-    case 'interrupted':
-      return 'Paused at once, in the middle of an attempt. Resume it to start again from its last step.';
-    case 'cancelling':
-      return 'Cancelled; its code has been asked to stop and has not ended yet.';
-    case 'stopping':
-      return 'Its code has been asked to stop and has not ended yet.';
-    case 'quarantined':
-      return 'The tab died three times while this was running, so it is left out. Retry it by hand.';
-    case 'running':
-      return `Running, attempt ${state.attempt} of ${state.maxRetries + 1}.`;
-    default:
-      return `It has ended: ${state.phase}.`;
-  }
-}
-
-function at(timeMs: number | undefined): string {
-  return timeMs === undefined ? 'soon' : `at ${new Date(timeMs).toISOString()}`;
-}
-
-function blockedWords(engine: Engine, run: Run, state: TaskState): string {
-  switch (state.reason) {
-    case 'missing-definition':
-      return `No task "${state.taskIdentifier}" is registered in this page. It starts as soon as defineTask({ id: "${state.taskIdentifier}", … }) or registerExecutor("${state.taskIdentifier}", …) runs.`;
-    case 'schema-mismatch':
-      return state.error?.message ?? "Today's schema of its task refuses its input.";
-    case 'missing-payload':
-      return missingWords(state);
-    case 'storage-full':
-      return 'The browser storage is full; it starts when there is room to record its result.';
-    case 'adoption':
-      return 'It is being taken over from a closed tab.';
-    case 'token':
-      return `Waits until wait.completeToken("${state.id}") is called.`;
-    case 'offline':
-      return 'Waits for a network: this browser is offline. It goes on by itself when that is over; no attempt is counted meanwhile.';
-    case 'breaker':
-      return `Held back, because runs like it fail too often: ${state.retryAt === undefined ? 'a few try now whether it works again' : `a few try again ${at(state.retryAt)}`}.`;
-    case 'not-called':
-      return 'It has not been called: signature.run(message) or runNoWait(message) does, or the container that it belongs to.';
-    case 'recovery':
-      return 'Recovered runs start one after the other; its turn comes.';
-    default:
-      return `Waits for ${engine.value(run.task, P.FieldUnmetEdges)} other run(s).`;
-  }
-}
-
-function missingWords({ missing }: TaskState): string {
-  if (!missing) return 'The file it works on is gone from the browser storage.';
-  const files = missing.map(({ name, size }) => `${name === undefined ? 'a file' : JSON.stringify(name)} (${inUnits(size)})`).join(', ');
-  return `${missing.length === 1 ? 'A file' : `${missing.length} files`} it works on ${missing.length === 1 ? 'is' : 'are'} gone from the browser storage: ${files}. It goes on when given again: run.provide(file).`;
-}
-
-function queuedWords(engine: Engine, run: Run, limitName: (number: number) => string | undefined): string {
-  if (run.task === 0) return 'Being stored.';
-  const limited = engine.value(run.task, P.FieldLimitedBy);
-  if (limited > 0) {
-    const name = limitName(limited) ?? 'a limit that is not declared any more';
-    const untilMs = engine.value(run.task, P.FieldLimitedUntilMs);
-    return untilMs > 0 ? `Waits for its turn: ${name} lets the next one begin ${at(untilMs)}.` : `Waits for a slot of ${name}.`;
-  }
-  const queue = engine.value(run.task, P.FieldQueue);
-  if (engine.queueValue(queue, P.QueueValuePaused)) return 'Its queue is paused.';
-  const limit = engine.queueValue(queue, P.QueueValueConcurrency);
-  const granted = engine.queueValue(queue, P.QueueValueGranted);
-  const name = run.options?.queueName ? `queue "${run.options.queueName}"` : 'the queue';
-  if (granted > 0 && engine.queueValue(queue, P.QueueValueRunning) + 1 >= granted) return `Waits for a slot of ${name}, whose ${limit} all tabs share${before(engine, run)}.`;
-  if (limit > 0) return `Waits for a slot: ${name} runs ${engine.queueValue(queue, P.QueueValueRunning)} of ${limit} at once${before(engine, run)}.`;
-  return 'About to start.';
-}
-
-function before(engine: Engine, run: Run): string {
-  const others = engine.value(run.task, P.FieldPosition) - 1;
-  return others > 0 ? `, and ${others} of it ${others === 1 ? 'is' : 'are'} before it` : '';
-}
-
-

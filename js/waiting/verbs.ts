@@ -14,6 +14,8 @@ import { checkEventName, eventKey, type StoredEvent } from './events.ts';
 import { checkMatch, matches } from './match.ts';
 import { failed, succeeded } from './outcome.ts';
 import { idOf } from './tokens.ts';
+import { nameOfUpdate } from '../asking/names.ts';
+import type { WaitReason } from '../task-state.ts';
 import type { WaitForOptions, WaitResult } from './types.ts';
 import type { Waiting } from './waiting.ts';
 
@@ -42,7 +44,7 @@ async function arrival(durable: Durable, key: string, event: string, result: Wai
   return { result, record: await record };
 }
 
-async function give(durable: Durable, outside: Promise<Arrival>): Promise<WaitResult> {
+async function give(durable: Durable, outside: Promise<Arrival>, what: WaitReason): Promise<WaitResult> {
   let come: Arrival | undefined;
   let committed = false;
   const noted = outside.then((value) => (come = value));
@@ -50,7 +52,7 @@ async function give(durable: Durable, outside: Promise<Arrival>): Promise<WaitRe
     await durable.wait(noted, () => {
       committed = true;
       if (come) durable.commit(come.record);
-    });
+    }, () => what);
   } catch (error) {
     // Stopped before the code could take it: nobody will refer to what was stored for it.
     if (!committed) noted.then(({ record }) => durable.host.discard(record), () => {});
@@ -92,9 +94,15 @@ export async function waitForEvent(durable: Durable, waiting: Waiting, name: str
   }
   if (timeoutMs !== undefined) wait.untilMs = decided(durable, 'until', key, () => nowMs + timeoutMs);
   const used = await waiting.events.usedBy(durable);
-  const result = await give(durable, comes(durable, waiting, used, wait));
+  const result = await give(durable, comes(durable, waiting, used, wait), eventWords(wait));
   durable.check('waitFor', name);
   return result;
+}
+
+function eventWords({ name, untilMs }: EventWait): WaitReason {
+  const hasEnd = untilMs !== Number.POSITIVE_INFINITY;
+  const end = hasEnd ? `, until ${new Date(untilMs).toISOString()} at the latest` : '';
+  return { kind: 'event', name, ...(hasEnd && { until: untilMs }), text: nameOfUpdate(`Waits for the event "${name}"${end}.`) };
 }
 
 /** The event, or that its time ran out; whichever is first. */
@@ -127,7 +135,7 @@ export async function waitForToken(durable: Durable, waiting: Waiting, token: st
   const recorded = await durable.ask(key);
   if (recorded) return read(durable, recorded);
   await durable.safePoint('waitForToken', id);
-  const result = await give(durable, waiting.tokens.outcome(id).then((outcome) => arrival(durable, key, '', outcome)));
+  const result = await give(durable, waiting.tokens.outcome(id).then((outcome) => arrival(durable, key, '', outcome)), { kind: 'token', name: id, text: `Waits until wait.completeToken("${id}") is called, or its time is over.` });
   durable.check('waitForToken', id);
   return result;
 }
