@@ -5,6 +5,7 @@
 import { checkNames, describe, oneOf } from '../intake/checks.ts';
 import { clone } from '../codec/codec.ts';
 import { collapseOf } from '../collapsing/plan.ts';
+import type { CollapseOptions } from '../collapsing/types.ts';
 import { isPromise } from '../definition/validation.ts';
 import { ConfigurationError } from '../errors.ts';
 import type { Definition } from '../intake/registry.ts';
@@ -24,10 +25,11 @@ export interface IdentityPlan {
 }
 
 /** @throws ConfigurationError */
-export function planOf(spec: IdentityOptions, where: string): IdentityPlan | undefined {
+export function planOf(spec: IdentityOptions & CollapseOptions, where: string): IdentityPlan | undefined {
   const { idempotency, singleton, onDuplicate } = spec;
   checkKeyOptions({ onDuplicate } as KeyOptions, where);
-  if (idempotency === undefined && singleton === undefined && onDuplicate === undefined) return undefined;
+  const collapses = spec.debounce !== undefined || spec.throttle !== undefined;
+  if (idempotency === undefined && singleton === undefined && onDuplicate === undefined && !collapses) return undefined;
   if (idempotency !== undefined && singleton !== undefined)
     throw new ConfigurationError(`${where} has idempotency and singleton, and a run has one key; give one of the two.`);
   if (singleton !== undefined && onDuplicate !== undefined)
@@ -56,8 +58,8 @@ function singletonOf(singleton: NonNullable<IdentityOptions['singleton']>, where
 }
 
 /** Does a key have to be looked for at all? */
-export function asksForKey({ prepared, spec }: Definition, options: TriggerOptions | undefined): boolean {
-  if (prepared?.identity !== undefined || spec.debounce !== undefined || spec.throttle !== undefined) return true;
+export function asksForKey({ prepared }: Definition, options: TriggerOptions | undefined): boolean {
+  if (prepared?.identity !== undefined) return true;
   // What is no object is refused elsewhere.
   if (!options) return false;
   for (const name of keyOptionNames) if (options[name] !== undefined) return true;

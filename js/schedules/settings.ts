@@ -32,7 +32,7 @@ export interface ScheduleSettings {
 export function settingsOf(timing: ScheduleTiming, where: string, nowMs: number): ScheduleSettings {
   const { cron, every, startAt, endAt, limit, window, catchUp = 'skip', overlap = 'skip' } = timing;
   if ((cron === undefined) === (every === undefined))
-    throw new ConfigurationError(`${where} needs cron or every, one of the two: { cron: '0 9 * * 1' } or { every: '5m' }.`);
+    throw new ConfigurationError(`${where} needs cron or every, one of the two: { cron: '0 9 * * 1' } or { every: '5m' }, not ${describe(timing)}.`);
   const pattern = typeof cron === 'object' && cron !== null ? patternOf(cron, where) : { pattern: cron as string | undefined, timezone: undefined };
   const timezone = pattern.timezone ?? timing.timezone ?? 'UTC';
   checkTimezone(timezone, `${where} timezone`);

@@ -6,7 +6,7 @@ import { clone } from '../codec/codec.ts';
 import { describe } from '../intake/checks.ts';
 import type { Definition } from '../intake/registry.ts';
 import { matches } from '../waiting/match.ts';
-import { isBuiltIn } from '../waiting/internal.ts';
+import { isBuiltIn } from '../definition/built-in.ts';
 import type { TriggerOptions } from '../types.ts';
 
 export interface Dispatch {

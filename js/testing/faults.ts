@@ -7,7 +7,7 @@ import type { TaskHandler } from '../definition/types.ts';
 import { ConfigurationError } from '../errors.ts';
 import { checkIdentifier, describe, wholeNumber } from '../intake/checks.ts';
 import type { Definition } from '../intake/registry.ts';
-import { isBuiltIn } from '../waiting/internal.ts';
+import { isBuiltIn } from '../definition/built-in.ts';
 
 const never = new Promise<never>(() => {});
 const moments = /^(before|after)-step:(.+)$/s;

@@ -16,7 +16,7 @@ import { hasEnded } from '../runs/status.ts';
 import { memory } from '../storage/memory.ts';
 import { TestClock } from '../time/clock.ts';
 import type { Duration, OrchestratorOptions, TaskState } from '../types.ts';
-import { isBuiltIn } from '../waiting/internal.ts';
+import { isBuiltIn } from '../definition/built-in.ts';
 import { type Dispatch, type DispatchedOptions, Dispatches, type Verdict } from './dispatches.ts';
 import { Faults } from './faults.ts';
 import { Life, type VirtualClock, World } from './world.ts';

@@ -28,11 +28,6 @@ export function isReserved(name: string): boolean {
   return name.startsWith(reserved);
 }
 
-/** Of holdfast, and seen: its runs are listed as everybody's are. */
-export function isBuiltIn(name: string): boolean {
-  return name.startsWith(containerPrefix);
-}
-
 /** @throws ConfigurationError */
 export function refuseReserved(name: string, where: string): void {
   const prefix = [reserved, containerPrefix].find((ours) => name.startsWith(ours));

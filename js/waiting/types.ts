@@ -78,8 +78,9 @@ export interface TokenFilter {
 
 /** `ctx.wait`: the same waits under the names of others. */
 export interface ContextWait {
-  for(duration: Duration): Promise<void>;
-  until(moment: Instant | { date: Instant; throwIfInThePast?: boolean }): Promise<void>;
+  /** A second wait of the run under an `idempotencyKey` is the first one, over crashes too. */
+  for(duration: Duration | (Exclude<Duration, number | string> & { idempotencyKey?: string })): Promise<void>;
+  until(moment: Instant | { date: Instant; throwIfInThePast?: boolean; idempotencyKey?: string }): Promise<void>;
   forEvent<Data = any>(name: string, options?: WaitForOptions<Data>): WaitPromise<Data>;
   createToken(options?: Omit<CreateTokenOptions, 'idempotencyKey' | 'idempotencyKeyTTL'>): Promise<CreatedToken>;
   forToken<Output = any>(token: string | { id: string }): WaitPromise<Output>;

@@ -104,7 +104,11 @@ const cases: Record<WaitKind, () => Promise<Case>> = {
   members: async () => {
     const orchestrator = await open();
     const batch = await orchestrator.batch.triggerByTask([{ task: defineTask({ id: name('member'), run: forever }), payload: null as never }]);
-    for (let turn = 0; turn < 10; turn++) await orchestrator.clock.settle();
+    // Its code is loaded with the first of them.
+    for (let turn = 0; turn < 200 && orchestrator.getTaskState(batch.batchId)!.phase !== 'waiting'; turn++) {
+      await new Promise((resolve) => setImmediate(resolve));
+      await orchestrator.clock.settle();
+    }
     return { orchestrator, id: batch.batchId, is: {}, says: 'Waits for 1 of its 1 member(s) so far.' };
   },
   child,

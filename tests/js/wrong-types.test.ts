@@ -110,6 +110,16 @@ addEach('defineTask.output', { nonEmpty: flag }, (output) => define({ output }))
 addEach('defineTask.queue', queueOptions, (queue) => define({ queue: { name: 'q', ...queue } }));
 addEach('defineTask.simulateProgress', simulation, (simulateProgress) => define({ simulateProgress }));
 
+const shortText: Accepts = (value) => someText(value) && value.length <= 512;
+const some: Accepts = (value) => duration(value) && value > 0;
+const debounce: Record<string, Accepts> = { key: shortText, delay: some, mode: nothing, maxDelay: (value) => duration(value) && value > 1 };
+const keyed: Record<string, Accepts> = { key: (value) => callable(value) || shortText(value) };
+addEach('trigger.debounce', debounce, (given) => house.trigger(task, 1, { debounce: { delay: 1, ...given } }));
+addEach('defineTask.debounce', { ...debounce, ...keyed }, (given) => define({ debounce: { delay: 1, ...given } }));
+addEach('defineTask.throttle', { ...keyed, limit: fromOne, period: some, leading: flag, trailing: flag }, (given) => define({ throttle: { period: 1, ...given } }));
+addEach('defineTask.batchEvents', { ...keyed, maxSize: (value) => fromOne(value) && (value as number) <= 10_000, timeout: duration, if: callable }, (given) => define({ batchEvents: { maxSize: 1, timeout: 1, ...given } }));
+addEach('defineTask', { debounce: nothing, throttle: nothing, batchEvents: nothing, schedule: nothing }, define);
+
 const open = (given: object) => {
   // Of its own, and gone at once.
   const made = new (house.constructor as new (options: object) => Orchestrator)({ storage: 'memory', clock: new TestClock(), tabs: false, ...given });
