@@ -350,13 +350,9 @@ export class Orchestrator extends Listenable implements OrchestratorApi {
     return this.runs.aggregateProgress(filter);
   }
 
-  why(id: string): string {
-    return explain(this, id).text;
-  }
   /** Every reason why a run does not go on, in words and as data. */
-  explain(id: string): Explanation {
-    return explain(this, id);
-  }
+  readonly explain = (id: string): Explanation => explain(this, id);
+  readonly why = (id: string): string => this.explain(id).text;
 
   // Commands
 

@@ -18,6 +18,7 @@ import type { PayloadLimits } from './intake/limits.ts';
 import type { KeyOptions } from './identity/types.ts';
 import type { LimitedRunOptions, LimitOptions, QueueRules } from './limiting/types.ts';
 import type { ConnectivityOptions, NetworkMode } from './network/types.ts';
+import type { RecoveryReport, StorageState } from './opening/types.ts';
 import type { Durability, Storage, StorageEvent } from './storage.ts';
 import type { ReadStreamOptions, StreamReader } from './streams/types.ts';
 import type { TabPlatform } from './tabs/platform.ts';
@@ -36,6 +37,7 @@ export type * from './identity/types.ts';
 export type * from './limiting/types.ts';
 export type * from './locking/types.ts';
 export type * from './network/types.ts';
+export type * from './opening/types.ts';
 export type { BatchTaskSpec, SelectTaskSpec, TaskContext, TaskHandler, TaskSpec } from './definition/types.ts';
 export type * from './retrying/types.ts';
 export type * from './streams/types.ts';
@@ -270,23 +272,6 @@ export interface RunHandle<Output = any, Id extends string = string> {
 /** What happens to a delay that ran while paused. Default `keepDeadline`. */
 export type ResumePolicy = 'keepDeadline' | 'remaining' | 'restart';
 
-export interface RecoveryReport {
-  /** Ids of unfinished runs of former pages, by what became of them: they go on … */
-  resumed: string[];
-  /** … stay paused, or wait for their file … */
-  kept: string[];
-  /** … are quarantined: their page died three times while they were running … */
-  failed: string[];
-  /** … wait for their code … */
-  missingDefinition: string[];
-  /** Runs that ended because their time ran out while no page was open. */
-  ended: string[];
-  tailBytesDropped: number;
-  storage: string;
-  durability: Durability;
-  warnings: string[];
-}
-
 /** What events are called; what comes in `data` stands behind it. */
 export type RunEventType =
   | 'created' // taskIdentifier
@@ -366,18 +351,6 @@ export interface OrchestratorEvents extends CacheEvents {
   warning: [message: string];
   log: [entry: LogEntry];
   emit: [runId: string, name: string, data: unknown];
-}
-
-export interface StorageState {
-  name: string;
-  durability: Durability;
-  /**
-   * ok · full: new tasks are refused · degraded: one copy gone · failing: nothing can be written now · opening ·
-   * locked: there are runs that another key has encrypted · destroyed: the namespace is gone, and this orchestrator has ended
-   */
-  status: 'opening' | 'ok' | 'full' | 'degraded' | 'failing' | 'locked' | 'destroyed';
-  /** One sentence for the person. */
-  message?: string;
 }
 
 export interface OrchestratorOptions {
