@@ -1,5 +1,6 @@
 'use client';
 import type { ReactNode } from 'react';
+import { scheduleOf } from '../schedules/state.ts';
 import type { TaskState } from '../types.ts';
 import { isEnding } from './appearance.ts';
 import type { Format } from './format.ts';
@@ -26,6 +27,8 @@ function runningWords(state: TaskState, format: Format): ReactNode {
   const { isFinalizing } = progressOf(state);
   const own = state.progressMessage ?? state.progressStep ?? state.progressPhase;
   if (own) return theirs(own);
+  const nextRun = scheduleOf(state)?.nextRun;
+  if (nextRun) return <RelativeTime atMs={nextRun.getTime()} label="startsIn" overdue="starting" />;
   if (state.phase === 'waiting') return format.label(state.reason ? `blocked.${state.reason}` : 'waitingMessage');
   return format.label(isFinalizing ? 'finalizingMessage' : 'working');
 }

@@ -48,7 +48,8 @@ export function shown({ madeAtMs: _, cursorMs: __, ...state }: ScheduleState, ne
 }
 
 /** undefined: nobody honest wrote it, or it has only just been made. */
-export function scheduleOf({ id, metadata }: TaskState): Schedule | undefined {
+export function scheduleOf({ id, taskIdentifier, metadata }: TaskState): Schedule | undefined {
+  if (taskIdentifier !== scheduleTask) return undefined;
   const told = metadata[metadataKey] as ShownSchedule | undefined;
   if (typeof told?.settings !== 'object' || typeof told.task !== 'string') return undefined;
   const { settings, task, type, active, externalId, deduplicationKey, nextMs, lastMs, lastRunId, lastError, fired } = told;

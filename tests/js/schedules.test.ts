@@ -1,5 +1,6 @@
 /** Tasks that run by themselves: at their moments, once, whatever happens to tabs and clocks. */
 import { ConfigurationError, defineTask, type OrchestratorOptions, type ScheduledTaskPayload, schedules, TestClock } from 'holdfast';
+import { createTestOrchestrator } from 'holdfast/testing';
 import { expect, it } from 'vitest';
 import '../../js/schedules/runner.ts';
 import '../../js/schedules/schedules.ts';
@@ -333,4 +334,21 @@ it('What is no schedule is refused at the call, with what it is and what may sta
   await expect(house.orchestrator.schedules.activate('nobody')).rejects.toThrow('There is no schedule "nobody"');
   expect(await house.orchestrator.schedules.list({ task: task.id })).toEqual([]);
   expect(await house.orchestrator.schedules.timezones()).toContain('Europe/Berlin');
+});
+
+it('A page that dies as a moment is recorded, before or after, has run it once', async () => {
+  for (const moment of ['before-step:due', 'after-step:due'] as const) {
+    const { task, moments } = noting();
+    let orchestrator = createTestOrchestrator({ id: 'dying', tasks: [task] });
+    await orchestrator.schedules.create({ task, cron: '0 * * * *' });
+    for (let crash = 0; crash < 3; crash++) {
+      const crashed = orchestrator.crashAt(moment);
+      await orchestrator.clock.advance('1h');
+      await crashed;
+      orchestrator = await orchestrator.reload();
+    }
+    await orchestrator.clock.advance('1h');
+    expect(moments(), moment).toEqual(['2026-01-01T01:00Z', '2026-01-01T02:00Z', '2026-01-01T03:00Z', '2026-01-01T04:00Z']);
+    await orchestrator.dispose();
+  }
 });

@@ -50,6 +50,15 @@ describe('rows', () => {
     expect(buttons('a')).toEqual(actions);
   });
 
+  it('of a schedule say when it runs its task next', () => {
+    const schedule = { settings: { timezone: 'UTC' }, task: 'report', active: true, fired: 0, nextMs: Date.now() + 3 * 3_600_000 + 500 };
+    fake.add({ id: 'a', phase: 'waiting', taskIdentifier: 'holdfast/schedule', metadata: { schedule } });
+    fake.add({ id: 'b', phase: 'waiting', metadata: { schedule } });
+    renderPanel(fake);
+    expect(row('a').textContent).toContain('Starts in 3 hours');
+    expect(row('b').textContent).not.toContain('Starts');
+  });
+
   it('offer only what is allowed', () => {
     fake.add({ id: 'a' });
     fake.add({ id: 'b', phase: 'completed', result: new Blob(['x']) });
