@@ -371,8 +371,7 @@ export class Opening implements AdoptionHost {
       place(run, log, found);
     }
     pump.numbered();
-    const { services, dependencies, identity } = this.#house;
-    for (const part of [services.children, dependencies, identity]) part.lookAgain();
+    for (const part of [this.#house.services.children, this.#house.dependencies, this.#house.identity]) part.lookAgain();
     this.#house.control.askRetention();
     return runs;
   }
