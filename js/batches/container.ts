@@ -40,6 +40,7 @@ const outcomeMark = `${KeyPrefix.Mark}item `;
 export async function runBatch(container: Container, plan: BatchPlan): Promise<BatchOutput> {
   const batch = new Batch(container, plan);
   container.onMemberEnded = (member) => batch.memberEnded(member);
+  container.onMemberAnnounced = (member) => batch.memberAnnounced(member);
   container.open({ concurrency: plan.concurrency, failureThreshold: plan.failureThreshold });
   if (!container.isClosed) await batch.fill();
   await container.close();
@@ -188,9 +189,13 @@ class Batch {
   memberEnded(member: Run): void {
     const { refusal, cancelReason } = member.extra;
     if (refusal !== undefined && member.task === 0) return this.#settle(Number(member.extra.childKey), { rejected: serializeError(refusal), task: member.taskIdentifier });
-    this.#source?.ended?.(member);
+    this.#source?.begins?.();
     if (member.end !== End.Completed && cancelReason === undefined) this.#failures++;
     if (this.#plan.pieces || this.#plan.items) this.#container.context.progress((100 * (this.#container.count - this.#container.openCount)) / Math.max(1, this.#count));
+  }
+
+  memberAnnounced(member: Run): void {
+    this.#source?.ended?.(member);
   }
 
   /** Runs of others, which are in no group of ours. */

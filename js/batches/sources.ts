@@ -19,7 +19,8 @@ export interface SourceReader {
   pull(signal: AbortSignal): IteratorResult<SourceItem, void> | Promise<IteratorResult<SourceItem, void>>;
   /** What to wait for, where who takes the results is slower than the items. */
   room?(): Promise<void> | undefined;
-  /** Who takes results hears of each item that has ended. */
+  /** Who takes results hears of each item that has ended, and when that is acknowledged. */
+  begins?(): void;
   ended?(member: Run): void;
   told?(index: number, result: TaskRunResult): void;
   stop(): void;

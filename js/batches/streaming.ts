@@ -72,11 +72,12 @@ export class ResultStream implements SourceReader, AsyncIterableIterator<BatchIt
     this.#source.stop();
   }
 
-  ended(member: Run): void {
+  begins(): void {
     this.#reading++;
-    // Acknowledged, where something is kept.
-    if (member.announced) this.#read(member);
-    else member.ended.then(() => this.#read(member), () => this.#unread());
+  }
+
+  ended(member: Run): void {
+    this.#read(member);
   }
 
   #unread(): void {

@@ -25,8 +25,9 @@ export class Container {
   readonly context: RunContext;
   readonly durable: Durable;
   readonly run: Run;
-  /** Heard with each member that has ended. */
+  /** Heard with each member that has ended, and when that is acknowledged. */
   onMemberEnded: (member: Run) => void = () => {};
+  onMemberAnnounced: (member: Run) => void = () => {};
   #group = 0;
   #made = 0;
   #coming: Run[] = [];
@@ -40,7 +41,7 @@ export class Container {
     this.context = context;
     this.durable = context.durableWork;
     this.run = this.durable.run;
-    this.run.ownExtra.members = { ended: (member) => this.#ended(member) };
+    this.run.ownExtra.members = { ended: (member) => this.#ended(member), announced: (member) => this.onMemberAnnounced(member) };
   }
 
   get signal(): AbortSignal {

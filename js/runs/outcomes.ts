@@ -28,6 +28,7 @@ export class Outcomes {
     this.#house.changed(run);
     run.extra.completion?.resolve();
     if (run.deliver) this.deliver(run);
+    run.extra.parent?.extra.members?.announced(run);
     if (run.extra.hidden) return this.#house.waiting.ended(run);
     if (run.end === End.Completed) this.#announceSuccess(run);
     else if (run.end === End.Failed) this.#announceFailure(run);

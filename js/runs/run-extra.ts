@@ -91,7 +91,7 @@ export class RunExtra {
   /** Of a container: the family of its members. */
   siblings: EnvelopeExtras['family'];
   /** Of a container that goes on: what hears of its members. */
-  members: { ended(member: Run): void } | undefined;
+  members: { ended(member: Run): void; announced(member: Run): void } | undefined;
 
   /** One of ours, an event or a token: no list shows it. */
   hidden = false;
