@@ -37,9 +37,11 @@ export class RunIndex {
 
   /** false: it was not the run of its id. */
   delete(run: Run): boolean {
-    if (this.#brief.delete(run)) return true;
-    if (this.find(run.id) !== run) return false;
-    return this.#byId.delete(run.id);
+    const isBrief = this.#brief.delete(run);
+    // One that stands nowhere else is gone.
+    if (isBrief && (run.knownId === undefined || this.#byId.get(run.knownId) !== run)) return true;
+    if (!isBrief) this.#index();
+    return this.#byId.get(run.id) === run && this.#byId.delete(run.id);
   }
 
   /** For good: what comes afterwards, out of a log that was being taken over, is not shown either. */

@@ -214,3 +214,34 @@ TEST_CASE("A task owns one group, the last, and none once it is forgotten; what 
   CHECK(s.value(9, Field::OwnedGroup) == 0);
   CHECK(s.succeed(1) == Events{Event::Succeeded, Event::GroupSettled});
 }
+
+TEST_CASE("An import keeps whose a group is, under numbers that the host has not given out") {
+  Scenario dead;
+  dead.create(9);
+  dead.group(1, GroupField::Owner, 9);
+  dead.member(1, 1);
+  const auto log = dead.log();
+
+  Scenario s;
+  s.group(1, GroupField::Concurrency, 1);
+  s.put(log);
+  REQUIRE(s.session.import_log(log.size(), 100, 7) == 2);
+  s.said = s.session.outbox();
+  CHECK(s.tasks(Event::ImportedGroup) == Tasks{7});
+  CHECK(s.value(101, Field::OwnedGroup) == 7);
+  CHECK(s.value(100, Field::Group) == 7);
+}
+
+TEST_CASE("A compacted log keeps whose a group is") {
+  Scenario s;
+  s.create(9);
+  s.group(1, GroupField::Owner, 9);
+  s.member(1, 1);
+  const auto log = s.log();
+  s.put(log);
+  REQUIRE(s.session.compact(log.size()) > 0);
+  Scenario next;
+  next.load(s.session.frame());
+  CHECK(next.value(9, Field::OwnedGroup) == 1);
+  CHECK(next.value(1, Field::Group) == 1);
+}
