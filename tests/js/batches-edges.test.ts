@@ -5,6 +5,7 @@ import '../../js/batches/batches.ts';
 import '../../js/batches/container.ts';
 import '../../js/groups/container.ts';
 import { again, crash, name, open } from './houses.ts';
+import { setup } from './worker-house.ts';
 
 const once = { maxAttempts: 1 };
 const double = defineTask({ id: 'edges-double', run: async (n: number) => n * 2 });
@@ -243,6 +244,19 @@ describe('a batch as a whole', () => {
     const next = await again(house.reload());
     expect(facts(next)).toEqual(before);
     expect((await (await next.orchestrator.batch.retrieve(parentId))!.wait()).runs.map(({ index, id }) => [index, id])).toEqual(before.map(({ id, result }) => [(result as number) / 2 - 1, id]).sort());
+  });
+
+  it('may be asked for by code in a worker', async () => {
+    const { orchestrator } = await memoryHouse();
+    const { run: inWorker } = setup(async (n: number, ctx) => {
+      const { runs } = await ctx.batch.triggerByTaskAndWait([{ task: double, payload: n }, { task: picky, payload: -n }]);
+      const [ok, failed] = runs.partition();
+      return [ok.map(({ output }) => output), failed.map(({ error }) => error.message), runs.length];
+    });
+    const parent = defineTask({ id: name('parent'), run: inWorker as never });
+    const run = orchestrator.trigger(parent, 4 as never);
+    expect(await run.result()).toEqual([[8], ['negative -4'], 2]);
+    expect(orchestrator.list({ parentId: run.id }).items).toHaveLength(1);
   });
 
   it('may hold others', async () => {
