@@ -103,7 +103,7 @@ export interface TaskState<Result = any> {
 
 /**
  * Why a run does not go on. `delay` `retry` `debounce` `throttle` `schedule` `timer`: a moment · `slot` `limit` `rate` `queue-paused`: its
- * queue or a limit · `paused`: a person · `dependencies` `child` `shared` `batch`: other runs · `event` `token` `outside`: somebody outside ·
+ * queue or a limit · `paused`: a person · `dependencies` `members` `child` `shared` `batch`: other runs · `not-called`: a signature that nobody has run · `event` `token` `outside`: somebody outside ·
  * `lock` · `offline` `breaker` `storage` · `missing-definition` `schema-mismatch` `missing-file` · `adoption` `recovery`
  * `other-tab` `locked` `opening` `storing`: where it is stored · `stopping`: its code has been asked to stop · `running` `ended`: it does not wait.
  */

@@ -33,6 +33,12 @@ export interface Verdict {
 
 export class Dispatches {
   #all: Dispatch[] = [];
+  readonly #isCalled: (dispatch: Dispatch) => boolean;
+
+  /** @param isCalled false: a signature that is only described */
+  constructor(isCalled: (dispatch: Dispatch) => boolean) {
+    this.#isCalled = isCalled;
+  }
 
   add({ id, hidden }: Definition, input: unknown, options: TriggerOptions | undefined, run: { id: string; parentId: string | undefined }): void {
     if (hidden) return;
@@ -40,9 +46,26 @@ export class Dispatches {
     this.#all.push(Object.freeze({ task: id, input: copyOf(input), options: options ?? {}, runId, ...(parentId !== undefined && { parentId }) }));
   }
 
-  /** All but holdfast's own. */
+  /** All but holdfast's own, and signatures that nobody has called. */
   get all(): readonly Dispatch[] {
-    return this.#all.filter(({ task }) => !isBuiltIn(task));
+    return this.#all.filter((dispatch) => !isBuiltIn(dispatch.task) && this.#isCalled(dispatch));
+  }
+
+  /** Chains or swarms, whether they were called or not, with their names as people gave them. */
+  containers(task: string): (Dispatch & { name: string })[] {
+    const ofIt = this.#all.filter((dispatch) => dispatch.task === task);
+    return ofIt.map((dispatch) => ({ ...dispatch, name: (dispatch.options.name ?? task).replace(/^(?:chain|swarm)-task:/, '') }));
+  }
+
+  /** Was one of that name made, with these tasks for members, in this order? */
+  findContainer(task: string, name: string, expected: readonly string[], membersOf: (runId: string) => string[]): Verdict {
+    const kind = task.replace('holdfast/', '');
+    const all = this.containers(task).map((container) => ({ ...container, members: membersOf(container.runId) }));
+    const pass = all.some((container) => container.name === name && isEqual(container.members, [...expected]));
+    const wanted = `${kind} "${name}" of [${expected.join(', ')}]`;
+    if (pass) return { pass, words: `${wanted} was dispatched` };
+    const others = all.map((container) => `"${container.name}" of [${container.members.join(', ')}]`);
+    return { pass, words: `${wanted} was not dispatched. ${others.length === 0 ? `No ${kind} was.` : `There were: ${others.join('; ')}.`}` };
   }
 
   clear(): void {

@@ -13,6 +13,7 @@ import { checkOrchestratorOptions, orchestratorOptionNames } from '../intake/orc
 import { nameOf } from '../journal/history.ts';
 import { Orchestrator } from '../orchestrator.ts';
 import { hasEnded } from '../runs/status.ts';
+import { chainTask, swarmTask } from '../signatures/names.ts';
 import { memory } from '../storage/memory.ts';
 import { TestClock } from '../time/clock.ts';
 import type { Duration, OrchestratorOptions, TaskState } from '../types.ts';
@@ -40,7 +41,7 @@ export interface RunUntilOptions {
 const ownNames = [...orchestratorOptionNames, 'localExecution'];
 /** Where time alone brings a run no further. */
 const stuckPhases: readonly TaskState['phase'][] = ['suspended', 'interrupted'];
-const stuckReasons: readonly (string | undefined)[] = ['missing-definition', 'schema-mismatch', 'missing-payload', 'locked', 'offline', 'storage-full'];
+const stuckReasons: readonly (string | undefined)[] = ['missing-definition', 'schema-mismatch', 'missing-payload', 'locked', 'offline', 'storage-full', 'not-called'];
 /** Code that does real work (an import, a file) gets so many turns before time is moved for it. */
 const realTurns = 10;
 
@@ -52,6 +53,8 @@ interface Surroundings {
   readonly seed: number;
   /** Tabs so far. */
   tabs: number;
+  /** The youngest. */
+  tab: TestOrchestrator | undefined;
 }
 
 export class TestOrchestrator extends Orchestrator {
@@ -67,6 +70,7 @@ export class TestOrchestrator extends Orchestrator {
     super({ ...surroundings.world.optionsOf(life), ...given, seed: surroundings.seed + surroundings.tabs++, ...(tabs === false && { tabs }) } as OrchestratorOptions);
     this.#life = life;
     this.#surroundings = surroundings;
+    surroundings.tab = this;
     this.on('warning', (message) => this.#warnings.push(message));
     this.#layOver();
   }
@@ -235,6 +239,26 @@ export class TestOrchestrator extends Orchestrator {
   get dispatches(): readonly Dispatch[] {
     return this.#surroundings.dispatches.all;
   }
+  /** Signatures of these kinds that were made, called or not; by the names that they were given. */
+  get chainDispatches(): readonly (Dispatch & { name: string })[] {
+    return this.#surroundings.dispatches.containers(chainTask);
+  }
+  get swarmDispatches(): readonly (Dispatch & { name: string })[] {
+    return this.#surroundings.dispatches.containers(swarmTask);
+  }
+  /** With the ids of its tasks, in their order. @throws AssertionError saying what there was instead */
+  assertChainDispatched(name: string, expected: readonly string[]): void {
+    assertSo(this.#surroundings.dispatches.findContainer(chainTask, name, expected, (id) => this.#members(id)));
+  }
+  assertSwarmDispatched(name: string, expected: readonly string[]): void {
+    assertSo(this.#surroundings.dispatches.findContainer(swarmTask, name, expected, (id) => this.#members(id)));
+  }
+  #members(id: string): string[] {
+    const place = (key = '') => Number(key.split(':')[1] ?? 0);
+    const members = this.localRuns().filter((run) => run.extra.parentId === id && run.extra.childKey?.startsWith('g'));
+    return members.sort((a, b) => place(a.extra.childKey) - place(b.extra.childKey)).map(({ taskIdentifier }) => taskIdentifier);
+  }
+
   /** Those of one task. */
   taskDispatches(name: string): Dispatch[] {
     return this.dispatches.filter(({ task }) => task === name);
@@ -291,5 +315,9 @@ export function createTestOrchestrator(options: TestOptions = {}): TestOrchestra
   checkTestOptions(options);
   const { clock, storage, localExecution = true } = options;
   const world = new World(clock instanceof TestClock ? clock : new TestClock(), storage === undefined || storage === 'memory' ? memory() : storage);
-  return new TestOrchestrator({ world, faults: new Faults(!localExecution), dispatches: new Dispatches(), options, seed: options.seed ?? ++made * 1000, tabs: 0 }, options);
+  const surroundings: Surroundings = {
+    world, faults: new Faults(!localExecution), options, seed: options.seed ?? ++made * 1000, tabs: 0, tab: undefined,
+    dispatches: new Dispatches(({ runId }) => surroundings.tab?.getTaskState(runId)?.reason !== 'not-called'),
+  };
+  return new TestOrchestrator(surroundings, options);
 }

@@ -198,3 +198,22 @@ it('What is no test orchestrator is refused', async () => {
   await expect(async () => (await createTestOrchestrator({ tabs: false })).newTab()).rejects.toThrow('tabs: false');
   expect(() => dispatched({}).toHaveDispatchedNothing()).toThrow('createTestOrchestrator');
 });
+
+it('Chains and swarms are claimed by their names and tasks; a signature that nobody has called is no dispatch', async () => {
+  const [one, two] = [defineTask({ id: name('one'), run: async (_: unknown) => 1 }), defineTask({ id: name('two'), run: async (_: unknown) => 2 })];
+  await using orchestrator = createTestOrchestrator();
+  await orchestrator.ready;
+  const making = [orchestrator.chain([one, two], { name: 'pipeline' }), orchestrator.swarm([two], { taskName: 'many' })] as const;
+  await orchestrator.runUntilIdle();
+  const [chain] = await Promise.all(making);
+  orchestrator.assertChainDispatched('pipeline', [one.id, two.id]);
+  expect(() => orchestrator.assertChainDispatched('pipeline', [two.id, one.id])).toThrow(`"pipeline" of [${one.id}, ${two.id}]`);
+  expect(orchestrator.swarmDispatches).toHaveLength(1);
+  orchestrator.assertSwarmDispatched(orchestrator.swarmDispatches[0]!.name, [two.id]);
+  expect(() => orchestrator.assertSwarmDispatched('none', [])).toThrow('was not dispatched');
+  orchestrator.assertNothingDispatched();
+  const called = chain.runNoWait({});
+  await orchestrator.runUntilIdle();
+  await called;
+  orchestrator.assertTaskDispatched(one.id);
+});
