@@ -20,6 +20,7 @@ const flags = [
   '--disable-component-update',
   '--disable-sync',
   '--js-flags=--expose-gc',
+  '--enable-precise-memory-info',
 ];
 
 async function serve(name, { minify = true } = {}) {

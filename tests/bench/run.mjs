@@ -133,6 +133,11 @@ async function measureFigures(page, { rounds, sizes }, say) {
     'B',
     '≤ 200',
   );
+  for (const [name, whose] of [['streamed', 'ours'], ['pQueueStreamed', 'p-queue']]) {
+    const grown = [];
+    for (let round = 0; round < rounds; round++) grown.push(await evaluate('streamedHeapBytes', name, sizes.streamed));
+    add(`heap kept while ${sizes.streamed} items are streamed, at the most: ${whose}`, median(grown), 'B', name === 'streamed' ? "≤ 1/5 of p-queue's" : undefined);
+  }
   const floors = [];
   for (let round = 0; round < rounds; round++) floors.push(await evaluate('acknowledgementMicroseconds', 1000));
   add('acknowledgement of one append to OPFS: the floor of a step after a step', median(floors), 'us');

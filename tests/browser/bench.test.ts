@@ -35,7 +35,7 @@ it('the bench compares every workload with its peer and prints every figure', { 
     expect(theirs).toBeGreaterThan(0);
     expect(ratio).toBeCloseTo(ours / theirs, 6);
   }
-  expect(figures).toHaveLength(9);
+  expect(figures).toHaveLength(11);
   for (const { value } of figures) expect(Number.isFinite(value)).toBe(true);
   // The one difference no noise can hide: an append is no transaction.
   expect(rows[2]!.ratio).toBeGreaterThan(10);

@@ -117,14 +117,14 @@ async function oursInBatch(count) {
 
 const onTheWay = 256;
 
-/** How far the heap has grown at the most while this ran; undefined: this browser does not say. */
-export const heap = { grownBytes: 0, firstBytes: 0 };
-const heapBytes = () => performance.memory?.usedJSHeapSize ?? 0;
+/** How far what is reachable has grown at the most while items were streamed; looked at only when a figure asks, since it collects garbage. */
+export const heap = { isWatched: false, grownBytes: 0, firstBytes: 0 };
 function watchHeap(n) {
-  if (n === 0) {
-    heap.firstBytes = heapBytes();
-    heap.grownBytes = 0;
-  } else if (n % 1000 === 0) heap.grownBytes = Math.max(heap.grownBytes, heapBytes() - heap.firstBytes);
+  if (!heap.isWatched || n % 5000 !== 0) return;
+  globalThis.gc();
+  const bytes = performance.memory.usedJSHeapSize;
+  if (n === 0) Object.assign(heap, { firstBytes: bytes, grownBytes: 0 });
+  else heap.grownBytes = Math.max(heap.grownBytes, bytes - heap.firstBytes);
 }
 
 async function oursStreamed(count) {

@@ -1,7 +1,7 @@
 // Figures without a peer: how long the page is held up, and what a waiting task costs in wasm memory.
 import { defineTask } from 'holdfast';
 import { opfs } from 'holdfast/storage/opfs';
-import { openOurs, removeStores } from './contenders.js';
+import { contenders, heap, openOurs, removeStores } from './contenders.js';
 
 const task = defineTask({ id: 'figure', queue: { name: 'bench', concurrency: 10 }, run: async (n) => n + 1 });
 const stuck = defineTask({ id: 'stuck', queue: { name: 'stuck', concurrency: 1 }, run: () => new Promise(() => {}) });
@@ -81,4 +81,17 @@ export async function acknowledgementMicroseconds(count) {
   await storage.close();
   await removeStores(namespace);
   return (ms / count) * 1000;
+}
+
+/** What is reachable while items are streamed, at the most, beyond what was before the first. */
+export async function streamedHeapBytes(name, count) {
+  const { run, close } = await contenders[name](count);
+  heap.isWatched = true;
+  try {
+    await run();
+  } finally {
+    heap.isWatched = false;
+    await close();
+  }
+  return heap.grownBytes;
 }
