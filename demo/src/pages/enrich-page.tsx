@@ -1,5 +1,5 @@
-import { useOrchestrator } from 'holdfast/react';
 import { useRef, useState } from 'react';
+import { orchestrator } from '../orchestrator.ts';
 import { Answers } from '../shell/answers.tsx';
 import { useWords } from '../shell/choices.ts';
 import { Dropzone } from '../shell/dropzone.tsx';
@@ -104,7 +104,6 @@ function QuestionForm({ typed, fresh, onChange, onFresh, onDone }: Pick<FormProp
 
 export function EnrichPage() {
   const say = useWords();
-  const orchestrator = useOrchestrator();
   const { notices, tell, dismiss } = useNotices();
   const [typed, setTyped] = useState(() => typedOf(storedEndpoint()));
   const [apiKey, setKey] = useState(() => keyFor(typed.endpoint));

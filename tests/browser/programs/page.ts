@@ -55,8 +55,11 @@ class Programs {
     });
     await this.#orchestrator.ready;
     // Killed three times without a record between: a person would be asked.
-    for (const { id, phase } of this.#orchestrator.getAllTasks())
-      if (phase === 'quarantined') await this.#orchestrator.retryTask(id);
+    for (const { id, phase, rootId } of this.#orchestrator.getAllTasks()) {
+      if (phase !== 'quarantined') continue;
+      tell('retried', { number: this.#orchestrator.getTaskState(rootId ?? id)!.metadata.number, path: '' });
+      await this.#orchestrator.retryTask(id);
+    }
   }
 
   /** Resolves when it is accepted: from then on it must not be lost. */
