@@ -1,7 +1,7 @@
 /**
  * The property test of `tests/js/programs.test.ts` with a real browser, really killed: many random
  * programs at once, SIGKILL to every process of Chromium at random moments, the same profile again.
- * HOLDFAST_KILLS: how many kills (default 24).
+ * HOLDFAST_KILLS: how many kills (default 20).
  */
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
@@ -12,7 +12,7 @@ import { observe } from '../js/programs/run.ts';
 import { killablePage } from './killable-page.ts';
 import type { End, Programs } from './programs/page.ts';
 
-const kills = Number(process.env.HOLDFAST_KILLS ?? 24);
+const kills = Number(process.env.HOLDFAST_KILLS ?? 20);
 const seed = Number(process.env.HOLDFAST_SEED ?? 20_261_127);
 /** New ones after every opening. */
 const programsAtOnce = 12;
