@@ -32,6 +32,8 @@ export class Parking {
   #delivering = false;
   /** Results of steps that are recorded and on their way to the code. */
   #answers = 0;
+  /** Failures of steps that stand behind those. */
+  #behind: Settlement[] = [];
   /** At a safe point of a paused run. */
   #halted: Settlement[] = [];
   /** Whoever waits from now on hears of it at once. */
@@ -57,10 +59,30 @@ export class Parking {
   answered(): void {
     const done = () => {
       this.#answers--;
+      this.#release();
       if (this.#queue.length > 0) this.#deliver();
     };
-    if (this.#waits.size === 0) done();
+    if (this.#waits.size === 0 && this.#behind.length === 0) done();
     else this.#host.defer(done);
+  }
+
+  /**
+   * For a failure, which is recorded only when the code goes on: until what is recorded already has reached the code, or it
+   * would be told before that now, and behind it when the code runs again. undefined: nothing is on its way.
+   */
+  behindAnswers(): Promise<void> | undefined {
+    if ((this.#answers === 0 && this.#behind.length === 0) || this.#stopReason) return undefined;
+    const place = delivery();
+    this.#behind.push(place);
+    return place.promise;
+  }
+
+  #release(): void {
+    if (this.#answers > 0) return;
+    const next = this.#behind.shift();
+    if (!next) return;
+    next.resolve();
+    this.#host.defer(() => this.#release());
   }
 
   /** undefined: the run is not paused. */
@@ -156,9 +178,10 @@ export class Parking {
   /** Everything that waits hears that the attempt is stopped. */
   stop(reason: Error): void {
     this.#stopReason = reason;
-    for (const { reject } of [...this.#waits, ...this.#halted]) reject(reason);
+    for (const { reject } of [...this.#waits, ...this.#halted, ...this.#behind]) reject(reason);
     this.#waits.clear();
     this.#halted = [];
+    this.#behind = [];
     this.#queue = [];
   }
 }

@@ -41,7 +41,7 @@ export class Replay {
   /** Whose turn had to be let go by, and who waited for it. */
   #drift: { expected: string; actual: string } | undefined;
   /** Given in the code's present turn. */
-  #givenNow: string | undefined;
+  #givenNow: Entry | undefined;
   #inOrder = true;
   #draining = false;
   #stopPatience: (() => void) | undefined;
@@ -89,7 +89,7 @@ export class Replay {
     const place = this.#places.get(key);
     if (place === undefined || this.#given.has(key)) return this.#memo.get(key) ?? this.#fresh(key);
     this.#given.add(key);
-    if (!this.#inOrder || (place === this.#turn && !this.#draining && this.#mayFollow(key))) return this.#give(place);
+    if (!this.#inOrder || (place === this.#turn && !this.#draining && this.#mayFollow(this.#order[place]!))) return this.#give(place);
     return new Promise((resolve) => {
       this.#asked.set(key, resolve);
       this.#drain();
@@ -104,7 +104,7 @@ export class Replay {
 
   #give(place: number): Entry {
     if (place === this.#turn) {
-      this.#noteGiven(this.#order[place]!.key);
+      this.#noteGiven(this.#order[place]!);
       this.#turn++;
       this.#stopPatience?.();
       this.#stopPatience = undefined;
@@ -114,16 +114,16 @@ export class Replay {
   }
 
   /**
-   * Verbs asked for side by side take their answers to the code in different numbers of hops: one that
-   * follows another kind at once could overtake it, and win a race it had lost.
+   * Verbs asked for side by side take their answers to the code in different numbers of hops, and failures in fewer than
+   * values: one that follows another kind at once could overtake it, and win a race it had lost.
    */
-  #mayFollow(key: string): boolean {
-    return this.#givenNow === undefined || kindOf(this.#givenNow) === kindOf(key);
+  #mayFollow(entry: Entry): boolean {
+    return this.#givenNow === undefined || (kindOf(this.#givenNow.key) === kindOf(entry.key) && isFailure(this.#givenNow) === isFailure(entry));
   }
 
-  #noteGiven(key: string): void {
+  #noteGiven(entry: Entry): void {
     if (this.#givenNow === undefined) queueMicrotask(() => (this.#givenNow = undefined));
-    this.#givenNow = key;
+    this.#givenNow = entry;
   }
 
   /** Who asked before may have its turn now, after the code that was just answered has gone on. */

@@ -101,6 +101,8 @@ export async function attemptStep<Value>(
       durable.parking.answered();
     }
   } catch (error) {
+    const behind = durable.parking.behindAnswers();
+    if (behind) await behind;
     durable.check('step', name);
     durable.fail(key, RecordKind.Failure, error);
     throw error;

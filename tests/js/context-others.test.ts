@@ -119,3 +119,25 @@ it('tries a child again that was still being stopped when its parent was tried a
   await house.clock.settle();
   expect([run.status, calls]).toEqual(['completed', 2]);
 });
+
+it('tells a failure of a step behind what was recorded before it, however slowly that is acknowledged, so that a race keeps its winner', async () => {
+  const house = await open();
+  const { clock } = house;
+  const after = (ms: number) => new Promise<void>((resolve) => void clock.schedule(clock.now() + ms, resolve));
+  const { slot } = house.orchestrator.journal!;
+  const append = slot.append.bind(slot);
+  slot.append = async (...args) => after(50).then(() => append(...args));
+  const winners: string[] = [];
+  const task = defineTask({ id: name('racing'), ...once, run: async (_: null, ctx) => {
+    const recorded = ctx.step('recorded', () => 1).then(() => 'recorded');
+    const failed = ctx.step('fails', () => after(10).then(() => Promise.reject(new Error('no')))).catch(() => 'failed');
+    const winner = await Promise.race([recorded, failed]);
+    winners.push(winner, await ctx.step('winner', () => winner));
+    await ctx.sleep('1h');
+  } });
+  house.orchestrator.trigger(task, null);
+  await clock.advance(500);
+  const next = await crash(house);
+  await next.clock.advance(500);
+  expect(winners).toEqual(Array(4).fill('recorded'));
+});
