@@ -214,9 +214,10 @@ export class PayloadArea {
   }
 }
 
-/** The same values under the same names; objects count as the same only where they are one. */
+/** Between the id of a member and its place. */
 export const placeMark = '\u0000';
 
+/** The same values under the same names; objects count as the same only where they are one. */
 function sameFields(one: object | undefined, other: object | undefined): boolean {
   if (one === undefined || other === undefined) return one === other;
   let fields = 0;
