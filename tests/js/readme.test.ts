@@ -31,21 +31,34 @@ const given: Record<string, string> = {
   charge: '(id: string) => string', mail: '(text: string) => void', report: '(...things: unknown[]) => void',
 };
 
-function complaints({ code, language }: Block): string[] {
-  const path = join(root, `tests/js/readme-block.${language}`);
-  const declared = Object.entries(given).filter(([name]) => code.includes(name) && !new RegExp(`(const|function) ${name}\\b`).test(code));
-  const prelude = `import type { Orchestrator, TaskExecutor } from 'holdfast';\n${declared.map(([name, type]) => `declare const ${name}: ${type};\n`).join('')}`;
+/** All blocks are one program: each is a module of its own, and what they import is looked at once. */
+const program = (() => {
+  let made: { program: ts.Program; path: (block: Block) => string } | undefined;
+  return () => (made ??= compile([...written('ts'), ...written('tsx')]));
+})();
+
+function compile(all: Block[]) {
+  const path = (block: Block) => join(root, `tests/js/readme-block-${all.indexOf(block)}.${block.language}`);
+  const sources = new Map(all.map((block) => [path(block), prelude(block) + block.code]));
   const { config } = ts.readConfigFile(join(root, 'tsconfig.json'), ts.sys.readFile);
   const { options } = ts.parseJsonConfigFileContent(config, ts.sys, root);
   const host = ts.createCompilerHost(options);
-  const [read, exists] = [host.readFile, host.fileExists];
-  host.readFile = (name) => (name === path ? prelude + code : read(name));
-  host.fileExists = (name) => name === path || exists(name);
-  const getSourceFile = host.getSourceFile.bind(host);
-  host.getSourceFile = (name, ...rest) => (name === path ? ts.createSourceFile(name, prelude + code, rest[0]) : getSourceFile(name, ...rest));
-  const program = ts.createProgram([path, join(root, 'node_modules/vite/client.d.ts')], { ...options, noUnusedLocals: false }, host);
-  const file = program.getSourceFile(path)!;
-  return [...program.getSyntacticDiagnostics(file), ...program.getSemanticDiagnostics(file)].map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, '\n'));
+  const [read, exists, parse] = [host.readFile, host.fileExists, host.getSourceFile];
+  host.readFile = (name) => sources.get(name) ?? read(name);
+  host.fileExists = (name) => sources.has(name) || exists(name);
+  host.getSourceFile = (name, ...rest) => (sources.has(name) ? ts.createSourceFile(name, sources.get(name)!, rest[0]) : parse.call(host, name, ...rest));
+  return { path, program: ts.createProgram([...sources.keys(), join(root, 'node_modules/vite/client.d.ts')], { ...options, noUnusedLocals: false }, host) };
+}
+
+function prelude({ code }: Block): string {
+  const declared = Object.entries(given).filter(([name]) => code.includes(name) && !new RegExp(`(const|function) ${name}\\b`).test(code));
+  return `import type { Orchestrator, TaskExecutor } from 'holdfast';\n${declared.map(([name, type]) => `declare const ${name}: ${type};\n`).join('')}`;
+}
+
+function complaints(block: Block): string[] {
+  const { program: whole, path } = program();
+  const file = whole.getSourceFile(path(block))!;
+  return [...whole.getSyntacticDiagnostics(file), ...whole.getSemanticDiagnostics(file)].map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, '\n'));
 }
 
 describe('the READMEs', () => {
