@@ -10,6 +10,7 @@ import { ConfigurationError } from '../errors.ts';
 import { batchTask } from '../groups/kinds.ts';
 import { KeyPrefix } from '../journal/history.ts';
 import { isTask } from '../intake/registry.ts';
+import { Lazy } from '../lazy.ts';
 import type { Orchestrator } from '../orchestrator.ts';
 import type { RunHandle, TriggerOptions } from '../types.ts';
 import type { Batches, Form } from './batches.ts';
@@ -17,26 +18,8 @@ import { asking, givenBack } from './current.ts';
 import type { BatchApi, BatchOptions, TasksApi } from './types.ts';
 
 /** The room of one orchestrator. */
-export class BatchDoor {
-  /** undefined: not needed yet. */
-  loaded: Batches | undefined;
-  readonly #house: Orchestrator;
-  #loading: Promise<Batches> | undefined;
-
-  constructor(house: Orchestrator) {
-    this.#house = house;
-  }
-
-  load(): Promise<Batches> {
-    this.#loading ??= import('./batches.ts').then(
-      ({ Batches }) => (this.loaded = new Batches(this.#house)),
-      (error) => {
-        this.#loading = undefined;
-        throw error;
-      },
-    );
-    return this.#loading;
-  }
+export function batchDoor(house: Orchestrator): Lazy<Batches> {
+  return new Lazy(async () => new (await import('./batches.ts')).Batches(house));
 }
 
 /** Whom a call is for, told at the call. */

@@ -8,6 +8,7 @@
 import { clone } from '../codec/codec.ts';
 import type { RunContext } from '../context/context.ts';
 import type { Definition } from '../intake/registry.ts';
+import { Lazy } from '../lazy.ts';
 import type { Run } from '../runs/run.ts';
 import type { Orchestrator } from '../orchestrator.ts';
 import type { AnySpec } from './checks.ts';
@@ -22,10 +23,8 @@ export function isCached({ cache, select }: AnySpec): boolean {
 }
 
 export class CacheDoor implements TaskCache {
-  /** undefined: not needed yet. */
-  loaded: HouseCache | undefined;
   readonly #house: Orchestrator;
-  #loading: Promise<HouseCache> | undefined;
+  readonly #room = new Lazy(async () => new (await import('./task-cache.ts')).HouseCache(this.#house));
 
   constructor(house: Orchestrator) {
     this.#house = house;
@@ -36,16 +35,14 @@ export class CacheDoor implements TaskCache {
     return this.#house.getOptions().cache;
   }
 
+  /** undefined: not needed yet. */
+  get loaded(): HouseCache | undefined {
+    return this.#room.loaded;
+  }
+
   /** Rejects where the code of this room can't be had; the next call tries again. */
   load(): Promise<HouseCache> {
-    this.#loading ??= import('./task-cache.ts').then(
-      ({ HouseCache }) => (this.loaded = new HouseCache(this.#house)),
-      (error) => {
-        this.#loading = undefined;
-        throw error;
-      },
-    );
-    return this.#loading;
+    return this.#room.load();
   }
 
   /** What the attempt's code returns, or would return. */
@@ -92,6 +89,6 @@ export class CacheDoor implements TaskCache {
 
   /** Nothing is written any more afterwards. */
   async close(): Promise<void> {
-    await (await this.#loading?.catch(() => undefined))?.close();
+    await (await this.#room.ifAsked())?.close();
   }
 }

@@ -15,6 +15,7 @@ import type { RunKey } from '../identity/key.ts';
 import type { Joined } from '../identity/keyed-handle.ts';
 import { asksForKey } from '../identity/plan.ts';
 import { NoteKind, type StoredNote } from '../journal/notes.ts';
+import { Lazy } from '../lazy.ts';
 import type { LockTable } from '../locking/table.ts';
 import type { Orchestrator } from '../orchestrator.ts';
 import { checkIdentifier, describe, naming } from '../intake/checks.ts';
@@ -54,7 +55,16 @@ export interface NewMember {
 export class ContextServices implements DurableHost, StepHost, ChildrenHost {
   readonly #house: Orchestrator;
   readonly children: ChildIndex;
-  #lockTable: Promise<LockTable> | undefined;
+  readonly #locks = new Lazy<LockTable>(async () => {
+    const { LockTable } = await import('../locking/table.ts');
+    const house = this.#house;
+    return new LockTable({
+      nameOf: (key) => house.opening.tabs && `holdfast:${house.opening.namespace}:lock:${key}`,
+      locks: platformOf(house.getOptions().tabs).locks,
+      changed: (run) => house.changed(run),
+      warn: (message) => house.warn(message),
+    });
+  });
 
   /** Events and tokens. */
   get waiting(): Waiting {
@@ -252,17 +262,7 @@ export class ContextServices implements DurableHost, StepHost, ChildrenHost {
 
   /** Who holds which lock; loaded with the first. */
   lockTable(): Promise<LockTable> {
-    const house = this.#house;
-    this.#lockTable ??= import('../locking/table.ts').then(({ LockTable }) => new LockTable({
-      nameOf: (key) => house.opening.tabs && `holdfast:${house.opening.namespace}:lock:${key}`,
-      locks: platformOf(house.getOptions().tabs).locks,
-      changed: (run) => house.changed(run),
-      warn: (message) => house.warn(message),
-    }), (error) => {
-      this.#lockTable = undefined;
-      throw error;
-    });
-    return this.#lockTable;
+    return this.#locks.load();
   }
 
   /** To another run, once however often it is asked for under this id. @throws ConfigurationError for a run nobody knows */

@@ -4,7 +4,7 @@
  * Invariant: a run whose definition is missing waits, says so, and goes on when it is added; what is
  * added later under the same id counts from the next attempt on.
  */
-import { BatchingDoor } from '../batching/door.ts';
+import { type BatchingDoor, batchingDoor } from '../batching/door.ts';
 import { ConfigurationError, UnrecognizedTaskError } from '../errors.ts';
 import { HoldSchemaMismatch } from '../runs/holds.ts';
 import { checkIdentifier, describe, refuse } from '../intake/checks.ts';
@@ -53,7 +53,7 @@ export class Definitions {
     this.#house = house;
     this.describing = new Describing(house);
     this.heartbeats = new Heartbeats(house);
-    this.batching = new BatchingDoor(house);
+    this.batching = batchingDoor(house);
     this.recoveredInputs = new RecoveredInputs(house);
     this.services = new Services(house);
     this.hooks = new Hooks(this);

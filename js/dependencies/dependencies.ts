@@ -6,6 +6,7 @@
  * every page sees the same; a run is submitted only after all that is to be known of it has been said.
  */
 import { NoteKind } from '../journal/notes.ts';
+import { Lazy } from '../lazy.ts';
 import type { Orchestrator } from '../orchestrator.ts';
 import * as P from '../protocol.ts';
 import { End, type Run } from '../runs/run.ts';
@@ -14,9 +15,7 @@ import type { Binding, Deferred, Merged } from './types.ts';
 
 export class Dependencies {
   readonly #house: Orchestrator;
-  #edges: Promise<Edges> | undefined;
-  /** undefined: nobody has needed them. */
-  loaded: Edges | undefined;
+  readonly #room = new Lazy(async () => new (await import('./edges.ts')).Edges(this.#house));
 
   constructor(house: Orchestrator) {
     this.#house = house;
@@ -33,16 +32,14 @@ export class Dependencies {
     return run.extra.deferred !== undefined && run.end === End.None && (run.task === 0 || !pump.open || pump.engine.value(run.task, P.FieldSubmitted) === 0);
   }
 
+  /** undefined: nobody has needed them. */
+  get loaded(): Edges | undefined {
+    return this.#room.loaded;
+  }
+
   /** Rejects where the code of this room can't be had; the next call tries again. */
   edges(): Promise<Edges> {
-    this.#edges ??= import('./edges.ts').then(
-      ({ Edges }) => (this.loaded = new Edges(this.#house)),
-      (error) => {
-        this.#edges = undefined;
-        throw error;
-      },
-    );
-    return this.#edges;
+    return this.#room.load();
   }
 
   /** Computes the input of a run that has a slot, and notes it; or what it gives without running. */

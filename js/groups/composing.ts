@@ -2,7 +2,7 @@
  * What an orchestrator makes of several runs: groups of the core and edges between runs, and what stands on them.
  * All but the names is loaded with the first use.
  */
-import { BatchDoor, batchApi } from '../batches/door.ts';
+import { batchApi, batchDoor } from '../batches/door.ts';
 import type { BatchApi } from '../batches/types.ts';
 import { Dependencies } from '../dependencies/dependencies.ts';
 import type { Orchestrator } from '../orchestrator.ts';
@@ -12,7 +12,7 @@ import { Groups } from './groups.ts';
 
 export abstract class Composing implements SignatureApi {
   readonly groups = new Groups(this.#house);
-  readonly batches = new BatchDoor(this.#house);
+  readonly batches = batchDoor(this.#house);
   /** Many runs as one: `triggerByTaskAndWait`, `trigger`, `stream`, … */
   readonly batch: BatchApi = batchApi({ house: () => this.#house, own: true });
   readonly dependencies = new Dependencies(this.#house);

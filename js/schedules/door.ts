@@ -6,6 +6,7 @@
  */
 import type { RunContext } from '../context/context.ts';
 import type { Definition } from '../intake/registry.ts';
+import { Lazy } from '../lazy.ts';
 import type { Orchestrator } from '../orchestrator.ts';
 import type { Schedules } from './schedules.ts';
 import { scheduleTask, type ScheduleState } from './state.ts';
@@ -16,7 +17,7 @@ const persistent = { maxAttempts: 1_000_000_000, minDelayMs: 1000, maxDelayMs: 6
 
 export class ScheduleDoor implements SchedulesApi {
   readonly #house: Orchestrator;
-  #loading: Promise<Schedules> | undefined;
+  readonly #room = new Lazy(async () => new (await import('./schedules.ts')).Schedules(this.#house));
   #isOpen = false;
   /** The declarations that are under way, one after the other. */
   #declared = new Map<string, unknown>();
@@ -44,47 +45,35 @@ export class ScheduleDoor implements SchedulesApi {
     if (schedule === undefined || !this.#isOpen || this.#house.disposed || this.#declared.get(id) === schedule) return;
     if ((this.#house.getOptions().id ?? 'default') !== 'default' && !this.#house.definitions.isOwn(id)) return;
     this.#declared.set(id, schedule);
-    this.#load().then((schedules) => schedules.declare(id, schedule)).catch((error) => {
+    this.#room.load().then((schedules) => schedules.declare(id, schedule)).catch((error) => {
       if (this.#house.disposed) return;
       this.#declared.delete(id);
       this.#house.warn(`The schedule of task "${id}" could not be made. ${String(error)}`);
     });
   }
 
-  /** Rejects where the code of this room can't be had; the next call tries again. */
-  #load(): Promise<Schedules> {
-    this.#loading ??= import('./schedules.ts').then(
-      ({ Schedules }) => new Schedules(this.#house),
-      (error) => {
-        this.#loading = undefined;
-        throw error;
-      },
-    );
-    return this.#loading;
-  }
-
   async create(options: CreateScheduleOptions): Promise<Schedule> {
-    return (await this.#load()).create(options);
+    return (await this.#room.load()).create(options);
   }
   async update(id: string, options: UpdateScheduleOptions): Promise<Schedule> {
-    return (await this.#load()).update(id, options);
+    return (await this.#room.load()).update(id, options);
   }
   async activate(id: string): Promise<Schedule> {
-    return (await this.#load()).activate(id);
+    return (await this.#room.load()).activate(id);
   }
   async deactivate(id: string): Promise<Schedule> {
-    return (await this.#load()).deactivate(id);
+    return (await this.#room.load()).deactivate(id);
   }
   async del(id: string): Promise<boolean> {
-    return (await this.#load()).del(id);
+    return (await this.#room.load()).del(id);
   }
   async list(filter?: { task?: string }): Promise<Schedule[]> {
-    return (await this.#load()).list(filter);
+    return (await this.#room.load()).list(filter);
   }
   async retrieve(id: string): Promise<Schedule | undefined> {
-    return (await this.#load()).retrieve(id);
+    return (await this.#room.load()).retrieve(id);
   }
   async timezones(): Promise<string[]> {
-    return (await this.#load()).timezones();
+    return (await this.#room.load()).timezones();
   }
 }

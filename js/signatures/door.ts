@@ -3,6 +3,7 @@
  *
  * Invariant: who uses no signature loads none of this room.
  */
+import { Lazy } from '../lazy.ts';
 import type { Orchestrator } from '../orchestrator.ts';
 import type { Signatures } from './signatures.ts';
 import type { Signature, SignaturesApi } from './types.ts';
@@ -11,7 +12,10 @@ type Verb = 'pause' | 'interrupt' | 'resume' | 'cancel' | 'remove';
 
 export class SignatureDoor implements SignaturesApi {
   readonly #house: Orchestrator;
-  #loading: Promise<Signatures> | undefined;
+  readonly #room = new Lazy(async () => {
+    const { Signatures } = await import('./signatures.ts');
+    return new Signatures(this.#house, await this.#house.dependencies.edges());
+  });
 
   constructor(house: Orchestrator) {
     this.#house = house;
@@ -19,14 +23,7 @@ export class SignatureDoor implements SignaturesApi {
 
   /** @internal Rejects where the code of this room can't be had; the next call tries again. */
   loaded(): Promise<Signatures> {
-    this.#loading ??= import('./signatures.ts').then(
-      async ({ Signatures }) => new Signatures(this.#house, await this.#house.dependencies.edges()),
-      (error) => {
-        this.#loading = undefined;
-        throw error;
-      },
-    );
-    return this.#loading;
+    return this.#room.load();
   }
 
   /** @internal Loaded, and what is stored is read. */

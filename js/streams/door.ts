@@ -5,6 +5,7 @@
  */
 import { checkNames, checkSignal, wholeNumber } from '../intake/checks.ts';
 import { decode } from '../codec/codec.ts';
+import { Lazy } from '../lazy.ts';
 import type { Orchestrator } from '../orchestrator.ts';
 import type { Run } from '../runs/run.ts';
 import { encodeChunk } from './chunks.ts';
@@ -26,7 +27,7 @@ export interface Appending {
 
 export class StreamDoor {
   readonly #house: Orchestrator;
-  #loading: Promise<Work> | undefined;
+  readonly #room = new Lazy<Work>(() => import('./work.ts'));
 
   constructor(house: Orchestrator) {
     this.#house = house;
@@ -34,11 +35,7 @@ export class StreamDoor {
 
   /** Rejects where the code of this room can't be had; the next call tries again. */
   load(): Promise<Work> {
-    this.#loading ??= import('./work.ts').catch((error) => {
-      this.#loading = undefined;
-      throw error;
-    });
-    return this.#loading;
+    return this.#room.load();
   }
 
   /** What is stored of its streams is read. */
