@@ -14,7 +14,7 @@
  * Invariant: pure; a schema is `static` into itself. Bounded: what is nested deeper than 64, or would take more than
  * 10,000 comparisons, is `runtime`.
  */
-import { allPorts, errorPort, errorSchema, isSchemaObject, type JsonSchema, type JsonSchemaObject, portSchema, propertiesOf, propertyOf, requiredOf, sameJson, typeOfValue } from './schema.ts';
+import { allPorts, errorPort, errorSchema, isSchemaObject, type JsonSchema, type JsonSchemaObject, portSchema, propertiesOf, propertyOf, requiredOf, sameJson, typeOfValue } from './ports.ts';
 
 export type Compatibility = 'static' | 'runtime' | 'incompatible';
 
