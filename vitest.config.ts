@@ -9,6 +9,7 @@ const alias = [
   { find: /^holdfast\/(react|testing)$/, replacement: here('./js/$1/index.ts') },
   { find: /^holdfast\/worker$/, replacement: here('./js/workers/index.ts') },
   { find: /^holdfast\/signatures$/, replacement: here('./js/signatures/index.ts') },
+  { find: /^holdfast\/graph$/, replacement: here('./js/graph/index.ts') },
   { find: /^holdfast\/p-queue$/, replacement: here('./js/p-queue/index.ts') },
   { find: /^holdfast\/cache$/, replacement: here('./js/cache/index.ts') },
   { find: /^holdfast\/inline$/, replacement: here('./js/inline.ts') },

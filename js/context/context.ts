@@ -99,6 +99,10 @@ export class RunContext implements TaskContext {
   get durable(): Durable | undefined {
     return this.#extra?.durable;
   }
+  /** @internal The run whose attempt it is of. */
+  get owner(): Run {
+    return this.#run;
+  }
   /** @internal */
   get house(): Orchestrator {
     return this.#host.services.house;

@@ -4,6 +4,7 @@
  */
 import type { TaskCache } from '../cache/types.ts';
 import { clone, decode, decodeWithBlobs, encode, refersToBlobs } from '../codec/codec.ts';
+import type { Deferred } from '../dependencies/types.ts';
 import type { Determinism } from '../definition/determinism.ts';
 import type { Validator } from '../definition/schema.ts';
 import { checkOf, issuesInWords } from '../definition/validation.ts';
@@ -50,6 +51,7 @@ export interface NewMember {
   readonly identity?: RunKey | undefined;
   readonly item?: RunItem | undefined;
   readonly group: number;
+  readonly deferred?: Deferred | undefined;
 }
 
 export class ContextServices implements DurableHost, StepHost, ChildrenHost {
@@ -300,9 +302,9 @@ export class ContextServices implements DurableHost, StepHost, ChildrenHost {
   }
 
   /** A child of a container, in its group. @throws what triggering throws, and nothing is changed */
-  member(parent: Run, { key, definition, input, options, identity, item, group }: NewMember): Run {
+  member(parent: Run, { key, definition, input, options, identity, item, group, deferred }: NewMember): Run {
     const family = { parent, key, policy: P.ChildPolicyCancel, depth: this.#depthBelow(parent, definition), fingerprint: 0, item, group };
-    const member = this.#house.intake.trigger(definition, input, options, undefined, family, identity);
+    const member = this.#house.intake.trigger(definition, input, options, undefined, family, identity, undefined, deferred);
     if (identity?.endTurn) member.accepted.then(identity.endTurn, identity.endTurn);
     this.children.add(parent, key, member);
     return member;

@@ -143,6 +143,7 @@ export class Edges {
     const merge = await mergeNamed(deferred!.by);
     const message = this.#house.services.readNote(run, NoteKind.Message);
     const call: MergeCall = {
+      run,
       id: run.id,
       taskIdentifier: run.taskIdentifier,
       given: await this.#given(run),

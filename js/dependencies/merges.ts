@@ -4,6 +4,7 @@ import type { Merge } from './types.ts';
 
 const merges: Readonly<Record<string, () => Promise<{ merge: Merge }>>> = {
   'holdfast/signature': () => import('../signatures/merge.ts'),
+  'holdfast/dataflow': () => import('../graph/dataflow-merge.ts'),
 };
 
 /** @throws ConfigurationError of a name that a later release wrote */

@@ -40,6 +40,7 @@ export interface Source {
 }
 
 export interface MergeCall {
+  readonly run: Run;
   readonly id: string;
   readonly taskIdentifier: string;
   /** What the run was made with. */

@@ -8,6 +8,7 @@ import { Dependencies } from '../dependencies/dependencies.ts';
 import type { Orchestrator } from '../orchestrator.ts';
 import { SignatureDoor } from '../signatures/door.ts';
 import type { SignatureApi } from '../signatures/types.ts';
+import { GraphDoor } from '../graph/door.ts';
 import { Groups } from './groups.ts';
 
 export abstract class Composing implements SignatureApi {
@@ -18,6 +19,9 @@ export abstract class Composing implements SignatureApi {
   readonly dependencies = new Dependencies(this.#house);
   /** Signatures, chains and swarms by their keys, and how they are found. */
   readonly signatures = new SignatureDoor(this.#house);
+
+  /** Graphs of tasks, run durably: `run`, `get`, `list`. */
+  readonly graphs = new GraphDoor(this.#house);
 
   get #house(): Orchestrator {
     return this as unknown as Orchestrator;

@@ -9,6 +9,7 @@ import type { Container } from './container.ts';
 import type { Orchestrator } from '../orchestrator.ts';
 import type { RunContext } from '../context/context.ts';
 import { branchTask, chainTask, fallbackTask, swarmTask } from '../signatures/names.ts';
+import { graphTask } from '../graph/names.ts';
 import { containerPrefix } from '../waiting/internal.ts';
 
 /** What a kind of container does, from its beginning or once more. What it returns is the run's output. */
@@ -23,6 +24,7 @@ const kinds: Readonly<Record<string, () => Promise<ContainerCode>>> = {
   [swarmTask]: () => import('../signatures/swarm-run.ts').then(({ runSwarm }) => runSwarm),
   [branchTask]: () => import('../signatures/choice-run.ts').then(({ runBranch }) => runBranch),
   [fallbackTask]: () => import('../signatures/choice-run.ts').then(({ runFallback }) => runFallback),
+  [graphTask]: () => import('../graph/container.ts').then(({ runGraph }) => runGraph),
   [batchTask]: () => import('../batches/container.ts').then(({ runBatch }) => runBatch),
 };
 
@@ -32,6 +34,7 @@ export function isContainer(id: string | undefined): boolean {
 
 export function defineContainers(house: Orchestrator): void {
   house.table.queues.known(containerQueue);
+  house.graphs.define(containerQueue);
   for (const [id, load] of Object.entries(kinds)) {
     const run = async (input: unknown, ctx: unknown): Promise<unknown> => {
       const [code, { Container }] = await Promise.all([load(), import('./container.ts')]);

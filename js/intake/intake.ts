@@ -415,7 +415,9 @@ export class Intake {
   #describe(run: Run, options: ResolvedRunOptions): void {
     const { commands } = this.#house.pump;
     const set = (field: number, value: number) => commands.push(P.CommandSetTask, run.task, field, 0, value);
-    const { notBeforeMs, pendingBlobs, parent, childPolicy, group, key, fork, deferred } = run.extra;
+    const { notBeforeMs, pendingBlobs, parent, childPolicy, group, key, fork, deferred, after } = run.extra;
+    // A draft is told later what it waits for.
+    const isDraft = deferred !== undefined && after === undefined;
     if (options.priority) set(P.TaskFieldPriority, options.priority);
     if (options.timeoutMs) set(P.TaskFieldAttemptTimeoutMs, options.timeoutMs);
     if (options.ttlMs) set(P.TaskFieldTimeToLiveMs, options.ttlMs);
@@ -434,10 +436,22 @@ export class Intake {
     } else this.#house.blobs.tellAgain(run);
     if (key) this.#house.identity.describe(run);
     if (fork) describeFork(this.#house, run);
-    if (parent && !deferred) commands.push(P.CommandBelong, run.task, parent.task, childPolicy);
+    if (parent && !isDraft) commands.push(P.CommandBelong, run.task, parent.task, childPolicy);
     if (group) commands.push(P.CommandJoinGroup, run.task, group);
+    if (after) this.#sayAfter(run, after);
     // Whoever made it says when: it may depend on runs that are to come.
-    if (!deferred) commands.push(P.CommandSubmit, run.task);
+    if (!isDraft) commands.push(P.CommandSubmit, run.task);
+  }
+
+  /** REQUIRES: the core knows those. @throws where one of them was refused */
+  #sayAfter(run: Run, after: (Run | number)[]): void {
+    const { commands } = this.#house.pump;
+    for (let at = 0; at < after.length; at += 2) {
+      const { task, extra } = after[at] as Run;
+      if (task === 0) throw extra.refusal ?? new ConfigurationError(`Run ${run.id} begins after a run that is not there.`);
+      commands.push(P.CommandDependOn, run.task, task, after[at + 1] as number);
+    }
+    run.ownExtra.after = undefined;
   }
 
   /** A run of the predecessor: its input was never kept, so it waits for the person. */

@@ -86,6 +86,8 @@ export class RunExtra {
   /** Parents above it. */
   depth = 0;
   item: RunItem | undefined;
+  /** What it begins after, said as it is created: runs and kinds of edges, one after the other. */
+  after: (Run | number)[] | undefined;
   /** The core's group that it joins as it is created; 0: none. */
   group = 0;
   /** Of a container: the family of its members. */

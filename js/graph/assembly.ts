@@ -1,0 +1,68 @@
+/**
+ * What a node gets: values of ports, put together.
+ *
+ * Invariants: the order is defaults, the graph's input, edges by their ids; the later counts, but at ports for lists,
+ * where the values of several edges are joined; a value is passed as it is, and only what holds them is new.
+ */
+import { DATAFLOW_ALL_PORTS, type Dataflow } from './dataflow.ts';
+import type { PlanNode } from './plan.ts';
+import { takesLists } from './task.ts';
+import { applyTransforms } from './transforms.ts';
+import type { TaskInput } from './types.ts';
+
+/** Of an edge: what it carries, as it leaves its source; undefined: it is not active. */
+export type Carried = (edge: Dataflow, source: PlanNode) => { readonly value: any } | undefined;
+
+/** @throws what a transform throws */
+export function assemble(node: PlanNode, input: TaskInput | undefined, matchAll: boolean, carried: Carried): Record<string, any> {
+  const given: Record<string, any> = node.defaults ? { ...node.defaults } : {};
+  const { incoming } = node;
+  if (input && (incoming.length === 0 || (matchAll && lacks(node, given)))) Object.assign(given, input);
+  if (incoming.length === 0) return given;
+  let filled: Set<string> | undefined;
+  for (let at = 0; at < incoming.length; at++) {
+    const edge = incoming[at]!;
+    const arrived = carried(edge, node.sources[at]!);
+    if (!arrived) continue;
+    const value = arrived.value;
+    const port = edge.targetTaskPortId;
+    if (port !== DATAFLOW_ALL_PORTS) {
+      if (incoming.length === 1) put(node, given, port, value, false);
+      else {
+        filled ??= new Set();
+        put(node, given, port, value, filled.has(port));
+        filled.add(port);
+      }
+      continue;
+    }
+    if (typeof value !== 'object' || value === null) continue;
+    filled ??= new Set();
+    for (const [name, each] of Object.entries(value)) {
+      put(node, given, name, each, filled.has(name));
+      filled.add(name);
+    }
+  }
+  return given;
+}
+
+/** What leaves the source, on its way through the edge. */
+export function along(edge: Dataflow, output: any): any {
+  const { sourceTaskPortId: port } = edge;
+  const value = port === DATAFLOW_ALL_PORTS || edge.isError ? output : output?.[port];
+  const transforms = edge.getTransforms();
+  return transforms.length === 0 ? value : applyTransforms(value, transforms);
+}
+
+function lacks({ required, incoming }: PlanNode, given: Record<string, any>): boolean {
+  return required.some((port) => given[port] === undefined && !incoming.some((edge) => edge.targetTaskPortId === port || edge.targetTaskPortId === DATAFLOW_ALL_PORTS));
+}
+
+function put(node: PlanNode, given: Record<string, any>, port: string, value: unknown, isSecond: boolean): void {
+  if (value === undefined) return;
+  const former = isSecond ? given[port] : undefined;
+  if (!takesLists(node.task, port, former)) given[port] = value;
+  else {
+    const list = Array.isArray(value) ? value : [value];
+    given[port] = former === undefined ? [...list] : [...(Array.isArray(former) ? former : [former]), ...list];
+  }
+}

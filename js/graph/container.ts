@@ -1,0 +1,155 @@
+/**
+ * The code of a graph's run: makes a run for each node, sources first, each with what it waits for, and waits without
+ * a slot until the core says that all of them are over.
+ *
+ * Invariants: a node is one run, under its id, whatever crashed in between; when it begins, and whether, is the core's.
+ */
+import type { Container } from '../groups/container.ts';
+import * as P from '../protocol.ts';
+import { End, type Run } from '../runs/run.ts';
+import { UnrecognizedTaskError } from '../errors.ts';
+import { revived } from './failures.ts';
+import type { GraphPayload, Graphs } from './home.ts';
+import type { LiveRun } from './live.ts';
+import { dataflowKind, errorFlowKind } from './kinds.ts';
+import { nodeTask } from './names.ts';
+import type { PlanNode } from './plan.ts';
+import { TaskAbortedError } from './errors.ts';
+import { type FailurePolicy, TaskStatus } from './types.ts';
+import { prepareValidation, saysMuch } from './validate.ts';
+
+/** What a graph's run gives: what its nodes do not say themselves. */
+export interface GraphOutput {
+  /** How many nodes, and how they ended. */
+  readonly nodes: number;
+  readonly completed: number;
+  readonly failed: number;
+  readonly disabled: number;
+}
+
+export async function runGraph(container: Container, payload: GraphPayload): Promise<GraphOutput> {
+  const { house, run } = container;
+  const graphs = await house.graphs.load();
+  const missing = payload.beside ? [] : await graphs.missingTypes(run);
+  if (missing.length > 0) return waitForTypes(graphs, container, missing);
+  const live = await graphs.liveOf(run);
+  if (live.plan.nodes.some(({ task }) => saysMuch(task.inputSchema()))) await prepareValidation();
+  return new GraphCode(container, live).run();
+}
+
+class GraphCode {
+  readonly #container: Container;
+  readonly #live: LiveRun;
+  #told = 0;
+
+  constructor(container: Container, live: LiveRun) {
+    this.#container = container;
+    this.#live = live;
+  }
+
+  async run(): Promise<GraphOutput> {
+    const container = this.#container;
+    const live = this.#live;
+    const { concurrency, failurePolicy = 'abort' } = live.options;
+    container.onMemberEnded = (member) => this.#ended(member);
+    container.open({ concurrency, failureThreshold: failurePolicy === 'abort' ? 1 : undefined });
+    live.mirror?.begun();
+    if (!container.isClosed) await this.#fill();
+    await container.close();
+    await container.settled();
+    return this.#end(failurePolicy);
+  }
+
+  async #fill(): Promise<void> {
+    const container = this.#container;
+    for (const node of this.#live.plan.nodes) {
+      if (this.#live.runs[node.index]) continue;
+      if (container.isBreathless) await container.breathe();
+      this.#live.joined(node, this.#make(node));
+    }
+  }
+
+  #make(node: PlanNode): Run {
+    const { house } = this.#container;
+    const { definitionId, task } = node;
+    const { timeout } = task.config;
+    const options = timeout === undefined ? undefined : { timeout };
+    const definition = house.definition(definitionId ?? nodeTask);
+    if (!definition) throw new UnrecognizedTaskError(`Node ${node.id}: no task ${JSON.stringify(definitionId)} is registered.`);
+    const made = this.#container.addNew({ key: node.id, definition, input: undefined, options, ...(definitionId !== undefined && { deferred: { by: 'holdfast/dataflow' } }) });
+    made.ownExtra.after = this.#after(node);
+    return made;
+  }
+
+  /** Its sources' runs and the kinds of edges from them, one after the other. */
+  #after(node: PlanNode): (Run | number)[] {
+    const after: (Run | number)[] = [];
+    for (let at = 0; at < node.incoming.length; at++) {
+      const source = this.#live.runs[node.sources[at]!.index]!;
+      const kind = node.incoming[at]!.isError ? errorFlowKind : dataflowKind;
+      let isKnown = false;
+      for (let each = 0; each < after.length; each += 2) isKnown ||= after[each] === source && after[each + 1] === kind;
+      if (!isKnown) after.push(source, kind);
+    }
+    return after;
+  }
+
+  #ended(member: Run): void {
+    const live = this.#live;
+    live.ended(member);
+    const whole = Math.floor(live.progress);
+    if (whole === this.#told) return;
+    this.#told = whole;
+    this.#container.context.progress(whole);
+  }
+
+  #end(policy: FailurePolicy): GraphOutput {
+    const live = this.#live;
+    live.over();
+    const { house } = this.#container;
+    const counts = { completed: 0, failed: 0, disabled: 0 };
+    let failed: PlanNode | undefined = live.firstFailure;
+    for (const node of live.plan.nodes) {
+      const status = live.statuses[node.index];
+      if (status === TaskStatus.COMPLETED) counts.completed++;
+      else if (status === TaskStatus.DISABLED) counts.disabled++;
+      else counts.failed++;
+      if (status === TaskStatus.FAILED && !node.handlesError && !failed && live.runs[node.index]!.end !== End.Completed) failed = node;
+    }
+    const error = failed && policy !== 'collect' ? this.#errorOf(this.#first(failed)) : undefined;
+    live.mirror?.over(error);
+    if (error) throw error;
+    void house;
+    return { nodes: live.plan.nodes.length, ...counts };
+  }
+
+  /** After a reload the order in which they failed is the core's to say. */
+  #first(known: PlanNode): PlanNode {
+    const { house } = this.#container;
+    const live = this.#live;
+    const failed = live.plan.nodes.filter(({ index, handlesError }) => !handlesError && live.runs[index]?.end === End.Failed);
+    if (failed.length <= 1) return failed[0] ?? known;
+    const endedAt = ({ index }: PlanNode) => house.pump.engine.value(live.runs[index]!.task, P.FieldUpdatedAt);
+    const isAborted = (node: PlanNode) => live.errorOf(node) instanceof TaskAbortedError;
+    return failed.sort((one, other) => Number(isAborted(one)) - Number(isAborted(other)) || endedAt(one) - endedAt(other) || Number(other === known) - Number(one === known))[0]!;
+  }
+
+  #errorOf(node: PlanNode): Error {
+    return this.#live.errorOf(node) ?? revived(this.#container.house.errorOf(this.#live.runs[node.index]!), node.task);
+  }
+}
+
+/** Its document names classes that this page has not: it waits until they are registered. */
+function waitForTypes(graphs: Graphs, { house, run, context }: Container, missing: readonly string[]): Promise<never> {
+  house.warn(`Graph run ${run.id} waits: no task of type ${missing.map((type) => JSON.stringify(type)).join(', ')} is registered in this page. Register it: registerTask(…).`);
+  const stop = graphs.registry.watch(async () => {
+    if ((await graphs.missingTypes(run)).length > 0) return;
+    stop();
+    house.pump.commands.push(P.CommandRelease, run.task, P.HoldDefinitionMissing);
+    house.pump.wake();
+  });
+  context.signal.addEventListener('abort', stop);
+  house.pump.commands.push(P.CommandHold, run.task, P.HoldDefinitionMissing);
+  house.attempts.interrupt(run, new UnrecognizedTaskError(`No task of type ${missing.join(', ')} is registered.`));
+  return new Promise(() => {});
+}

@@ -1,0 +1,141 @@
+/**
+ * An edge: a port of one task feeds a port of another.
+ *
+ * Invariants: its id is made of its four ends, so there is one edge between two ports; while a graph runs its status
+ * mirrors that of its source.
+ */
+import { EventEmitter, type Listener } from './emitter.ts';
+import { TaskConfigurationError } from './errors.ts';
+import type { DataflowEvents } from './events.ts';
+import type { Provenance } from './provenance.ts';
+import type { DataflowIdType, DataflowJson, TaskIdType, TaskInput, TransformStep } from './types.ts';
+import { TaskStatus } from './types.ts';
+
+/** As a source port: the whole output; as a target port: the value's properties go into the inputs. */
+export const DATAFLOW_ALL_PORTS = '*';
+/** As a source port: `{ error, errorType }` of a task that failed. */
+export const DATAFLOW_ERROR_PORT = '[error]';
+
+export class Dataflow {
+  readonly sourceTaskId: TaskIdType;
+  readonly sourceTaskPortId: string;
+  readonly targetTaskId: TaskIdType;
+  readonly targetTaskPortId: string;
+  /** What it carries in the run that is shown, transformed. */
+  value: any = undefined;
+  status: TaskStatus = TaskStatus.PENDING;
+  error: Error | undefined = undefined;
+  stream: ReadableStream | undefined = undefined;
+  provenance: Provenance | undefined = undefined;
+  #id: DataflowIdType | undefined;
+  #transforms: readonly TransformStep[] = [];
+  #events: EventEmitter<DataflowEvents> | undefined;
+
+  constructor(sourceTaskId: TaskIdType, sourceTaskPortId: string, targetTaskId: TaskIdType, targetTaskPortId: string) {
+    this.sourceTaskId = sourceTaskId;
+    this.sourceTaskPortId = sourceTaskPortId;
+    this.targetTaskId = targetTaskId;
+    this.targetTaskPortId = targetTaskPortId;
+  }
+
+  static createId(sourceTaskId: TaskIdType, sourceTaskPortId: string, targetTaskId: TaskIdType, targetTaskPortId: string): DataflowIdType {
+    return `${sourceTaskId}[${sourceTaskPortId}] ==> ${targetTaskId}[${targetTaskPortId}]`;
+  }
+
+  get id(): DataflowIdType {
+    return (this.#id ??= Dataflow.createId(this.sourceTaskId, this.sourceTaskPortId, this.targetTaskId, this.targetTaskPortId));
+  }
+
+  get isError(): boolean {
+    return this.sourceTaskPortId === DATAFLOW_ERROR_PORT;
+  }
+
+  /** Takes its port of what its source gave. */
+  setPortData(output: any, provenance?: Provenance): void {
+    this.value = this.sourceTaskPortId === DATAFLOW_ALL_PORTS || this.isError ? output : output?.[this.sourceTaskPortId];
+    if (provenance) this.provenance = provenance;
+  }
+
+  /** What it gives to its target, by ports. */
+  getPortData(): TaskInput {
+    if (this.targetTaskPortId === DATAFLOW_ALL_PORTS) return this.value ?? {};
+    return { [this.targetTaskPortId]: this.value };
+  }
+
+  reset(): void {
+    this.value = this.error = this.provenance = this.stream = undefined;
+    this.setStatus(TaskStatus.PENDING);
+    this.emit('reset');
+  }
+
+  setStatus(status: TaskStatus): void {
+    if (this.status === status) return;
+    this.status = status;
+    if (!this.#events) return;
+    this.emit('status', status);
+    if (status === TaskStatus.PROCESSING) this.emit('start');
+    else if (status === TaskStatus.STREAMING) this.emit('streaming');
+    else if (status === TaskStatus.COMPLETED) this.emit('complete');
+    else if (status === TaskStatus.DISABLED) this.emit('disabled');
+    else if (status === TaskStatus.ABORTING) this.emit('abort');
+    else if (status === TaskStatus.FAILED && this.error) this.emit('error', this.error);
+  }
+
+  // Transforms
+
+  getTransforms(): readonly TransformStep[] {
+    return this.#transforms;
+  }
+  /** What happens to the value on the way, one after the other; by ids of the registry. */
+  setTransforms(steps: readonly TransformStep[]): this {
+    this.#transforms = steps.map(({ id, params }) => Object.freeze(params ? { id, params: { ...params } } : { id }));
+    return this;
+  }
+  addTransform(step: TransformStep): this {
+    return this.setTransforms([...this.#transforms, step]);
+  }
+  removeTransform(index: number): this {
+    return this.setTransforms(this.#transforms.filter((_, at) => at !== index));
+  }
+
+  toJSON(): DataflowJson {
+    const { sourceTaskId, sourceTaskPortId, targetTaskId, targetTaskPortId } = this;
+    const transforms = this.#transforms.length > 0 ? { transforms: this.#transforms.map(({ id, params }) => (params ? { id, params: { ...params } } : { id })) } : {};
+    return { sourceTaskId, sourceTaskPortId, targetTaskId, targetTaskPortId, ...transforms };
+  }
+
+  // Events
+
+  get events(): EventEmitter<DataflowEvents> {
+    return (this.#events ??= new EventEmitter());
+  }
+  on<Name extends keyof DataflowEvents>(name: Name, listener: Listener<DataflowEvents[Name]>): void {
+    this.events.on(name, listener as Listener<any>);
+  }
+  off<Name extends keyof DataflowEvents>(name: Name, listener: Listener<DataflowEvents[Name]>): void {
+    this.#events?.off(name, listener as Listener<any>);
+  }
+  once<Name extends keyof DataflowEvents>(name: Name, listener: Listener<DataflowEvents[Name]>): void {
+    this.events.once(name, listener as Listener<any>);
+  }
+  subscribe<Name extends keyof DataflowEvents>(name: Name, listener: Listener<DataflowEvents[Name]>): () => void {
+    return this.events.subscribe(name, listener as Listener<any>);
+  }
+  waitOn<Name extends keyof DataflowEvents>(name: Name): Promise<DataflowEvents[Name]> {
+    return this.events.waitOn(name) as Promise<DataflowEvents[Name]>;
+  }
+  emit<Name extends keyof DataflowEvents>(name: Name, ...given: DataflowEvents[Name]): void {
+    this.#events?.emit(name, ...(given as any));
+  }
+}
+
+const arrow = /^(.+?)\[([^\]]+|\[error\])\] ==> (.+?)\[([^\]]+|\[error\])\]$/;
+
+/** An edge by its id: `new DataflowArrow('a[text] ==> b[body]')`. @throws TaskConfigurationError */
+export class DataflowArrow extends Dataflow {
+  constructor(id: string) {
+    const ends = arrow.exec(id);
+    if (!ends) throw new TaskConfigurationError(`An edge reads "source[port] ==> target[port]", not ${JSON.stringify(id)}.`);
+    super(ends[1]!, ends[2]!, ends[3]!, ends[4]!);
+  }
+}

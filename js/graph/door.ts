@@ -1,0 +1,72 @@
+/**
+ * Where the house and this room meet: names of verbs, and the code of nodes. What they do is loaded with the first.
+ *
+ * Invariant: who runs no graph loads none of this room.
+ */
+import type { RunContext } from '../context/context.ts';
+import type { Orchestrator } from '../orchestrator.ts';
+import type { Graphs } from './home.ts';
+import { nodeTask } from './names.ts';
+import type { TaskRegistry } from './registry.ts';
+import type { TaskGraph } from './task-graph.ts';
+import type { GraphResultArray, GraphRun, GraphRunOptions, MergeStrategy, TaskGraphJson, TaskInput } from './types.ts';
+
+export class GraphDoor {
+  readonly #house: Orchestrator;
+  #loading: Promise<Graphs> | undefined;
+  #loaded: Graphs | undefined;
+
+  constructor(house: Orchestrator) {
+    this.#house = house;
+  }
+
+  /** @internal Rejects where the code of this room can't be had; the next call tries again. */
+  load(): Promise<Graphs> {
+    this.#loading ??= import('./home.ts').then(
+      ({ Graphs }) => (this.#loaded = new Graphs(this.#house)),
+      (error) => {
+        this.#loading = undefined;
+        throw error;
+      },
+    );
+    return this.#loading;
+  }
+
+  /** @internal Their runs have no limit: a node waits for no slot that its graph's others hold. */
+  define(queue: string): void {
+    const run = (_input: unknown, context: unknown): unknown => (this.#loaded ? this.#loaded.execute(context as RunContext) : this.load().then((graphs) => graphs.execute(context as RunContext)));
+    this.#house.definitions.addInternal({ id: nodeTask, handler: run as never, prepared: undefined, spec: { id: nodeTask, run: run as never, queue, simulateProgress: false, retry: { maxAttempts: 1 } } });
+  }
+
+  /**
+   * Runs a graph durably, or its document: it goes on after a reload. Resolves when it is stored; `result()` gives what
+   * it gave, merged by `merge` (default: results of the leaves, by their ids).
+   * @throws TaskSerializationError TaskJSONError CycleError TaskConfigurationError and nothing is begun
+   */
+  async run<Output = GraphResultArray>(graph: TaskGraph | TaskGraphJson, input: TaskInput = {}, options: GraphRunOptions & { merge?: MergeStrategy } = {}): Promise<GraphRun<Output> & { graph(): Promise<TaskGraph> }> {
+    const graphs = await this.load();
+    await this.#house.ready;
+    const handle = graphs.run(graph, input, options);
+    await handle.accepted;
+    return handle;
+  }
+
+  /** A run of a graph by its id, in this or a later page; undefined: this tab has none. */
+  async get(id: string): Promise<(GraphRun & { graph(): Promise<TaskGraph> }) | undefined> {
+    const graphs = await this.load();
+    await this.#house.ready;
+    return graphs.get(id) as (GraphRun & { graph(): Promise<TaskGraph> }) | undefined;
+  }
+
+  /** Runs of graphs of this tab, the oldest first. */
+  async list(): Promise<GraphRun[]> {
+    const graphs = await this.load();
+    await this.#house.ready;
+    return graphs.list();
+  }
+
+  /** Where types of stored graphs are found. Default: what `registerTask` has registered in this page. */
+  async useRegistry(registry: TaskRegistry): Promise<void> {
+    (await this.load()).registry = registry;
+  }
+}

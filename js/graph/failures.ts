@@ -1,0 +1,36 @@
+/** What a node failed with, told as an error of this room; and back from storage. */
+import { AbortedError, DeadlineError, TaskTimeoutError as RunTimeoutError } from '../errors.ts';
+import * as errors from './errors.ts';
+import type { Task } from './task.ts';
+
+const { markTask, TaskAbortedError, TaskError, TaskFailedError, TaskTimeoutError } = errors;
+
+/** Code threw it. */
+export function failureOf(thrown: unknown, { id, type }: Task<any, any, any>): Error {
+  if (thrown instanceof TaskError) return markTask(thrown, id, type);
+  const message = thrown instanceof Error ? thrown.message : String(thrown);
+  const what = thrown instanceof AbortedError ? TaskAbortedError : TaskFailedError;
+  return markTask(new what(message, { cause: thrown }), id, type);
+}
+
+/** Of a run that has ended badly: as an error of this room, with the task it is of. */
+export function revived(error: Error, { id, type }: Task<any, any, any>): Error {
+  if (error instanceof TaskError) return markTask(error, id, type);
+  const { taskId, taskType, data } = error as Partial<InstanceType<typeof TaskError>>;
+  const known = (errors as unknown as Record<string, unknown>)[error.name];
+  const details = { ...('cause' in error && { cause: error.cause }), ...(data !== undefined && { data }) };
+  if (typeof known === 'function' && known.prototype instanceof TaskError && !(error instanceof RunTimeoutError)) {
+    const made = new (known as typeof TaskError)(error.message, details);
+    return markTask(Object.assign(made, own(error)), taskId ?? id, taskType ?? type);
+  }
+  if (error instanceof RunTimeoutError || error instanceof DeadlineError) return markTask(new TaskTimeoutError(error.message, { cause: error }), id, type);
+  if (error instanceof AbortedError) return markTask(new TaskAbortedError(error.message, { cause: error }), id, type);
+  return markTask(new TaskFailedError(error.message, { cause: error }), id, type);
+}
+
+/** What else stood on it. */
+function own(error: Error): object {
+  const { name: _name, message: _message, stack: _stack, cause: _cause, ...more } = error as Error & Record<string, unknown>;
+  const { code: _code, retryable: _retryable, data: _data, ...rest } = more;
+  return rest;
+}

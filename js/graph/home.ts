@@ -1,0 +1,173 @@
+/**
+ * Graphs of one orchestrator: graphs made runs, runs found again, which run is of which graph in this page.
+ *
+ * Invariant: a run of a graph has one LiveRun in a page, made by whoever asks first: its container, one of its nodes
+ * after a reload, or a handle.
+ */
+import type { RunContext } from '../context/context.ts';
+import { refuse } from '../intake/checks.ts';
+import type { Orchestrator } from '../orchestrator.ts';
+import { End, type Run } from '../runs/run.ts';
+import type { TriggerOptions } from '../types.ts';
+import { TaskConfigurationError, TaskJSONError } from './errors.ts';
+import { GraphHandle } from './handle.ts';
+import { createGraphFromGraphJSON, unknownTypes } from './json.ts';
+import { LiveRun } from './live.ts';
+import { checkMergeStrategy } from './merging.ts';
+import { graphTask } from './names.ts';
+import { globalTaskRegistry, type TaskRegistry } from './registry.ts';
+import { TaskGraph } from './task-graph.ts';
+import type { GraphRun, GraphRunOptions, MergeStrategy, TaskGraphJson, TaskInput } from './types.ts';
+
+/** What the run of a graph keeps. */
+export interface GraphPayload {
+  readonly document?: TaskGraphJson;
+  readonly input?: TaskInput;
+  readonly options?: StoredOptions;
+  readonly merge?: string;
+  /** Its graph is given by the code of the node that it is a child of, each time that runs. */
+  readonly nested?: true;
+  /** Nothing is stored here, so the graph lies beside. */
+  readonly beside?: true;
+}
+
+const storedNames = ['matchAllEmptyInputs', 'concurrency', 'failurePolicy', 'resultsOrder', 'parentProvenance', 'outputCache', 'maxTasks'] as const;
+export type StoredOptions = Pick<GraphRunOptions, (typeof storedNames)[number]>;
+
+export interface GivenGraph {
+  readonly graph: TaskGraph;
+  readonly input: TaskInput;
+  readonly options: GraphRunOptions;
+  readonly isShown: boolean;
+}
+
+export class Graphs {
+  readonly house: Orchestrator;
+  /** Of graphs that are read from documents. */
+  registry: TaskRegistry = globalTaskRegistry;
+  readonly #lives = new WeakMap<Run, LiveRun>();
+  readonly #loading = new WeakMap<Run, Promise<LiveRun>>();
+  readonly #given = new WeakMap<Run, GivenGraph>();
+  readonly #awaited = new WeakMap<Run, (() => void)[]>();
+
+  constructor(house: Orchestrator) {
+    this.house = house;
+  }
+
+  /** @throws TaskConfigurationError TaskSerializationError TaskJSONError CycleError and nothing is begun */
+  run(given: TaskGraph | TaskGraphJson, input: TaskInput = {}, options: GraphRunOptions & { merge?: MergeStrategy } = {}, isShown = true): GraphHandle {
+    const { merge = 'GRAPH_RESULT_ARRAY', registry = this.registry } = options;
+    checkOptions(options, merge);
+    const isStored = this.house.journal !== undefined || !this.house.opening.inMemory;
+    const graph = given instanceof TaskGraph ? given : this.read(given, registry);
+    const { maxTasks } = options;
+    if (maxTasks !== undefined && graph.size > maxTasks) throw new TaskConfigurationError(`The graph has ${graph.size} tasks, more than maxTasks (${maxTasks}).`);
+    const document = isStored ? (given instanceof TaskGraph ? given.toJSON() : given) : undefined;
+    const stored: Record<string, unknown> = {};
+    for (const name of storedNames) if (options[name] !== undefined) stored[name] = options[name];
+    const payload: GraphPayload = isStored ? { document: document!, input, options: stored, ...(typeof merge === 'string' && { merge }) } : { beside: true };
+    const run = this.house.intake.triggerTask(graphTask, payload, triggerOptions(options), 'graphs.run') as Run;
+    this.give(run, { graph, input, options: { ...options, registry }, isShown: isShown && !graph.shown?.isRunning });
+    return new GraphHandle(this, run, merge);
+  }
+
+  read(document: TaskGraphJson, registry: TaskRegistry): TaskGraph {
+    return createGraphFromGraphJSON(document, { registry, isDefined: (id) => this.house.definition(id) !== undefined });
+  }
+
+  /** undefined: there is none of this id in this tab, or it is no run of a graph. */
+  get(id: string): GraphRun | undefined {
+    const run = this.house.localRun(id);
+    return run && run.taskIdentifier === graphTask ? new GraphHandle(this, run, undefined) : undefined;
+  }
+
+  /** Those that are not within a node of another, the oldest first. */
+  list(): GraphRun[] {
+    const runs = this.house.localRuns().filter((run) => run.taskIdentifier === graphTask && run.extra.parentId === undefined);
+    return runs.map((run) => new GraphHandle(this, run, undefined));
+  }
+
+  /** What the run of a graph works on, as an object of this page. */
+  give(run: Run, given: GivenGraph): void {
+    this.#given.set(run, given);
+    for (const tell of this.#awaited.get(run) ?? []) tell();
+    this.#awaited.delete(run);
+  }
+
+  liveNow(run: Run): LiveRun | undefined {
+    return this.#lives.get(run);
+  }
+
+  /** @throws TaskJSONError where types are not known here */
+  liveOf(run: Run): Promise<LiveRun> {
+    const live = this.#lives.get(run);
+    if (live) return Promise.resolve(live);
+    let loading = this.#loading.get(run);
+    if (!loading) {
+      loading = this.#open(run);
+      this.#loading.set(run, loading);
+      loading.catch(() => {}).then(() => this.#loading.delete(run));
+    }
+    return loading;
+  }
+
+  async #open(run: Run): Promise<LiveRun> {
+    const payload = this.#given.has(run) ? undefined : ((await this.house.attempts.inputOf(run)) as GraphPayload);
+    if (payload?.nested && !this.#given.has(run)) await new Promise<void>((resolve) => this.#await(run, resolve));
+    const given = this.#given.get(run) ?? this.#fromStored(payload!);
+    const live = new LiveRun({ house: this.house, run, ...given });
+    for (const member of this.house.services.children.of(run)) {
+      const node = live.nodeOf(member);
+      if (node) live.joined(node, member);
+    }
+    if (run.end !== End.None) live.over();
+    this.#lives.set(run, live);
+    return live;
+  }
+
+  /** Until the code of its node gives it. */
+  #await(run: Run, resolve: () => void): void {
+    const awaited = this.#awaited.get(run);
+    if (awaited) awaited.push(resolve);
+    else this.#awaited.set(run, [resolve]);
+  }
+
+  #fromStored({ document, input = {}, options = {} }: GraphPayload): GivenGraph {
+    if (!document) throw new TaskJSONError('This run of a graph has no document: its graph was of a page that is gone.');
+    return { graph: this.read(document, this.registry), input, options: { ...options, registry: this.registry }, isShown: true };
+  }
+
+  /** Types of its graph that nobody has registered here. */
+  async missingTypes(run: Run): Promise<string[]> {
+    if (this.#lives.has(run) || this.#given.has(run)) return [];
+    const { document } = (await this.house.attempts.inputOf(run)) as GraphPayload;
+    return document ? unknownTypes(document, { registry: this.registry, isDefined: (id) => this.house.definition(id) !== undefined }) : [];
+  }
+
+  /** What the run of a node does. */
+  execute(context: RunContext): unknown {
+    const { owner } = context;
+    const { parent, parentId } = owner.extra;
+    const container = parent ?? this.house.localRun(parentId ?? '');
+    if (!container) throw new TaskConfigurationError(`Run ${owner.id} is of a node of graph run ${parentId}, which is not there any more.`);
+    const live = this.#lives.get(container);
+    return live ? live.execute(owner, context) : this.liveOf(container).then((found) => found.execute(owner, context));
+  }
+}
+
+function triggerOptions({ name = 'Graph', metadata, tags, timeout, runId }: GraphRunOptions): TriggerOptions {
+  return {
+    name, ...(metadata && { metadata }), ...(tags !== undefined && { tags: tags as string[] }), ...(timeout !== undefined && { deadline: timeout }), ...(runId !== undefined && { id: runId }),
+  };
+}
+
+const policies = ['abort', 'continue-independent', 'collect'];
+const orders = ['insertion', 'completion'];
+
+/** @throws ConfigurationError TaskConfigurationError */
+function checkOptions({ failurePolicy, resultsOrder, concurrency, maxTasks }: GraphRunOptions, merge: MergeStrategy): void {
+  if (failurePolicy !== undefined && !policies.includes(failurePolicy)) refuse('graphs.run failurePolicy', `one of ${policies.join(', ')}`, failurePolicy);
+  if (resultsOrder !== undefined && !orders.includes(resultsOrder)) refuse('graphs.run resultsOrder', `one of ${orders.join(', ')}`, resultsOrder);
+  for (const [name, value] of Object.entries({ concurrency, maxTasks })) if (value !== undefined && !(Number.isInteger(value) && value > 0)) refuse(`graphs.run ${name}`, 'a whole number above 0', value);
+  checkMergeStrategy(merge, 'graphs.run merge');
+}

@@ -1,0 +1,89 @@
+/**
+ * Graphs from their documents.
+ * Invariant: what a document says is checked before any of it is believed; what is not known is named, all of it at once.
+ */
+import { pageRegistry } from '../intake/registry.ts';
+import { Dataflow } from './dataflow.ts';
+import { TaskJSONError } from './errors.ts';
+import { DefinitionTask } from './function-task.ts';
+import { globalTaskRegistry, type TaskRegistry } from './registry.ts';
+import type { Task } from './task.ts';
+import { TaskGraph } from './task-graph.ts';
+import type { TaskGraphItemJson, TaskGraphJson } from './types.ts';
+
+export interface ReadGraphOptions {
+  /** Default: the page's. */
+  readonly registry?: TaskRegistry;
+  /** Other types are refused. Default: all that are registered. */
+  readonly allowedTypes?: Iterable<string>;
+  /** Is there a definition of this id? Default: of this page. */
+  readonly isDefined?: (id: string) => boolean;
+}
+
+/** Graphs in graphs, at most. */
+const depthLimit = 32;
+
+/** @throws TaskJSONError CycleError TaskConfigurationError */
+export function createGraphFromGraphJSON(json: TaskGraphJson, options: ReadGraphOptions = {}): TaskGraph {
+  const graph = readGraph(json, { ...options, allowed: options.allowedTypes && new Set(options.allowedTypes) }, '', 0);
+  return graph;
+}
+
+/** @throws TaskJSONError TaskConfigurationError */
+export function createTaskFromGraphJSON(item: TaskGraphItemJson, options: ReadGraphOptions = {}): Task<any, any, any> {
+  return readTask(item, { ...options, allowed: options.allowedTypes && new Set(options.allowedTypes) }, '', 0);
+}
+
+interface Reading extends ReadGraphOptions {
+  readonly allowed: ReadonlySet<string> | undefined;
+}
+
+function readGraph(json: TaskGraphJson, reading: Reading, path: string, depth: number): TaskGraph {
+  if (depth > depthLimit) throw new TaskJSONError(`${path || 'The document'}: graphs stand in graphs more than ${depthLimit} deep.`);
+  if (typeof json !== 'object' || json === null || !Array.isArray(json.tasks)) throw new TaskJSONError(`${path || 'The document'} must be { tasks: […], dataflows: […] }.`);
+  const { tasks, dataflows, ...extras } = json;
+  const unknown = unknownTypes(json, reading);
+  if (unknown.length > 0) throw new TaskJSONError(`${path || 'The document'}: there is no task of type ${unknown.map((type) => JSON.stringify(type)).join(', ')} here. Register ${unknown.length === 1 ? 'it' : 'them'}: registerTask(…).`, { data: { unknownTypes: unknown } });
+  const graph = new TaskGraph();
+  graph.extras = extras;
+  for (const [index, item] of tasks.entries()) graph.addTask(readTask(item, reading, `${path}/tasks/${index}`, depth));
+  for (const [index, edge] of (dataflows ?? []).entries()) {
+    const ends = [edge?.sourceTaskId, edge?.sourceTaskPortId, edge?.targetTaskId, edge?.targetTaskPortId];
+    if (!ends.every((end) => typeof end === 'string')) throw new TaskJSONError(`${path}/dataflows/${index} must name sourceTaskId, sourceTaskPortId, targetTaskId and targetTaskPortId.`);
+    const dataflow = new Dataflow(...(ends as [string, string, string, string]));
+    if (Array.isArray(edge.transforms)) dataflow.setTransforms(edge.transforms);
+    graph.addDataflow(dataflow);
+  }
+  return graph;
+}
+
+function readTask(item: TaskGraphItemJson, reading: Reading, path: string, depth: number): Task<any, any, any> {
+  const { id, type, defaults, config, subgraph, merge, provenance } = item ?? {};
+  if (typeof id !== 'string' || typeof type !== 'string') throw new TaskJSONError(`${path || 'The task'} must have an id and a type.`);
+  if (reading.allowed && !reading.allowed.has(type)) throw new TaskJSONError(`${path || `Task ${id}`}: tasks of type ${JSON.stringify(type)} are not allowed here.`);
+  const whole = { ...config, ...(merge !== undefined && { merge }), ...(provenance && { provenance }), id, ...(defaults && { defaults }) };
+  const Class = (reading.registry ?? globalTaskRegistry).getTask(type);
+  const task = Class ? new Class(whole) : isDefined(type, reading) ? new DefinitionTask(type, whole) : undefined;
+  if (!task) throw new TaskJSONError(`${path || `Task ${id}`}: there is no task of type ${JSON.stringify(type)} here.`, { data: { unknownTypes: [type] } });
+  if (subgraph) task.subGraph = readGraph(subgraph, reading, `${path}/subgraph`, depth + 1);
+  return task;
+}
+
+function isDefined(id: string, { isDefined }: Reading): boolean {
+  return isDefined ? isDefined(id) : pageRegistry.get(id) !== undefined;
+}
+
+/** Types that a document names and nobody here knows, each once. */
+export function unknownTypes(json: TaskGraphJson, options: ReadGraphOptions = {}): string[] {
+  const unknown = new Set<string>();
+  const look = ({ tasks }: TaskGraphJson, depth: number): void => {
+    if (!Array.isArray(tasks) || depth > depthLimit) return;
+    for (const item of tasks) {
+      const type = item?.type;
+      if (typeof type === 'string' && !(options.registry ?? globalTaskRegistry).getTask(type) && !isDefined(type, { ...options, allowed: undefined })) unknown.add(type);
+      if (item?.subgraph) look(item.subgraph, depth + 1);
+    }
+  };
+  look(json, 0);
+  return [...unknown];
+}

@@ -1,0 +1,332 @@
+/**
+ * A run of a graph, in this page: which node stands where, what the finished ones gave, what the next ones get.
+ *
+ * Invariants: when a node begins, and whether, is the core's; what is kept here can be read again from the runs of the
+ * nodes, so nothing is lost with the page; a node's input depends on its graph, the graph's input and what its
+ * sources gave, and on nothing else, so it is the same each time; statuses change before those who listen hear.
+ */
+import type { RunContext } from '../context/context.ts';
+import type { Orchestrator } from '../orchestrator.ts';
+import * as P from '../protocol.ts';
+import { End, type Run } from '../runs/run.ts';
+import { along, assemble } from './assembly.ts';
+import { DATAFLOW_ERROR_PORT, type Dataflow } from './dataflow.ts';
+import { TaskAbortedError, TaskConfigurationError } from './errors.ts';
+import { failureOf, revived } from './failures.ts';
+import { byPorts } from './function-task.ts';
+import { dataflowKind, disableEdge, disabledCause } from './kinds.ts';
+import { NodeContext } from './node-context.ts';
+import type { Plan, PlanNode } from './plan.ts';
+import { planOf } from './plan.ts';
+import type { Provenance } from './provenance.ts';
+import { globalTaskRegistry, type TaskRegistry } from './registry.ts';
+import { Mirror } from './mirror.ts';
+import type { TaskGraph } from './task-graph.ts';
+import { lineageOf } from './lineage.ts';
+import { type GraphResultArray, type GraphRunOptions, type NodeState, type TaskIdType, type TaskInput, type TaskOutput, TaskStatus } from './types.ts';
+import { checkNow, saysMuch } from './validate.ts';
+
+/** What a graph shows of a run. */
+export interface ShownRun {
+  readonly isRunning: boolean;
+  abort(reason?: unknown): void;
+  /** @throws where this task of a run that goes on may not be changed */
+  refuseChange?(taskId: TaskIdType): void;
+  refuseTask?(taskId: TaskIdType): void;
+  structureChanged?(name: string, id: string): void;
+  getProvenance?(taskId: TaskIdType): Provenance | undefined;
+}
+
+export interface LiveGiven {
+  readonly house: Orchestrator;
+  /** Of the container. */
+  readonly run: Run;
+  readonly graph: TaskGraph;
+  readonly input: TaskInput;
+  readonly options: GraphRunOptions;
+  /** Its graph's tasks and edges mirror it. */
+  readonly isShown: boolean;
+}
+
+export class LiveRun implements ShownRun {
+  readonly house: Orchestrator;
+  readonly run: Run;
+  readonly graph: TaskGraph;
+  readonly input: TaskInput;
+  readonly options: GraphRunOptions;
+  readonly registry: TaskRegistry;
+  plan: Plan;
+  /** By index of the plan. */
+  runs: (Run | undefined)[];
+  statuses: TaskStatus[];
+  /** What finished nodes gave, as far as it has been in this page. */
+  #outputs: (TaskOutput | undefined)[];
+  /** Of nodes whose end the core has not said yet. */
+  #coming: (TaskOutput | undefined)[];
+  /** In the order in which they ended, in this page. */
+  readonly endedOrder: PlanNode[] = [];
+  firstFailure: PlanNode | undefined;
+  readonly mirror: Mirror | undefined;
+  readonly listeners = new Set<() => void>();
+  #endedCount = 0;
+  isRunning = true;
+
+  constructor({ house, run, graph, input, options, isShown }: LiveGiven) {
+    this.house = house;
+    this.run = run;
+    this.graph = graph;
+    this.input = input;
+    this.options = options;
+    this.registry = options.registry ?? globalTaskRegistry;
+    this.plan = planOf(graph);
+    const { length } = this.plan.nodes;
+    this.runs = new Array(length).fill(undefined);
+    this.statuses = new Array(length).fill(TaskStatus.PENDING);
+    this.#outputs = new Array(length).fill(undefined);
+    this.#coming = new Array(length).fill(undefined);
+    this.mirror = isShown ? new Mirror(this) : undefined;
+    if (isShown) graph.shown = this;
+  }
+
+  // The nodes' runs
+
+  /** Its run is there: made now, or found. */
+  joined(node: PlanNode, run: Run): void {
+    this.runs[node.index] = run;
+    if (run.end !== End.None) this.#note(node, run, true);
+    else if (run.attempt > 0) this.statuses[node.index] = TaskStatus.PROCESSING;
+  }
+
+  nodeOf(run: Run): PlanNode | undefined {
+    const { childKey } = run.extra;
+    return childKey === undefined ? undefined : this.plan.byId.get(childKey);
+  }
+
+  /** The core says that it is over. */
+  ended(run: Run): void {
+    const node = this.nodeOf(run);
+    if (node) this.#note(node, run, false);
+  }
+
+  /** It is to begin anew. */
+  reopened(node: PlanNode): void {
+    this.statuses[node.index] = TaskStatus.PENDING;
+    this.#outputs[node.index] = undefined;
+    this.#endedCount--;
+    if (this.firstFailure === node) this.firstFailure = undefined;
+    this.mirror?.reset(node);
+  }
+
+  #note(node: PlanNode, run: Run, isFound: boolean): void {
+    const { index } = node;
+    this.#endedCount++;
+    this.endedOrder.push(node);
+    const status = this.#statusOf(node, run);
+    this.statuses[index] = status;
+    if (status === TaskStatus.COMPLETED) {
+      this.#outputs[index] = this.#coming[index];
+      this.#coming[index] = undefined;
+    }
+    if (status === TaskStatus.FAILED && !this.firstFailure && run.end === End.Failed && !node.handlesError) this.firstFailure = node;
+    this.mirror?.ended(node, status, isFound);
+    if (this.listeners.size > 0) for (const tell of this.listeners) tell();
+  }
+
+  #statusOf({ task }: PlanNode, run: Run): TaskStatus {
+    if (run.end === End.Completed) return task.isDisabled && this.#wasDisabled(run) ? TaskStatus.DISABLED : TaskStatus.COMPLETED;
+    if (run.end === End.Cancelled && this.#wasDisabled(run)) return TaskStatus.DISABLED;
+    return TaskStatus.FAILED;
+  }
+
+  #wasDisabled(run: Run): boolean {
+    const { pump } = this.house;
+    return pump.open && pump.engine.value(run.task, P.FieldCancelReason) >>> 24 === disabledCause;
+  }
+
+  get progress(): number {
+    return (100 * this.#endedCount) / Math.max(1, this.plan.nodes.length);
+  }
+  get endedCount(): number {
+    return this.#endedCount;
+  }
+
+  errorOf(node: PlanNode): Error | undefined {
+    const run = this.runs[node.index];
+    return run && this.statuses[node.index] === TaskStatus.FAILED ? revived(this.house.errorOf(run), node.task) : undefined;
+  }
+
+  // Executing a node
+
+  /** What the run of a node does. */
+  execute(run: Run, context: RunContext): unknown {
+    const node = this.nodeOf(run);
+    if (!node) throw new TaskConfigurationError(`Run ${run.id} is of node ${JSON.stringify(run.extra.childKey)}, which graph run ${this.run.id} does not have any more.`);
+    this.runs[node.index] = run;
+    const waiting = this.#toLoad(node);
+    return waiting ? waiting.then(() => this.#execute(node, context)) : this.#execute(node, context);
+  }
+
+  #execute(node: PlanNode, context: RunContext): unknown {
+    const { index, task } = node;
+    try {
+      this.#refuseFailedSources(node);
+      this.statuses[index] = TaskStatus.PROCESSING;
+      let input = this.inputOf(node);
+      const narrowed = task.narrowInput(input, this.registry);
+      if (narrowed instanceof Promise) return narrowed.then((given) => this.#call(node, given, context)).catch((error) => this.#failed(node, error));
+      input = narrowed;
+      const given = this.#call(node, input, context);
+      return given instanceof Promise ? given.catch((error) => this.#failed(node, error)) : given;
+    } catch (error) {
+      return this.#failed(node, error);
+    }
+  }
+
+  #call(node: PlanNode, input: Record<string, any>, context: RunContext): unknown {
+    const { task } = node;
+    if (node.required.length > 0 || saysMuch(task.inputSchema())) checkNow(task, input);
+    const own = new NodeContext(this, node, context);
+    this.mirror?.started(node, input);
+    const given = task.execute(input, own);
+    return given instanceof Promise ? given.then((output) => this.#finished(node, output)) : this.#finished(node, given);
+  }
+
+  /** Its output is kept here by reference; what is stored is a copy. */
+  #finished(node: PlanNode, given: unknown): unknown {
+    const output = byPorts(given) ?? {};
+    this.#coming[node.index] = output;
+    this.#disableEdges(node, output);
+    return this.house.journal ? output : undefined;
+  }
+
+  #failed({ task }: PlanNode, error: unknown): never {
+    throw failureOf(error, task);
+  }
+
+  /** Ports that give nothing: what leads on from those alone is told so, before this node ends. */
+  #disableEdges(node: PlanNode, output: TaskOutput): void {
+    const inactive = node.task.inactivePorts(output);
+    if (inactive.length === 0) return;
+    const { commands } = this.house.pump;
+    const run = this.runs[node.index]!;
+    for (const target of new Set(node.targets)) {
+      const between = node.outgoing.filter((edge, at) => node.targets[at] === target && !edge.isError);
+      const other = this.runs[target.index];
+      if (between.length > 0 && between.every((edge) => inactive.includes(edge.sourceTaskPortId)) && other && other.end === End.None)
+        commands.push(disableEdge, other.task, run.task, dataflowKind);
+    }
+  }
+
+  #refuseFailedSources(node: PlanNode): void {
+    for (const source of node.sources)
+      if (this.statuses[source.index] === TaskStatus.FAILED && !source.handlesError)
+        throw new TaskAbortedError(`Task ${node.id} (${node.task.type}) was not executed: ${source.id}, which feeds it, failed.`, { data: { failedTaskId: source.id } });
+  }
+
+  // Values
+
+  /** Outputs of its sources that are in the journal only. */
+  #toLoad(node: PlanNode): Promise<unknown> | undefined {
+    let loading: Promise<unknown>[] | undefined;
+    for (const { index } of node.sources)
+      if (this.statuses[index] === TaskStatus.COMPLETED && this.#outputs[index] === undefined) (loading ??= []).push(this.loadOutput(index));
+    return loading && Promise.all(loading);
+  }
+
+  /** What a node gave; undefined: nothing. */
+  loadOutput(index: number): Promise<TaskOutput | undefined> {
+    const known = this.#outputs[index];
+    const run = this.runs[index];
+    if (known || !run || this.statuses[index] !== TaskStatus.COMPLETED) return Promise.resolve(known);
+    return this.house.outcomes.copyOf(run).then((output) => (this.#outputs[index] = byPorts(output) ?? {}));
+  }
+
+  /** REQUIRES: outputs of its sources are in this page. */
+  inputOf(node: PlanNode): Record<string, any> {
+    return assemble(node, this.input, this.options.matchAllEmptyInputs === true, this.#carried);
+  }
+
+  readonly #carried = (edge: Dataflow, source: PlanNode): { value: any } | undefined => {
+    const value = this.valueOn(edge, source);
+    if (value && this.mirror) edge.value = value.value;
+    return value;
+  };
+
+  /** undefined: the edge is not active. */
+  valueOn(edge: Dataflow, source: PlanNode): { value: any } | undefined {
+    const status = this.statuses[source.index];
+    if (edge.sourceTaskPortId === DATAFLOW_ERROR_PORT) {
+      const error = status === TaskStatus.FAILED ? this.errorOf(source) : undefined;
+      return error && { value: along(edge, { error: error.message, errorType: error.name }) };
+    }
+    if (status !== TaskStatus.COMPLETED) return undefined;
+    const output = this.#outputs[source.index];
+    if (source.task.inactivePorts(output ?? {}).includes(edge.sourceTaskPortId)) return undefined;
+    return { value: along(edge, output) };
+  }
+
+  /** What a task of holdfast gets as its input. */
+  async givenTo(run: Run): Promise<Record<string, any>> {
+    const node = this.nodeOf(run)!;
+    await this.#toLoad(node);
+    this.#refuseFailedSources(node);
+    this.statuses[node.index] = TaskStatus.PROCESSING;
+    const input = this.inputOf(node);
+    this.mirror?.started(node, input);
+    return input;
+  }
+
+  /** Of the leaves that have completed. */
+  async results(): Promise<GraphResultArray> {
+    const { nodes } = this.plan;
+    let leaves = nodes.filter(({ outgoing }) => outgoing.every(({ isError }) => isError));
+    const marked = leaves.filter(({ task }) => (task.constructor as { isGraphOutput?: boolean }).isGraphOutput);
+    if (marked.length > 0) leaves = marked;
+    if (this.options.resultsOrder === 'completion') {
+      const order = new Map(this.endedOrder.map((node, at) => [node, at]));
+      leaves.sort((one, other) => (order.get(one) ?? 0) - (order.get(other) ?? 0));
+    } else leaves.sort((one, other) => one.place - other.place);
+    const completed = leaves.filter(({ index }) => this.statuses[index] === TaskStatus.COMPLETED);
+    for (const { index } of completed) if (this.#outputs[index] === undefined) await this.loadOutput(index);
+    return completed.map(({ id, task, index }) => ({ id, type: task.type, data: this.#outputs[index]! }));
+  }
+
+  // What people see
+
+  get nodes(): ReadonlyMap<TaskIdType, NodeState> {
+    return new Map(this.plan.nodes.map((node) => [node.id, this.stateOf(node)]));
+  }
+
+  stateOf(node: PlanNode): NodeState {
+    const { index, id, task } = node;
+    const run = this.runs[index];
+    const status = this.statuses[index]!;
+    const error = this.errorOf(node);
+    const progress = status === TaskStatus.COMPLETED ? 100 : run ? run.extra.progress?.value || 0 : 0;
+    return { id, type: task.type, status, progress, runId: run?.id, ...(error && { error }), ...(run?.extra.fromCache && { fromCache: true }) };
+  }
+
+  getProvenance(taskId: TaskIdType): Provenance | undefined {
+    const node = this.plan.byId.get(taskId);
+    return node && lineageOf(this, node);
+  }
+  outputInPage(index: number): TaskOutput | undefined {
+    return this.#outputs[index];
+  }
+
+  abort(reason?: unknown): void {
+    if (this.isRunning) void this.house.cancelRun(this.run, reason);
+  }
+
+  refuseChange(taskId: TaskIdType): void {
+    if (!this.isRunning) return;
+    const node = this.plan.byId.get(taskId);
+    if (node && this.statuses[node.index] !== TaskStatus.PENDING)
+      throw new TaskConfigurationError(`Task ${taskId} has begun in the run that goes on (${this.run.id}); it and what leads to it stay as they are until that is over.`, { data: { taskId } });
+  }
+
+  /** Nothing of it changes any more. */
+  over(): void {
+    this.isRunning = false;
+  }
+}

@@ -1,0 +1,114 @@
+/**
+ * A graph shows a run of it: its tasks and edges have that run's statuses and values, and tell of them.
+ *
+ * Invariant: for a node, its status is told before the event that says what it means, and its edges before what they
+ * lead to.
+ */
+import { DATAFLOW_ERROR_PORT, type Dataflow } from './dataflow.ts';
+import { TaskAbortedError, type TaskError } from './errors.ts';
+import type { LiveRun } from './live.ts';
+import type { PlanNode } from './plan.ts';
+import type { Task } from './task.ts';
+import { TaskStatus } from './types.ts';
+
+export class Mirror {
+  readonly #live: LiveRun;
+  #told = 0;
+
+  constructor(live: LiveRun) {
+    this.#live = live;
+    for (const { task } of live.plan.nodes) if (task.status !== TaskStatus.PENDING) task.resetStatus();
+    for (const edge of live.graph.getDataflows()) if (edge.status !== TaskStatus.PENDING) edge.reset();
+  }
+
+  begun(): void {
+    if (!this.#live.graph.isSilent) this.#live.graph.emit('start');
+  }
+
+  started({ task, outgoing }: PlanNode, input: Record<string, any>): void {
+    task.runInputData = input;
+    task.startedAtMs = this.#live.house.clock.now();
+    task.aborting = this.#abort;
+    task.setStatus(TaskStatus.PROCESSING);
+    task.emit('start');
+    for (const edge of outgoing) this.#edge(edge, TaskStatus.PROCESSING);
+  }
+
+  readonly #abort = (reason?: unknown): void => this.#live.abort(reason);
+
+  progressed({ id, task }: PlanNode, progress: number | undefined, message: string | undefined, more: any[]): void {
+    task.progress = progress ?? task.progress;
+    task.emit('progress', progress, message, ...more);
+    if (!this.#live.graph.isSilent) this.#live.graph.emit('task_progress', id, progress, message, ...more);
+  }
+
+  ended(node: PlanNode, status: TaskStatus, isFound: boolean): void {
+    const { task, index } = node;
+    const live = this.#live;
+    task.aborting = undefined;
+    task.completedAtMs = live.house.clock.now();
+    if (status === TaskStatus.COMPLETED) {
+      task.runOutputData = live.outputInPage(index) ?? {};
+      task.progress = 100;
+    }
+    const error = status === TaskStatus.FAILED ? live.errorOf(node) : undefined;
+    task.error = error;
+    task.setStatus(status);
+    this.#tell(task, status, error);
+    this.#edges(node, status, error);
+    if (!isFound) this.#progress();
+  }
+
+  #tell(task: Task<any, any, any>, status: TaskStatus, error: Error | undefined): void {
+    if (status === TaskStatus.COMPLETED) task.emit('complete');
+    else if (status === TaskStatus.DISABLED) task.emit('disabled');
+    else if (error instanceof TaskAbortedError) task.emit('abort', error);
+    else if (error) task.emit('error', error as TaskError);
+  }
+
+  #edges(node: PlanNode, status: TaskStatus, error: Error | undefined): void {
+    const { outgoing, handlesError, task } = node;
+    if (outgoing.length === 0) return;
+    const inactive = status === TaskStatus.COMPLETED ? task.inactivePorts(task.runOutputData) : [];
+    for (const edge of outgoing) {
+      edge.provenance = undefined;
+      if (edge.sourceTaskPortId === DATAFLOW_ERROR_PORT) this.#edge(edge, status === TaskStatus.FAILED ? TaskStatus.COMPLETED : TaskStatus.DISABLED);
+      else if (status !== TaskStatus.FAILED) this.#edge(edge, inactive.includes(edge.sourceTaskPortId) ? TaskStatus.DISABLED : status);
+      else if (handlesError) this.#edge(edge, TaskStatus.DISABLED);
+      else {
+        edge.error = error;
+        this.#edge(edge, error instanceof TaskAbortedError ? TaskStatus.ABORTING : TaskStatus.FAILED);
+      }
+    }
+  }
+
+  #edge(edge: Dataflow, status: TaskStatus): void {
+    if (edge.status === status) return;
+    edge.setStatus(status);
+    if (!this.#live.graph.isSilent) this.#live.graph.heardDataflow(edge);
+  }
+
+  #progress(): void {
+    const { graph, progress } = this.#live;
+    if (graph.isSilent) return;
+    const whole = Math.round(progress);
+    if (whole === this.#told) return;
+    this.#told = whole;
+    graph.emit('graph_progress', whole);
+  }
+
+  reset({ task, outgoing }: PlanNode): void {
+    task.resetStatus();
+    for (const edge of outgoing) {
+      edge.reset();
+    }
+  }
+
+  over(error: Error | undefined): void {
+    const { graph } = this.#live;
+    if (graph.isSilent) return;
+    if (!error) graph.emit('complete');
+    else if (error instanceof TaskAbortedError) graph.emit('abort', error);
+    else graph.emit('error', error);
+  }
+}

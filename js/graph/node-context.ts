@@ -1,0 +1,62 @@
+/** What the code of a node gets beside its input. */
+import { runContainer } from '../context/children.ts';
+import type { RunContext } from '../context/context.ts';
+import { KeyPrefix } from '../journal/history.ts';
+import { End } from '../runs/run.ts';
+import { revived } from './failures.ts';
+import type { LiveRun } from './live.ts';
+import { graphTask } from './names.ts';
+import type { PlanNode } from './plan.ts';
+import type { TaskRegistry } from './registry.ts';
+import type { ExecuteContext, SubgraphOptions } from './task.ts';
+import type { TaskGraph } from './task-graph.ts';
+import type { TaskInput } from './types.ts';
+
+export class NodeContext implements ExecuteContext {
+  readonly #live: LiveRun;
+  readonly #node: PlanNode;
+  readonly durable: RunContext;
+
+  constructor(live: LiveRun, node: PlanNode, durable: RunContext) {
+    this.#live = live;
+    this.#node = node;
+    this.durable = durable;
+  }
+
+  get signal(): AbortSignal {
+    return this.durable.signal;
+  }
+  get registry(): TaskRegistry {
+    return this.#live.registry;
+  }
+  get graphRunId(): string {
+    return this.#live.run.id;
+  }
+
+  async updateProgress(progress: number | undefined, message?: string, ...more: any[]): Promise<void> {
+    if (progress !== undefined) this.durable.progress(message === undefined ? progress : { value: progress, message });
+    this.#live.mirror?.progressed(this.#node, progress, message, more);
+  }
+
+  own<Each>(owned: Each): Each {
+    return owned;
+  }
+
+  async runGraph(graph: TaskGraph, input: TaskInput = {}, { key, merge = 'PROPERTY_ARRAY', shown = false, ...options }: SubgraphOptions = {}): Promise<any> {
+    const { house, registry } = this.#live;
+    const graphs = await house.graphs.load();
+    const work = this.durable.durableWork;
+    const place = work.key(KeyPrefix.Child, graphTask, key);
+    const given = { graph, input, options: { ...options, registry }, isShown: shown };
+    const found = house.services.find(work.run, place);
+    if (found) graphs.give(found, given);
+    const child = await runContainer(work, house.services, {
+      key: place, definition: house.definition(graphTask)!, input: { nested: true }, options: { name: graph.extras.title ?? this.#node.task.title }, made: (run) => graphs.give(run, given), wait: true,
+    });
+    const run = house.localRun(child.id)!;
+    const live = await graphs.liveOf(run);
+    if (run.end !== End.Completed) throw live.firstFailure ? live.errorOf(live.firstFailure) : revived(house.errorOf(run), this.#node.task);
+    const { mergeResults } = await import('./merging.ts');
+    return mergeResults(await live.results(), merge);
+  }
+}

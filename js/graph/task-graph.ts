@@ -1,0 +1,331 @@
+/**
+ * A graph of tasks and the edges between them.
+ *
+ * Invariants: it has no cycle, at no moment; an edge's ends are tasks of it; what is refused changes nothing. What
+ * a run does stands in that run; its tasks and edges mirror the run that it shows.
+ */
+import { Dag, type Vertex } from './dag.ts';
+import { Dataflow } from './dataflow.ts';
+import { EventEmitter, type Listener } from './emitter.ts';
+import { CycleError, TaskConfigurationError } from './errors.ts';
+import type { StreamEvent, TaskGraphEvents, TaskGraphStructureEvents } from './events.ts';
+import { asTask, type PipeFunction } from './function-task.ts';
+import { Changes } from './changes.ts';
+import type { Provenance } from './provenance.ts';
+import type { Task } from './task.ts';
+import type { Task as Definition } from '../types.ts';
+import type { DataflowIdType, GraphResultArray, GraphRunOptions, MergeStrategy, TaskConfig, TaskGraphJson, TaskIdType, TaskInput, TaskOutput, TaskStatus } from './types.ts';
+
+type AnyTask = Task<any, any, any>;
+/** A task, a class of tasks, a function, or what `defineTask` gives. */
+export type TaskLike = AnyTask | (new (config?: any) => AnyTask) | PipeFunction | Definition<any, any, any>;
+
+export class TaskGraph {
+  readonly #dag = new Dag<AnyTask, Dataflow>();
+  readonly #dataflows = new Map<DataflowIdType, Dataflow>();
+  readonly #changes = new Changes((name, id) => this.#events?.emit(name as any, id as never), (changes) => this.#events?.emit('graph_changed', changes));
+  #events: EventEmitter<TaskGraphEvents> | undefined;
+  /** Counts changes of its structure. */
+  #version = 0;
+  outputCache: boolean | undefined;
+  /** Of an editor, and of whoever stores it: kept in its document. */
+  extras: Record<string, any> = {};
+  /** @internal The run that it shows. */
+  shown: import('./live.ts').ShownRun | undefined;
+
+  constructor({ outputCache }: { outputCache?: boolean } = {}) {
+    this.outputCache = outputCache;
+  }
+
+  /** Changes with each change of its structure. */
+  get version(): number {
+    return this.#version;
+  }
+  get size(): number {
+    return this.#dag.vertices.size;
+  }
+
+  // Tasks
+
+  /** Gives the task. @throws TaskConfigurationError of an id that is there already */
+  addTask<Each extends AnyTask>(task: Each): Each;
+  addTask(task: TaskLike, config?: TaskConfig): AnyTask;
+  addTask(given: unknown, config?: TaskConfig): AnyTask {
+    const task = asTask(given, config);
+    const { id } = task;
+    if (this.#dag.vertices.has(id)) throw new TaskConfigurationError(`There is a task ${JSON.stringify(id)} in this graph already. Give each its own id.`, { data: { taskId: id } });
+    this.shown?.refuseTask?.(id);
+    this.#dag.add(id, task);
+    task.parentGraph = this;
+    this.#changed('task_added', id);
+    return task;
+  }
+  addTasks(tasks: readonly TaskLike[]): AnyTask[] {
+    return tasks.map((task) => this.addTask(task));
+  }
+  getTask(id: TaskIdType): AnyTask | undefined {
+    return this.#dag.vertices.get(id)?.node;
+  }
+  /** In the order in which they were added. */
+  getTasks(): AnyTask[] {
+    return Array.from(this.#dag.vertices.values(), ({ node }) => node);
+  }
+  /** With its edges. False: there is none of this id. */
+  removeTask(id: TaskIdType): boolean {
+    const vertex = this.#dag.vertices.get(id);
+    if (!vertex) return false;
+    this.shown?.refuseChange?.(id);
+    for (const edge of new Set([...vertex.incoming, ...vertex.outgoing])) this.removeDataflow(edge);
+    this.#dag.remove(id);
+    vertex.node.parentGraph = undefined;
+    this.#changed('task_removed', id);
+    return true;
+  }
+  /** The other task gets its place and its edges; its id must be the same. @throws TaskConfigurationError */
+  replaceTask(id: TaskIdType, given: TaskLike, config?: TaskConfig): AnyTask {
+    const vertex = this.#vertex(id);
+    const task = asTask(given, config);
+    if (task.id !== id) throw new TaskConfigurationError(`replaceTask: the other task's id is ${JSON.stringify(task.id)}, and must be ${JSON.stringify(id)}.`);
+    this.shown?.refuseChange?.(id);
+    this.#dag.replace(vertex, id, task);
+    vertex.node.parentGraph = undefined;
+    task.parentGraph = this;
+    this.#changed('task_replaced', id);
+    return task;
+  }
+
+  // Edges
+
+  /** Gives its id. @throws CycleError TaskConfigurationError and nothing is changed */
+  addDataflow(dataflow: Dataflow): DataflowIdType {
+    const { id } = dataflow;
+    const source = this.#vertex(dataflow.sourceTaskId);
+    const target = this.#vertex(dataflow.targetTaskId);
+    if (this.#dataflows.has(id)) throw new TaskConfigurationError(`There is an edge ${id} in this graph already.`, { data: { dataflowId: id } });
+    this.shown?.refuseChange?.(dataflow.targetTaskId);
+    const cycle = this.#dag.connect(source, target, dataflow);
+    if (cycle) throw cycleOf(cycle, id);
+    this.#dataflows.set(id, dataflow);
+    this.#changed('dataflow_added', id);
+    return id;
+  }
+  addDataflows(dataflows: readonly Dataflow[]): DataflowIdType[] {
+    return dataflows.map((dataflow) => this.addDataflow(dataflow));
+  }
+  /** Shorthand for `addDataflow(new Dataflow(…))`. */
+  connect(sourceTaskId: TaskIdType, sourceTaskPortId: string, targetTaskId: TaskIdType, targetTaskPortId: string): Dataflow {
+    const dataflow = new Dataflow(sourceTaskId, sourceTaskPortId, targetTaskId, targetTaskPortId);
+    this.addDataflow(dataflow);
+    return dataflow;
+  }
+  getDataflow(id: DataflowIdType): Dataflow | undefined {
+    return this.#dataflows.get(id);
+  }
+  getDataflows(): Dataflow[] {
+    return [...this.#dataflows.values()];
+  }
+  /** False: it is not there. */
+  removeDataflow(dataflow: Dataflow | DataflowIdType): boolean {
+    const known = this.#dataflows.get(typeof dataflow === 'string' ? dataflow : dataflow.id);
+    if (!known) return false;
+    this.shown?.refuseChange?.(known.targetTaskId);
+    this.#dag.disconnect(this.#vertex(known.sourceTaskId), this.#vertex(known.targetTaskId), known);
+    this.#dataflows.delete(known.id);
+    this.#changed('dataflow_removed', known.id);
+    return true;
+  }
+  /** Of the same ends: its transforms may be others. */
+  replaceDataflow(dataflow: Dataflow): void {
+    const { id } = dataflow;
+    const known = this.#dataflows.get(id);
+    if (!known) throw new TaskConfigurationError(`replaceDataflow: there is no edge ${id}.`);
+    this.shown?.refuseChange?.(known.targetTaskId);
+    for (const list of [this.#vertex(known.sourceTaskId).outgoing, this.#vertex(known.targetTaskId).incoming]) list[list.indexOf(known)] = dataflow;
+    this.#dataflows.set(id, dataflow);
+    this.#changed('dataflow_replaced', id);
+  }
+
+  /** Edges into it, in the order in which they were added. */
+  getSourceDataflows(taskId: TaskIdType): Dataflow[] {
+    return [...(this.#dag.vertices.get(taskId)?.incoming ?? [])];
+  }
+  /** Edges out of it. */
+  getTargetDataflows(taskId: TaskIdType): Dataflow[] {
+    return [...(this.#dag.vertices.get(taskId)?.outgoing ?? [])];
+  }
+  /** Tasks that feed it, each once. */
+  getSourceTasks(taskId: TaskIdType): AnyTask[] {
+    return [...new Set(this.#dag.vertices.get(taskId)?.sources)].map(({ node }) => node);
+  }
+  /** Tasks that it feeds, each once. */
+  getTargetTasks(taskId: TaskIdType): AnyTask[] {
+    return [...new Set(this.#dag.vertices.get(taskId)?.targets)].map(({ node }) => node);
+  }
+  /** Sources before targets. */
+  topologicallySortedNodes(): AnyTask[] {
+    return this.#dag.sorted().map(({ node }) => node);
+  }
+  /** Always; edges that would close a cycle are refused. Checked here from the edges alone. */
+  isAcyclic(): boolean {
+    const sorted = this.#dag.sorted();
+    const place = new Map(sorted.map((vertex, index) => [vertex, index]));
+    return sorted.every((vertex, index) => vertex.targets.every((target) => place.get(target)! > index));
+  }
+  /** @internal Vertices, sources before targets. */
+  sorted(): Vertex<AnyTask, Dataflow>[] {
+    return this.#dag.sorted();
+  }
+
+  #vertex(id: TaskIdType): Vertex<AnyTask, Dataflow> {
+    const vertex = this.#dag.vertices.get(id);
+    if (!vertex) throw new TaskConfigurationError(`There is no task ${JSON.stringify(id)} in this graph.`, { data: { taskId: id } });
+    return vertex;
+  }
+
+  // Running
+
+  /**
+   * Runs it, in memory: gives what its leaves gave, in the order in which they were added. Where it shall survive the
+   * page: `orchestrator.graphs.run(graph, input)`.
+   * @throws TaskError of the node that failed; TaskConfigurationError while it is running already
+   */
+  async run<Output = TaskOutput>(input: TaskInput = {}, config: GraphRunOptions = {}): Promise<GraphResultArray<Output>> {
+    const { runInMemory } = await import('./alone.ts');
+    return runInMemory(this, input, config);
+  }
+  /** A run of its own beside others; the graph does not show it. */
+  async start(input: TaskInput = {}, config: GraphRunOptions = {}): Promise<import('./types.ts').GraphRun<GraphResultArray>> {
+    const { startInMemory } = await import('./alone.ts');
+    return startInMemory(this, input, config);
+  }
+  /** What cheap previews give, node by node; touches nothing. */
+  async runPreview<Output = TaskOutput>(input: TaskInput = {}): Promise<GraphResultArray<Output>> {
+    const { previewGraph } = await import('./preview.ts');
+    return previewGraph(this, input) as Promise<GraphResultArray<Output>>;
+  }
+  /** Ends the run that it shows. */
+  abort(reason?: unknown): void {
+    this.shown?.abort(reason);
+  }
+  /** In the next run nothing of it is executed. */
+  async disable(): Promise<void> {
+    for (const task of this.getTasks()) await task.disable();
+    this.#events?.emit('disabled');
+  }
+  /** Statuses and values as before the first run. @throws TaskConfigurationError while it runs */
+  resetGraph(): void {
+    if (this.shown?.isRunning) throw new TaskConfigurationError('resetGraph: the graph is running. Abort it first.');
+    for (const task of this.getTasks()) task.resetStatus();
+    for (const dataflow of this.#dataflows.values()) dataflow.reset();
+  }
+  /** Results of leaves as one output. @throws TaskConfigurationError of an unknown strategy */
+  async mergeExecuteOutputsToRunOutput(results: GraphResultArray, strategy: MergeStrategy): Promise<any> {
+    const { mergeResults } = await import('./merging.ts');
+    return mergeResults(results, strategy);
+  }
+  /** Where the output of a task, or what an edge into its port carries, comes from. */
+  getProvenance(taskId: TaskIdType, port?: string): Provenance | undefined {
+    if (port === undefined) return this.getTask(taskId)?.provenance;
+    return this.#dag.vertices.get(taskId)?.incoming.find(({ targetTaskPortId }) => targetTaskPortId === port)?.provenance;
+  }
+
+  /** As it is stored. @throws TaskSerializationError where a task can't be */
+  toJSON(): TaskGraphJson {
+    return { ...this.extras, tasks: this.getTasks().map((task) => task.toJSON()), dataflows: this.getDataflows().map((dataflow) => dataflow.toJSON()) };
+  }
+
+  // Events
+
+  /** Events of its structure wait until `resumeEvents`; calls nest. */
+  suspendEvents(): void {
+    this.#changes.suspend();
+  }
+  /** What waits is told in order, without what cancels itself out, and once more as one `graph_changed`. */
+  resumeEvents(): void {
+    this.#changes.resume();
+  }
+  /** Events are suspended while this runs, also where it throws. */
+  batch<Value>(work: (graph: this) => Value): Value {
+    this.suspendEvents();
+    try {
+      return work(this);
+    } finally {
+      this.resumeEvents();
+    }
+  }
+  #changed(name: keyof TaskGraphStructureEvents, id: string): void {
+    this.#version++;
+    this.#changes.add(name as Exclude<typeof name, 'graph_changed'>, id, this.#events !== undefined);
+    this.shown?.structureChanged?.(name, id);
+  }
+
+  /** @internal */
+  heardStatus(task: AnyTask, status: TaskStatus): void {
+    this.#events?.emit('task_status', task.id, status, task);
+  }
+  /** @internal */
+  heardDataflow(dataflow: Dataflow): void {
+    this.#events?.emit('dataflow_status', dataflow.id, dataflow.status, dataflow);
+  }
+  /** @internal Nobody listens: telling can be left out. */
+  get isSilent(): boolean {
+    return this.#events === undefined;
+  }
+
+  get events(): EventEmitter<TaskGraphEvents> {
+    return (this.#events ??= new EventEmitter());
+  }
+  on<Name extends keyof TaskGraphEvents>(name: Name, listener: Listener<TaskGraphEvents[Name]>): void {
+    this.events.on(name, listener as Listener<any>);
+  }
+  off<Name extends keyof TaskGraphEvents>(name: Name, listener: Listener<TaskGraphEvents[Name]>): void {
+    this.#events?.off(name, listener as Listener<any>);
+  }
+  once<Name extends keyof TaskGraphEvents>(name: Name, listener: Listener<TaskGraphEvents[Name]>): void {
+    this.events.once(name, listener as Listener<any>);
+  }
+  subscribe<Name extends keyof TaskGraphEvents>(name: Name, listener: Listener<TaskGraphEvents[Name]>): () => void {
+    return this.events.subscribe(name, listener as Listener<any>);
+  }
+  emit<Name extends keyof TaskGraphEvents>(name: Name, ...given: TaskGraphEvents[Name]): void {
+    this.#events?.emit(name, ...(given as any));
+  }
+
+  /** Of every task, those that are added later too. Gives what ends it. */
+  subscribeToTaskStatus(listener: (taskId: TaskIdType, status: TaskStatus) => void): () => void {
+    return this.subscribe('task_status', listener);
+  }
+  subscribeToTaskProgress(listener: (taskId: TaskIdType, progress: number | undefined, message?: string, ...more: any[]) => void): () => void {
+    return this.subscribe('task_progress', listener);
+  }
+  subscribeToDataflowStatus(listener: (dataflowId: DataflowIdType, status: TaskStatus) => void): () => void {
+    return this.subscribe('dataflow_status', listener);
+  }
+  subscribeToTaskStreaming(listeners: {
+    onStreamStart?: (taskId: TaskIdType) => void;
+    onStreamChunk?: (taskId: TaskIdType, event: StreamEvent) => void;
+    onStreamEnd?: (taskId: TaskIdType, output: TaskOutput) => void;
+  }): () => void {
+    const stops = [
+      listeners.onStreamStart && this.subscribe('task_stream_start', listeners.onStreamStart),
+      listeners.onStreamChunk && this.subscribe('task_stream_chunk', listeners.onStreamChunk),
+      listeners.onStreamEnd && this.subscribe('task_stream_end', listeners.onStreamEnd),
+    ];
+    return () => {
+      for (const stop of stops) stop?.();
+    };
+  }
+}
+
+function cycleOf(cycle: readonly Vertex<AnyTask, Dataflow>[], id: DataflowIdType): CycleError {
+  const ids = cycle.map(({ node }) => node.id);
+  return new CycleError(`The edge ${id} would close a cycle: ${[...ids, ids[0]].join(' → ')}. The graph is unchanged.`, { data: { cycle: ids } });
+}
+
+/** Tasks one after the other, each output port feeding the next one's input port. */
+export function serialGraph(tasks: readonly AnyTask[], outputPort: string, inputPort: string): TaskGraph {
+  const graph = new TaskGraph();
+  graph.addTasks(tasks);
+  for (let at = 1; at < tasks.length; at++) graph.connect(tasks[at - 1]!.id, outputPort, tasks[at]!.id, inputPort);
+  return graph;
+}

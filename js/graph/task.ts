@@ -1,0 +1,407 @@
+/**
+ * A node of a graph: what it needs, what it gives, and what it does in between. Subclasses say so by statics and
+ * `execute`.
+ *
+ * Invariants: what a run does with it stands in that run; `status`, `runInputData` and `runOutputData` mirror the run
+ * that its graph shows. `execute` gets all that it needs as arguments, and may be called by several runs at once, so
+ * it keeps nothing on `this`.
+ */
+import type { RunContext } from '../context/context.ts';
+import { wallClockMs } from '../time/clock.ts';
+import { EventEmitter, type Listener } from './emitter.ts';
+import { TaskConfigurationError, type TaskError, TaskInvalidInputError, TaskSerializationError } from './errors.ts';
+import type { StreamEvent, TaskEvents } from './events.ts';
+import type { Provenance } from './provenance.ts';
+import type { TaskRegistry } from './registry.ts';
+import { defaultsOf, type JsonSchema, type JsonSchemaObject, portOf, requiredPorts } from './schema.ts';
+import type { TaskGraph } from './task-graph.ts';
+import { type GraphRunOptions, type TaskConfig, type TaskGraphItemJson, type TaskInput, type TaskOutput, TaskStatus } from './types.ts';
+
+/** What `execute` gets beside the input. */
+export interface ExecuteContext {
+  /** Aborted when the node, its run or its time is over. */
+  readonly signal: AbortSignal;
+  readonly registry: TaskRegistry;
+  /** Of the node's run: steps, sleeps, waits, children, all durable. */
+  readonly durable: RunContext;
+  /** Of the graph's run. */
+  readonly graphRunId: string;
+  /** 0-100 of this node. */
+  updateProgress(progress: number | undefined, message?: string, ...more: any[]): Promise<void>;
+  /**
+   * Runs a graph within this node, as a run of its own that is found again by `key` after a crash. Gives what it gave,
+   * merged. Default key: its place among the calls of this execution.
+   */
+  runGraph(graph: TaskGraph, input?: TaskInput, options?: SubgraphOptions): Promise<any>;
+  /** Says that a graph or task belongs to this node. */
+  own<Each>(owned: Each): Each;
+  /** Streams of ports whose both ends stream. */
+  readonly inputStreams?: ReadonlyMap<string, ReadableStream<StreamEvent>>;
+}
+
+export interface SubgraphOptions extends Pick<GraphRunOptions, 'matchAllEmptyInputs' | 'concurrency' | 'failurePolicy' | 'resultsOrder' | 'timeout'> {
+  /** Unique in this execution. */
+  key?: string;
+  /** Default 'PROPERTY_ARRAY'. */
+  merge?: import('./types.ts').MergeStrategy;
+  /** The graph's own tasks show this run: their events and values. Default false: several may run at once. */
+  shown?: boolean;
+}
+
+const nothing: readonly string[] = Object.freeze([]);
+const anything: JsonSchemaObject = Object.freeze({ type: 'object', properties: {}, additionalProperties: true });
+
+/** Keys that every config may have; a class names others in `configSchema()`. */
+export const TaskConfigSchema = {
+  type: 'object',
+  properties: {
+    id: {}, title: { type: 'string' }, name: { type: 'string' }, description: { type: 'string' }, cacheable: { type: 'boolean' },
+    timeout: { type: 'number', description: 'Milliseconds that it may run' },
+    inputSchema: {}, outputSchema: {}, extras: { type: 'object' }, defaults: { type: 'object' }, provenance: { type: 'object' },
+  },
+  additionalProperties: false,
+} as const satisfies JsonSchema;
+
+export class Task<Input extends TaskInput = TaskInput, Output extends TaskOutput = TaskOutput, Config extends TaskConfig = TaskConfig> {
+  /** Its name in stored graphs, where registered. */
+  static readonly type: string = 'Task';
+  static readonly category: string = 'Hidden';
+  static readonly title: string = '';
+  static readonly description: string = '';
+  /** Its output depends on nothing but its input, so it may be kept. */
+  static readonly cacheable: boolean = true;
+  /** Part of what its kept outputs are found by; another version finds none of the former. */
+  static readonly version: number | string | undefined = undefined;
+  /** Its ports depend on its config. */
+  static readonly hasDynamicSchemas: boolean = false;
+  /** What comes in goes out as well. */
+  static readonly passthroughInputsToOutputs: boolean = false;
+  static readonly customizable: boolean = false;
+  /** Where a graph has leaves of such classes, only those are its result. */
+  static readonly isGraphOutput: boolean = false;
+  static readonly isPassthrough: boolean = false;
+  static readonly hasDynamicEntitlements: boolean = false;
+
+  static inputSchema(): JsonSchema {
+    return anything;
+  }
+  static outputSchema(): JsonSchema {
+    return anything;
+  }
+  static configSchema(): JsonSchema {
+    return TaskConfigSchema;
+  }
+
+  readonly config: Config;
+  defaults: Record<string, any>;
+  runConfig: Partial<GraphRunOptions>;
+  runInputData: Record<string, any> = {};
+  runOutputData: Record<string, any> = {};
+  status: TaskStatus = TaskStatus.PENDING;
+  progress = 0;
+  error: TaskError | Error | undefined = undefined;
+  provenance: Provenance | undefined = undefined;
+  /** The graph that it stands in. */
+  parentGraph: TaskGraph | undefined = undefined;
+  readonly #createdAtMs = wallClockMs();
+  startedAtMs: number | undefined = undefined;
+  completedAtMs: number | undefined = undefined;
+  #events: EventEmitter<TaskEvents> | undefined;
+  #subGraph: TaskGraph | undefined;
+
+  /** @throws TaskConfigurationError */
+  constructor(config: Partial<Config> = {}, runConfig: Partial<GraphRunOptions> = {}) {
+    checkConfig(new.target, config);
+    this.config = { ...config, id: config.id ?? crypto.randomUUID() } as Config;
+    this.runConfig = runConfig;
+    this.defaults = config.defaults ?? {};
+    if (config.defaults !== undefined) this.resetInputData();
+  }
+
+  get id(): string {
+    return this.config.id!;
+  }
+  get type(): string {
+    return (this.constructor as typeof Task).type;
+  }
+  get category(): string {
+    return (this.constructor as typeof Task).category;
+  }
+  get title(): string {
+    return this.config.title ?? this.config.name ?? ((this.constructor as typeof Task).title || this.type);
+  }
+  get description(): string {
+    return this.config.description ?? (this.constructor as typeof Task).description;
+  }
+  get cacheable(): boolean {
+    return this.config.cacheable ?? (this.constructor as typeof Task).cacheable;
+  }
+  get createdAt(): Date {
+    return new Date(this.#createdAtMs);
+  }
+  get startedAt(): Date | undefined {
+    return this.startedAtMs === undefined ? undefined : new Date(this.startedAtMs);
+  }
+  get completedAt(): Date | undefined {
+    return this.completedAtMs === undefined ? undefined : new Date(this.completedAtMs);
+  }
+
+  inputSchema(): JsonSchema {
+    return this.config.inputSchema ?? (this.constructor as typeof Task).inputSchema();
+  }
+  outputSchema(): JsonSchema {
+    return this.config.outputSchema ?? (this.constructor as typeof Task).outputSchema();
+  }
+  configSchema(): JsonSchema {
+    return (this.constructor as typeof Task).configSchema();
+  }
+  inputPort(port: string): JsonSchema | undefined {
+    return portOf(this.inputSchema(), port);
+  }
+  outputPort(port: string): JsonSchema | undefined {
+    return portOf(this.outputSchema(), port);
+  }
+
+  // What it does
+
+  /** The work: by ports in, by ports out. undefined: nothing comes out. */
+  execute(_input: Input, _context: ExecuteContext): Output | undefined | Promise<Output | undefined> {
+    throw new TaskConfigurationError(`Class ${this.type} has no execute(input, context).`);
+  }
+
+  /** Quick, for an editor; touches nothing. */
+  executePreview(_input: Input, _context: Pick<ExecuteContext, 'own'>): Output | undefined | Promise<Output | undefined> {
+    return undefined;
+  }
+
+  /** Output ports whose edges are disabled by what it gave. Depends on the output alone. */
+  inactivePorts(_output: Output): readonly string[] {
+    return nothing;
+  }
+
+  /** By itself: as a graph of one node. Gives what it gave. @throws TaskError */
+  async run(overrides: Partial<Input> = {}, config: GraphRunOptions = {}): Promise<Output> {
+    const { runAlone } = await import('./alone.ts');
+    return runAlone(this as Task<any, any, any>, overrides, { ...this.runConfig, ...config });
+  }
+
+  async runPreview(overrides: Partial<Input> = {}): Promise<Output> {
+    const { previewTask } = await import('./preview.ts');
+    return previewTask(this as Task<any, any, any>, overrides);
+  }
+
+  /** @internal What ends the execution that is shown. */
+  aborting: ((reason?: unknown) => void) | undefined = undefined;
+
+  /** Ends the run in which it stands. */
+  abort(reason?: unknown): void {
+    this.aborting?.(reason);
+  }
+
+  /** In the next run it is not executed, and neither is what only follows it. */
+  disable(): Promise<void> {
+    this.isDisabled = true;
+    this.setStatus(TaskStatus.DISABLED);
+    return Promise.resolve();
+  }
+  isDisabled = false;
+
+  // Values
+
+  setDefaults(defaults: Partial<Input>): void {
+    this.defaults = defaults;
+    this.resetInputData();
+  }
+  /** The inputs are the defaults again, by value where that is plain data. */
+  resetInputData(): void {
+    this.runInputData = copyPlain(this.defaults) as Record<string, any>;
+  }
+  setInput(input: Partial<Input>): void {
+    for (const [port, value] of Object.entries(input)) if (value !== undefined) this.runInputData[port] = value;
+  }
+  /** Lists are joined at ports that take lists; elsewhere the new value counts. True: something changed. */
+  addInput(overrides: Partial<Input> | undefined): boolean {
+    if (!overrides) return false;
+    let changed = false;
+    for (const [port, value] of Object.entries(overrides)) changed = addPort(this as Task<any, any, any>, this.runInputData, port, value) || changed;
+    return changed;
+  }
+
+  /** What is missing of what it needs, and whatever else its schema refuses. @throws TaskInvalidInputError */
+  async validateInput(input: Input): Promise<boolean> {
+    const { checkInput } = await import('./validate.ts');
+    await checkInput(this as Task<any, any, any>, input);
+    return true;
+  }
+
+  /** Values are made to fit ports that may take them: for subclasses. */
+  narrowInput(input: Input, _registry: TaskRegistry): Input | Promise<Input> {
+    return input;
+  }
+
+  /** @internal Required ports without a value. */
+  missingPorts(input: Record<string, any>): string[] {
+    return requiredPorts(this.inputSchema()).filter((port) => input[port] === undefined);
+  }
+
+  // A graph in it
+
+  hasChildren(): boolean {
+    return this.#subGraph !== undefined && this.#subGraph.size > 0;
+  }
+  /** undefined: it has none. */
+  get subGraph(): TaskGraph | undefined {
+    return this.#subGraph;
+  }
+  set subGraph(graph: TaskGraph | undefined) {
+    this.#subGraph = graph;
+    this.regenerateGraph();
+  }
+  /** Its ports may be others now. */
+  regenerateGraph(): void {
+    this.emit('regenerate');
+  }
+
+  getProvenance(): Provenance | undefined {
+    return this.provenance;
+  }
+
+  // As a document
+
+  canSerializeConfig(): boolean {
+    return true;
+  }
+
+  /** @throws TaskSerializationError where its config has functions */
+  toJSON(): TaskGraphItemJson {
+    const { id, type } = this;
+    if (!this.canSerializeConfig()) throw new TaskSerializationError(`Task ${id} (${type}) can't be stored: its work is a function of this page. Make it a class, and register that.`, { data: { taskId: id } });
+    const { id: _id, defaults: _defaults, provenance, ...config } = this.config;
+    const plain = Object.fromEntries(Object.entries(config).filter(([, value]) => value !== undefined));
+    for (const [key, value] of Object.entries(plain)) refuseFunctions(value, `config.${key}`, id, type);
+    return {
+      id, type,
+      ...(Object.keys(this.defaults).length > 0 && { defaults: this.defaults }),
+      ...(Object.keys(plain).length > 0 && { config: plain }),
+      ...(provenance && Object.keys(provenance).length > 0 && { provenance }),
+      ...(this.hasChildren() && { subgraph: this.#subGraph!.toJSON() }),
+    };
+  }
+
+  // Events
+
+  setStatus(status: TaskStatus): void {
+    if (this.status === status) return;
+    this.status = status;
+    this.#events?.emit('status', status);
+    this.parentGraph?.heardStatus(this as Task<any, any, any>, status);
+  }
+  resetStatus(): void {
+    this.setStatus(TaskStatus.PENDING);
+    this.progress = 0;
+    this.error = this.provenance = this.startedAtMs = this.completedAtMs = undefined;
+    this.runOutputData = {};
+    this.resetInputData();
+    this.emit('reset');
+  }
+  protected emitSchemaChange(input?: JsonSchema, output?: JsonSchema): void {
+    this.emit('schemaChange', input ?? this.inputSchema(), output ?? this.outputSchema());
+  }
+
+  get events(): EventEmitter<TaskEvents> {
+    return (this.#events ??= new EventEmitter());
+  }
+  on<Name extends keyof TaskEvents>(name: Name, listener: Listener<TaskEvents[Name]>): void {
+    this.events.on(name, listener as Listener<any>);
+  }
+  off<Name extends keyof TaskEvents>(name: Name, listener: Listener<TaskEvents[Name]>): void {
+    this.#events?.off(name, listener as Listener<any>);
+  }
+  once<Name extends keyof TaskEvents>(name: Name, listener: Listener<TaskEvents[Name]>): void {
+    this.events.once(name, listener as Listener<any>);
+  }
+  subscribe<Name extends keyof TaskEvents>(name: Name, listener: Listener<TaskEvents[Name]>): () => void {
+    return this.events.subscribe(name, listener as Listener<any>);
+  }
+  waitOn<Name extends keyof TaskEvents>(name: Name): Promise<TaskEvents[Name]> {
+    return this.events.waitOn(name) as Promise<TaskEvents[Name]>;
+  }
+  emit<Name extends keyof TaskEvents>(name: Name, ...given: TaskEvents[Name]): void {
+    this.#events?.emit(name, ...(given as any));
+  }
+}
+
+/** Names that a class's configs may have; undefined: any. */
+const configNames = new WeakMap<Function, ReadonlySet<string> | undefined>();
+
+function checkConfig(type: typeof Task, config: object): void {
+  for (const name in config) {
+    if (name === 'id') checkId((config as TaskConfig).id, type.type);
+    else if (!knows(type, name)) throw new TaskConfigurationError(`${type.type}: config has no ${JSON.stringify(name)}. Its configSchema() names what there is: ${[...namesOf(type)!].join(', ')}.`, { data: { name } });
+  }
+}
+
+function checkId(id: unknown, type: string): void {
+  if (id !== undefined && (typeof id !== 'string' || id === '')) throw new TaskConfigurationError(`${type}: config.id must be text of at least one character, not ${JSON.stringify(id)}.`);
+}
+
+function knows(type: typeof Task, name: string): boolean {
+  return namesOf(type)?.has(name) ?? true;
+}
+
+function namesOf(type: typeof Task): ReadonlySet<string> | undefined {
+  if (configNames.has(type)) return configNames.get(type);
+  const schema = type.configSchema();
+  const isOpen = typeof schema === 'boolean' || schema.additionalProperties !== false;
+  const names = isOpen ? undefined : new Set([...Object.keys(TaskConfigSchema.properties), ...Object.keys(schema.properties ?? {})]);
+  configNames.set(type, names);
+  return names;
+}
+
+/** One value comes to a port. True: something changed. */
+export function addPort(task: Task<any, any, any>, inputs: Record<string, any>, port: string, value: unknown): boolean {
+  if (value === undefined) return false;
+  const former = inputs[port];
+  if (former !== undefined && (Array.isArray(former) || Array.isArray(value)) && takesLists(task, port, former)) {
+    inputs[port] = [...(Array.isArray(former) ? former : [former]), ...(Array.isArray(value) ? value : [value])];
+    return true;
+  }
+  inputs[port] = value;
+  return former !== value;
+}
+
+/** A port for lists, or for anything where there is a list already. */
+export function takesLists(task: Task<any, any, any>, port: string, former?: unknown): boolean {
+  const schema = task.inputPort(port);
+  if (schema === undefined || schema === true) return Array.isArray(former);
+  if (schema === false) return false;
+  const { type } = schema;
+  if (type === 'array' || (Array.isArray(type) && type.includes('array'))) return true;
+  return type === undefined && schema.anyOf === undefined && schema.oneOf === undefined && Array.isArray(former);
+}
+
+/** By value, but for what has a class, and what is binary. */
+export function copyPlain(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(copyPlain);
+  if (typeof value !== 'object' || value === null) return value;
+  const { constructor } = value;
+  if (constructor !== Object && constructor !== undefined) return value;
+  const copy: Record<string, unknown> = {};
+  for (const [key, each] of Object.entries(value)) copy[key] = copyPlain(each);
+  return copy;
+}
+
+/** @throws TaskSerializationError that names the place */
+export function refuseFunctions(value: unknown, path: string, id: string, type: string, depth = 0): void {
+  if (typeof value === 'function' || typeof value === 'symbol')
+    throw new TaskSerializationError(`Task ${id} (${type}) can't be stored: ${path} is a ${typeof value}.`, { data: { taskId: id, path } });
+  if (typeof value !== 'object' || value === null || depth > 64) return;
+  for (const [key, each] of Object.entries(value)) refuseFunctions(each, `${path}.${key}`, id, type, depth + 1);
+}
+
+/** @throws TaskInvalidInputError */
+export function refuseMissing(task: Task<any, any, any>, missing: readonly string[]): never {
+  throw new TaskInvalidInputError(`Task ${task.id} (${task.type}) needs ${missing.map((port) => JSON.stringify(port)).join(', ')}, which nothing gives: connect the port, or give a default.`, { data: { taskId: task.id, missing } });
+}
+
+export { defaultsOf };
