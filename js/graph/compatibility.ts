@@ -14,9 +14,10 @@
  * Invariant: pure; a schema is `static` into itself. Bounded: what is nested deeper than 64, or would take more than
  * 10,000 comparisons, is `runtime`.
  */
-import { allPorts, errorPort, errorSchema, isSchemaObject, type JsonSchema, type JsonSchemaObject, portSchema, propertiesOf, propertyOf, requiredOf, sameJson, typeOfValue } from './ports.ts';
-
-export type Compatibility = 'static' | 'runtime' | 'incompatible';
+import { DATAFLOW_ALL_PORTS, DATAFLOW_ERROR_PORT } from './dataflow.ts';
+import { errorSchema, isSchemaObject, type JsonSchema, type JsonSchemaObject, propertiesOf, propertyOf, sameJson, typeOfValue } from './ports.ts';
+import { portOf, requiredPorts } from './schema.ts';
+import type { Compatibility } from './types.ts';
 
 const deepest = 64;
 const mostComparisons = 10_000;
@@ -54,9 +55,9 @@ export function semanticallyCompatible(source: JsonSchema | undefined, target: J
  * takes elements too, since several edges may bring one each.
  */
 export function portsCompatible(output: JsonSchema, sourcePort: string, input: JsonSchema, targetPort: string): Compatibility {
-  const source = sourcePort === errorPort ? errorSchema : sourcePort === allPorts ? output : portSchema(output, sourcePort);
-  if (targetPort === allPorts) return semanticallyCompatible(source, withoutRequired(input));
-  const target = portSchema(input, targetPort);
+  const source = sourcePort === DATAFLOW_ERROR_PORT ? errorSchema : sourcePort === DATAFLOW_ALL_PORTS ? output : portOf(output, sourcePort);
+  if (targetPort === DATAFLOW_ALL_PORTS) return semanticallyCompatible(source, withoutRequired(input));
+  const target = portOf(input, targetPort);
   const whole = semanticallyCompatible(source, target);
   const items = isSchemaObject(target) && target.type === 'array' ? (target.items ?? true) : undefined;
   if (whole === 'static' || items === undefined || Array.isArray(items)) return whole;
@@ -178,7 +179,7 @@ function values(source: JsonSchemaObject, target: JsonSchemaObject): Compatibili
 
 function objects(source: JsonSchemaObject, target: JsonSchemaObject, walk: Walk): Compatibility {
   if (!typesOf(source).includes('object') || !asksOfObjects(target)) return 'static';
-  const found: Compatibility[] = requiredOf(target).map((name) => requiredFrom(source, name));
+  const found: Compatibility[] = requiredPorts(target).map((name) => requiredFrom(source, name));
   const sourceProperties = propertiesOf(source);
   for (const name of Object.keys(sourceProperties)) {
     const wanted = propertyOf(target, name) ?? (isSchemaObject(target.additionalProperties) || target.additionalProperties === false ? target.additionalProperties : true);
@@ -190,12 +191,12 @@ function objects(source: JsonSchemaObject, target: JsonSchemaObject, walk: Walk)
 }
 
 function asksOfObjects(target: JsonSchemaObject): boolean {
-  return Object.keys(propertiesOf(target)).length > 0 || requiredOf(target).length > 0 || target.additionalProperties === false || isSchemaObject(target.additionalProperties);
+  return Object.keys(propertiesOf(target)).length > 0 || requiredPorts(target).length > 0 || target.additionalProperties === false || isSchemaObject(target.additionalProperties);
 }
 
 /** A list of properties without a word about others is meant as whole. */
 function requiredFrom(source: JsonSchemaObject, name: string): Compatibility {
-  if (propertyOf(source, name) !== undefined) return requiredOf(source).includes(name) ? 'static' : 'runtime';
+  if (propertyOf(source, name) !== undefined) return requiredPorts(source).includes(name) ? 'static' : 'runtime';
   const lists = Object.keys(propertiesOf(source)).length > 0;
   const { additionalProperties } = source;
   if (additionalProperties === false) return 'incompatible';

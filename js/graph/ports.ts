@@ -5,35 +5,9 @@
  * Invariant: pure; nothing here looks further than own properties.
  */
 
-/** A JSON Schema: `true` is anything, `false` is nothing. */
-export type JsonSchema = boolean | JsonSchemaObject;
+import type { JsonSchema, JsonSchemaObject } from './schema.ts';
 
-/** The words of a schema that ports look at. Others may stand beside them and are kept. */
-export interface JsonSchemaObject {
-  readonly $id?: string;
-  readonly $ref?: string;
-  readonly type?: string | readonly string[];
-  /** What a value means, `'date-time'`; a part behind a colon narrows it: `'model:embedding'` is a `'model'`. */
-  readonly format?: string;
-  readonly title?: string;
-  readonly description?: string;
-  readonly default?: unknown;
-  readonly const?: unknown;
-  readonly enum?: readonly unknown[];
-  readonly properties?: Readonly<Record<string, JsonSchema>>;
-  readonly required?: readonly string[];
-  readonly additionalProperties?: JsonSchema;
-  readonly items?: JsonSchema | readonly JsonSchema[];
-  readonly allOf?: readonly JsonSchema[];
-  readonly anyOf?: readonly JsonSchema[];
-  readonly oneOf?: readonly JsonSchema[];
-  readonly [keyword: string]: unknown;
-}
-
-/** All ports of a node at once: its whole output, or its whole input. */
-export const allPorts = '*';
-/** What a node that failed gives instead of its output: `{ error, errorType }`. */
-export const errorPort = '[error]';
+export type { JsonSchema, JsonSchemaObject };
 
 /** Shape of what comes out of `[error]`. */
 export const errorSchema: JsonSchemaObject = {
@@ -54,20 +28,6 @@ export function propertiesOf(schema: JsonSchema | undefined): Readonly<Record<st
 export function propertyOf(schema: JsonSchema | undefined, name: string): JsonSchema | undefined {
   const properties = propertiesOf(schema);
   return Object.hasOwn(properties, name) ? properties[name] : undefined;
-}
-
-export function requiredOf(schema: JsonSchema | undefined): readonly string[] {
-  return isSchemaObject(schema) && Array.isArray(schema.required) ? schema.required : [];
-}
-
-/** A port that is not listed is there only where the schema says that others may come. */
-export function portSchema(schema: JsonSchema | undefined, port: string): JsonSchema | undefined {
-  if (schema === true) return true;
-  const listed = propertyOf(schema, port);
-  if (listed !== undefined) return listed;
-  if (!isSchemaObject(schema)) return undefined;
-  const { additionalProperties } = schema;
-  return additionalProperties === true || isSchemaObject(additionalProperties) ? additionalProperties : undefined;
 }
 
 const deepestSame = 200;

@@ -10,6 +10,7 @@ import { issuesInWords } from '../definition/validation.ts';
 import type { Deferred, Merge, MergeCall, Merged } from '../dependencies/types.ts';
 import { holds } from './conditions.ts';
 import { chainErrorMessage, isChain } from './chain-error.ts';
+import { deepMerge, isRecord } from './deep-merge.ts';
 import type { Condition } from './types.ts';
 import { validatorNamed } from './validators.ts';
 
@@ -103,18 +104,5 @@ async function validated({ taskIdentifier, deferred }: MergeCall, value: unknown
 }
 
 const isNothing = (value: unknown): boolean => value === undefined || (isRecord(value) && Object.keys(value).length === 0);
-
-export function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && [Object.prototype, null].includes(Object.getPrototypeOf(value));
-}
-
-/** What is over wins; objects are merged, all else, lists too, replaces. Neither is changed. */
-export function deepMerge(base: unknown, over: unknown): unknown {
-  if (over === undefined) return base;
-  if (!isRecord(base) || !isRecord(over)) return over;
-  const merged: Record<string, unknown> = { ...base };
-  for (const key of Object.keys(over)) Object.defineProperty(merged, key, { value: deepMerge(Object.hasOwn(merged, key) ? merged[key] : undefined, over[key]), enumerable: true, configurable: true, writable: true });
-  return merged;
-}
 
 export type { Merged };

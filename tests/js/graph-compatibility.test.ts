@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { portsCompatible, semanticallyCompatible } from '../../js/graph/compatibility.ts';
-import type { JsonSchema, JsonSchemaObject } from '../../js/graph/ports.ts';
+import type { JsonSchema, JsonSchemaObject } from '../../js/graph/schema.ts';
 import cases from '../fixtures/schema-compatibility.json' with { type: 'json' };
 
 describe('the table', () => {
