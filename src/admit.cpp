@@ -149,10 +149,16 @@ bool Core::admissible_task_event(const Record& event, const Task* task) const {
                task->state == State::Running);
     case Event::Depended: {
       const std::uint32_t prerequisite = tasks_.find(event.a);
-      return draft && event.b <= static_cast<std::uint32_t>(EdgeKind::OnCancelled) &&
-             prerequisite != kNone && prerequisite != slot &&
-             !graph_.reaches(slot, prerequisite);
+      return draft && event.b <= static_cast<std::uint32_t>(EdgeKind::ErrorFlow) &&
+             prerequisite != kNone && !makes_cycle(slot, prerequisite);
     }
+    case Event::EdgeDisabled: {
+      const std::uint32_t prerequisite = tasks_.find(event.a);
+      const auto edge = static_cast<EdgeKind>(event.b);
+      return prerequisite != kNone && is_flow(edge) && graph_.find(prerequisite, slot, edge) != kNone;
+    }
+    case Event::Retried:
+      return event.a <= kRetryAsDraft;
     case Event::Joined:
       return (draft || task->ended()) && groups_.table().find(event.a) != kNone && groups_.of(slot) == kNone;
     case Event::Submitted:
@@ -173,7 +179,7 @@ bool Core::admissible_task_event(const Record& event, const Task* task) const {
     case Event::Stopping:
       return task->live() && time_valid(event.at) && high_byte(event.a) >= 1 &&
              high_byte(event.a) <= static_cast<std::uint32_t>(StopReason::OverBudget) &&
-             high_byte(event.b) <= static_cast<std::uint32_t>(CancelCause::RateLimited);
+             high_byte(event.b) <= static_cast<std::uint32_t>(CancelCause::Disabled);
     case Event::Interrupted:
       return task->live() && event.a <= 255;
     case Event::Abandoned:
@@ -188,7 +194,7 @@ bool Core::admissible_task_event(const Record& event, const Task* task) const {
     case Event::Failed:
       return event.a <= static_cast<std::uint32_t>(FailReason::OverBudget);
     case Event::Cancelled:
-      return high_byte(event.a) <= static_cast<std::uint32_t>(CancelCause::RateLimited);
+      return high_byte(event.a) <= static_cast<std::uint32_t>(CancelCause::Disabled);
     case Event::Noted:
       return event.a <= kMaxNoteKind;
     case Event::Belonged:
@@ -238,7 +244,7 @@ bool Core::admissible_restored(const Record& event) const {
     case RestoredField::End:
       return true;
     case RestoredField::Stop:
-      return time_valid(event.at) && high_byte(event.b) <= static_cast<std::uint32_t>(CancelCause::RateLimited);
+      return time_valid(event.at) && high_byte(event.b) <= static_cast<std::uint32_t>(CancelCause::Disabled);
     case RestoredField::Progress:
       return event.at >= 0 && event.at <= 100;
     default:

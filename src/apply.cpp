@@ -63,12 +63,13 @@ void Core::apply_to_task(Event kind, const Record& event, std::uint32_t slot) {
   switch (kind) {
     case Event::TaskSet: return apply_task_set(slot, event);
     case Event::Depended: return apply_depended(slot, event);
+    case Event::EdgeDisabled: return apply_edge_disabled(slot, event);
     case Event::Joined: return apply_joined(slot, groups_.table().find(event.a));
     case Event::Submitted:
       task.flags |= kSubmitted;
       count(slot);
       limits_.take(slot, event.at, true);
-      return unblock(slot);
+      return unblock(slot, DisabledBy::Before);
     case Event::Started: return apply_started(slot, event);
     case Event::StepRecorded:
       task.steps++;
@@ -97,10 +98,12 @@ void Core::apply_to_task(Event kind, const Record& event, std::uint32_t slot) {
       // In a snapshot it only brings the result; the state is restored afterwards.
       if (task.has(kSubmitted)) end_task(slot, State::Succeeded, 0, false);
       return;
-    case Event::Failed: return end_task(slot, State::Failed, event.a, false);
-    case Event::Cancelled:
-      return end_task(slot, State::Cancelled, event.a, (event.a >> 24) == 0);
-    case Event::Retried: return apply_retried(slot);
+    case Event::Failed: return end_task(slot, State::Failed, event.a, graph_.leads_on(slot, EdgeKind::ErrorFlow));
+    case Event::Cancelled: {
+      const auto cause = static_cast<CancelCause>(event.a >> 24);
+      return end_task(slot, State::Cancelled, event.a, cause == CancelCause::Asked || cause == CancelCause::Disabled);
+    }
+    case Event::Retried: return apply_retried(slot, event.a == kRetryAsDraft);
     case Event::Forgotten: return apply_forgotten(slot);
     case Event::Held:
       task.holds |= event.a;
@@ -151,16 +154,6 @@ void Core::apply_alarm_set(std::uint32_t slot, double at) {
 // An alarm is of the handler that set it.
 void Core::clear_alarm(const Task& task) {
   if (task.extra != kNone) extras_[task.extra].alarm_at = 0;
-}
-
-void Core::apply_depended(std::uint32_t slot, const Record& event) {
-  const std::uint32_t prerequisite = tasks_.find(event.a);
-  const auto kind = static_cast<EdgeKind>(event.b);
-  switch (edge_fate(kind, tasks_[prerequisite].state)) {
-    case EdgeFate::Open: return graph_.add(prerequisite, slot, kind);
-    case EdgeFate::Met: return;
-    case EdgeFate::Unmeetable: return doom(slot);
-  }
 }
 
 void Core::apply_started(std::uint32_t slot, const Record& event) {
@@ -256,10 +249,10 @@ void Core::apply_unpaused(std::uint32_t slot, const Record& event) {
   place(slot);
 }
 
-void Core::apply_retried(std::uint32_t slot) {
+void Core::apply_retried(std::uint32_t slot, bool as_draft) {
   Task& task = tasks_[slot];
-  groups_.reopened(slot, task.state, task.has(kAsked));
-  task.flags = kSubmitted;
+  groups_.reopened(slot, task.state, task.has(kExcused));
+  task.flags = as_draft ? 0 : kSubmitted;
   task.failures = 0;
   task.recoveries = 0;
   task.end = 0;
@@ -278,7 +271,7 @@ void Core::apply_retried(std::uint32_t slot) {
     if (tasks_[parent].ended()) family_.set_policy(slot, ChildPolicy::Detach);
     if (tasks_[parent].stopping_for_good()) bereave(parent);
   }
-  move(slot, State::Ready);
+  move(slot, as_draft ? State::Blocked : State::Ready);
   count(slot);
 }
 
@@ -306,7 +299,7 @@ void Core::apply_policy_set(const Record& event) {
 
 void Core::apply_joined(std::uint32_t slot, std::uint32_t group) {
   if (!tasks_[slot].ended()) return groups_.join(slot, group);
-  groups_.join_ended(slot, group, tasks_[slot].has(kAsked));
+  groups_.join_ended(slot, group, tasks_[slot].has(kExcused));
 }
 
 void Core::apply_group_set(const Record& event) {
@@ -331,10 +324,10 @@ void Core::apply_group_settled(std::uint32_t slot) {
   groups_.settle(slot);
 }
 
-void Core::end_task(std::uint32_t slot, State state, std::uint32_t end, bool asked) {
+void Core::end_task(std::uint32_t slot, State state, std::uint32_t end, bool excused) {
   Task& task = tasks_[slot];
-  constexpr auto kGone = kWoken | kAhead | kParked | kPaused | kInterruptPause | kDoomed | kOrphan;
-  task.flags = static_cast<std::uint16_t>((task.flags & ~kGone) | (asked ? kAsked : 0));
+  constexpr auto kGone = kWoken | kAhead | kParked | kPaused | kInterruptPause | kDoomed | kFed | kStarved | kOrphan;
+  task.flags = static_cast<std::uint16_t>((task.flags & ~kGone) | (excused ? kExcused : 0));
   task.stop = StopReason::None;
   task.end = end;
   uncount(slot);
@@ -342,41 +335,13 @@ void Core::end_task(std::uint32_t slot, State state, std::uint32_t end, bool ask
   bereave(slot);
   move(slot, state);
   graph_.drop_incoming(slot);
-  groups_.ended(slot, state, asked);
+  groups_.ended(slot, state, excused);
   groups_.close_owned(task.number);
   settle_edges(slot, state);
 }
 
-void Core::settle_edges(std::uint32_t slot, State state) {
-  graph_.settle(slot, state, [&](std::uint32_t dependent, EdgeFate fate) {
-    if (fate == EdgeFate::Unmeetable) return doom(dependent);
-    if (tasks_[dependent].has(kSubmitted)) unblock(dependent);
-  });
-}
-
 void Core::bereave(std::uint32_t slot) {
   if (family_.has_children(slot)) bereft_.push_back(slot);
-}
-
-void Core::doom(std::uint32_t slot) {
-  Task& task = tasks_[slot];
-  if (task.has(kDoomed)) return;
-  task.flags |= kDoomed;
-  if (task.has(kSubmitted)) doomed_.push_back(slot);
-}
-
-// A submitted task that waits for nothing more leaves Blocked.
-void Core::unblock(std::uint32_t slot) {
-  Task& task = tasks_[slot];
-  if (task.state != State::Blocked) return;
-  if (task.has(kDoomed)) return doomed_.push_back(slot);
-  if (graph_.unmet(slot) > 0) return arm(slot);
-  const double not_before = extra(task).not_before;
-  if (not_before <= time_) return move(slot, State::Ready);
-  TaskExtra& more = own_extra(task);
-  more.due_at = not_before;
-  more.delay_ms = not_before - time_;
-  move(slot, State::Delayed);
 }
 
 void Core::move(std::uint32_t slot, State state) {

@@ -218,14 +218,6 @@ void Core::draw_consequences() {
   }
 }
 
-void Core::cancel_doomed() {
-  const std::uint32_t slot = doomed_.back();
-  doomed_.pop_back();
-  const Task& task = tasks_[slot];
-  const bool due = task.state == State::Blocked && task.has(kDoomed) && task.has(kSubmitted);
-  if (due) cancel_task(slot, CancelCause::Cascade, 0);
-}
-
 void Core::cancel_children() {
   const std::uint32_t parent = bereft_.back();
   bereft_.pop_back();

@@ -120,7 +120,6 @@ class Core {
   void decide_task(const CommandRule& rule, Ask& ask);
   void create(const Ask& ask);
   void set_task(const Ask& ask);
-  void depend_on(const Ask& ask);
   void join_group(const Ask& ask);
   void submit(const Ask& ask);
   void settle(const Ask& ask);
@@ -146,6 +145,18 @@ class Core {
   bool drops(std::uint32_t slot);
   void set_limit(const Record& command);
   void reject(const Record& command, Rejection why);
+
+  // edges.cpp: who waits for whom.
+  void depend_on(const Ask& ask);
+  bool is_against(std::uint32_t slot, std::uint32_t prerequisite) const;
+  bool makes_cycle(std::uint32_t slot, std::uint32_t prerequisite) const;
+  void disable_edge(const Record& command);
+  void apply_depended(std::uint32_t slot, const Record& event);
+  void apply_edge_disabled(std::uint32_t slot, const Record& event);
+  void settle_edges(std::uint32_t slot, State state);
+  void note_fate(std::uint32_t dependent, EdgeFate fate);
+  void unblock(std::uint32_t slot, DisabledBy by);
+  void cancel_doomed();
 
   // calls.cpp: circuits, and what the ends of attempts say about them.
   void set_circuit(const Record& command);
@@ -192,7 +203,6 @@ class Core {
   void recover_task(std::uint32_t slot, bool orderly);
   void thaw(const Record& command);
   void draw_consequences();
-  void cancel_doomed();
   void cancel_children();
   void look_at_group(std::uint32_t group);
   // Emits an event about a task: outbox, journal, state.
@@ -227,7 +237,6 @@ class Core {
   void apply_task_set(std::uint32_t slot, const Record& event);
   void apply_not_before(Task& task, double value);
   void apply_key_set(std::uint32_t slot, TaskField field, double value);
-  void apply_depended(std::uint32_t slot, const Record& event);
   void apply_started(std::uint32_t slot, const Record& event);
   void apply_stopping(std::uint32_t slot, const Record& event);
   void apply_attempt_failed(std::uint32_t slot, const Record& event);
@@ -236,7 +245,7 @@ class Core {
   void apply_thawed(std::uint32_t slot, const Record& event);
   void apply_paused(std::uint32_t slot, const Record& event);
   void apply_unpaused(std::uint32_t slot, const Record& event);
-  void apply_retried(std::uint32_t slot);
+  void apply_retried(std::uint32_t slot, bool as_draft);
   void apply_forgotten(std::uint32_t slot);
   void apply_queue_set(const Record& event);
   void apply_policy_set(const Record& event);
@@ -245,12 +254,9 @@ class Core {
   void apply_group_settled(std::uint32_t slot);
   void apply_restored(const Record& event);
   void apply_restored_state(std::uint32_t slot, std::uint32_t packed);
-  void end_task(std::uint32_t slot, State state, std::uint32_t end, bool asked);
-  void settle_edges(std::uint32_t slot, State state);
-  void doom(std::uint32_t slot);
+  void end_task(std::uint32_t slot, State state, std::uint32_t end, bool excused);
   void bereave(std::uint32_t slot);
   void clear_alarm(const Task& task);
-  void unblock(std::uint32_t slot);
   void move(std::uint32_t slot, State state);
   void place(std::uint32_t slot);
   void count(std::uint32_t slot);
@@ -278,7 +284,11 @@ class Core {
   Bounds bounds_;
   Timers timers_;
   Random random_;
-  std::vector<std::uint32_t> doomed_;  // slots of tasks to cancel because of an edge
+  struct Doomed {
+    std::uint32_t slot;
+    DisabledBy by;  // where no flow leads to it
+  };
+  std::vector<Doomed> doomed_;  // tasks to cancel because of edges
   std::vector<std::uint32_t> bereft_;  // slots of tasks whose end takes children along
   double time_ = 0;
   double event_time_ = 0;

@@ -44,6 +44,8 @@ void Core::decide(const Record& command, Bytes& payloads) {
       return set_limit(command);
     case Command::SetCircuit:
       return set_circuit(command);
+    case Command::DisableEdge:
+      return disable_edge(command);
     case Command::Recover:
       return recover(command.a == 1);
     case Command::Close:
@@ -88,7 +90,7 @@ void Core::decide_task(const CommandRule& rule, Ask& ask) {
     case Command::Heartbeat: return heartbeat(ask);
     case Command::Forget: return forget(ask);
     default:  // Retry
-      return emit(rule.event, ask.slot);
+      return emit(rule.event, ask.slot, ask.command.a == kRetryAsDraft ? kRetryAsDraft : 0);
   }
 }
 
@@ -121,18 +123,6 @@ void Core::set_task(const Ask& ask) {
     return reject(ask.command, Rejection::InvalidValue);
   }
   emit_at(Event::TaskSet, ask.slot, ask.command.a, part ? ask.command.b : 0, ask.command.at);
-}
-
-void Core::depend_on(const Ask& ask) {
-  const Record& command = ask.command;
-  if (tasks_[ask.slot].has(kSubmitted)) return reject(command, Rejection::AlreadySubmitted);
-  if (command.b > static_cast<std::uint32_t>(EdgeKind::OnCancelled)) {
-    return reject(command, Rejection::InvalidValue);
-  }
-  const std::uint32_t prerequisite = tasks_.find(command.a);
-  if (prerequisite == kNone) return reject(command, Rejection::UnknownTask);
-  if (graph_.reaches(ask.slot, prerequisite)) return reject(command, Rejection::Cycle);
-  emit(Event::Depended, ask.slot, command.a, command.b);
 }
 
 void Core::join_group(const Ask& ask) {

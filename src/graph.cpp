@@ -4,7 +4,7 @@
 
 namespace holdfast {
 
-void Graph::add(std::uint32_t from, std::uint32_t to, EdgeKind kind) {
+void Graph::add(std::uint32_t from, std::uint32_t to, EdgeKind kind, bool against) {
   HOLDFAST_CHECK(from != to);
   const std::size_t needed = std::max(from, to) + std::size_t{1};
   if (nodes_.size() < needed) nodes_.resize(needed);
@@ -15,8 +15,29 @@ void Graph::add(std::uint32_t from, std::uint32_t to, EdgeKind kind) {
     edge = static_cast<std::uint32_t>(edges_.size());
     edges_.emplace_back();
   }
-  edges_[edge] = Edge{.from = from, .to = to, .kind = kind, .order = order_++};
+  edges_[edge] = Edge{.from = from, .to = to, .kind = kind, .against = against, .order = order_++};
+  against_ += against;
   link(edge);
+}
+
+// Along both lists at once: the shorter one decides.
+std::uint32_t Graph::find(std::uint32_t from, std::uint32_t to, EdgeKind kind) const {
+  if (std::max(from, to) >= nodes_.size()) return kNone;
+  std::uint32_t out = nodes_[from].first_out, in = nodes_[to].first_in;
+  while (out != kNone && in != kNone) {
+    if (edges_[out].to == to && edges_[out].kind == kind) return out;
+    if (edges_[in].from == from && edges_[in].kind == kind) return in;
+    out = edges_[out].next_out;
+    in = edges_[in].next_in;
+  }
+  return kNone;
+}
+
+bool Graph::leads_on(std::uint32_t slot, EdgeKind kind) const {
+  if (slot >= nodes_.size()) return false;
+  std::uint32_t edge = nodes_[slot].first_out;
+  while (edge != kNone && edges_[edge].kind != kind) edge = edges_[edge].next_out;
+  return edge != kNone;
 }
 
 void Graph::link(std::uint32_t edge) {
@@ -41,6 +62,7 @@ void Graph::remove(std::uint32_t edge) {
   (e.previous_in == kNone ? to.first_in : edges_[e.previous_in].next_in) = e.next_in;
   (e.next_in == kNone ? to.last_in : edges_[e.next_in].previous_in) = e.previous_in;
   HOLDFAST_CHECK(to.unmet > 0);
+  against_ -= e.against;
   to.unmet--;
   e.next_out = free_edge_;
   free_edge_ = edge;

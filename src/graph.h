@@ -1,6 +1,6 @@
 // Graph: which task waits for which. An edge leads from a prerequisite to its dependent and lies in
 // two lists, so that either end can leave at once. Met edges are removed; an edge that can no longer
-// be met is removed too and its dependent reported as doomed.
+// be met is removed too and its dependent reported as doomed, or as starved where it is a flow.
 //
 // Invariants: no cycle (`reaches` is asked before `add`); unmet(slot) is the number of edges into
 // slot; nothing recurses, however deep the graph.
@@ -14,12 +14,15 @@
 
 namespace holdfast {
 
-enum class EdgeFate { Open, Met, Unmeetable };
+enum class EdgeFate { Open, Met, Unmeetable, Active, Disabled };
+
+constexpr bool is_flow(EdgeKind kind) { return kind == EdgeKind::Dataflow || kind == EdgeKind::ErrorFlow; }
 
 // What an edge of `kind` becomes when its prerequisite is in `state`.
 constexpr EdgeFate edge_fate(EdgeKind kind, State state) {
   if (state < State::Succeeded) return EdgeFate::Open;
   if (kind == EdgeKind::OnSettled) return EdgeFate::Met;
+  if (is_flow(kind)) return state == (kind == EdgeKind::Dataflow ? State::Succeeded : State::Failed) ? EdgeFate::Active : EdgeFate::Disabled;
   const State wanted = kind == EdgeKind::OnSuccess   ? State::Succeeded
                        : kind == EdgeKind::OnFailure ? State::Failed
                                                      : State::Cancelled;
@@ -32,14 +35,26 @@ class Graph {
     std::uint32_t from = kNone, to = kNone;
     std::uint32_t next_out = kNone, previous_out = kNone;
     std::uint32_t next_in = kNone, previous_in = kNone;
-    EdgeKind kind = EdgeKind::OnSuccess;
+    EdgeKind kind : 31 = EdgeKind::OnSuccess;
+    bool against : 1 = false;
     std::uint32_t order = 0;  // in which the edges were made
   };
+  static_assert(sizeof(Edge) == 32);
 
-  // REQUIRES: from != to and !reaches(to, from).
-  void add(std::uint32_t from, std::uint32_t to, EdgeKind kind);
+  // `against`: the prerequisite was made after its dependent. REQUIRES: from != to and !reaches(to, from).
+  void add(std::uint32_t from, std::uint32_t to, EdgeKind kind, bool against);
+  // Every edge leads to what was made later: nothing leads from a later one to an earlier one, whatever is searched.
+  bool goes_along() const { return against_ == 0; }
   // Is there a path from → to? Searches from both ends, so that chains may be told in any order.
   bool reaches(std::uint32_t from, std::uint32_t to) const;
+  // An open edge of the kind, or kNone.
+  std::uint32_t find(std::uint32_t from, std::uint32_t to, EdgeKind kind) const;
+  // Removes those edges.
+  void drop(std::uint32_t from, std::uint32_t to, EdgeKind kind) {
+    for (std::uint32_t edge; (edge = find(from, to, kind)) != kNone;) remove(edge);
+  }
+  // Does an edge of the kind lead on from slot?
+  bool leads_on(std::uint32_t slot, EdgeKind kind) const;
   std::uint32_t unmet(std::uint32_t slot) const {
     return slot < nodes_.size() ? nodes_[slot].unmet : 0;
   }
@@ -87,6 +102,7 @@ class Graph {
   std::vector<Edge> edges_;
   std::uint32_t free_edge_ = kNone;
   std::uint32_t order_ = 0;
+  std::uint32_t against_ = 0;  // edges
   mutable std::uint32_t search_ = 0;
 };
 

@@ -20,9 +20,9 @@ void Groups::join(std::uint32_t task, std::uint32_t group) {
   link(task);
 }
 
-void Groups::join_ended(std::uint32_t task, std::uint32_t group, bool asked) {
+void Groups::join_ended(std::uint32_t task, std::uint32_t group, bool excused) {
   join(task, group);
-  count_end(task, State::Failed, asked);
+  count_end(task, State::Failed, excused);
 }
 
 void Groups::set_owner(std::uint32_t group, std::uint32_t owner) {
@@ -69,16 +69,16 @@ void Groups::unlink(std::uint32_t task) {
   group.open--;
 }
 
-void Groups::count_end(std::uint32_t task, State state, bool asked) {
+void Groups::count_end(std::uint32_t task, State state, bool excused) {
   Group& group = groups_[members_[task].group];
   unlink(task);
   group.succeeded += state == State::Succeeded;
   group.ended_badly += state != State::Succeeded;
-  group.failures += state != State::Succeeded && !asked;
+  group.failures += state != State::Succeeded && !excused;
   mark(members_[task].group);
 }
 
-void Groups::reopened(std::uint32_t task, State state, bool asked) {
+void Groups::reopened(std::uint32_t task, State state, bool excused) {
   if (of(task) == kNone) return;
   Group& group = groups_[members_[task].group];
   if (group.tripped() || group.ended_badly == 0) {
@@ -86,7 +86,7 @@ void Groups::reopened(std::uint32_t task, State state, bool asked) {
     return;
   }
   group.ended_badly--;
-  if (state != State::Succeeded && !asked && group.failures > 0) group.failures--;
+  if (state != State::Succeeded && !excused && group.failures > 0) group.failures--;
   link(task);
 }
 

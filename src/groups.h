@@ -25,7 +25,7 @@ class Groups {
     std::uint32_t first = kNone, last = kNone;
     std::uint32_t open = 0, succeeded = 0;
     std::uint32_t ended_badly = 0;  // failed and cancelled
-    std::uint32_t failures = 0;     // of these, what counts for the threshold: not what was asked for
+    std::uint32_t failures = 0;     // of these, what counts for the threshold: not what is excused
     std::uint32_t threshold = 0;    // 0: none
     std::uint32_t serial = 0;     // tells it from an earlier group in the same slot
     std::uint32_t owner = kNone;  // the number of a task
@@ -52,7 +52,7 @@ class Groups {
   // REQUIRES: of(task) == kNone.
   void join(std::uint32_t task, std::uint32_t group);
   // One that has failed or was cancelled. REQUIRES: of(task) == kNone.
-  void join_ended(std::uint32_t task, std::uint32_t group, bool asked);
+  void join_ended(std::uint32_t task, std::uint32_t group, bool excused);
   // The slot of the group that this task (its number) owns, or kNone.
   std::uint32_t owned_by(std::uint32_t owner) const {
     const std::uint32_t entry = owned_.find(owner);
@@ -64,14 +64,14 @@ class Groups {
   void disown(std::uint32_t owner);
   // Every number of a group is below it.
   std::uint32_t number_end() const { return groups_.number_end(); }
-  // The task ended in `state`; `asked`: somebody cancelled it. Nothing happens if it is in no group.
-  void ended(std::uint32_t task, State state, bool asked) {
-    if (of(task) != kNone && members_[task].open) count_end(task, state, asked);
+  // The task ended in `state`; `excused`: its end is no failure to a group. Nothing happens if it is in no group.
+  void ended(std::uint32_t task, State state, bool excused) {
+    if (of(task) != kNone && members_[task].open) count_end(task, state, excused);
   }
   // The group is over. REQUIRES: open == 0.
   void settle(std::uint32_t group);
   // An ended task goes on: it is open again, or leaves the group where that has failed.
-  void reopened(std::uint32_t task, State state, bool asked);
+  void reopened(std::uint32_t task, State state, bool excused);
   // The task's slot is to be used for another.
   void forget(std::uint32_t task);
   // Something may be due: to_sweep or to_settle.
@@ -88,7 +88,7 @@ class Groups {
     std::uint32_t next = kNone, previous = kNone;
     bool open = false;
   };
-  void count_end(std::uint32_t task, State state, bool asked);
+  void count_end(std::uint32_t task, State state, bool excused);
   void link(std::uint32_t task);
   void unlink(std::uint32_t task);
 

@@ -59,6 +59,7 @@ enum class Command : std::uint32_t {
   // task · a: ResumePolicy
   Resume = 13,
   // task: a failed or cancelled task starts anew, its failures forgotten, its attempts numbered on
+  // a: kRetryAsDraft: as one that is not submitted yet. It may be told what it waits for; Submit lets it go.
   Retry = 14,
   // task: an ended task is dropped with everything known of it
   // a: kForgetTaken: though a parent above it goes on, which has what it gave
@@ -92,6 +93,9 @@ enum class Command : std::uint32_t {
   SetCircuit = 35,
   // task: a limit, by a number of the host's that is the same everywhere; not 0 · a: LimitField · at: value
   SetLimit = 36,
+  // task: a dependent that has not begun · a: its prerequisite, which has not ended · b: EdgeKind, a flow. What leads from
+  // one to the other by that kind is disabled, whatever becomes of the prerequisite. WrongState where no such edge is.
+  DisableEdge = 42,
   // After load or import: every task that was running, waiting or stopping when the log ended lost its host.
   // a: 1 when the last session ended in order (page closed or reloaded): its interruptions are not
   // counted and nobody is quarantined. Yields nothing where there is nothing to recover. Tasks started
@@ -132,7 +136,7 @@ enum class Event : std::uint32_t {
   Failed = 82,            // a: FailReason · at: now. Its error came with the last AttemptFailed, if any.
   // a: CancelCause (24-31), reason of the host (0-23; of RateLimited: tenths of a second until there is room) · at: now
   Cancelled = 83,
-  Retried = 84,           // at: now
+  Retried = 84,           // as Retry · at: now
   Forgotten = 85,         // at: now
   Held = 86,              // a: bits added · at: now
   Released = 87,          // a: bits removed · at: now
@@ -159,6 +163,7 @@ enum class Event : std::uint32_t {
   // LimitUse (16-17), weight (18-31) · at: when
   LimitUsed = 107,
   Restored = 112,         // snapshot and import only: task (or group) · a: RestoredField · b, at: see there
+  EdgeDisabled = 114,     // as DisableEdge · at: now
   SnapshotEnded = 113,    // snapshot only: everything before it is the compacted state · at: its time
   // Not journalled:
   Rejected = 120,         // task · a: Rejection · b: kind of the command (no payload)
@@ -262,7 +267,10 @@ enum class Backoff : std::uint32_t { Exponential = 0, Linear = 1, Fixed = 2, Lis
 enum class Jitter : std::uint32_t { None = 0, UpToTwice = 1, Full = 2, Equal = 3, Decorrelated = 4 };
 
 // OnSettled: however it ends.
-enum class EdgeKind : std::uint32_t { OnSuccess = 0, OnFailure = 1, OnSettled = 2, OnCancelled = 3 };
+// Dataflow and ErrorFlow are *flows*: active when it has succeeded, and when it has failed; otherwise disabled. A disabled
+// flow alone takes nobody along: what waits is cancelled (Disabled) when all edges into it are settled, flows are
+// among them, and none of those is active. A failure that an ErrorFlow leads on is handled: no group counts it.
+enum class EdgeKind : std::uint32_t { OnSuccess = 0, OnFailure = 1, OnSettled = 2, OnCancelled = 3, Dataflow = 4, ErrorFlow = 5 };
 enum class Outcome : std::uint32_t {
   Success = 0, Failure = 1, Fatal = 2, Timeout = 3, Interrupted = 4, Crashed = 5, Stalled = 6,
 };
@@ -278,7 +286,10 @@ enum class StopReason : std::uint32_t {
 enum class FailReason : std::uint32_t {
   Exhausted = 0, Fatal = 1, TimedOut = 2, Expired = 3, Quarantined = 4, OverBudget = 5,
 };
-enum class CancelCause : std::uint32_t { Asked = 0, Cascade = 1, Group = 2, Overflow = 3, RateLimited = 4 };
+// Disabled: no flow into it is active. Its reason is a DisabledBy: what became of the last of them.
+enum class CancelCause : std::uint32_t { Asked = 0, Cascade = 1, Group = 2, Overflow = 3, RateLimited = 4, Disabled = 5 };
+// Before: it was settled before the task was submitted. Host: by DisableEdge. Success: an ErrorFlow of what succeeded.
+enum class DisabledBy : std::uint32_t { Before = 0, Host = 1, Success = 2, Failure = 3, Cancel = 4, Disabled = 5 };
 enum class PayloadKind : std::uint32_t { Input = 1, Step = 2, Result = 3, Error = 4, Note = 5 };
 
 enum class Rejection : std::uint32_t {
@@ -385,6 +396,8 @@ inline constexpr std::uint32_t kMaxParts = 8;
 inline constexpr std::uint32_t kFirstLimit = 0x40000000;
 // Of Forget.
 inline constexpr std::uint32_t kForgetTaken = 1;
+// Of Retry.
+inline constexpr std::uint32_t kRetryAsDraft = 1;
 // Parents above a child.
 inline constexpr std::uint32_t kMaxDepth = 64;
 

@@ -58,13 +58,13 @@ void Core::apply_restored_state(std::uint32_t slot, std::uint32_t packed) {
   else count(slot);
   if (state >= State::Succeeded) {
     const auto flags = task.flags;
-    end_task(slot, state, task.end, (flags & kAsked) != 0);
+    end_task(slot, state, task.end, (flags & kExcused) != 0);
     task.flags = flags & static_cast<std::uint16_t>(~(kDoomed | kCounted));
     return;
   }
   task.stop = static_cast<StopReason>((packed >> 4) & 15);
   // A journal that leaves it waiting for nothing, or without hope, is set right by the next step.
-  if (state == State::Blocked && task.has(kSubmitted)) return unblock(slot);
+  if (state == State::Blocked && task.has(kSubmitted)) return unblock(slot, DisabledBy::Before);
   move(slot, state);
 }
 

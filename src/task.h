@@ -30,8 +30,10 @@ enum TaskFlag : std::uint16_t {
   kTried = 32,          // started once: its time to live no longer matters
   kPaused = 64,
   kInterruptPause = 128,
-  kAsked = 256,         // cancelled because somebody asked, which a group does not count as failure
-  kTaskFlags = 511,
+  kExcused = 256,       // its end is no failure to a group: somebody asked for it, or an edge says what comes of it
+  kFed = 4096,          // a flow into it was active
+  kStarved = 8192,      // a flow into it was disabled
+  kTaskFlags = 511 | kFed | kStarved,
   // Not part of the state that is kept:
   kOrphan = 512,        // live when its log ended
   kQueued = 1024,       // stands in a lane: known here, so that nobody looks into the lanes for it
@@ -73,6 +75,8 @@ struct Task {
     return state == State::Blocked || (state == State::Delayed && failures == 0);
   }
   bool startable() const { return !has(kPaused) && holds == 0; }
+  // Flows led to it, and none was active. As it stands while edges into it are open.
+  bool disabled() const { return has(kStarved) && !has(kFed); }
   // It would start but for its turn, or for what passes by itself: then its time to live counts.
   bool may_expire() const {
     return state == State::Ready && !has(kPaused) && !has(kTried) && (holds & ~(kHoldOffline | kHoldCircuit)) == 0;
@@ -173,6 +177,7 @@ constexpr std::uint32_t states_before(Event event) {
     case Event::TaskSet: return kOpenStates | kEndedStates;
     case Event::Joined: return bit(State::Blocked) | bit(State::Failed) | bit(State::Cancelled);
     case Event::Depended:
+    case Event::EdgeDisabled:
     case Event::Submitted:
     case Event::Restored: return bit(State::Blocked);
     case Event::Started:

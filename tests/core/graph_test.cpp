@@ -125,7 +125,7 @@ TEST_CASE("H2: self edges, cycles and unknown prerequisites are refused and chan
   }
   s.depend(1, 77);
   CHECK(s.refused(Rejection::UnknownTask));
-  s.depend(1, 4, static_cast<EdgeKind>(4));
+  s.depend(1, 4, static_cast<EdgeKind>(6));
   CHECK(s.refused(Rejection::InvalidValue));
   CHECK(same_state(s.session.core(), before.core));
 }

@@ -92,6 +92,8 @@ void World::reload(std::vector<std::byte> log) {
   session_ = std::make_unique<Session>(++sessions_, static_cast<std::uint32_t>(random_.next()));
   check(testing::load_log(*session_, log, 1 + below(5000)) == static_cast<double>(log.size()), "a log loads as it was read");
   ended_.clear();
+  edges_.clear();
+  ends_.clear();
   starts_.clear();
   if (chance(90)) step({{static_cast<std::uint32_t>(Command::Recover), 0, chance(30), 0, 0}});
   counts_["loads"]++;
@@ -122,6 +124,8 @@ void World::import(std::vector<std::byte> log) {
   acknowledged_.clear();
   sealed_.clear();
   ended_.clear();
+  edges_.clear();
+  ends_.clear();
   for (std::size_t first = 0; first < release.size(); first += 100) {
     step({release.begin() + first, release.begin() + std::min(release.size(), first + 100)});
   }

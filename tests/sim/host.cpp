@@ -68,6 +68,8 @@ Record World::random_command() {
   if (chance(8)) return random_setting();
   const std::uint32_t task = random_task();
   const std::uint32_t state = session_->core().state(task) & 15;
+  // One that is submitted and waits: a branch that is not taken.
+  if (state == 1 && chance(15)) return disable_edge(task);
   if (state == 0) {
     const std::uint32_t submit = below(2) << 31;
     return make(Command::Create, task, below(kQueues) | (below(kPolicies) << 16) | submit);
@@ -115,19 +117,33 @@ Record World::settle(std::uint32_t task) {
   return make(Command::Settle, task, (attempt - chance(5)) | (outcomes[below(12)] << 24), 0, at);
 }
 
+// Mostly an edge that is there.
+Record World::disable_edge(std::uint32_t task) {
+  const Core& core = session_->core();
+  Record command = make(Command::DisableEdge, task, random_task(), 4 + below(2));
+  core.graph().each_incoming(core.tasks().find(task), [&](const Graph::Edge& edge) {
+    if (!is_flow(edge.kind) || chance(30)) return;
+    command.a = core.tasks()[edge.from].number;
+    command.b = static_cast<std::uint32_t>(edge.kind);
+  });
+  return command;
+}
+
 Record World::command_for(std::uint32_t task) {
   const Core& core = session_->core();
   const auto attempt = static_cast<std::uint32_t>(core.value(task, Field::Attempt));
   const auto state = static_cast<State>(core.state(task) & 15);
   if (state == State::Blocked && chance(70)) {
-    switch (below(13)) {
+    switch (below(15)) {
+      case 13: return disable_edge(task);
+      case 14: return make(Command::DependOn, task, random_task(), 4 + below(2));
       case 11:
       case 12: return make(Command::SetTask, task, 14 | (below(4) << 8), 1 + below(kLimits), 1 + below(3));
       case 9:
       case 10: return make(Command::SetTask, task, 34 + below(2), 0, 1 + below(kCircuits));
       case 7:
       case 8: return make(Command::Belong, task, random_task(), below(2));
-      case 0: return make(Command::DependOn, task, random_task(), below(4));
+      case 0: return make(Command::DependOn, task, random_task(), below(6));
       case 1: return make(Command::JoinGroup, task, 1 + below(kGroups));
       case 4: return make(Command::SetTask, task, 16, 0, 1 + below(3));
       case 3: return chance(50) ? make(Command::SetTask, task, 12, 0, 1 + below(6)) : make(Command::SetTask, task, 13, 0, now_ + below(9000));
@@ -146,7 +162,7 @@ Record World::command_for(std::uint32_t task) {
   if (state >= State::Succeeded) {
     if (chance(70)) return make(Command::Forget, task);
     if (chance(20)) return make(Command::SetTask, task, 13, 0, now_ + below(9000));
-    return chance(30) ? make(Command::Note, task, below(3)) : make(Command::Retry, task);
+    return chance(30) ? make(Command::Note, task, below(3)) : make(Command::Retry, task, below(2));
   }
   if (state == State::Running && chance(60)) return settle(task);
   switch (below(16)) {

@@ -50,6 +50,7 @@ class World {
   Record random_create();
   Record random_setting();
   Record command_for(std::uint32_t task);
+  Record disable_edge(std::uint32_t task);
   Record settle(std::uint32_t task);
   std::uint32_t random_task();
   void step(std::vector<Record> commands);
@@ -76,6 +77,13 @@ class World {
   void check_rate(const Limits::Rule& rule, const Limits::Part& part, double now);
   void check_bounds();
   void check_turns();
+  // flows.cpp
+  void check_flows();
+  void follow_edges(const Record& event, std::size_t place);
+  void end_flows(std::uint32_t task, State state);
+  State state_at(std::uint32_t task, std::size_t place) const;
+  void check_begin(const Record& event);
+  void check_disabled(const Record& event);
   std::map<std::uint32_t, std::uint32_t> waiting() const;
   void look_before_step();
   bool is_last_word(const Record& event) const;
@@ -112,6 +120,14 @@ class World {
   };
   std::map<std::pair<std::uint32_t, double>, Starts> starts_;
   std::map<std::uint32_t, bool> ended_;
+  // What each task waits for, of those that were made in this life of the core, and how tasks have ended in it.
+  struct Followed {
+    std::uint32_t prerequisite;
+    EdgeKind kind;
+    EdgeFate fate;
+  };
+  std::map<std::uint32_t, std::vector<Followed>> edges_;
+  std::map<std::uint32_t, State> ends_;
   // What stood before the step: promoted tasks, and how many of a queue were submitted and had never begun.
   std::map<std::uint32_t, bool> promoted_;
   std::map<std::uint32_t, std::uint32_t> waited_;
