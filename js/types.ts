@@ -277,6 +277,7 @@ export type RunEventType =
   | 'created' // taskIdentifier
   | 'optionSet' // option, value
   | 'dependencyAdded' // on, kind
+  | 'edgeDisabled' // on, kind
   | 'joined' // group
   | 'submitted'
   | 'started' // attempt

@@ -24,8 +24,8 @@ type Data = Record<string, unknown>;
 const outcomes = ['success', 'failure', 'fatal', 'timeout', 'interrupted', 'crashed', 'stalled'];
 const stopReasons = ['none', 'cancel', 'timeout', 'deadline', 'interrupt', 'cascade', 'stalled', 'maxDuration'];
 const failReasons = ['exhausted', 'fatal', 'timedOut', 'expired', 'quarantined', 'maxDuration'];
-const cancelCauses = ['asked', 'cascade', 'group', 'overflow', 'rateLimited'];
-const edgeKinds = ['onSuccess', 'onFailure', 'onSettled', 'onCancelled'];
+const cancelCauses = ['asked', 'cascade', 'group', 'overflow', 'rateLimited', 'disabled'];
+const edgeKinds = ['onSuccess', 'onFailure', 'onSettled', 'onCancelled', 'dataflow', 'errorFlow'];
 const resumePolicies = ['keepDeadline', 'remaining', 'restart'];
 const taskFields = ['', 'priority', 'notBefore', 'ttl', 'timeout', 'deadlineAt', 'graceMs', 'queue', 'policy', 'countFrozen', 'heartbeat', 'maxDuration', '', '', '', 'promoted', 'turn'];
 const queueFields = ['', 'concurrency', 'paused', 'still', 'order', 'maxSize', 'overflow', 'turnWeight', 'granted'];
@@ -68,6 +68,7 @@ const words = new Map<number, Word>([
   [P.EventCreated, { type: 'created', data: ({ taskIdentifier }) => taskIdentifier === undefined ? undefined : { taskIdentifier } }],
   [P.EventTaskSet, { type: 'optionSet', data: optionSet, untimed: true }],
   [P.EventDepended, { type: 'dependencyAdded', data: ({ a, b, idOf }) => ({ on: idOf(a), kind: edgeKinds[b] }), untimed: true }],
+  [P.EventEdgeDisabled, { type: 'edgeDisabled', data: ({ a, b, idOf }) => ({ on: idOf(a), kind: edgeKinds[b] }) }],
   [P.EventJoined, { type: 'joined', data: ({ a }) => ({ group: a }), untimed: true }],
   [P.EventSubmitted, { type: 'submitted', data: none }],
   [P.EventStarted, { type: 'started', data: attempt }],
@@ -131,7 +132,7 @@ export function eventTypes(): RunEventType[] {
 
 /** Events that speak of a queue, a policy, a group or the page: their `task` is no run's number. */
 export function concernsRun(kind: number): boolean {
-  return kind < P.EventQueueSet || kind === P.EventThawed || kind === P.EventHeartbeatSeen;
+  return kind < P.EventQueueSet || kind === P.EventThawed || kind === P.EventHeartbeatSeen || kind === P.EventEdgeDisabled;
 }
 
 /** After it a run's story is over, unless it is retried. */
