@@ -147,16 +147,10 @@ bool Core::admissible_task_event(const Record& event, const Task* task) const {
              (!task->ended() || event.a == static_cast<std::uint32_t>(TaskField::KeyUntilMs)) &&
              !(event.a == static_cast<std::uint32_t>(TaskField::Queue) &&
                task->state == State::Running);
-    case Event::Depended: {
-      const std::uint32_t prerequisite = tasks_.find(event.a);
-      return draft && event.b <= static_cast<std::uint32_t>(EdgeKind::ErrorFlow) &&
-             prerequisite != kNone && !makes_cycle(slot, prerequisite);
-    }
-    case Event::EdgeDisabled: {
-      const std::uint32_t prerequisite = tasks_.find(event.a);
-      const auto edge = static_cast<EdgeKind>(event.b);
-      return prerequisite != kNone && is_flow(edge) && graph_.find(prerequisite, slot, edge) != kNone;
-    }
+    case Event::Depended:
+      return draft && admissible_edge(event, slot);
+    case Event::EdgeDisabled:
+      return admissible_edge(event, slot);
     case Event::Retried:
       return event.a <= kRetryAsDraft;
     case Event::Joined:
@@ -208,6 +202,14 @@ bool Core::admissible_task_event(const Record& event, const Task* task) const {
     default:
       return true;
   }
+}
+
+bool Core::admissible_edge(const Record& event, std::uint32_t slot) const {
+  const std::uint32_t prerequisite = tasks_.find(event.a);
+  if (prerequisite == kNone || event.b > static_cast<std::uint32_t>(EdgeKind::ErrorFlow)) return false;
+  if (static_cast<Event>(event.kind) == Event::Depended) return !makes_cycle(slot, prerequisite);
+  const auto edge = static_cast<EdgeKind>(event.b);
+  return is_flow(edge) && graph_.find(prerequisite, slot, edge) != kNone;
 }
 
 bool Core::admissible_belonged(const Record& event, std::uint32_t slot) const {

@@ -216,6 +216,7 @@ class Core {
   // admit.cpp: can this event of a journal be true?
   bool admissible(const Record& event) const;
   bool admissible_task_event(const Record& event, const Task* task) const;
+  bool admissible_edge(const Record& event, std::uint32_t slot) const;
   bool admissible_belonged(const Record& event, std::uint32_t slot) const;
   bool admissible_restored(const Record& event) const;
   bool admissible_restored_state(std::uint32_t packed) const;

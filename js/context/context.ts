@@ -47,7 +47,6 @@ import type { Reply } from '../asking/names.ts';
 import { events, updates, waitForUpdate } from '../asking/verbs.ts';
 
 const noOptions = Object.freeze({});
-
 export interface ContextHost {
   readonly services: ContextServices;
   readonly describing: Describing;
@@ -86,7 +85,6 @@ export class RunContext implements TaskContext {
     this.#run = run;
     this.#attempt = attempt;
   }
-
   get #ownExtra(): ContextExtra {
     return (this.#extra ??= new ContextExtra());
   }
@@ -94,7 +92,6 @@ export class RunContext implements TaskContext {
   get #closed(): boolean {
     return this.#run.context !== this;
   }
-
   /** @internal What its durable verbs share; undefined until the first. */
   get durable(): Durable | undefined {
     return this.#extra?.durable;

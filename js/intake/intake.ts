@@ -438,20 +438,9 @@ export class Intake {
     if (fork) describeFork(this.#house, run);
     if (parent && !isDraft) commands.push(P.CommandBelong, run.task, parent.task, childPolicy);
     if (group) commands.push(P.CommandJoinGroup, run.task, group);
-    if (after) this.#sayAfter(run, after);
+    if (after) this.#house.dependencies.sayAfter(run);
     // Whoever made it says when: it may depend on runs that are to come.
     if (!isDraft) commands.push(P.CommandSubmit, run.task);
-  }
-
-  /** REQUIRES: the core knows those. @throws where one of them was refused */
-  #sayAfter(run: Run, after: (Run | number)[]): void {
-    const { commands } = this.#house.pump;
-    for (let at = 0; at < after.length; at += 2) {
-      const { task, extra } = after[at] as Run;
-      if (task === 0) throw extra.refusal ?? new ConfigurationError(`Run ${run.id} begins after a run that is not there.`);
-      commands.push(P.CommandDependOn, run.task, task, after[at + 1] as number);
-    }
-    run.ownExtra.after = undefined;
   }
 
   /** A run of the predecessor: its input was never kept, so it waits for the person. */
