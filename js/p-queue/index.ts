@@ -51,9 +51,10 @@ export default class PQueue extends EventTarget {
   readonly #freeTasks: number[] = [];
   readonly #waiting = new Set<Job>();
   readonly #running = new Set<Job>();
-  /** They have a slot, and their functions are about to be called. */
-  #starts: Job[] = [];
-  #isStarting = false;
+  /** Has a slot, and its function is about to be called. */
+  #next: Job | undefined;
+  /** What the core was told that may run: one more than what runs, or 0: what `concurrency` says. */
+  #granted = 0;
   #concurrency = Number.POSITIVE_INFINITY;
   #timeout: number | undefined;
   #isPaused = false;
@@ -103,7 +104,7 @@ export default class PQueue extends EventTarget {
     checkLimit('concurrency', concurrency);
     this.#concurrency = concurrency;
     this.#setQueue(P.QueueFieldConcurrency, concurrency > 0xfffffffe ? 0 : concurrency);
-    if (this.#waiting.size > 0) this.#process(true);
+    if (this.#waiting.size > 0) this.#process();
   }
 
   #setQueue(field: number, value: number): void {
@@ -146,8 +147,10 @@ export default class PQueue extends EventTarget {
     this.#waiting.add(job);
     this.#describe(job);
     if (signal) job.stopListening = listen(signal, () => this.#abortWaiting(job, signal.reason));
+    this.#lookAtRate();
     this.#emit('add');
-    this.#process(hadWaiting);
+    if (hadWaiting) this.#process();
+    else this.#startOne();
     return job;
   }
 
@@ -175,16 +178,41 @@ export default class PQueue extends EventTarget {
 
   // Running
 
-  /** Hands the core what was asked for, and calls the functions that may begin. */
-  #process(saysEmpty: boolean): void {
+  /** Calls the functions that may begin, one after the other: each may pause, clear, add, and sees what runs then. */
+  #process(): void {
+    while (this.#startOne());
+    if (this.#waiting.size === 0) this.#sayEmpty();
+  }
+
+  #startOne(): boolean {
+    this.#grant();
     for (let done = false; !done; ) {
       done = this.#engine.step(this.#commands, this.#clock.now());
       this.#read();
     }
     this.#arm();
-    this.#start();
+    const job = this.#next;
+    if (!job) return false;
+    this.#next = undefined;
     this.#lookAtRate();
-    if (saysEmpty && this.#waiting.size === 0) this.#sayEmpty();
+    if (job.signal?.aborted) {
+      job.reject(job.signal.reason);
+      this.#leave(job);
+      this.#emit('next');
+    } else {
+      void this.#run(job);
+      this.#emit('active');
+    }
+    return true;
+  }
+
+  /** The core would start all that may begin at once: it is granted one. Where no more than one can, it need not be told. */
+  #grant(): void {
+    const running = this.#running.size;
+    const granted = this.#waiting.size > 1 && this.#concurrency - running > 1 ? running + 2 : 0;
+    if (granted === this.#granted) return;
+    this.#granted = granted;
+    this.#setQueue(P.QueueFieldGranted, granted);
   }
 
   #read(): void {
@@ -195,24 +223,7 @@ export default class PQueue extends EventTarget {
       job.stopListening?.();
       this.#waiting.delete(job);
       this.#running.add(job);
-      this.#starts.push(job);
-    }
-  }
-
-  /** One after the other, also those that begin because of what one of them adds. */
-  #start(): void {
-    if (this.#isStarting) return;
-    this.#isStarting = true;
-    try {
-      for (let job = this.#starts.shift(); job; job = this.#starts.shift()) {
-        if (job.signal?.aborted) {
-          job.reject(job.signal.reason);
-          this.#over(job);
-        } else void this.#run(job);
-        this.#emit('active');
-      }
-    } finally {
-      this.#isStarting = false;
+      this.#next = job;
     }
   }
 
@@ -228,7 +239,7 @@ export default class PQueue extends EventTarget {
       this.#emit('error', error);
     } finally {
       for (const stop of stops) stop();
-      queueMicrotask(() => this.#next(job));
+      queueMicrotask(() => this.#goOn(job));
     }
   }
 
@@ -241,23 +252,32 @@ export default class PQueue extends EventTarget {
       if (asked) stops.push(listen(asked, () => controller.abort(asked.reason)));
       signal = controller.signal;
     }
-    if (!signal) return run({ signal });
+    // What it throws at once is heard of after `add()` has returned, as a rejection is.
+    if (!signal) {
+      try {
+        return run({ signal });
+      } catch (error) {
+        return Promise.reject(error);
+      }
+    }
     const given = signal;
     const aborted = new Promise<never>((_, reject) => stops.push(listen(given, () => reject(given.reason))));
     return Promise.race([aborted, (async () => run({ signal: given }))()]);
   }
 
-  #next(job: Job): void {
-    this.#over(job);
-    this.#process(true);
+  #goOn(job: Job): void {
+    this.#leave(job);
+    if (this.#running.size === 0) this.#emit('pendingZero');
+    this.#process();
     this.#emit('next');
   }
 
-  #over(job: Job): void {
+  #leave(job: Job): void {
     this.#running.delete(job);
+    // A release takes one of what is granted.
+    if (this.#granted > 1) this.#granted--;
     this.#commands.push(P.CommandSettle, job.task, 1);
     this.#release(job);
-    if (this.#running.size === 0) this.#emit('pendingZero');
   }
 
   /** Its number may be another one's after the next step. */
@@ -270,7 +290,7 @@ export default class PQueue extends EventTarget {
   #abortWaiting(job: Job, reason: unknown): void {
     if (!this.#waiting.has(job)) return;
     this.#withdraw(job, reason);
-    this.#process(true);
+    this.#process();
     this.#emit('next');
   }
 
@@ -290,7 +310,8 @@ export default class PQueue extends EventTarget {
     this.#disarm = deadlineMs === Number.POSITIVE_INFINITY ? undefined : this.#clock.schedule(deadlineMs, () => {
       this.#armedMs = Number.POSITIVE_INFINITY;
       this.#disarm = undefined;
-      this.#process(this.#waiting.size > 0);
+      if (this.#waiting.size > 0) this.#process();
+      this.#lookAtRate();
     });
   }
 
@@ -301,7 +322,7 @@ export default class PQueue extends EventTarget {
     if (!this.#isPaused) return this;
     this.#isPaused = false;
     this.#setQueue(P.QueueFieldPaused, 0);
-    if (this.#waiting.size > 0) this.#process(true);
+    if (this.#waiting.size > 0) this.#process();
     return this;
   }
 
@@ -320,7 +341,7 @@ export default class PQueue extends EventTarget {
       job.promise?.catch(() => undefined);
       this.#withdraw(job, error);
     }
-    this.#process(true);
+    this.#process();
     this.#tellRate();
     this.#emit('next');
   }
@@ -339,7 +360,7 @@ export default class PQueue extends EventTarget {
     return this.#isPaused;
   }
   sizeBy(options: AddOptions): number {
-    const asked = Object.entries(options) as [keyof Job, unknown][];
+    const asked = Object.entries(options ?? {}) as [keyof Job, unknown][];
     return [...this.#waiting].filter((job) => asked.every(([name, value]) => job[name] === value)).length;
   }
   /** Something waits because `intervalCap` have begun in the interval. */
@@ -367,7 +388,7 @@ export default class PQueue extends EventTarget {
     if (this.pending > 0) await this.#when(['pendingZero']);
   }
   async onSizeLessThan(limit: number): Promise<void> {
-    if (this.size >= limit) await this.#when(['next', 'active'], () => this.size < limit);
+    if (!(this.size < limit)) await this.#when(['next', 'active'], () => this.size < limit);
   }
   async onRateLimit(): Promise<void> {
     this.#tellRate();
@@ -402,6 +423,7 @@ export default class PQueue extends EventTarget {
   }
 
   #emit(name: EventName, detail?: unknown): void {
+    if (name === 'next') this.#lookAtRate();
     this.dispatchEvent(new CustomEvent(name, { detail }));
   }
 

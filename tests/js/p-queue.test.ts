@@ -130,6 +130,51 @@ describe('a random program does the same', () => {
   });
 });
 
+describe('what a function or a listener does while others are about to begin', () => {
+  type Doing = (queue: OurQueue, said: string[]) => void;
+  const events = ['active', 'idle', 'empty', 'add', 'next', 'completed', 'error', 'pendingZero', 'rateLimit', 'rateLimitCleared'] as const;
+
+  async function trace(PQueue: typeof OurQueue, options: object, doing: Doing, inListener: boolean): Promise<string[]> {
+    vi.setSystemTime(1_700_000_000_000);
+    const said: string[] = [];
+    const queue = new PQueue({ autoStart: false, concurrency: 3, ...options });
+    const say = (what: string) => said.push(`${what} ${queue.size} ${queue.pending}`);
+    for (const event of events) queue.addEventListener(event, () => say(event));
+    if (inListener) queue.addEventListener('active', () => doing(queue, said), { once: true });
+    for (let index = 0; index < 6; index++) {
+      const work = () => {
+        say(`begins ${index}`);
+        if (index === 0 && !inListener) doing(queue, said);
+        if (index === 2) throw new Error('at once');
+        return delay(3 + index);
+      };
+      queue.add(work, { id: `${index}` }).catch((error) => say(`${index}: ${error.name}`));
+    }
+    queue.start();
+    await vi.advanceTimersByTimeAsync(500);
+    say('then');
+    queue.start();
+    await vi.advanceTimersByTimeAsync(2000);
+    return said;
+  }
+
+  it.each<[string, Doing]>([
+    ['nothing', () => {}],
+    ['pauses', (queue) => queue.pause()],
+    ['clears', (queue) => queue.clear()],
+    ['lowers the concurrency', (queue) => void (queue.concurrency = 1)],
+    ['raises the priority of another one', (queue) => queue.setPriority('5', 9)],
+    ['adds one that goes before the others', (queue, said) => void queue.add(async () => void said.push('the new one'), { priority: 9 })],
+  ])('%s: the same happens in the same order', async (_, doing) => {
+    for (const options of [{}, { intervalCap: 2, interval: 100 }, { concurrency: Number.POSITIVE_INFINITY }]) {
+      for (const inListener of [false, true]) {
+        const theirs = await trace(TheirQueue as never, options, doing, inListener);
+        expect(await trace(OurQueue, options, doing, inListener)).toEqual(theirs);
+      }
+    }
+  });
+});
+
 it('clear settles what waits; bad options are TypeErrors, as they are there', async () => {
   const queue = createQueue({ concurrency: 1 });
   const first = queue.add(() => delay(10));
