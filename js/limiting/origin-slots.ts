@@ -57,7 +57,7 @@ export class OriginSlots {
     // Turns that are over, or were given up.
     while (share.held.length > granted) share.held.shift()!.release();
     share.queue.granted = share.held.length + 1;
-    const wanted = ask(P.QueueValuePaused) === 1 ? running : running + ask(P.QueueValueReady);
+    const wanted = ask(P.QueueValuePaused) + ask(P.QueueValueStill) > 0 ? running : running + ask(P.QueueValueReady);
     if (granted > wanted) this.#grant(share, wanted);
     if (wanted > share.held.length) this.#askFor(share);
     else this.#stopAsking(share);

@@ -139,6 +139,7 @@ export class QueueTable {
   #tell({ number, concurrency, rules, override, granted = 1 }: Queue, all: boolean): void {
     const set = (field: number, value: number) => this.#commands.push(P.CommandSetQueue, number!, field, 0, value);
     set(P.QueueFieldConcurrency, override || concurrency);
+    if (override === 0) set(P.QueueFieldStill, 1);
     for (const [field, value] of queueSettings(rules, all)) set(field, value);
     if (rules.isOrigin && hasLocks()) set(P.QueueFieldGranted, granted);
     else if (all) set(P.QueueFieldGranted, 0);

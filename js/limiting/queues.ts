@@ -52,20 +52,18 @@ export class Queues implements QueuesApi {
   async overrideConcurrencyLimit(name: string, limit: number): Promise<void> {
     const queue = this.#of(name);
     wholeNumber(limit, `overrideConcurrencyLimit of queue "${name}"`, 0, 0xfffffffe);
-    const former = queue.override;
     queue.override = limit;
-    // No limit at all is the core's 0; ours stops the queue.
-    if (limit === 0) return this.#set(name, P.QueueFieldPaused, 1);
+    // No limit at all is the core's 0; ours lets the queue stand still, which is over with the page, as the override is.
+    if (limit === 0) return this.#set(name, P.QueueFieldStill, 1);
     await this.#set(name, P.QueueFieldConcurrency, limit);
-    if (former === 0) await this.#set(name, P.QueueFieldPaused, 0);
+    await this.#set(name, P.QueueFieldStill, 0);
   }
 
   async resetConcurrencyLimit(name: string): Promise<void> {
     const queue = this.#of(name);
-    const former = queue.override;
     queue.override = undefined;
     await this.#set(name, P.QueueFieldConcurrency, queue.concurrency);
-    if (former === 0) await this.#set(name, P.QueueFieldPaused, 0);
+    await this.#set(name, P.QueueFieldStill, 0);
   }
 
   // Waiting for a size
@@ -177,7 +175,7 @@ export class Queues implements QueuesApi {
     const number = table.queues.numberOf(name);
     pump.commands.push(P.CommandSetQueue, number, field, 0, value);
     pump.wake();
-    const is = field === P.QueueFieldPaused ? P.QueueValuePaused : P.QueueValueConcurrency;
+    const is = field === P.QueueFieldPaused ? P.QueueValuePaused : field === P.QueueFieldStill ? P.QueueValueStill : P.QueueValueConcurrency;
     while (pump.open && pump.engine.queueValue(number, is) !== value) await new Promise<void>((resolve) => this.#house.clock.defer(resolve));
   }
 }

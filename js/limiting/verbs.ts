@@ -1,6 +1,6 @@
 /** What `orchestrator.queues` does and is asked now and then; loaded when it is. */
 import { AbortedError, ConfigurationError } from '../errors.ts';
-import { checkFunction, checkNames, checkSignal, checkText, refuse, wholeNumber } from '../intake/checks.ts';
+import { checkBoolean, checkFunction, checkNames, checkRecord, checkSignal, checkText, refuse, wholeNumber } from '../intake/checks.ts';
 import { toInstant, toMilliseconds } from '../intake/duration.ts';
 import type { Orchestrator } from '../orchestrator.ts';
 import * as P from '../protocol.ts';
@@ -52,6 +52,7 @@ function runsOf(house: Orchestrator, name: string): Run[] {
 export async function clear(house: Orchestrator, name: string, options: ClearOptions = {}): Promise<number> {
   checkNames(options, ['reason', 'running'], 'clear');
   const { reason = `queue "${name}" was cleared`, running = false } = options;
+  checkBoolean(running, 'clear running');
   const runs = runsOf(house, name).filter((run) => run.end === End.None && run.extra.refusal === undefined && (running || !hasBegun(house, run)));
   const cancelled = await Promise.all(runs.map((run) => house.control.cancel(run, reason)));
   return cancelled.filter(Boolean).length;
@@ -65,21 +66,41 @@ export async function addAll<Input, Output>(
   wholeNumber(highWater, 'addAll highWater', 1);
   if (signal !== undefined) checkSignal(signal, 'addAll signal');
   if (onAdded !== undefined) checkFunction(onAdded, 'addAll onAdded');
-  const own = task.spec.queue;
+  const own = house.definitions.of(task, 'addAll').spec.queue;
+  if (options.queue !== undefined) checkText(options.queue, 'addAll queue');
   const queue = options.queue ?? (typeof own === 'object' ? own.name : own);
   if (queue === undefined) throw new ConfigurationError('addAll needs a queue whose size it can go by: addAll(task, inputs, { queue: "name" }), or a task that has one.');
   if (typeof inputs !== 'object' || inputs === null || !(Symbol.iterator in inputs || Symbol.asyncIterator in inputs)) refuse('addAll inputs', 'an iterable of inputs', inputs);
   const handles: RunHandle<Output>[] = [];
-  for await (const input of inputs as AsyncIterable<Input>) {
-    if (signal?.aborted) throw new AbortedError('addAll was aborted.', { cause: signal.reason });
-    const handle = house.trigger(task, input, { ...given, queue });
-    await handle.accepted;
-    handles.push(handle);
-    onAdded?.(handle);
-    // The next input is not asked for before there is room for it.
-    await house.queues.onSizeLessThan(queue, highWater);
-  }
+  const add = async () => {
+    for await (const input of inputs as AsyncIterable<Input>) {
+      if (signal?.aborted) return;
+      const handle = house.trigger(task, input, { ...given, queue });
+      await handle.accepted;
+      handles.push(handle);
+      onAdded?.(handle);
+      // The next input is not asked for before there is room for it.
+      await orAborted(house.queues.onSizeLessThan(queue, highWater), signal);
+    }
+  };
+  await orAborted(add(), signal);
   return handles;
+}
+
+/** What a source is about to give, or a queue to have room for, may never come. @throws AbortedError */
+async function orAborted<Value>(promise: Promise<Value>, signal: AbortSignal | undefined): Promise<Value> {
+  if (!signal) return promise;
+  let stop = (): void => undefined;
+  const aborted = new Promise<never>((_, reject) => {
+    stop = () => reject(new AbortedError('addAll was aborted.', { cause: signal.reason }));
+    if (signal.aborted) stop();
+    else signal.addEventListener('abort', stop);
+  });
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    signal.removeEventListener('abort', stop);
+  }
 }
 
 /** Whose end a run waits for. */
@@ -93,6 +114,7 @@ function blockedBy(house: Orchestrator, run: Run): BlockedBy[] {
   const queue = value(house, run, P.FieldQueue);
   const name = run.options?.queueName;
   const ask = (field: number) => engine.queueValue(queue, field);
+  if (ask(P.QueueValueStill)) reasons.push({ reason: 'concurrency', name, holders: [] });
   if (ask(P.QueueValuePaused)) reasons.push({ reason: 'paused', name, holders: [] });
   const concurrency = ask(P.QueueValueConcurrency);
   if (concurrency > 0 && ask(P.QueueValueRunning) >= concurrency) reasons.push({ reason: 'concurrency', name, holders: holders(house, (other) => value(house, other, P.FieldQueue) === queue) });
@@ -150,6 +172,7 @@ export async function penalize(house: Orchestrator, name: string, options: { unt
 
 /** Failed for good, of a queue that gathers them, by the name it does so under. */
 function isDeadLetter(house: Orchestrator, filter: (RunFilter & { name?: string }) | undefined, where: string): (state: TaskState) => boolean {
+  if (filter !== undefined) checkRecord(filter, where);
   const { name, ...rest } = filter ?? {};
   if (name !== undefined) checkText(name, `${where} name`);
   const matches = matcher(rest as RunFilter, where);

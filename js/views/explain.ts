@@ -151,6 +151,8 @@ function queued(house: Orchestrator, run: Run): WaitReason[] {
   const queue = engine.value(run.task, P.FieldQueue);
   const name = run.options?.queueName;
   if (engine.queueValue(queue, P.QueueValuePaused)) return [reason('queue-paused', `Its queue is paused${name === undefined ? '' : `: queues.resume(${JSON.stringify(name)})`}.`, name === undefined ? {} : { name })];
+  if (engine.queueValue(queue, P.QueueValueStill) && house.table.queues.named(name ?? '')?.override === 0)
+    return [reason('queue-paused', `The limit of its queue is overridden with 0: queues.resetConcurrencyLimit(${JSON.stringify(name)}).`, { name: name! })];
   const most = engine.queueValue(queue, P.QueueValueConcurrency);
   if (most === 0) return [reason('slot', 'About to start.')];
   const runs = running(house, (other) => engine.value(other.task, P.FieldQueue) === queue);

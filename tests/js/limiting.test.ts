@@ -162,6 +162,36 @@ describe('queues', () => {
     await expect(queues.pause('nobody')).rejects.toThrow(/There is no queue "nobody", only one\./);
     expect(() => queues.retrieve(5 as never)).toThrow(/queue name must be text, not 5/);
   });
+
+  it('an override with 0 is no pause: neither ends the other, and a reload ends the override', async () => {
+    const house = await open({ queues: { one: { concurrency: 1 } } });
+    const { task, began } = timed(house, { queue: 'one' });
+    const change = async (of: typeof house, promise: Promise<void>) => {
+      await of.clock.settle();
+      await promise;
+      await of.clock.settle();
+    };
+    const { queues } = house.orchestrator;
+    await change(house, queues.overrideConcurrencyLimit('one', 0));
+    const run = house.orchestrator.trigger(task, 'a');
+    await change(house, run.accepted);
+    expect(house.orchestrator.why(run.id)).toBe('The limit of its queue is overridden with 0: queues.resetConcurrencyLimit("one").');
+    expect((await queues.standing(run.id))?.blockedBy).toEqual([{ reason: 'concurrency', name: 'one', holders: [] }]);
+    await change(house, queues.resume('one'));
+    expect(queues.retrieve('one')).toMatchObject({ paused: false, queued: 1, concurrency: { current: 0 } });
+    await change(house, queues.pause('one'));
+    await change(house, queues.resetConcurrencyLimit('one'));
+    expect(queues.retrieve('one')).toMatchObject({ paused: true, queued: 1, concurrency: { current: 1 } });
+    await change(house, queues.overrideConcurrencyLimit('one', 0));
+    await change(house, queues.resume('one'));
+    expect(began).toEqual([]);
+    const next = await crash(house, { queues: { one: { concurrency: 1 } } });
+    const again = timed(next, { queue: 'one', id: task.id });
+    next.orchestrator.trigger(again.task, 'b');
+    await next.clock.settle();
+    await next.clock.advance(1000);
+    expect([...began, ...again.began].map(([label]) => label)).toEqual(['a', 'b']);
+  });
 });
 
 it('What makes no sense is refused at the call, with the value and the fix', async () => {

@@ -222,7 +222,31 @@ describe('who waits for a size', () => {
     const handles = await all;
     expect(handles.length).toBe(10);
     expect(began.length).toBe(10);
-    await expect(house.orchestrator.queues.addAll(task, 'no list' as never)).rejects.toThrow(ConfigurationError);
+    const { queues } = house.orchestrator;
+    await expect(queues.addAll(task, 'no list' as never)).rejects.toThrow(ConfigurationError);
+    await expect(queues.addAll({} as never, [1])).rejects.toThrow(/addAll needs a task made by defineTask/);
+    await expect(queues.addAll(task, ['never'], { queue: { name: 'other' } as never })).rejects.toThrow(/addAll queue must be text/);
+    await expect(queues.clear('q', { running: 'no' as never })).rejects.toThrow(/clear running must be true or false, not "no"/);
+    await expect(queues.deadLetters.redrive(null as never)).rejects.toThrow(/deadLetters\.redrive must be an object, not null/);
+    await expect(queues.deadLetters.list(5 as never)).rejects.toThrow(/deadLetters\.list must be an object, not 5/);
+    expect(house.orchestrator.getAllTasks()).toHaveLength(10);
+  });
+
+  it('addAll ends when it is aborted, whether the queue has no room or the source gives nothing', async () => {
+    const house = await open({ queues: { q: { concurrency: 1 } } });
+    const { task } = timed(house);
+    const stuck = async function* () {
+      yield 'a';
+      await new Promise(() => {});
+    };
+    for (const [inputs, highWater] of [[stuck(), 9], [['b', 'c', 'd', 'e'], 1]] as const) {
+      const controller = new AbortController();
+      const added = house.orchestrator.queues.addAll(task, inputs, { highWater, signal: controller.signal });
+      added.catch(() => undefined);
+      await house.clock.settle();
+      controller.abort(new Error('enough'));
+      await expect(added).rejects.toThrow('addAll was aborted.');
+    }
   });
 
   it('drain takes nothing more, and says when all is over; resume opens it again', async () => {
