@@ -16,7 +16,7 @@ import type { Orchestrator } from '../orchestrator.ts';
 import { Run } from '../runs/run.ts';
 import type { TriggerOptions } from '../types.ts';
 import { Batch } from './batch.ts';
-import { checkBatchOptions, checkStreamOptions, defaultHighWater, planOptions, runOptions } from './options.ts';
+import { checkBatchOptions, checkNamed, checkStreamOptions, defaultHighWater, planOptions, runOptions } from './options.ts';
 import { type BatchPlan, packItems, type PlannedItem } from './plan.ts';
 import { isSource, readSource, type SourceItem, type SourceReader } from './sources.ts';
 import { ResultStream } from './streaming.ts';
@@ -87,10 +87,13 @@ export class Batches {
     if (!isSource(items)) throw new ConfigurationError(`${verb} needs an array, an iterable, an async iterable or a ReadableStream of items, not ${describe(items)}.`);
     checkBatchOptions(options, verb, Array.isArray(items));
     const tasks: string[] = [];
-    const check = (item: unknown, index: number): SourceItem => this.#item(form, item, index);
+    const ofAll = planOptions(options, 0).options ?? {};
+    const checked = new Set<string>();
+    const check = (item: unknown, index: number): SourceItem => this.#item(form, item, index, ofAll, checked);
     if (!Array.isArray(items)) return { plan: { tasks, count: 0, ...planOptions(options, 0), ...(isAsked && { isAsked }) }, source: readSource(items, check) };
     const count = items.length;
-    const planned = items.map((item, index): PlannedItem => {
+    // A place that is empty is an item too.
+    const planned = Array.from(items, (item, index): PlannedItem => {
       const { task, payload, options: own } = this.#creating(count, () => check(item, index), index);
       const place = placeOf(tasks, task);
       return own === undefined ? [place, payload] : [place, payload, own];
@@ -120,7 +123,7 @@ export class Batches {
     }
   }
 
-  #item(form: Form, item: unknown, index: number): SourceItem {
+  #item(form: Form, item: unknown, index: number, ofAll: TriggerOptions, checked: Set<string>): SourceItem {
     const where = `${form.verb} items[${index}]`;
     if (typeof item !== 'object' || item === null || isTask(item)) throw new ConfigurationError(`${where} must be { ${namesOf(form).join(', ')} }, not ${describe(item)}.`);
     checkNames(item, namesOf(form), where);
@@ -128,6 +131,9 @@ export class Batches {
     if (form.byId && typeof id !== 'string') throw new ConfigurationError(`${where}.id must be the id of a task, not ${describe(id)}.`);
     const definition = this.#house.definitions.of(form.task ?? (form.byId ? checkIdentifier(id, `${where}.id`) : task), `${where}.task`);
     if (options !== undefined) checkTriggerOptions(options);
+    // What an item says itself; what all say once for each task.
+    if (options !== undefined || !checked.has(definition.id)) checkNamed(this.#house.table, [options ?? {}, ofAll, definition.spec], definition.id);
+    if (options === undefined) checked.add(definition.id);
     return { task: definition.id, payload, ...(options !== undefined && { options }) };
   }
 

@@ -2,8 +2,10 @@
 import { ConfigurationError } from '../errors.ts';
 import { checkBoolean, checkNames, checkRecord, checkText, describe, oneOf, refuse, wholeNumber } from '../intake/checks.ts';
 import { checkKeyOptions } from '../identity/key.ts';
+import { toMilliseconds } from '../intake/duration.ts';
 import { checkRunOptions } from '../intake/options.ts';
-import type { TriggerOptions } from '../types.ts';
+import type { OptionTable } from '../intake/options.ts';
+import type { RunOptions, TriggerOptions } from '../types.ts';
 import type { BatchPlan } from './plan.ts';
 import type { BatchOptions, BatchStreamOptions } from './types.ts';
 
@@ -33,7 +35,18 @@ export function checkBatchOptions(options: BatchOptions, verb: string, isArray: 
   if (stopOnError && onItemError !== undefined && onItemError !== 'fail-fast') throw new ConfigurationError(`${verb} has stopOnError and onItemError ${describe(onItemError)}; give one of the two.`);
   checkKeyOptions(options, verb);
   if (options.idempotencyKeyTTL !== undefined && options.idempotencyKey === undefined) throw new ConfigurationError(`${verb} has idempotencyKeyTTL and no key that it could be about. Give an idempotencyKey too.`);
-  checkRunOptions({ ...(timeout !== undefined && { deadline: timeout }), ...(queue !== undefined && { queue }), ...(priority !== undefined && { priority }), ...(tags !== undefined && { tags }), ...(metadata !== undefined && { metadata }) }, verb);
+  if (timeout !== undefined) toMilliseconds(timeout, `${verb} timeout`);
+  checkRunOptions({ ...(queue !== undefined && { queue }), ...(priority !== undefined && { priority }), ...(tags !== undefined && { tags }), ...(metadata !== undefined && { metadata }) }, verb);
+}
+
+/** What an item would be refused for when it is made, later: a queue or a limit nobody declared, a weight that is too much. @throws ConfigurationError */
+export function checkNamed(table: OptionTable, layers: readonly RunOptions[], task: string): void {
+  const strongest = <Name extends keyof RunOptions>(name: Name): RunOptions[Name] => layers.find((layer) => layer[name] !== undefined)?.[name];
+  const queue = strongest('queue');
+  const queueName = typeof queue === 'object' ? queue.name : queue;
+  // One that an option describes is declared by it.
+  if (queueName !== undefined && (typeof queue === 'string' || table.queues.named(queueName))) table.queues.check(queueName);
+  table.limits.partsOf(task, queueName, { concurrencyKey: strongest('concurrencyKey'), concurrencyLimits: strongest('concurrencyLimits'), weight: strongest('weight') });
 }
 
 function checkPolicy(policy: NonNullable<BatchOptions['onItemError']>, where: string, isArray: boolean): void {

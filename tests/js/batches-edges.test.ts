@@ -46,6 +46,29 @@ describe('what a batch is given', () => {
     expect(orchestrator.getAllTasks()).toEqual([]);
   });
 
+  it('is refused where an item names a queue or a limit that nobody declared, weighs too much, or is no item at all', async () => {
+    const { orchestrator } = await open({ storage: 'memory', queues: { shut: { concurrency: 1 } }, concurrencyLimits: { memory: { concurrency: 8 } } });
+    const lost = defineTask({ id: name('lost'), queue: 'nowhere', run: async () => 1 });
+    const good = { task: double, payload: 1 };
+    const asked: [second: object | undefined, options: object, because: RegExp][] = [
+      [{ ...good, options: { queue: 'nowhere' } }, {}, /There is no queue "nowhere"/],
+      [{ task: lost, payload: 1 }, {}, /There is no queue "nowhere"/],
+      [{ ...good, options: { concurrencyLimits: ['nothing'] } }, {}, /There is no concurrency limit "nothing"/],
+      [{ ...good, options: { concurrencyLimits: [{ name: 'memory', weight: 9 }] } }, {}, /weight 9 is more than all of limit "memory"/],
+      [undefined, {}, /items\[1\] must be \{ task, payload, options \}, not undefined/],
+    ];
+    const batches = asked.map(([second, options, because]) => [[good, second], options, because, 1] as const);
+    // biome-ignore lint/suspicious/noSparseArray: it is what may come.
+    const empty = [, good];
+    for (const [items, options, because, itemIndex] of [...batches, [empty, {}, /items\[0\] must be/, 0] as const, [[good], { queue: 'nowhere' }, /There is no queue "nowhere"/, 0] as const]) {
+      const error: BatchTriggerError = await orchestrator.batch.triggerByTask(items as never, options).catch((thrown) => thrown);
+      expect(error).toMatchObject({ phase: 'create', itemIndex });
+      expect(error.message).toMatch(because);
+    }
+    await expect(orchestrator.batch.triggerByTask([good], { timeout: 'soon' })).rejects.toThrow(/triggerByTask timeout must be a duration/);
+    expect(orchestrator.getAllTasks()).toEqual([]);
+  });
+
   it('may be an iterable, an async iterable or a stream', async () => {
     const { orchestrator } = await memoryHouse();
     const items = [1, 2, 3].map((payload) => ({ task: double, payload }));
