@@ -1,5 +1,5 @@
 /** Task definitions, and the functions that work on the page's default orchestrator. */
-import { batchApi, batchOf, tasksApi } from './batches/door.ts';
+import { batchApi, batchOf, tasksApi, waitForOne } from './batches/door.ts';
 import type { BatchApi, BatchOptions, TasksApi } from './batches/types.ts';
 import type { AnySpec } from './cache/checks.ts';
 import { checkRecord, checkText, naming } from './intake/checks.ts';
@@ -108,7 +108,7 @@ export function defineTask(given: object): Task {
     id: named.id,
     spec: named as Task['spec'],
     trigger: (input, options) => getDefaultOrchestrator().trigger(task, input, options),
-    triggerAndWait: (input, options) => getDefaultOrchestrator().triggerAndWait(task, input, options),
+    triggerAndWait: (input, options) => waitForOne(task, input, options, `"${named.id}".triggerAndWait`, getDefaultOrchestrator),
     batchTrigger: (items: unknown, options?: BatchOptions) => batchOf(task, `"${named.id}".batchTrigger`, items, options, false, getDefaultOrchestrator),
     batchTriggerAndWait: (items: unknown, options?: BatchOptions) => batchOf(task, `"${named.id}".batchTriggerAndWait`, items, options, true, getDefaultOrchestrator),
   };

@@ -8,6 +8,7 @@
  * Invariant: a run is accepted, ended or refused exactly once, each only when that is durable.
  */
 import { Attempts, stopError } from './runs/attempts.ts';
+import { waitForOne } from './batches/door.ts';
 import { BlobKeeper } from './blobs/keeper.ts';
 import { CacheDoor } from './cache/door.ts';
 import { type Clock, SystemClock } from './time/clock.ts';
@@ -199,7 +200,7 @@ export class Orchestrator extends Listenable implements OrchestratorApi {
   triggerAndWait<Id extends string, I, O>(task: Task<Id, I, O>, input: I, options?: TriggerOptions): ResultPromise<O, Id>;
   triggerAndWait<Name extends keyof TaskMap & string>(name: Name, input: InputIn<TaskMap, Name>, options?: TriggerOptions): ResultPromise<OutputIn<TaskMap, Name>, Name>;
   triggerAndWait(task: unknown, input: unknown, options?: TriggerOptions): ResultPromise<any, any> {
-    return this.intake.triggerTask(task, input, options, 'triggerAndWait').wait();
+    return waitForOne(task, input, options, 'triggerAndWait', () => this, true);
   }
 
   async executeTask<T, R>(

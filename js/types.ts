@@ -197,6 +197,7 @@ export interface Task<Id extends string = string, Input = any, Output = any> {
   readonly id: Id;
   readonly spec: Readonly<TaskSpec<any, any, any, Id>>;
   trigger(input: Input, options?: TriggerOptions): RunHandle<Output, Id>;
+  /** In a task, where it is certain whose code asks (js/batches/README.md), a child of the run that code which runs again finds. */
   triggerAndWait(input: Input, options?: TriggerOptions): ResultPromise<Output, Id>;
   /** Many runs of it as one batch; resolves when that is stored. @throws BatchTriggerError */
   batchTrigger(items: BatchSource<BatchPayload<Input>>, options?: BatchOptions): Promise<BatchHandle<BatchItemResult<Output, Id>[]>>;

@@ -9,10 +9,12 @@ import { clone } from '../codec/codec.ts';
 import { ConfigurationError } from '../errors.ts';
 import { batchTask } from '../groups/kinds.ts';
 import { KeyPrefix } from '../journal/history.ts';
+import { checkTriggerOptions } from '../intake/intake.ts';
 import { isTask } from '../intake/registry.ts';
 import { Lazy } from '../lazy.ts';
 import type { Orchestrator } from '../orchestrator.ts';
-import type { RunHandle, TriggerOptions } from '../types.ts';
+import { unwrap } from '../runs/run.ts';
+import type { ResultPromise, RunHandle, TaskRunResult, TriggerOptions } from '../types.ts';
 import type { Batches, Form } from './batches.ts';
 import { asking, givenBack } from './current.ts';
 import type { BatchApi, BatchOptions, TasksApi } from './types.ts';
@@ -59,6 +61,37 @@ export function batchOf(task: unknown, verb: string, items: unknown, options: Ba
   return beginning({ house: context?.house ?? house(), context }, { verb, task }, items, options, wait);
 }
 
+/**
+ * `triggerAndWait` of a task: a child of the run whose code asks, where that is certain; else a run like any other.
+ * @param own a run of another orchestrator's asks for no child here
+ */
+export function waitForOne(task: unknown, input: unknown, options: TriggerOptions | undefined, verb: string, house: () => Orchestrator, own = false): ResultPromise<any, any> {
+  const context = asking();
+  if (!context || (own && context.house !== house())) return house().intake.triggerTask(task, input, options, verb).wait();
+  const outcome = askOne(context, task, input, options, verb);
+  const promise = givenBack(outcome, context) as ResultPromise<any, any>;
+  const hush = () => void promise.catch(() => {});
+  // That the code is being stopped is told by whoever stopped it.
+  outcome.catch(() => context.durableWork.isStopped && hush());
+  promise.unwrap = () => {
+    hush();
+    return givenBack(outcome.then(unwrap), context);
+  };
+  return promise;
+}
+
+/** What can be wrong with the call is told at the call; a child's place is that of the call. */
+function askOne(context: RunContext, task: unknown, input: unknown, options: TriggerOptions = {}, verb: string): Promise<TaskRunResult> {
+  const { house, durableWork: durable } = context;
+  const definition = house.definitions.of(task, verb);
+  checkTriggerOptions(options);
+  durable.check('run', definition.id);
+  const key = durable.key(KeyPrefix.Child, definition.id);
+  const launched = durable.launches.begin();
+  const given = copyOf(input);
+  return import('./one.ts').then(({ askOne }) => askOne(durable, house.services, { key, definition, input: given, options }, launched)).finally(launched);
+}
+
 export function tasksApi(house: () => Orchestrator): TasksApi {
   return {
     trigger: async (id: string, payload: unknown, options?: TriggerOptions): Promise<RunHandle> => {
@@ -66,7 +99,7 @@ export function tasksApi(house: () => Orchestrator): TasksApi {
       await handle.accepted;
       return handle;
     },
-    triggerAndWait: (id: string, payload: unknown, options?: TriggerOptions) => house().triggerAndWait(id as never, payload as never, options),
+    triggerAndWait: (id: string, payload: unknown, options?: TriggerOptions) => waitForOne(id, payload, options, 'tasks.triggerAndWait', house),
     batchTrigger: (id: string, items: any, options?: BatchOptions) => batchOf(id, 'tasks.batchTrigger', items, options, false, house),
     batchTriggerAndWait: (id: string, items: any, options?: BatchOptions) => batchOf(id, 'tasks.batchTriggerAndWait', items, options, true, house),
   } as TasksApi;

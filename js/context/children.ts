@@ -114,7 +114,7 @@ async function launchChild(durable: Durable, host: ChildrenHost, { key, definiti
   return give(durable, host, key, child);
 }
 
-function made(create: () => Run, identity: RunKey | undefined): Run {
+export function made(create: () => Run, identity: RunKey | undefined): Run {
   try {
     return create();
   } catch (error) {
@@ -123,7 +123,7 @@ function made(create: () => Run, identity: RunKey | undefined): Run {
   }
 }
 
-function driftOf(durable: Durable, key: string, child: Run, definition: Definition): DriftError {
+export function driftOf(durable: Durable, key: string, child: Run, definition: Definition): DriftError {
   return new DriftError(
     `Run ${durable.run.id}: the code asks for child "${definition.id}" with an input it did not have when child ${child.id} was made. Keep the order and the inputs of what a run has done, or guard changes with ctx.patch(id).`,
     { data: { expected: child.id, actual: definition.id, path: key.replaceAll('\u0000', '/').slice(1), key } },
@@ -144,10 +144,10 @@ function answerAsChild(durable: Durable, recorded: Entry): unknown {
   }
 }
 
-const forChild = (child: Run) => (): WaitReason => ({ kind: 'child', runs: [child.id], text: `Waits for its child ${child.id} (${child.taskIdentifier}).` });
+export const forChild = (child: Run) => (): WaitReason => ({ kind: 'child', runs: [child.id], text: `Waits for its child ${child.id} (${child.taskIdentifier}).` });
 
 /** One that ended badly in a former try is tried again, once in each try; one that is on its way out ends first. */
-async function revive(durable: Durable, host: ChildrenHost, key: string, child: Run): Promise<void> {
+export async function revive(durable: Durable, host: ChildrenHost, key: string, child: Run): Promise<void> {
   if (host.isCancelling(child)) await durable.wait(child.ended, () => {}, forChild(child));
   if (child.end !== End.Failed && child.end !== End.Cancelled) return;
   const closed = durable.host.closedAttemptOf(durable.run);

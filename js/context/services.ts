@@ -28,7 +28,7 @@ import { End, Run } from '../runs/run.ts';
 import { platformOf } from '../tabs/platform.ts';
 import type { RemoteHandle } from '../tabs/remote.ts';
 import { crc32 } from '../storage/crc32.ts';
-import type { FailedRun, RunItem, Task, TriggerOptions } from '../types.ts';
+import type { FailedRun, RunItem, Task, TaskRunResult, TriggerOptions } from '../types.ts';
 import { stopError } from '../runs/attempts.ts';
 import type { StreamDoor } from '../streams/door.ts';
 import type { Waiting } from '../waiting/waiting.ts';
@@ -366,6 +366,10 @@ export class ContextServices implements DurableHost, StepHost, ChildrenHost {
 
   errorOf(child: Run): Error {
     return this.#house.errorOf(child);
+  }
+
+  resultOf(child: Run): TaskRunResult | Promise<TaskRunResult> {
+    return this.#house.outcomes.resultOf(child);
   }
 
   isCancelling(child: Run): boolean {

@@ -302,7 +302,7 @@ export function snapshotBytesOf(run: Run): number {
   return bytes;
 }
 
-function unwrap<Output>(result: TaskRunResult<Output>): Output {
+export function unwrap<Output>(result: TaskRunResult<Output>): Output {
   if (result.ok) return result.output;
   const { taskIdentifier, id, error } = result;
   throw new SubtaskUnwrapError(`Error in ${taskIdentifier}: ${error.message}`, { cause: error, data: { taskId: taskIdentifier, runId: id } });

@@ -6,6 +6,7 @@ import '@noble/hashes/sha2.js';
 import '../asking/caller.ts';
 import '../batches/batches.ts';
 import '../batches/container.ts';
+import '../batches/one.ts';
 import '../batches/sources.ts';
 import '../batching/batching.ts';
 import '../blobs/digest.ts';
