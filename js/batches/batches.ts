@@ -15,6 +15,7 @@ import { isTask } from '../intake/registry.ts';
 import type { Orchestrator } from '../orchestrator.ts';
 import { Run } from '../runs/run.ts';
 import type { TriggerOptions } from '../types.ts';
+import { AskedStream, type Follower } from './asked-stream.ts';
 import { Batch } from './batch.ts';
 import { checkBatchOptions, checkNamed, checkStreamOptions, defaultHighWater, planOptions, runOptions } from './options.ts';
 import { type BatchPlan, packItems, type PlannedItem } from './plan.ts';
@@ -46,6 +47,8 @@ export class Batches {
   readonly #house: Orchestrator;
   /** What runs of batches of this page pull from. */
   readonly sources = new WeakMap<Run, SourceReader>();
+  /** Who takes results of batches in durable code. */
+  readonly followers = new WeakMap<Run, Follower>();
 
   constructor(house: Orchestrator) {
     this.#house = house;
@@ -151,6 +154,14 @@ export class Batches {
     stream.batch = new Batch(this.#house, run);
     void stream.batch.followed().then((failure) => stream.over(failure), (error) => stream.over(error));
     return stream;
+  }
+
+  /** For code that is durable. @throws ConfigurationError BatchTriggerError */
+  askStream(place: Place, items: unknown, options: BatchStreamOptions = {}): AskedStream {
+    const verb = 'batch.stream';
+    const { ordered = false, keepRuns: _kept, ...rest } = checkStreamOptions(options, verb);
+    const { plan, source } = this.plan({ verb }, items, rest, true);
+    return new AskedStream(this.#house, place, { plan, source, options: runOptions(rest), ordered, highWater: rest.highWater ?? defaultHighWater });
   }
 
   /** undefined: this tab has no batch of this id. */

@@ -14,7 +14,8 @@ import { duplicate } from '../identity/keyed-handle.ts';
 import { KeyPrefix, RecordKind, valueOf } from '../journal/history.ts';
 import { End, type Run } from '../runs/run.ts';
 import { deserializeError, serializeError } from '../runs/serialize-error.ts';
-import type { TriggerOptions } from '../types.ts';
+import type { Orchestrator } from '../orchestrator.ts';
+import type { TaskRunResult, TriggerOptions } from '../types.ts';
 import { unmade } from './batch.ts';
 import { defaultHighWater } from './options.ts';
 import { type BatchPlan, itemsOf, type PlannedItem } from './plan.ts';
@@ -51,6 +52,27 @@ export async function runBatch(container: Container, plan: BatchPlan): Promise<B
 
 type Outcome = { rejected: unknown; task: string } | { joined: string };
 
+function* outcomesOf({ services }: Orchestrator, run: Run): Generator<[number, Outcome]> {
+  for (const { key, ...entry } of services.historyOf(run).entries)
+    if (key.startsWith(outcomeMark)) yield [Number(key.slice(outcomeMark.length)), valueOf({ key, ...entry }) as Outcome];
+}
+
+/** What is recorded of items that have no run of their own. */
+export async function toldOf(house: Orchestrator, run: Run): Promise<[number, TaskRunResult | Promise<TaskRunResult>][]> {
+  if (run.end !== End.Completed) return [...outcomesOf(house, run)].map(([index, outcome]) => [index, resultOf(house, outcome)]);
+  const { rejected = [], joined = [] } = (await house.outcomes.outputOf(run)) as BatchOutput;
+  return [
+    ...rejected.map(([index, task, error]): [number, TaskRunResult] => [index, unmade(task, deserializeError(error as never))]),
+    ...joined.map(([index, id]): [number, Promise<TaskRunResult>] => [index, Promise.resolve(resultOf(house, { joined: id }))]),
+  ];
+}
+
+function resultOf(house: Orchestrator, outcome: Outcome): TaskRunResult | Promise<TaskRunResult> {
+  if ('rejected' in outcome) return unmade(outcome.task, deserializeError(outcome.rejected as never));
+  const gone = () => unmade('', new DuplicateRunError(`Run ${outcome.joined}, which held the key of this item, is not there any more.`));
+  return (house.attach(outcome.joined)?.wait() ?? Promise.resolve(gone())).catch(gone);
+}
+
 class Batch {
   readonly #container: Container;
   readonly #plan: BatchPlan;
@@ -64,8 +86,7 @@ class Batch {
     this.#container = container;
     this.#plan = plan;
     this.#count = plan.count;
-    for (const { key, ...entry } of container.durable.host.historyOf(container.run).entries)
-      if (key.startsWith(outcomeMark)) this.#outcomes.set(Number(key.slice(outcomeMark.length)), valueOf({ key, ...entry }) as Outcome);
+    for (const [index, outcome] of outcomesOf(container.house, container.run)) this.#outcomes.set(index, outcome);
   }
 
   async fill(): Promise<void> {
@@ -178,24 +199,29 @@ class Batch {
     this.#tell(index, outcome);
   }
 
+  /** In durable code the results are followed, whether or not they come of a source. */
+  get #follower(): Pick<SourceReader, 'begins' | 'ended' | 'told'> | undefined {
+    return this.#container.house.batches.loaded?.followers.get(this.#container.run) ?? this.#source;
+  }
+
   #tell(index: number, outcome: Outcome): void {
-    const source = this.#source;
-    if (!source?.told) return;
-    if ('rejected' in outcome) return source.told(index, unmade(outcome.task, deserializeError(outcome.rejected as never)));
-    const gone = () => unmade('', new DuplicateRunError(`Run ${outcome.joined}, which held the key of this item, is not there any more.`));
-    void (this.#container.house.attach(outcome.joined)?.wait() ?? Promise.resolve(gone())).catch(gone).then((result) => source.told!(index, result));
+    const follower = this.#follower;
+    if (!follower?.told) return;
+    const result = resultOf(this.#container.house, outcome);
+    if (result instanceof Promise) void result.then((known) => follower.told!(index, known));
+    else follower.told(index, result);
   }
 
   memberEnded(member: Run): void {
     const { refusal, cancelReason } = member.extra;
     if (refusal !== undefined && member.task === 0) return this.#settle(Number(member.extra.childKey), { rejected: serializeError(refusal), task: member.taskIdentifier });
-    this.#source?.begins?.();
+    this.#follower?.begins?.();
     if (member.end !== End.Completed && cancelReason === undefined) this.#failures++;
     if (this.#plan.pieces || this.#plan.items) this.#container.context.progress((100 * (this.#container.count - this.#container.openCount)) / Math.max(1, this.#count));
   }
 
   memberAnnounced(member: Run): void {
-    this.#source?.ended?.(member);
+    this.#follower?.ended?.(member);
   }
 
   /** Runs of others, which are in no group of ours. */

@@ -6,7 +6,6 @@
  */
 import type { RunContext } from '../context/context.ts';
 import { clone } from '../codec/codec.ts';
-import { ConfigurationError } from '../errors.ts';
 import { batchTask } from '../groups/kinds.ts';
 import { KeyPrefix } from '../journal/history.ts';
 import { checkTriggerOptions } from '../intake/intake.ts';
@@ -17,7 +16,7 @@ import { unwrap } from '../runs/run.ts';
 import type { ResultPromise, RunHandle, TaskRunResult, TriggerOptions } from '../types.ts';
 import type { Batches, Form } from './batches.ts';
 import { asking, givenBack } from './current.ts';
-import type { BatchApi, BatchOptions, TasksApi } from './types.ts';
+import type { BatchApi, BatchOptions, BatchStreamOptions, TasksApi } from './types.ts';
 
 /** The room of one orchestrator. */
 export function batchDoor(house: Orchestrator): Lazy<Batches> {
@@ -46,13 +45,30 @@ export function batchApi(given: { context?: RunContext; house: () => Orchestrato
     trigger: start({ verb: 'batch.trigger', byId: true }, false),
     stream: (items: any, options?: any) => {
       const { house, context } = whose();
-      if (context) throw new ConfigurationError('batch.stream is for the page: the order in which results come is another one when code runs again. In a task wait for all: ctx.batch.triggerByTaskAndWait(items).');
+      if (context) return askStream(house, context, items, options);
       const { loaded } = house.batches;
       return loaded ? loaded.stream(items, options) : streamed(house.batches.load().then((room) => room.stream(items, options)));
     },
     retrieve: async (id: string) => (await whose().house.batches.load()).retrieve(id),
     retryFailed: async (id: string, options?: any) => (await whose().house.batches.load()).retryFailed(id, options),
   } as BatchApi;
+}
+
+/** Who awaits each of its results is known to ask afterwards. */
+function askStream(house: Orchestrator, context: RunContext, items: unknown, options: BatchStreamOptions | undefined): AsyncIterableIterator<any> {
+  const place = { context, key: placeIn(context) };
+  const { loaded } = house.batches;
+  const launched = context.durableWork.launches.begin();
+  const given = taken_(house, items);
+  const coming = loaded ? loaded.askStream(place, items, options) : streamed(house.batches.load().then((room) => room.askStream(place, given, options)).finally(launched));
+  if (loaded) launched();
+  return {
+    next: () => givenBack(coming.next(), context),
+    return: () => givenBack(coming.return!(), context),
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+  };
 }
 
 /** Of one task: `task.batchTrigger` and `tasks.batchTrigger`. */

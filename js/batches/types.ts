@@ -174,7 +174,10 @@ export interface BatchApi {
   /** Items by the ids of their tasks: `batch.triggerAndWait<typeof a | typeof b>([{ id: 'a', payload }])`. */
   triggerAndWait<Each extends Task = Task>(items: BatchSource<BatchItemById<Each>>, options?: BatchOptions): Promise<BatchResult<TaskRunResultFromTask<Each>[]>>;
   trigger<Each extends Task = Task>(items: BatchSource<BatchItemById<Each>>, options?: BatchOptions): Promise<BatchHandle<TaskRunResultFromTask<Each>[]>>;
-  /** Results as they come, pulled from the items only as fast as they are taken; leaving the loop cancels what is left. */
+  /**
+   * Results as they come, pulled from the items only as fast as they are taken; leaving the loop cancels what is left. In a
+   * task code that runs again gets the same results in the same order, and runs are kept until the task's has ended.
+   */
   stream<Each extends Task>(items: BatchSource<BatchItem<Each>>, options?: BatchStreamOptions): AsyncIterableIterator<TaskRunResultFromTask<Each>>;
   /** The batch with this id; undefined: this tab has none. */
   retrieve(id: string): Promise<BatchHandle | undefined>;

@@ -177,27 +177,29 @@ interface ContainerLaunch {
   readonly options: TriggerOptions | undefined;
   /** Before its code runs. */
   readonly made: (run: Run) => void;
-  /** false: it goes on without its parent. */
+  /** false: it goes on by itself, and, where no policy says otherwise, without its parent. */
   readonly wait: boolean;
+  readonly policy?: number;
 }
 
 /**
  * A container as a child, found again by its key. Resolves when it has ended, however it did, or with `wait: false` when it
  * is there. `{ id }`: a run of the same key, which is no child.
  */
-export async function runContainer(durable: Durable, host: ChildrenHost, { key, definition, input, options = {}, made: tell, wait }: ContainerLaunch): Promise<Run | { id: string }> {
+export async function runContainer(durable: Durable, host: ChildrenHost, { key, definition, input, options = {}, made: tell, wait, policy = wait ? P.ChildPolicyCancel : P.ChildPolicyDetach }: ContainerLaunch): Promise<Run | { id: string }> {
   const launched = durable.launches.begin();
   try {
-    const recorded = await durable.ask(key);
     const found = host.find(durable.run, key);
     if (found && !host.matches(found, definition, input)) throw driftOf(durable, key, found, definition);
+    // Nothing is recorded of one that nobody waits for: to ask would be to wait for the end of what is.
+    if (found && !wait) return found;
+    const recorded = await durable.ask(key);
     if (recorded && recorded.kind !== RecordKind.ChildDone) return durable.answer(recorded) as { id: string };
-    if (found && (recorded || !wait)) return found;
+    if (found && recorded) return found;
     await durable.safePoint('run', definition.id);
     const identity = found ? undefined : await host.identityOf(durable.run, durable.attempt, definition, input, options);
     const joined = identity && host.joinedBy(durable.run, definition, identity);
     if (joined) return (await joinRun(durable, key, joined)) as { id: string };
-    const policy = wait ? P.ChildPolicyCancel : P.ChildPolicyDetach;
     const child = found ?? made(() => host.create(durable.run, key, policy, definition, input, options, identity), identity);
     if (!found) tell(child);
     launched();
