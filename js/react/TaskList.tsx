@@ -1,5 +1,6 @@
 'use client';
 import { type ReactNode, type RefObject, startTransition, useEffect, useLayoutEffect, useRef, useState } from 'react';
+import { noMembers, type Tree } from './members.ts';
 import { usePanel } from './panel.ts';
 import { TaskRow } from './TaskRow.tsx';
 
@@ -19,16 +20,19 @@ function useGrowing(wanted: number): number {
 
 interface TaskListProps {
   ids: readonly string[];
+  /** By container: the rows under it. */
+  members?: Tree['members'];
   /** Rows shown at first, and more each time the person asks. */
   limit: number;
-  labelledBy: string;
+  labelledBy?: string;
+  label?: string;
   /** What stands in an empty list's place. */
   empty: ReactNode;
   /** Gets the focus when the last row is gone. */
   fallback: RefObject<HTMLElement | null>;
 }
 
-export function TaskList({ ids, limit, labelledBy, empty, fallback }: TaskListProps) {
+export function TaskList({ ids, members = noMembers, limit, labelledBy, label, empty, fallback }: TaskListProps) {
   const { focus, format, part } = usePanel();
   const [pages, setPages] = useState(1);
   const count = useGrowing(Math.min(ids.length, limit * pages));
@@ -44,9 +48,9 @@ export function TaskList({ ids, limit, labelledBy, empty, fallback }: TaskListPr
   return (
     <>
       {/* biome-ignore lint/a11y/noRedundantRoles: Safari forgets that a list without bullets is one */}
-      <ul ref={list} role="list" className={part('list', 'hf-list')} aria-labelledby={labelledBy}>
+      <ul ref={list} role="list" className={part('list', 'hf-list')} aria-labelledby={labelledBy} aria-label={label}>
         {shown.map((id) => (
-          <TaskRow key={id} id={id} />
+          <TaskRow key={id} id={id} members={members.has(id) ? members : undefined} />
         ))}
       </ul>
       {rest > 0 && (

@@ -127,7 +127,7 @@ export function TaskManager(props: TaskManagerProps) {
   const orchestrator = useOrchestrator();
   const [chosen, setGroup] = useState<TaskGroup>('all');
   const group = props.hideCompleted && chosen === 'completed' ? 'all' : chosen;
-  const { ids, counts } = useSelection(orchestrator, group, props);
+  const { ids, members, counts } = useSelection(orchestrator, group, props);
   const panel = usePanelOf(orchestrator, props);
   useCompletions(orchestrator, props.onTaskComplete);
   useCleanup(orchestrator, autoCleanup, cleanupInterval);
@@ -158,6 +158,7 @@ export function TaskManager(props: TaskManagerProps) {
         <TaskList
           key={group}
           ids={ids}
+          members={members}
           limit={limit}
           labelledBy={titleId}
           fallback={title}

@@ -13,6 +13,8 @@ import {
 import type { TaskState } from '../types.ts';
 import { appearanceOf } from './appearance.ts';
 import { Icon } from './Icon.tsx';
+import { Members } from './Members.tsx';
+import type { Tree } from './members.ts';
 import { MissingFiles } from './MissingFiles.tsx';
 import { type TaskRowApi, usePanel } from './panel.ts';
 import { TaskActions } from './TaskActions.tsx';
@@ -113,7 +115,7 @@ function useRow(state: TaskState) {
   return { row, problem };
 }
 
-function Row({ state }: { state: TaskState }) {
+function Row({ state, members }: { state: TaskState; members: Tree['members'] | undefined }) {
   const { focus, part, renderTask } = usePanel();
   const { row, problem } = useRow(state);
   const nameId = useId();
@@ -136,12 +138,13 @@ function Row({ state }: { state: TaskState }) {
       ) : (
         <StandardRow state={state} row={row} problem={problem} nameId={nameId} detailsId={`${nameId}-details`} />
       )}
+      {members && <Members state={state} ids={members.get(state.id)!} members={members} />}
     </li>
   );
 }
 
-/** One run. Follows it by itself: a change of one run renders one row. */
-export const TaskRow = memo(function TaskRow({ id }: { id: string }) {
+/** One run, and what stands under it. Follows it by itself: a change of one run renders one row. */
+export const TaskRow = memo(function TaskRow({ id, members }: { id: string; members?: Tree['members'] | undefined }) {
   const state = useTask(id);
-  return state ? <Row state={state} /> : null;
+  return state ? <Row state={state} members={members} /> : null;
 });

@@ -4,6 +4,7 @@ import { scheduleOf } from '../schedules/state.ts';
 import type { TaskState } from '../types.ts';
 import { isEnding } from './appearance.ts';
 import type { Format } from './format.ts';
+import { kindOf } from './members.ts';
 import { usePanel } from './panel.ts';
 import { RelativeTime } from './RelativeTime.tsx';
 import { isGuess } from './TaskProgressBar.tsx';
@@ -29,6 +30,7 @@ function runningWords(state: TaskState, format: Format): ReactNode {
   if (own) return theirs(own);
   const nextRun = scheduleOf(state)?.nextRun;
   if (nextRun) return <RelativeTime atMs={nextRun.getTime()} label="startsIn" overdue="starting" />;
+  if (state.phase === 'waiting' && kindOf(state)) return format.label('working');
   if (state.phase === 'waiting') return format.label(state.reason ? `blocked.${state.reason}` : 'waitingMessage');
   return format.label(isFinalizing ? 'finalizingMessage' : 'working');
 }
@@ -96,10 +98,12 @@ function Numbers({ state }: { state: TaskState }) {
 /** The second line of a row: what happens now, in the words of the task where it gave some. */
 export function TaskSummary({ state }: { state: TaskState }) {
   const { format } = usePanel();
+  const kind = kindOf(state);
   return (
     <div className="hf-summary">
       <span className="hf-summary-words">{words(state, format)}</span>
       <Numbers state={state} />
+      {kind && <Part>{format.label(kind)}</Part>}
       {!state.local && <Part>{format.label('otherTab')}</Part>}
     </div>
   );

@@ -2,6 +2,7 @@
 import type { TaskState } from '../types.ts';
 import type { IconName } from './Icon.tsx';
 import type { LabelKey } from './labels.ts';
+import { kindOf } from './members.ts';
 import { progressOf } from './useTaskProgress.ts';
 
 export type Tone = 'accent' | 'good' | 'bad' | 'warn' | 'quiet';
@@ -34,7 +35,9 @@ const appearances: Record<TaskState['phase'] | 'finalizing', Appearance> = {
 
 export function appearanceOf(state: TaskState): Appearance {
   const finalizing = state.phase === 'running' && progressOf(state).isFinalizing;
-  return appearances[finalizing ? 'finalizing' : state.phase];
+  // A container that waits for its members is at work.
+  const phase = state.phase === 'waiting' && kindOf(state) ? 'running' : state.phase;
+  return appearances[finalizing ? 'finalizing' : phase];
 }
 
 export const isEnded = ({ status }: TaskState) =>

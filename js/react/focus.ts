@@ -36,7 +36,7 @@ export class FocusKeeper {
     fallback: HTMLElement | null,
   ): void {
     const last = this.#last;
-    if (!this.#isLost() || !last) return;
+    if (!this.#isLost() || !last || !before.includes(last.id)) return;
     if (last.element.isConnected) {
       last.element.focus({ preventScroll: true });
       return;

@@ -1,5 +1,6 @@
 /** Which runs a list shows, and in which order. Pure functions over immutable states. */
 import type { ListFilter, TaskState, TaskStatus } from '../types.ts';
+import { noMembers, sameMembers, type Tree, treeOf } from './members.ts';
 
 export type TaskFilter = Omit<ListFilter, 'cursor'> | ((state: TaskState) => boolean);
 
@@ -12,7 +13,10 @@ export const groups: readonly TaskGroup[] = ['all', 'active', 'completed', 'fail
 export type GroupCounts = Readonly<Record<TaskGroup, number>>;
 
 export interface Selection {
+  /** Of rows that stand by themselves. */
   readonly ids: readonly string[];
+  /** By container: the rows under it. */
+  readonly members: Tree['members'];
   readonly counts: GroupCounts;
 }
 
@@ -67,18 +71,21 @@ export function selectTasks(
     counts[own] += 1;
     if (group === 'all' || group === own) shown.push(state);
   }
-  return { ids: sorted(shown, sort).map((state) => state.id), counts };
+  const { roots, members } = treeOf(sorted(shown, sort), sort === 'newest');
+  return { ids: roots.map((state) => state.id), members, counts };
 }
 
 export function sameSelection(a: Selection, b: Selection): boolean {
   return (
     a.ids.length === b.ids.length &&
     groups.every((group) => a.counts[group] === b.counts[group]) &&
-    a.ids.every((id, index) => id === b.ids[index])
+    a.ids.every((id, index) => id === b.ids[index]) &&
+    sameMembers(a.members, b.members)
   );
 }
 
 export const nothingSelected: Selection = Object.freeze({
   ids: Object.freeze([]),
+  members: noMembers,
   counts: Object.freeze({ all: 0, active: 0, completed: 0, failed: 0, cancelled: 0 }),
 });

@@ -156,6 +156,44 @@ const held: Patch[] = [
   { name: longName, phase: 'blocked', status: 'paused', reason: 'schema-mismatch', attempt: 0, error: new Error("The input of this run is from an earlier page, and today's schema refuses it: count: expected a number.") },
 ];
 
+interface Container extends Patch {
+  id: string;
+  members: readonly Patch[];
+}
+
+/** Containers, with what stands under them; a member may be a container itself. */
+function under(containers: readonly Container[]): Scene {
+  return (fake) => {
+    for (const { members, ...container } of containers) {
+      fake.add(container);
+      for (const [index, member] of members.entries()) fake.add({ id: `${container.id}-${index}`, parentId: container.id, depth: 1, ...member });
+    }
+  };
+}
+
+const pages = (count: number, ended: number, failed: readonly number[] = []): Patch[] =>
+  Array.from({ length: count }, (_, index) => {
+    const name = `Read page ${index + 1}`;
+    if (failed.includes(index)) return { name, phase: 'failed', attempt: 3, retryCount: 3, error: new Error(`Page ${index + 1} is damaged: unexpected end of data`), endedAt: ago(minute) };
+    if (index < ended) return { name, phase: 'completed', progress: 100, startTime: ago(2 * minute), endedAt: ago(minute) };
+    return index < ended + 4 ? { name, phase: 'running', progress: 20 * (1 + (index % 4)), progressSource: 'reported' } : { name, phase: 'queued', attempt: 0 };
+  });
+const batchOf = { taskIdentifier: 'holdfast/batch', phase: 'waiting', progressSource: 'reported' } satisfies Patch;
+
+const containers: readonly Container[] = [
+  { ...batchOf, id: 'done', name: 'Import of May', phase: 'completed', progress: 100, endedAt: ago(minute), startTime: ago(4 * minute), members: pages(12, 12) },
+  {
+    id: 'chain', name: 'Data pipeline', taskIdentifier: 'holdfast/chain', phase: 'waiting', progress: 33, progressSource: 'reported',
+    members: [
+      { name: 'Preprocess', phase: 'completed', progress: 100, endedAt: ago(minute) },
+      { name: longName, phase: 'running', progress: 40, progressSource: 'reported', progressMessage: `Reading ${longName}` },
+      { name: 'Notify', phase: 'blocked', reason: 'dependencies', attempt: 0 },
+    ],
+  },
+  { id: 'swarm', name: longName, taskIdentifier: 'holdfast/swarm', phase: 'waiting', progress: 60, progressSource: 'reported', members: pages(1000, 596, [3, 7, 300, 301]) },
+  { ...batchOf, id: 'batch', name: 'Read annual-report.pdf', progress: 75, members: pages(24, 18, [2, 5]) },
+];
+
 /** Takes no file: it is always another one. */
 const missingScene: Scene = (fake) => {
   put(missing)(fake);
@@ -203,6 +241,7 @@ export const scenes: Record<string, Scene> = {
   phases: put(everyPhase),
   missing: missingScene,
   held: put(held),
+  containers: under(containers),
   locked: storage({ status: 'locked', message: '12 runs are encrypted with another key. They are kept as they are, and go on when that key is given.' }),
   destroyed: storage({ status: 'destroyed' }),
   awkward: put(awkward),

@@ -12,6 +12,14 @@ const openSome =
     for (const index of indexes) await page.locator('.hf-toggle').nth(index).click();
   };
 
+/** From the last to the first, so that none moves before it is pressed. */
+const openMembers =
+  (...indexes) =>
+  async (page) => {
+    for (const index of indexes.sort((one, other) => other - one)) await page.locator('.hf-members-toggle').nth(index).click();
+    await page.waitForTimeout(200);
+  };
+
 /** A file that is refused. */
 const giveFile = async (page) => {
   const file = { name: 'other.pdf', mimeType: 'application/pdf', buffer: Buffer.from('x') };
@@ -39,6 +47,13 @@ const pictures = [
   ['held', { scene: 'held' }, {}, openSome(1, 3, 4)],
   ['held-french-dark', { scene: 'held', locale: 'fr' }, dark],
   ['held-phone', { scene: 'held' }, phone],
+  ['containers', { scene: 'containers' }],
+  ['containers-open', { scene: 'containers' }, {}, openMembers(0, 2)],
+  ['containers-open-dark', { scene: 'containers' }, dark, openMembers(0, 2)],
+  ['containers-french-rtl', { scene: 'containers', locale: 'fr', dir: 'rtl' }, {}, openMembers(0)],
+  ['containers-thousand', { scene: 'containers' }, {}, openMembers(1)],
+  ['containers-phone', { scene: 'containers' }, phone, openMembers(2, 0)],
+  ['containers-phone-dark', { scene: 'containers' }, { ...phone, ...dark }, openMembers(2)],
   ['empty', { scene: 'empty' }],
   ['empty-phone-dark', { scene: 'empty' }, { ...phone, ...dark }],
   ['empty-group', { scene: 'one' }, {}, (page) => page.locator('[data-group=failed]').click()],
