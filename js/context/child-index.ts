@@ -13,9 +13,15 @@ export interface ChildIndexHost {
   identify(run: Run): string;
 }
 
+interface Children {
+  readonly byKey: Map<string, Run>;
+  /** Members that nobody has asked for by their keys yet: of a batch that is streamed most are forgotten before, and a key costs more than all else here. */
+  readonly brief: Set<Run>;
+}
+
 export class ChildIndex {
   readonly #host: ChildIndexHost;
-  readonly #byParent = new Map<Run, Map<string, Run>>();
+  readonly #byParent = new Map<Run, Children>();
   #looked = false;
 
   constructor(host: ChildIndexHost) {
@@ -28,19 +34,35 @@ export class ChildIndex {
   }
 
   add(parent: Run, key: string, child: Run): void {
+    const children = this.#childrenOf(parent);
+    if (child.extra.group !== 0) children.brief.add(child);
+    else {
+      takeBrief(children);
+      children.byKey.set(key, child);
+    }
+  }
+
+  #childrenOf(parent: Run): Children {
     let children = this.#byParent.get(parent);
-    if (!children) this.#byParent.set(parent, (children = new Map()));
-    children.set(key, child);
+    if (!children) this.#byParent.set(parent, (children = { byKey: new Map(), brief: new Set() }));
+    return children;
   }
 
   find(parent: Run, key: string): Run | undefined {
     this.#look();
-    return this.#byParent.get(parent)?.get(key);
+    const children = this.#byParent.get(parent);
+    if (!children) return undefined;
+    takeBrief(children);
+    return children.byKey.get(key);
   }
 
+  /** In the order in which they were made. */
   of(parent: Run): Run[] {
     this.#look();
-    return [...(this.#byParent.get(parent)?.values() ?? [])];
+    const children = this.#byParent.get(parent);
+    if (!children) return [];
+    takeBrief(children);
+    return [...children.byKey.values()];
   }
 
   /** The run is gone. */
@@ -48,7 +70,8 @@ export class ChildIndex {
     this.#byParent.delete(run);
     const { parent, childKey } = run.extra;
     const siblings = parent && this.#byParent.get(parent);
-    if (siblings && childKey !== undefined && siblings.get(childKey) === run) siblings.delete(childKey);
+    if (!siblings || siblings.brief.delete(run)) return;
+    if (childKey !== undefined && siblings.byKey.get(childKey) === run) siblings.byKey.delete(childKey);
   }
 
   #look(): void {
@@ -67,4 +90,10 @@ export class ChildIndex {
       this.add(parent, childKey, run);
     }
   }
+}
+
+function takeBrief({ byKey, brief }: Children): void {
+  if (brief.size === 0) return;
+  for (const child of brief) byKey.set(child.extra.childKey!, child);
+  brief.clear();
 }

@@ -37,10 +37,9 @@ export class RunIndex {
 
   /** false: it was not the run of its id. */
   delete(run: Run): boolean {
-    const isBrief = this.#brief.delete(run);
-    // One that stands nowhere else is gone.
-    if (isBrief && (run.knownId === undefined || this.#byId.get(run.knownId) !== run)) return true;
-    if (!isBrief) this.#index();
+    // It stands nowhere else: its id, a text put together for it, was never looked at.
+    if (this.#brief.delete(run)) return true;
+    this.#index();
     return this.#byId.get(run.id) === run && this.#byId.delete(run.id);
   }
 
