@@ -26,6 +26,11 @@ export function triggerSaysLittle(options: TriggerOptions): boolean {
   return true;
 }
 
+/** Something that a run keeps in its extra. */
+export function saysMore({ name, process, cache }: TriggerOptions): boolean {
+  return name !== undefined || process !== undefined || cache !== undefined;
+}
+
 /** A delay and a key are each call's own, and change nothing else. @throws ConfigurationError */
 export function withLittle(prepared: ResolvedRunOptions, { delay, concurrencyKey }: TriggerOptions): ResolvedRunOptions {
   if (concurrencyKey !== undefined) limitedRunChecks.concurrencyKey(concurrencyKey, 'concurrencyKey');

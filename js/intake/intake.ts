@@ -8,7 +8,7 @@
 import { checkDebounce } from '../collapsing/plan.ts';
 import { checkCallOption, storedCallOption } from '../cache/checks.ts';
 import { type BlobReference, clone } from '../codec/codec.ts';
-import { handlerDefaults, tagsOf, triggerChangesOptions, triggerSaysLittle, withinProcess, withLittle } from './call-options.ts';
+import { handlerDefaults, tagsOf, saysMore, triggerChangesOptions, triggerSaysLittle, withinProcess, withLittle } from './call-options.ts';
 import { readBinding, readDeferred } from '../dependencies/dependencies.ts';
 import type { Deferred } from '../dependencies/types.ts';
 import { beget, type Family, familyOf, placeOf, readFamily } from './family.ts';
@@ -110,9 +110,10 @@ export class Intake {
     run.createdAfterMs = (run.options.plain ? this.#house.pump.burstMs : (nowMs ?? this.#house.clock.now())) - this.#house.madeAtMs;
     if (definition.hidden) run.ownExtra.hidden = true;
     if (deferred) run.ownExtra.deferred = deferred;
-    const { metadata: own, version } = definition.spec;
+    const { metadata: own, version, propagateTags: propagates = false } = definition.spec;
     const metadata = options?.metadata ?? own;
-    if (options || metadata || version !== undefined || tags !== undefined || replayOf !== undefined || family || run.options.delay !== undefined) {
+    const propagateTags = options?.propagateTags ?? propagates;
+    if (metadata || version !== undefined || tags !== undefined || propagateTags || replayOf !== undefined || family || run.options.delay !== undefined || (options !== undefined && saysMore(options))) {
       const extra = run.ownExtra;
       extra.name = options?.name;
       extra.replayOf = replayOf;
@@ -123,7 +124,7 @@ export class Intake {
       extra.cacheOption = options?.cache;
       if (family) beget(run, family);
       extra.tags = tags;
-      extra.propagateTags = options?.propagateTags ?? definition.spec.propagateTags ?? false;
+      extra.propagateTags = propagateTags;
     }
     if (process && isSkipped(process, definition.id)) run.definition = skipped(definition);
     if (isPromise(key)) this.#keepUnder(run, definition, input, key);
@@ -456,10 +457,12 @@ export class Intake {
   }
 }
 
+const triggerChecks = { name: checkText, metadata: checkRecord, propagateTags: checkBoolean, cache: checkCallOption, networkMode: checkNetworkMode, debounce: checkDebounce };
+
 /** By their names, and what only a call may say. @throws ConfigurationError */
 export function checkTriggerOptions(options: TriggerOptions): void {
   checkNames(options, triggerOptionNames, 'trigger');
-  checkEach(options, { name: checkText, metadata: checkRecord, propagateTags: checkBoolean, cache: checkCallOption, networkMode: checkNetworkMode, debounce: checkDebounce }, 'trigger');
+  checkEach(options, triggerChecks, 'trigger');
 }
 
 /** What the core does not keep of it. */

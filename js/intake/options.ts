@@ -248,6 +248,8 @@ export class OptionTable {
   readonly #commands: CommandBuffer;
   #policies = new Map<string, number>([[defaultPolicyKey, 0]]);
   #nextPolicy = 1;
+  /** What was asked for last: mostly it is the same object again. */
+  #last: { policy: Policy; number: number } | undefined;
 
   readonly circuits: CircuitTable;
   readonly limits: LimitTable;
@@ -286,6 +288,11 @@ export class OptionTable {
   }
 
   policyNumber(policy: Policy): number {
+    if (this.#last?.policy !== policy) this.#last = { policy, number: this.#number(policy) };
+    return this.#last.number;
+  }
+
+  #number(policy: Policy): number {
     const key = JSON.stringify(policy);
     const known = this.#policies.get(key);
     if (known !== undefined) return known;

@@ -1,6 +1,7 @@
 /** Limits by name, of tasks and of queues: at once, in a period, for each key; over crashes, and by the words that say why. */
 import { createOrchestrator, defineTask, RetryableError } from 'holdfast';
 import { describe, expect, it } from 'vitest';
+import { keyNumber, limitNumber } from '../../js/limiting/settings.ts';
 import type { House } from './house.ts';
 import { crash, name, open } from './houses.ts';
 
@@ -213,4 +214,9 @@ it('What makes no sense is refused at the call, with the value and the fix', asy
   expect(trigger({ concurrencyLimits: 'small' })).toThrow(/concurrencyLimits must be a list of names/);
   expect(trigger({ weight: 0 })).toThrow(/weight must be a whole number/);
   expect(trigger({ concurrencyKey: '' })).toThrow(/concurrencyKey must be text of 1 to 512 bytes/);
+});
+
+it('A limit and a key have the numbers that journals of earlier versions hold', () => {
+  expect([keyNumber('key 1'), keyNumber('ключ 𝄞'), keyNumber(undefined)]).toEqual([98217553245217, 57165879170164, 1]);
+  expect([limitNumber('queue', 'files'), limitNumber('limit', 'api')]).toEqual([1178311438, 1434613150]);
 });
