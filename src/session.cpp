@@ -60,7 +60,7 @@ void Session::release_area() {
 std::size_t Session::step(std::size_t count, std::size_t payload_bytes, double now) {
   HOLDFAST_CHECK(count <= kInboxCapacity);
   core_.step({inbox_.data(), count}, area(payload_bytes), now);
-  report_ = {core_.deadline(), core_.outbox().data()};
+  report_ = {core_.deadline(), core_.outbox().data(), core_.thawable_attempts()};
   return core_.outbox().size();
 }
 

@@ -25,6 +25,7 @@ inline constexpr std::uint32_t kInboxCapacity = 1024;
 struct Report {
   double deadline = kNever;  // as Core::deadline
   const Record* outbox = nullptr;
+  std::uint32_t thawable_attempts = 0;  // as Core::thawable_attempts
 };
 
 class Session {

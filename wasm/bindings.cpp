@@ -57,7 +57,6 @@ class Door {
   double retry_delay(std::uint32_t policy, std::uint32_t failures, double last_delay_ms) {
     return session_.core().retry_delay(policy, failures, last_delay_ms);
   }
-  std::uint32_t thawable_attempts() const { return session_.core().thawable_attempts(); }
   double bytes() const { return static_cast<double>(session_.core().bytes()); }
 
  private:
@@ -107,6 +106,5 @@ EMSCRIPTEN_BINDINGS(holdfast) {
       .function("queueValue(queue, field)", &Door::queue_value)
       .function("keyHolder(key, nowMs)", &Door::key_holder)
       .function("retryDelay(policy, failures, lastDelayMs)", &Door::retry_delay)
-      .function("thawableAttempts", &Door::thawable_attempts)
       .function("bytes", &Door::bytes);
 }

@@ -16,7 +16,6 @@ export interface Core {
   seal(): number;
   locate(task: number): void;
   state(task: number): number;
-  thawableAttempts(): number;
   inbox(): number;
   reserve(bytes: number): number;
   step(count: number, payloadBytes: number, nowMs: number): number;

@@ -9,9 +9,9 @@ import { clone } from '../codec/codec.ts';
 import type { RunContext } from '../context/context.ts';
 import { runContainer } from '../context/children.ts';
 import { batchTask } from '../groups/kinds.ts';
-import { checkIdentifier, checkNames, describe } from '../intake/checks.ts';
+import { checkIdentifier, checkNames, describe, unknownName } from '../intake/checks.ts';
 import { checkTriggerOptions } from '../intake/intake.ts';
-import { isTask } from '../intake/registry.ts';
+import { type Definition, isTask } from '../intake/registry.ts';
 import type { Orchestrator } from '../orchestrator.ts';
 import { Run } from '../runs/run.ts';
 import type { TriggerOptions } from '../types.ts';
@@ -127,17 +127,32 @@ export class Batches {
   }
 
   #item(form: Form, item: unknown, index: number, ofAll: TriggerOptions, checked: Set<string>): SourceItem {
-    const where = `${form.verb} items[${index}]`;
-    if (typeof item !== 'object' || item === null || isTask(item)) throw new ConfigurationError(`${where} must be { ${namesOf(form).join(', ')} }, not ${describe(item)}.`);
-    checkNames(item, namesOf(form), where);
+    const names = namesOf(form);
+    if (typeof item !== 'object' || item === null || isTask(item) || unknownName(item, names) !== undefined) return this.#refuseItem(form, item, index);
     const { task, id, payload, options } = item as { task?: unknown; id?: unknown; payload: unknown; options?: TriggerOptions };
-    if (form.byId && typeof id !== 'string') throw new ConfigurationError(`${where}.id must be the id of a task, not ${describe(id)}.`);
-    const definition = this.#house.definitions.of(form.task ?? (form.byId ? checkIdentifier(id, `${where}.id`) : task), `${where}.task`);
-    if (options !== undefined) checkTriggerOptions(options);
+    const definition = this.#house.definitions.known(form.task ?? task) ?? this.#definitionOf(form, id, task, index);
     // What an item says itself; what all say once for each task.
-    if (options !== undefined || !checked.has(definition.id)) checkNamed(this.#house.table, [options ?? {}, ofAll, definition.spec], definition.id);
-    if (options === undefined) checked.add(definition.id);
-    return { task: definition.id, payload, ...(options !== undefined && { options }) };
+    if (options === undefined) {
+      if (!checked.has(definition.id)) checkNamed(this.#house.table, [ofAll, definition.spec], definition.id);
+      checked.add(definition.id);
+      return { task: definition.id, payload };
+    }
+    checkTriggerOptions(options);
+    checkNamed(this.#house.table, [options, ofAll, definition.spec], definition.id);
+    return { task: definition.id, payload, options };
+  }
+
+  #refuseItem(form: Form, item: unknown, index: number): never {
+    const where = placeIn(form, index);
+    if (typeof item === 'object' && item !== null && !isTask(item)) checkNames(item, namesOf(form), where);
+    throw new ConfigurationError(`${where} must be { ${namesOf(form).join(', ')} }, not ${describe(item)}.`);
+  }
+
+  /** By its id, or one that is not registered yet. */
+  #definitionOf(form: Form, id: unknown, task: unknown, index: number): Definition {
+    const where = placeIn(form, index);
+    if (form.byId && typeof id !== 'string') throw new ConfigurationError(`${where}.id must be the id of a task, not ${describe(id)}.`);
+    return this.#house.definitions.of(form.task ?? (form.byId ? checkIdentifier(id, `${where}.id`) : task), `${where}.task`);
   }
 
   /** @throws ConfigurationError */
@@ -181,8 +196,16 @@ export class Batches {
   }
 }
 
+const [ofOneTask, ofIds, ofTasks] = [['payload', 'options'], ['id', 'payload', 'options'], ['task', 'payload', 'options']];
+
 function namesOf({ task, byId }: Form): string[] {
-  return [...(task !== undefined ? [] : [byId ? 'id' : 'task']), 'payload', 'options'];
+  if (task !== undefined) return ofOneTask;
+  return byId ? ofIds : ofTasks;
+}
+
+/** Put into words only where something is wrong: every item of a stream comes by. */
+function placeIn({ verb }: Form, index: number): string {
+  return `${verb} items[${index}]`;
 }
 
 function placeOf(tasks: string[], id: string): number {

@@ -61,6 +61,7 @@ export class ChildIndex {
     this.#look();
     const children = this.#byParent.get(parent);
     if (!children) return [];
+    if (children.byKey.size === 0) return [...children.brief];
     takeBrief(children);
     return [...children.byKey.values()];
   }

@@ -127,6 +127,13 @@ export class Definitions {
     return this.#own.get(id) ?? pageRegistry.get(id);
   }
 
+  /** Of a task made by `defineTask` that is registered as it is. */
+  known(task: unknown): Definition | undefined {
+    if (!isTask(task)) return undefined;
+    const definition = this.get(task.id);
+    return definition?.spec === task.spec ? definition : undefined;
+  }
+
   /**
    * That of a task, or of a task's id; a task that is not known here yet is added.
    * @throws ConfigurationError UnrecognizedTaskError
@@ -134,8 +141,8 @@ export class Definitions {
   of(task: unknown, verb: string): Definition {
     if (typeof task === 'string') return this.#named(checkIdentifier(task, `${verb} task`), verb);
     if (!isTask(task)) throw new ConfigurationError(`${verb} needs a task made by defineTask, or the id of one, not ${describe(task)}.`);
-    const known = this.get(task.id);
-    if (known && known.spec === task.spec) return known;
+    const known = this.known(task);
+    if (known) return known;
     this.add(task);
     return this.get(task.id)!;
   }

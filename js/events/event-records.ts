@@ -34,6 +34,7 @@ export function stepName({ extra }: EventOwner, ordinal: number): string | undef
 }
 
 interface Former {
+  task: number;
   /** What stands before this position is its. */
   end: number;
   owner: EventOwner;
@@ -46,19 +47,28 @@ interface Former {
  * has to look at.
  */
 export class FormerOwners {
+  /** In order; filed under their numbers when somebody looks, which mostly nobody does. */
+  #unfiled: Former[] = [];
   #first = new Map<number, Former>();
   /** A number that is used again and again has a long list. */
   #last = new Map<number, Former>();
 
   add(task: number, end: number, owner: EventOwner): void {
-    const former = { end, owner, later: undefined };
-    const last = this.#last.get(task);
-    if (last) last.later = former;
-    else this.#first.set(task, former);
-    this.#last.set(task, former);
+    this.#unfiled.push({ task, end, owner, later: undefined });
+  }
+
+  #file(): void {
+    for (const former of this.#unfiled) {
+      const last = this.#last.get(former.task);
+      if (last) last.later = former;
+      else this.#first.set(former.task, former);
+      this.#last.set(former.task, former);
+    }
+    this.#unfiled = [];
   }
 
   find(task: number, position: number): EventOwner | undefined {
+    if (this.#unfiled.length > 0) this.#file();
     let former = this.#first.get(task);
     while (former && former.end <= position) former = former.later;
     return former?.owner;
@@ -66,6 +76,8 @@ export class FormerOwners {
 
   /** Nobody will ask for what stands before this position. */
   drop(before: number): void {
+    const kept = this.#unfiled.findIndex(({ end }) => end > before);
+    this.#unfiled.splice(0, kept < 0 ? this.#unfiled.length : kept);
     for (const [task, first] of this.#first) {
       let former: Former | undefined = first;
       while (former && former.end <= before) former = former.later;

@@ -40,10 +40,14 @@ const isRecord = (value: unknown): value is object => typeof value === 'object' 
 /** @throws ConfigurationError naming the unknown option and the known ones */
 export function checkNames(options: object, known: readonly string[], where: string): void {
   if (!isRecord(options)) refuse(where, 'an object', options);
-  for (const name of Object.keys(options)) {
-    if (!known.includes(name))
-      throw new ConfigurationError(`${where} has no option "${name}". Known are: ${known.join(', ')}.`);
-  }
+  const name = unknownName(options, known);
+  if (name !== undefined) throw new ConfigurationError(`${where} has no option "${name}". Known are: ${known.join(', ')}.`);
+}
+
+/** The first of its own that is none of them. */
+export function unknownName(options: object, known: readonly string[]): string | undefined {
+  for (const name of Object.keys(options)) if (!known.includes(name)) return name;
+  return undefined;
 }
 
 /** @throws ConfigurationError unless it is a whole number in the range */

@@ -108,6 +108,8 @@ export class Engine {
   readonly events = new EventBatch();
   /** When the core wants to be stepped again, in host time, as of the last step; Infinity: never. */
   deadlineMs = Number.POSITIVE_INFINITY;
+  /** Attempts whose timeout or grace stands still with the page, as of the last step: somebody should watch for that. */
+  thawableAttempts = 0;
   /** When the core was stepped last: what it counts, it has counted until then. */
   steppedMs = 0;
   /** Where they lie as long as the core lives; only views of the memory come and go. */
@@ -160,8 +162,10 @@ export class Engine {
   #stepped(events: number, nowMs: number): void {
     this.steppedMs = nowMs;
     const memory: Uint32Array = this.#module.HEAPU32;
-    this.deadlineMs = this.#module.HEAPF64[this.#report >> 3];
-    this.events.copyFrom(memory, memory[(this.#report >> 2) + 2]!, events);
+    const report = this.#report >> 2;
+    this.deadlineMs = this.#module.HEAPF64[report >> 1];
+    this.thawableAttempts = memory[report + 3]!;
+    this.events.copyFrom(memory, memory[report + 2]!, events);
   }
 
   #chunk(buffer: CommandBuffer, first: number): { count: number; bytes: number } {
@@ -315,10 +319,6 @@ export class Engine {
     for (let task = this.value(0, P.FieldNextHeld); task !== 0; task = this.value(task, P.FieldNextHeld))
       if (this.holds(task) & hold) held.push(task);
     return held;
-  }
-  /** Attempts whose timeout or grace stands still with the page: somebody should watch for that. */
-  get thawableAttempts(): number {
-    return this.#core.thawableAttempts();
   }
   get taskBytes(): number {
     return this.#core.bytes();
