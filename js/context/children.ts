@@ -95,11 +95,16 @@ interface Launch {
 }
 
 async function launchChild(durable: Durable, host: ChildrenHost, { key, definition, input, policy, options, item, place }: Launch, launched: () => void): Promise<unknown> {
+  const known = host.find(durable.run, key);
+  const stopsWithBranch = (child: Run) => {
+    if (policy === P.ChildPolicyCancel) durable.branchOf(key)?.onLost((because) => giveUp(durable, child, because));
+  };
+  if (known) stopsWithBranch(known);
   const recorded = await durable.ask(key);
   const found = host.find(durable.run, key);
   if (found && !host.matches(found, definition, input)) throw driftOf(durable, key, found, definition);
   if (recorded) return answer(durable, host, recorded, found);
-  await durable.safePoint('run', definition.id);
+  await durable.safePoint('run', definition.id, key);
   const asked = found ? undefined : host.identityOf(durable.run, durable.attempt, definition, input, options);
   const identity = asked && (await asked);
   const joined = identity && host.joinedBy(durable.run, definition, identity);
@@ -109,9 +114,16 @@ async function launchChild(durable: Durable, host: ChildrenHost, { key, definiti
   }
   const child = found ?? made(() => host.create(durable.run, key, policy, definition, input, options, identity, item), identity);
   durable.children.set(child, place);
+  if (!known) stopsWithBranch(child);
   launched();
   if (found) await revive(durable, host, key, found);
   return give(durable, host, key, child);
+}
+
+/** Its branch of a race has lost. */
+function giveUp(durable: Durable, child: Run, because: Error): void {
+  durable.children.delete(child);
+  if (child.end === End.None) void child.cancel(because.message);
 }
 
 export function made(create: () => Run, identity: RunKey | undefined): Run {
@@ -165,7 +177,7 @@ async function give(durable: Durable, host: ChildrenHost, key: string, child: Ru
     durable.children.delete(child);
     if (failed()) durable.fail(key, RecordKind.ChildFailed, host.errorOf(child));
     else durable.note(key, RecordKind.ChildDone);
-  }, forChild(child));
+  }, forChild(child), key);
   if (failed()) throw new ChildError('', { cause: host.errorOf(child) });
   return output;
 }

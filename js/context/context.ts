@@ -11,16 +11,15 @@ import type { BatchApi } from '../batches/types.ts';
 import type { TaskCache } from '../cache/types.ts';
 import { checkFunction, checkNames, checkProgress } from '../intake/checks.ts';
 import { ContinueAsNew } from './again.ts';
+import { ContextExtra, type ContextHost } from './context-parts.ts';
 import { runChild, runFunction } from './children.ts';
 import { Chance, now, patch } from './decisions.ts';
 import { Durable } from './durable.ts';
 import { gather, map, scatter } from './items.ts';
 import { closedError, whoIs } from './misuse.ts';
-import type { ContextServices } from './services.ts';
+import { type PartCall, placeOf } from './parts.ts';
 import { sleep, sleepTo } from './sleep.ts';
 import { checkName, type Compute, step } from './steps.ts';
-import type { Describing } from '../definition/describing.ts';
-import type { Heartbeats } from '../definition/heartbeat.ts';
 import { type Locals, localsOf } from '../definition/locals.ts';
 import type { ContextMetadata } from '../definition/metadata-types.ts';
 import type { ProcessOptions } from '../definition/process-types.ts';
@@ -35,7 +34,7 @@ import type { Run } from '../runs/run.ts';
 import { makeInRun } from '../signatures/in-run.ts';
 import { checkStream, type StreamSink, StreamWriting } from '../streams/writing.ts';
 import type {
-  Answering, ChildOptions, ContextRetry, ContextWait, CreatedToken, Duration, FailedRun, Instant, ItemResult, LockOptions, LogLevel, MapOptions, ProgressReport, RetryFetchInit, RetryOptions, RunFunction, RunItem, RunTags, SleepOptions, StepOptions,
+  Answering, ChildOptions, ContextRetry, ContextWait, CreatedToken, Duration, FailedRun, GroupOptions, Instant, ItemResult, LockOptions, LogLevel, MapOptions, ProgressReport, RaceOptions, RetryFetchInit, RetryOptions, RunFunction, RunItem, RunTags, Section, SleepOptions, StepOptions,
   StreamOptions, TaskContext, TaskFacts, TaskLog, TaskStream, Update, WaitForOptions, WaitPromise,
 } from '../types.ts';
 import { contextWait } from '../waiting/context-wait.ts';
@@ -47,33 +46,6 @@ import type { Reply } from '../asking/names.ts';
 import { events, updates, waitForUpdate } from '../asking/verbs.ts';
 
 const noOptions = Object.freeze({});
-export interface ContextHost {
-  readonly services: ContextServices;
-  readonly describing: Describing;
-  readonly heartbeats: Heartbeats;
-  reportProgress(run: Run, attempt: number, report: number | ProgressReport): void;
-  /** A line of its log, and something its code wants heard. */
-  log(run: Run, level: LogLevel, message: string, attributes: Record<string, unknown> | undefined): void;
-  emit(run: Run, name: string, data: unknown): void;
-}
-
-/** What most handlers never ask for; made with the first of it. */
-class ContextExtra {
-  controller: AbortController | undefined;
-  abandonListeners: (() => void)[] | undefined;
-  durable: Durable | undefined;
-  runFunction: RunFunction | undefined;
-  chance: Chance | undefined;
-  log: TaskLog | undefined;
-  metadata: ContextMetadata | undefined;
-  /** The values it shows. */
-  metadataOf: Record<string, any> | undefined;
-  stopReason: Error | undefined;
-  answers: Answers | undefined;
-  batch: BatchApi | undefined;
-  /** Has it begun a stream? */
-  appends = false;
-}
 
 export class RunContext implements TaskContext {
   readonly #host: ContextHost;
@@ -209,6 +181,23 @@ export class RunContext implements TaskContext {
 
   step<Value>(name: string, compute: Compute<Value>, options?: StepOptions<Value>): Promise<Value> {
     return step(this.#work(), this.#host.services, name, compute, options as StepOptions | undefined);
+  }
+  group<Value>(...given: [name: string, work: (group: Section) => Value | Promise<Value>, options?: GroupOptions]): Promise<Value> {
+    return this.#part(['group', ...given]);
+  }
+  race(...given: [branches: readonly any[], options?: RaceOptions]): Promise<any> {
+    return this.#part(['race', ...given]);
+  }
+  any(...given: [branches: readonly any[], options?: RaceOptions]): Promise<any> {
+    return this.#part(['any', ...given]);
+  }
+  async #part(call: PartCall): Promise<any> {
+    const durable = this.#work();
+    durable.check(call[0], '');
+    // Known before anything is awaited, as the order of the calls tells those of one name apart.
+    const place = placeOf(this, call);
+    const { CodeSection } = await import('./section.ts');
+    return new CodeSection(this, { signal: this.signal, durable }).part(call, place);
   }
   get stepId(): string {
     return this.#work().stepId;

@@ -17,6 +17,7 @@ import type { StepInfo, WaitReason } from '../types.ts';
 import { Alarms } from './alarms.ts';
 import { closedError, nestedError, noStepError, whoIs } from './misuse.ts';
 import { Parking } from './parking.ts';
+import type { Branch } from './race.ts';
 import { Replay } from './replay.ts';
 import { pendingRollback, type Undoing } from './rollback.ts';
 import { idOfStep, StepFacts } from './step-id.ts';
@@ -125,6 +126,11 @@ export class Durable {
   /** What is to be undone if the run fails for good or is cancelled. */
   readonly undoings: Undoing[] = [];
   #undoing = false;
+  /** Of `ctx.race`: whose verb is being called just now. */
+  branch: Branch | undefined;
+  #branches: Map<string, Branch> | undefined;
+  /** Until a result that the code was given before it is acknowledged has reached it. */
+  #ahead: Promise<void> | undefined;
 
   constructor(host: DurableHost, run: Run, attempt: number, isClosed: () => boolean) {
     this.host = host;
@@ -159,7 +165,17 @@ export class Durable {
 
   /** What the verb is known by. `id`: the caller's own word for it, in place of the ordinal. */
   key(prefix: string, name: string, id?: string): string {
-    const stem = prefix + name;
+    const key = this.#keyOf(prefix + name, id);
+    if (this.branch) (this.#branches ??= new Map()).set(key, this.branch);
+    return key;
+  }
+
+  /** Whose verb it is, where it is one of a branch of a race. */
+  branchOf(key: string): Branch | undefined {
+    return this.#branches?.get(key);
+  }
+
+  #keyOf(stem: string, id: string | undefined): string {
     if (id !== undefined) return this.#ownKey(stem, id);
     const count = this.#ordinals.get(stem) ?? 0;
     this.#ordinals.set(stem, count + 1);
@@ -182,12 +198,17 @@ export class Durable {
   inside<Value>(name: string, key: string, compute: (info: StepInfo) => Value, attempt: number, signal: AbortSignal | undefined): Value {
     this.#inside = { name, key };
     try {
-      const facts = new StepFacts(this.host, this.run, key, attempt, signal);
+      const facts = new StepFacts(this.host, this.run, key, attempt, this.#signalOf(key, signal));
       const { determinism } = this.host;
       return determinism ? (determinism['holdfast:step'](() => compute(facts)) as Value) : compute(facts);
     } finally {
       this.#inside = undefined;
     }
+  }
+
+  #signalOf(key: string, signal: AbortSignal | undefined): AbortSignal | undefined {
+    const branch = this.branchOf(key);
+    return branch && signal ? AbortSignal.any([branch.signal, signal]) : (branch?.signal ?? signal);
   }
 
   /** Of the step that is being computed. @throws ConfigurationError where none can be told */
@@ -196,31 +217,36 @@ export class Durable {
     return idOfStep(this.host, this.run, this.#inside.key);
   }
 
-  /** @throws the reason of the stop, HistoryLimitError, ContextClosedError, or ConfigurationError inside of a step */
-  check(verb: string, name: string): void {
+  /**
+   * @param key of the verb that has begun
+   * @throws the reason of the stop, HistoryLimitError, ContextClosedError, ConfigurationError inside of a step, and why its
+   * branch of a race has lost
+   */
+  check(verb: string, name: string, key?: string): void {
     if (this.#inside !== undefined) throw nestedError(this.#who, verb, name, this.#inside.name);
     if (this.#stopReason) throw this.#stopReason;
     if (this.#limitReached && verb !== 'continueAsNew') throw this.#limitReached;
-    if (!this.#isClosed()) return;
-    throw closedError(this.#who, verb, name);
+    if (this.#isClosed()) throw closedError(this.#who, verb, name);
+    if (key !== undefined) this.branchOf(key)?.check();
   }
 
   /** Waits while the run is paused. @throws as check */
-  async safePoint(verb: string, name: string): Promise<void> {
+  async safePoint(verb: string, name: string, key?: string): Promise<void> {
     const halted = this.parking.haltIfPaused();
     if (halted) await halted;
-    this.check(verb, name);
+    this.check(verb, name, key);
   }
 
   /**
    * What is recorded under the key; waits for its turn. undefined: nothing, and it may be done now.
-   * @throws why the run is being rolled back
+   * @throws why the run is being rolled back, or why its branch of a race has lost
    */
   async ask(key: string): Promise<Entry | undefined> {
     this.settleFailures();
     const entry = await this.replay.ask(key);
     const rollback = entry || this.#undoing ? undefined : pendingRollback(this);
     if (rollback) throw rollback.error;
+    if (!entry) this.branchOf(key)?.check();
     return entry;
   }
 
@@ -244,8 +270,30 @@ export class Durable {
   async record(key: string, kind: number, value: unknown, what: string): Promise<Entry> {
     this.settleFailures();
     this.#count();
-    return this.host.record(this.run, { key, kind, attempt: this.attempt, value, what });
+    const ahead = this.#ahead;
+    const entry = await this.host.record(this.run, { key, kind, attempt: this.attempt, value, what });
+    if (ahead) await ahead;
+    return entry;
   }
+
+  /**
+   * Resolves when it is handed over: the code goes on with it in a turn of its own, so nothing that is recorded later
+   * reaches it before. What can't be kept in that order is as `record`. @throws as record
+   */
+  async recordAhead(key: string, kind: number, value: unknown, what: string): Promise<Entry> {
+    if (this.run.extra.streams) return this.record(key, kind, value, what);
+    this.settleFailures();
+    this.#count();
+    const prepared = this.prepare(key, kind, value, what);
+    // What has files takes its time, and what is kept in memory needs none.
+    if (prepared instanceof Promise || !prepared.entry.payload) return this.host.commit(this.run, await prepared);
+    this.host.commit(this.run, prepared).catch(() => {});
+    const turn = new Promise<void>((resolve) => this.host.defer(() => afterHops(hops, resolve)));
+    this.#ahead = turn.then(() => void (this.#ahead = undefined));
+    await turn;
+    return prepared.entry;
+  }
+
 
   /** Recorded without waiting: nothing that is recorded later can be there without it. */
   note(key: string, kind: number, value?: unknown): void {
@@ -286,9 +334,11 @@ export class Durable {
     for (const { key, kind, error } of failures) this.note(key, kind, serializeError(error));
   }
 
-  /** Gives the slot back until the outside has come about; `arrive` is called as the code goes on. @param what it waits for, for people */
-  wait<Value>(outside: Promise<Value>, arrive: () => void, what?: () => WaitReason): Promise<Value> {
+  /** Gives the slot back until the outside has come about; `arrive` is called as the code goes on. @param what it waits for, for people @param key of the verb */
+  wait<Value>(outside: Promise<Value>, arrive: () => void, what?: () => WaitReason, key?: string): Promise<Value> {
     const place: Settlement = this.parking.enter();
+    const off = key === undefined ? undefined : this.branchOf(key)?.onLost((error) => this.parking.forget(place) && place.reject(error));
+    if (off) place.promise.then(off, off);
     if (what) {
       const waits = (this.waits ??= new Set());
       waits.add(what);

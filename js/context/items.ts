@@ -6,10 +6,12 @@
 import { BatchError, ConfigurationError, UnrecognizedTaskError } from '../errors.ts';
 import { checkNames, describe, wholeNumber } from '../intake/checks.ts';
 import { isTask } from '../intake/registry.ts';
-import type { GatherOptions, ItemInfo, ItemResult, Joined, MapOptions, TaskContext } from '../types.ts';
+import type { GatherOptions, ItemInfo, ItemResult, Joined, MapOptions, Section } from '../types.ts';
 
 const mapOptionNames = ['id', 'concurrency', 'ordered', 'onItemError', 'name'];
 const gatherOptionNames = ['id', 'concurrency', 'onItemError'];
+
+type ItemContext = Pick<Section, 'run' | 'step' | 'options' | 'signal'>;
 
 type Work<Item> = ((item: Item, info: ItemInfo) => unknown) | object | string;
 
@@ -32,7 +34,7 @@ function defaultId(item: unknown, index: number): string {
 }
 
 export async function map<Item, Value>(
-  ctx: TaskContext, items: readonly Item[], work: Work<Item>, options: MapOptions<Item> = {},
+  ctx: ItemContext, items: readonly Item[], work: Work<Item>, options: MapOptions<Item> = {},
 ): Promise<ItemResult<Value, Item>[]> {
   checkItems(items, options, mapOptionNames, 'ctx.map');
   checkWork(work, 'ctx.map');
@@ -57,7 +59,7 @@ function isMistake(error: unknown): boolean {
 
 /** @param childId of an item's id: what tells its child from others of the task */
 async function mapKeyed<Item, Value>(
-  ctx: TaskContext, items: readonly Item[], work: Work<Item>, options: MapOptions<Item>,
+  ctx: ItemContext, items: readonly Item[], work: Work<Item>, options: MapOptions<Item>,
   { verb, childId }: { verb: string; childId: (id: string) => string },
 ): Promise<ItemResult<Value, Item>[]> {
   const { concurrency = ctx.options?.concurrency ?? (items.length || 1), ordered = true, onItemError = 'collect', name = 'map' } = options;
@@ -76,18 +78,18 @@ async function mapKeyed<Item, Value>(
   return ordered ? done.sort((a, b) => a.index - b.index) : done;
 }
 
-const rounds = new WeakMap<TaskContext, Map<string, number>>();
+const rounds = new WeakMap<object, Map<string, number>>();
 
-/** Tells a collection from those before it whose items have the same work; nothing for the first. */
-function nextRound(ctx: TaskContext, work: string): string {
-  const counts = rounds.get(ctx) ?? new Map<string, number>();
+/** Tells a collection, or another part of code, from those before it of the same work; nothing for the first. */
+export function nextRound(owner: object, work: string): string {
+  const counts = rounds.get(owner) ?? new Map<string, number>();
   const count = counts.get(work) ?? 0;
-  rounds.set(ctx, counts.set(work, count + 1));
+  rounds.set(owner, counts.set(work, count + 1));
   return count === 0 ? '' : `${count}/`;
 }
 
 async function runItem<Item, Value>(
-  ctx: TaskContext, work: Work<Item>, { id, index, item, total }: { id: string; index: number; item: Item; total: number }, name: string, key: string,
+  ctx: ItemContext, work: Work<Item>, { id, index, item, total }: { id: string; index: number; item: Item; total: number }, name: string, key: string,
 ): Promise<ItemResult<Value, Item>> {
   try {
     const value = (isTask(work) || typeof work === 'string'
@@ -112,7 +114,7 @@ async function pool(count: number, concurrency: number, one: (index: number) => 
 
 /** Every source at once, each a step or a promise of its own; rejects with all that failed. */
 export async function scatter<Sources extends Record<string, unknown>>(
-  ctx: TaskContext, sources: Sources,
+  ctx: ItemContext, sources: Sources,
 ): Promise<{ [Name in keyof Sources]: unknown }> {
   if (typeof sources !== 'object' || sources === null || Array.isArray(sources)) throw new ConfigurationError(`ctx.scatter needs an object of named sources, not ${describe(sources)}.`);
   const names = Object.keys(sources);
@@ -135,7 +137,7 @@ export async function scatter<Sources extends Record<string, unknown>>(
  * does. The records are those of `map`, with a value by source.
  */
 export async function gather(
-  ctx: TaskContext, items: readonly unknown[], sources: Record<string, Work<unknown>>, options: GatherOptions = {},
+  ctx: ItemContext, items: readonly unknown[], sources: Record<string, Work<unknown>>, options: GatherOptions = {},
 ): Promise<ItemResult[]> {
   checkItems(items, options, gatherOptionNames, 'ctx.gather');
   if (typeof sources !== 'object' || sources === null || Object.keys(sources).length === 0)

@@ -52,6 +52,11 @@ export class Parking {
     this.#look();
   }
 
+  /** Results are on their way to the code. */
+  get isAnswering(): boolean {
+    return this.#answers > 0 || this.#behind.length > 0;
+  }
+
   /** A step is being recorded: what comes from now on comes after it. */
   answering(): void {
     this.#answers++;
@@ -71,7 +76,7 @@ export class Parking {
    * would be told before that now, and behind it when the code runs again. undefined: nothing is on its way.
    */
   behindAnswers(): Promise<void> | undefined {
-    if ((this.#answers === 0 && this.#behind.length === 0) || this.#stopReason) return undefined;
+    if (!this.isAnswering || this.#stopReason) return undefined;
     const place = delivery();
     this.#behind.push(place);
     return place.promise;
@@ -100,6 +105,11 @@ export class Parking {
     else this.#waits.add(place);
     this.#look();
     return place;
+  }
+
+  /** Nobody waits there any more. false: it has been given. */
+  forget(place: Settlement): boolean {
+    return this.#waits.delete(place);
   }
 
   /** What was waited for is there: `give` is called when the code may go on. */

@@ -93,6 +93,7 @@ export class Replay {
     return new Promise((resolve) => {
       this.#asked.set(key, resolve);
       this.#drain();
+      this.#startPatience();
     });
   }
 
@@ -106,8 +107,6 @@ export class Replay {
     if (place === this.#turn) {
       this.#noteGiven(this.#order[place]!);
       this.#turn++;
-      this.#stopPatience?.();
-      this.#stopPatience = undefined;
       this.#next();
     }
     return this.#order[place]!;
@@ -128,9 +127,9 @@ export class Replay {
 
   /** Who asked before may have its turn now, after the code that was just answered has gone on. */
   #next(): void {
-    if (!this.active) return this.#release();
-    if (this.#held.length > 0) this.#startPatience();
-    this.#drain();
+    if (this.active) return this.#drain();
+    this.stop();
+    this.#release();
   }
 
   #drain(): void {
@@ -149,16 +148,20 @@ export class Replay {
     for (const { go } of this.#held.splice(0)) go();
   }
 
+  /** While anybody waits. */
   #startPatience(): void {
+    const turn = this.#turn;
     this.#stopPatience ??= this.#host.after(patienceMs, () => {
       this.#stopPatience = undefined;
-      if (this.active && this.#inOrder) this.#letGo();
+      if (!this.active || !this.#inOrder || this.#held.length + this.#asked.size === 0) return;
+      if (this.#turn === turn) this.#letGo();
+      else this.#startPatience();
     });
   }
 
   /** The code goes another way, or waits for something of its own; nobody can tell which until it ends. */
   #letGo(): void {
-    this.#drift = { expected: nameOf(this.#order[this.#turn]!.key), actual: nameOf(this.#held[0]?.key ?? '') };
+    this.#drift = { expected: nameOf(this.#order[this.#turn]!.key), actual: nameOf(this.#held[0]?.key ?? this.#asked.keys().next().value ?? '') };
     this.#inOrder = false;
     for (const [key, resolve] of this.#asked) resolve(this.#order[this.#places.get(key)!]!);
     this.#asked.clear();
@@ -167,6 +170,7 @@ export class Replay {
 
   stop(): void {
     this.#stopPatience?.();
+    this.#stopPatience = undefined;
   }
 
   /** The code has ended: the first record it never asked for, if there is one. */

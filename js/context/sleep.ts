@@ -7,8 +7,12 @@ import type { Duration, Instant, SleepOptions } from '../types.ts';
 import type { Durable } from './durable.ts';
 
 /** Waits for the moment, without a record of its own. */
-export function sleepUntil(durable: Durable, atMs: number, arrive: () => void): Promise<void> {
-  return durable.wait(new Promise<void>((resolve) => void durable.alarms.add(atMs, resolve)), arrive, () => ({ kind: 'timer', until: atMs, text: `Its code sleeps until ${new Date(atMs).toISOString()}.` }));
+export function sleepUntil(durable: Durable, atMs: number, arrive: () => void, key?: string): Promise<void> {
+  const over = new Promise<void>((resolve) => {
+    const cancel = durable.alarms.add(atMs, resolve);
+    if (key !== undefined) durable.branchOf(key)?.onLost(cancel);
+  });
+  return durable.wait(over, arrive, () => ({ kind: 'timer', until: atMs, text: `Its code sleeps until ${new Date(atMs).toISOString()}.` }), key);
 }
 
 export async function sleep(durable: Durable, duration: Duration, options: SleepOptions = {}): Promise<void> {
@@ -32,11 +36,11 @@ async function pause(durable: Durable, verb: string, id: string | undefined, dec
   durable.check(verb, '');
   const key = durable.key(KeyPrefix.Sleep, verb, id);
   if (await durable.ask(key)) return;
-  await durable.safePoint(verb, '');
+  await durable.safePoint(verb, '', key);
   const marker = `${KeyPrefix.Mark}until${key}`;
   const known = durable.replay.mark(marker);
   const atMs = known ? (durable.host.valueOf(known) as number) : decide();
   if (!known) durable.note(marker, RecordKind.Mark, atMs);
-  await sleepUntil(durable, atMs, () => durable.note(key, RecordKind.Slept));
+  await sleepUntil(durable, atMs, () => durable.note(key, RecordKind.Slept), key);
   durable.check(verb, '');
 }

@@ -6,7 +6,7 @@ import { ConfigurationError, OrchestratorError, RetryableError, StepTimeoutError
 import { retryTime } from '../definition/retry-time.ts';
 import { toMilliseconds } from '../intake/duration.ts';
 import { KeyPrefix, RecordKind } from '../journal/history.ts';
-import { checkEach, checkFunction, checkNames, checkRecord, checkText, describe } from '../intake/checks.ts';
+import { checkEach, checkFunction, checkNames, checkRecord, checkText, describe, oneOf } from '../intake/checks.ts';
 import { type Policy, resolvePolicy, retryDecision } from '../intake/options.ts';
 import type { Run } from '../runs/run.ts';
 import { serializeError } from '../runs/serialize-error.ts';
@@ -16,7 +16,8 @@ import { sleepUntil } from './sleep.ts';
 
 export type Compute<Value> = (info: StepInfo) => Value | Promise<Value>;
 
-const optionNames = ['id', 'retry', 'timeout', 'schema', 'serde', 'compensate'];
+const optionNames = ['id', 'retry', 'timeout', 'schema', 'serde', 'compensate', 'durability'];
+const durabilities = ['sync', 'batched', 'none'];
 
 /** How long the next try waits; Infinity: there is none. The core says so. */
 export type RetryDelay = (policy: Policy, failures: number, lastDelayMs: number) => Promise<number>;
@@ -34,7 +35,9 @@ export function checkName(name: unknown, verb: string): asserts name is string {
     throw new ConfigurationError(`${verb} needs a name of 1 to 512 characters, not ${describe(name)}.`);
 }
 
-const optionChecks = { id: checkText, compensate: checkFunction, serde: checkSerde };
+const optionChecks = {
+  id: checkText, compensate: checkFunction, serde: checkSerde, durability: (value: unknown, where: string) => oneOf(value, durabilities, where),
+};
 
 function checkSerde(serde: unknown, where: string): void {
   checkRecord(serde, where);
@@ -51,6 +54,7 @@ export function checkStep(name: unknown, compute: unknown, options: StepOptions 
   if (options === undefined) return;
   checkNames(options, optionNames, `ctx.step("${name}")`);
   checkEach(options, optionChecks, `ctx.step("${name}")`);
+  if (options.durability === 'none' && options.serde) throw new ConfigurationError(`ctx.step("${name}"): nothing of it is kept (durability: 'none'), so there is nothing for serde.`);
 }
 
 export async function step<Value>(
@@ -59,14 +63,15 @@ export async function step<Value>(
   durable.check('step', name);
   checkStep(name, compute, options);
   const key = durable.key(KeyPrefix.Step, name, options?.id);
-  const recorded = await durable.ask(key);
+  const isRecorded = options?.durability !== 'none';
+  const recorded = isRecorded ? await durable.ask(key) : undefined;
   if (recorded) {
     const kept = await durable.answer(recorded);
     const value = (options?.serde ? await options.serde.deserialize(kept) : kept) as Value;
     register(durable, name, options, value);
     return value;
   }
-  await durable.safePoint('step', name);
+  await durable.safePoint('step', name, isRecorded ? key : undefined);
   const value = await attemptStep(durable, host, name, key, compute, options);
   register(durable, name, options, value);
   await durable.safePoint('step', name);
@@ -82,6 +87,9 @@ function register(durable: Durable, name: string, options: StepOptions | undefin
 export async function attemptStep<Value>(
   durable: Durable, host: StepHost, name: string, key: string, compute: Compute<Value>, options: StepOptions | undefined,
 ): Promise<Value> {
+  // One that is not recorded says nothing about where its branch of a race had come to.
+  const isRecorded = options?.durability !== 'none';
+  const known = isRecorded ? key : undefined;
   durable.parking.begin();
   durable.computing.add(key);
   try {
@@ -89,12 +97,15 @@ export async function attemptStep<Value>(
       ? await computeWithRetries(durable, host, name, key, compute, options)
       : await durable.inside(name, key, compute, 1, undefined);
     durable.computing.delete(key);
-    durable.check('step', name);
+    durable.check('step', name, known);
     const value = options?.schema ? await host.validate(options.schema, computed, `result of step "${name}"`) : computed;
+    if (!isRecorded) return value as Value;
     const kept = options?.serde ? await options.serde.serialize(value) : value;
+    const isAhead = options?.durability === 'batched' && !durable.parking.isAnswering;
     durable.parking.answering();
     try {
-      const entry = await durable.record(key, RecordKind.Value, kept, `result of step ${JSON.stringify(name)}`);
+      const what = `result of step ${JSON.stringify(name)}`;
+      const entry = await (isAhead ? durable.recordAhead(key, RecordKind.Value, kept, what) : durable.record(key, RecordKind.Value, kept, what));
       const stored = await durable.host.valueOf(entry);
       return (options?.serde ? await options.serde.deserialize(stored) : stored) as Value;
     } finally {
@@ -103,8 +114,8 @@ export async function attemptStep<Value>(
   } catch (error) {
     const behind = durable.parking.behindAnswers();
     if (behind) await behind;
-    durable.check('step', name);
-    durable.fail(key, RecordKind.Failure, error);
+    durable.check('step', name, known);
+    if (isRecorded) durable.fail(key, RecordKind.Failure, error);
     throw error;
   } finally {
     durable.computing.delete(key);

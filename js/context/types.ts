@@ -19,7 +19,7 @@ import type { Duration, Instant, ProgressReport, RetryOptions, Task, TriggerOpti
 export interface StepInfo {
   /** Of this step, from 1. */
   readonly attempt: number;
-  /** Aborted when the step's `timeout` is over; only where it has one. */
+  /** Aborted when the step's `timeout` is over, or its branch of a race has lost; only where it has one, or stands in one. */
   readonly signal: AbortSignal;
   /**
    * The same in every try and attempt of this step, and after a crash; of no other step. At most 255 visible ASCII
@@ -44,6 +44,39 @@ export interface StepOptions<Value = any> {
   serde?: { serialize(value: Value): unknown; deserialize(stored: any): Value | Promise<Value> };
   /** Undoes the step when the run fails for good or is cancelled; the last step first. */
   compensate?: (value: Value) => unknown;
+  /**
+   * `sync` (default): the code goes on when its result is acknowledged by the storage. `batched`: as soon as it is
+   * handed over, in order; what a crash of the page catches on the way there is computed again. `none`: it is not
+   * recorded at all, and is computed whenever the code runs again.
+   */
+  durability?: 'sync' | 'batched' | 'none';
+}
+
+export interface GroupOptions {
+  /** In place of its ordinal among groups of that name. */
+  id?: string;
+}
+
+export interface RaceOptions {
+  /**
+   * Stops the branches that were not first: their children are cancelled, `signal` of their steps is aborted, nothing
+   * more of them begins. Branches are functions then. Default false: they go on, and nobody waits for them.
+   */
+  cancelLosers?: boolean;
+}
+
+/** What a branch of a race gives. */
+export type BranchValue<Branch> = Awaited<Branch extends (...args: any[]) => infer Value ? Value : Branch>;
+
+/**
+ * A part of a run's code: what `ctx.group` calls its function with, and `ctx.race` and `ctx.any` their branches. Its
+ * verbs are those of `ctx`.
+ */
+export interface Section
+  extends Pick<CoreContext, 'step' | 'sleep' | 'sleepUntil' | 'waitFor' | 'map' | 'gather' | 'scatter' | 'group' | 'race' | 'any' | 'options'> {
+  readonly run: ChildRunner;
+  /** Of a branch: aborted also when another one was first. */
+  readonly signal: AbortSignal;
 }
 
 /** What the function of an item gets beside it. */
@@ -113,12 +146,14 @@ export interface RunFacts {
   readonly item?: RunItem;
 }
 
-/** `ctx.run(task, input)`, and the run itself: `ctx.run.id`. */
-export interface RunFunction extends RunFacts {
+export interface ChildRunner {
   <Id extends string, Input, Output>(task: Task<Id, Input, Output>, input: Input, options?: ChildOptions): Promise<Output>;
   <Value>(name: string, compute: (info: StepInfo) => Value | Promise<Value>, options?: StepOptions<Value>): Promise<Value>;
   <Name extends NameIn<TaskMap>>(name: Name, input: InputIn<TaskMap, Name>, options?: ChildOptions): Promise<OutputIn<TaskMap, Name>>;
 }
+
+/** `ctx.run(task, input)`, and the run itself: `ctx.run.id`. */
+export interface RunFunction extends RunFacts, ChildRunner {}
 
 /** The run that an error callback follows. */
 export interface FailedRun {
@@ -198,6 +233,18 @@ export interface CoreContext {
    * not by a retry, not after a crash. Steps of one name are told apart by their order.
    */
   step<Value>(name: string, compute: (info: StepInfo) => Value | Promise<Value>, options?: StepOptions<Value>): Promise<Value>;
+  /**
+   * Steps under a name of their own: `upload/head`. In a group no two steps have one name; groups of one name are told
+   * apart by their order. They nest. @throws ConfigurationError for a name that is used twice in a group
+   */
+  group<Value>(name: string, work: (group: Section) => Value | Promise<Value>, options?: GroupOptions): Promise<Value>;
+  /**
+   * As `Promise.race`, of promises or of functions, each called with a branch of its own. Who was first stays first when the
+   * code runs again. With `cancelLosers` the others are stopped: not in workers. @throws ConfigurationError
+   */
+  race<const Branches extends readonly (PromiseLike<unknown> | ((branch: Section) => unknown))[]>(branches: Branches, options?: RaceOptions): Promise<BranchValue<Branches[number]>>;
+  /** The same as `Promise.any`: the first that gives something. @throws AggregateError where all of them fail */
+  any<const Branches extends readonly (PromiseLike<unknown> | ((branch: Section) => unknown))[]>(branches: Branches, options?: RaceOptions): Promise<BranchValue<Branches[number]>>;
   /**
    * As a step's function gets it (`stepId` of StepInfo), while that function has not awaited anything yet.
    * @throws ConfigurationError elsewhere

@@ -2,7 +2,7 @@
  * What the event log is made of: records side by side in typed arrays, and whose each of them is.
  * Invariant: of a run that was forgotten its id is all that stays here.
  */
-import { nameOf } from '../journal/history.ts';
+import { pathOf } from '../journal/history.ts';
 import { readRecord } from '../journal/payloads.ts';
 import * as P from '../protocol.ts';
 import type { RunExtra } from '../runs/run-extra.ts';
@@ -30,7 +30,7 @@ export function stepsOf({ extra }: EventOwner): number {
 export function stepName({ extra }: EventOwner, ordinal: number): string | undefined {
   const stored = extra?.stepPayloads?.[ordinal];
   const key = stored ? readRecord(stored).key : extra?.history?.entries[ordinal]?.key;
-  return key === undefined ? undefined : nameOf(key);
+  return key === undefined ? undefined : pathOf(key);
 }
 
 interface Former {

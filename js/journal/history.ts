@@ -55,10 +55,20 @@ export const KeyPrefix = { Step: '', Child: '\u0001', Sleep: '\u0002', Event: '\
 /** Behind the name, of the second and further ones of that name. */
 export const ordinalMark = '\u0000';
 
+/** Before each name of the groups that something stands in, and behind the last of them; in its id. */
+export const groupMark = '\u001d';
+
 /** The name as it was written. */
 export function nameOf(key: string): string {
   const bare = key.charCodeAt(0) < 32 ? key.slice(1) : key;
   return bare.split(ordinalMark)[0]!;
+}
+
+/** The same behind the groups that it stands in: `upload/head`. */
+export function pathOf(key: string): string {
+  const [, id = ''] = key.split(ordinalMark);
+  const groups = id.startsWith(`#${groupMark}`) ? id.split(groupMark).slice(1, -1) : [];
+  return [...groups.map((group) => group.replace(/~(\d+)/g, (_, code) => String.fromCharCode(code))), nameOf(key)].join('/');
 }
 
 export class History {

@@ -13,7 +13,8 @@ import { type BlobReference, clone, decode, decodeWithBlobs } from '../codec/cod
 import type { Durable } from '../context/durable.ts';
 import { type Ending, type EndingOptions, endOfReturn, endOfThrow } from '../context/endings.ts';
 import type { ContextServices } from '../context/services.ts';
-import { RunContext, type ContextHost } from '../context/context.ts';
+import { RunContext } from '../context/context.ts';
+import type { ContextHost } from '../context/context-parts.ts';
 import type { Decision } from '../definition/catch-error.ts';
 import type { Determinism } from '../definition/determinism.ts';
 import type { Describing } from '../definition/describing.ts';

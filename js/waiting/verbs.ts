@@ -44,7 +44,7 @@ async function arrival(durable: Durable, key: string, event: string, result: Wai
   return { result, record: await record };
 }
 
-async function give(durable: Durable, outside: Promise<Arrival>, what: WaitReason): Promise<WaitResult> {
+async function give(durable: Durable, key: string, outside: Promise<Arrival>, what: WaitReason): Promise<WaitResult> {
   let come: Arrival | undefined;
   let committed = false;
   const noted = outside.then((value) => (come = value));
@@ -52,7 +52,7 @@ async function give(durable: Durable, outside: Promise<Arrival>, what: WaitReaso
     await durable.wait(noted, () => {
       committed = true;
       if (come) durable.commit(come.record);
-    }, () => what);
+    }, () => what, key);
   } catch (error) {
     // Stopped before the code could take it: nobody will refer to what was stored for it.
     if (!committed) noted.then(({ record }) => durable.host.discard(record), () => {});
@@ -83,7 +83,7 @@ export async function waitForEvent(durable: Durable, waiting: Waiting, name: str
   const key = durable.key(KeyPrefix.Event, eventKey(name), options.id);
   const recorded = await durable.ask(key);
   if (recorded) return read(durable, recorded);
-  await durable.safePoint('waitFor', name);
+  await durable.safePoint('waitFor', name, key);
   const { nowMs } = durable.host;
   const wait: EventWait = { key, name, match, timeoutMs, sinceMs: waiting.createdAtMs(durable.run), afterNumber: -1, untilMs: Number.POSITIVE_INFINITY };
   if (since === 'now') {
@@ -94,7 +94,7 @@ export async function waitForEvent(durable: Durable, waiting: Waiting, name: str
   }
   if (timeoutMs !== undefined) wait.untilMs = decided(durable, 'until', key, () => nowMs + timeoutMs);
   const used = await waiting.events.usedBy(durable);
-  const result = await give(durable, comes(durable, waiting, used, wait), eventWords(wait));
+  const result = await give(durable, key, comes(durable, waiting, used, wait), eventWords(wait));
   durable.check('waitFor', name);
   return result;
 }
@@ -124,6 +124,10 @@ function comes(durable: Durable, waiting: Waiting, used: Set<string>, wait: Even
         resolve(arrival(durable, key, '', failed(new WaitTimeoutError(`No event "${name}" came for run ${durable.run.id} within ${timeoutMs} ms.`))));
       });
     }
+    durable.branchOf(key)?.onLost(() => {
+      leave();
+      silence();
+    });
     leave = waiting.events.wait({ durable, name, sinceMs, afterNumber, untilMs, used, accepts: (data) => matches(match, data), take, fail });
   });
 }
@@ -135,7 +139,7 @@ export async function waitForToken(durable: Durable, waiting: Waiting, token: st
   const recorded = await durable.ask(key);
   if (recorded) return read(durable, recorded);
   await durable.safePoint('waitForToken', id);
-  const result = await give(durable, waiting.tokens.outcome(id).then((outcome) => arrival(durable, key, '', outcome)), { kind: 'token', name: id, text: `Waits until wait.completeToken("${id}") is called, or its time is over.` });
+  const result = await give(durable, key, waiting.tokens.outcome(id).then((outcome) => arrival(durable, key, '', outcome)), { kind: 'token', name: id, text: `Waits until wait.completeToken("${id}") is called, or its time is over.` });
   durable.check('waitForToken', id);
   return result;
 }

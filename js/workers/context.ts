@@ -15,6 +15,8 @@ import { closedError, nestedError, noStepError, whoIs } from '../context/misuse.
 import { Chance } from '../context/decisions.ts';
 import { workerBatch } from './batch.ts';
 import { gather, map, scatter } from '../context/items.ts';
+import { type PartCall, placeOf } from '../context/parts.ts';
+import { CodeSection } from '../context/section.ts';
 import { Locals } from '../definition/locals.ts';
 import type { ContextMetadata } from '../definition/metadata-types.ts';
 import { changed, type MetadataTarget, metadataView } from '../definition/metadata-view.ts';
@@ -24,7 +26,7 @@ import { contextRetry } from '../retrying/context-retry.ts';
 import type { RetryHost } from '../retrying/host.ts';
 import { deserializeError, serializeError } from '../runs/serialize-error.ts';
 import type {
-  Answering, ContextRetry, ContextWait, CreatedToken, Duration, Instant, ItemResult, LockOptions, LogLevel, MapOptions, ProgressReport, RetryFetchInit, RunFunction, RunItem, RunTags, SleepOptions, StepInfo, StepOptions,
+  Answering, ContextRetry, ContextWait, CreatedToken, Duration, GroupOptions, Instant, ItemResult, LockOptions, LogLevel, MapOptions, ProgressReport, RaceOptions, RetryFetchInit, RunFunction, RunItem, RunTags, Section, SleepOptions, StepInfo, StepOptions,
   StreamOptions, TaskContext, TaskLog, TaskStream, Update, WaitForOptions, WaitPromise,
 } from '../types.ts';
 import { checkStream, StreamWriting } from '../streams/writing.ts';
@@ -190,6 +192,19 @@ export class WorkerContext implements TaskContext {
   async map<Item, Value>(items: readonly Item[], work: any, options?: MapOptions<Item>): Promise<ItemResult<Value, Item>[]> {
     this.#check('map', '');
     return map(this, items, work, options);
+  }
+  group<Value>(...given: [name: string, work: (group: Section) => Value | Promise<Value>, options?: GroupOptions]): Promise<Value> {
+    return this.#part(['group', ...given]);
+  }
+  race(...given: [branches: readonly any[], options?: RaceOptions]): Promise<any> {
+    return this.#part(['race', ...given]);
+  }
+  any(...given: [branches: readonly any[], options?: RaceOptions]): Promise<any> {
+    return this.#part(['any', ...given]);
+  }
+  async #part(call: PartCall): Promise<any> {
+    this.#check(call[0], '');
+    return new CodeSection(this, { signal: this.signal, durable: undefined }).part(call, placeOf(this, call));
   }
   sign(): never {
     return notInWorkers('sign');

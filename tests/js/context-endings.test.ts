@@ -167,6 +167,25 @@ describe('checkpoint', () => {
 });
 
 describe('drift, as the task says', () => {
+  it('P6: a step that was taken out before others that are recorded is named, and nobody waits for it for ever', async () => {
+    const house = await open();
+    let isOut = false;
+    const task = defineTask({ id: name('taken-out'), run: async (_: null, ctx) => {
+      if (!isOut) await ctx.step('one', () => 1);
+      await ctx.step('two', () => 2);
+      await ctx.sleep('1h');
+    } });
+    const run = house.orchestrator.trigger(task, null);
+    await run.accepted;
+    await house.clock.settle();
+    isOut = true;
+    const next = await crash(house);
+    await next.clock.advance(3_700_000);
+    const { error, status } = next.orchestrator.getTaskState(run.id)!;
+    expect(status).toBe('failed');
+    expect(error).toMatchObject({ code: 'DRIFT', data: { expected: 'one', actual: 'two', path: task.id } });
+  });
+
   async function drift(onDrift: 'restart' | 'discard-tail' | 'accept-new') {
     const house = await open();
     const computed: string[] = [];

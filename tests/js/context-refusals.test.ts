@@ -103,6 +103,14 @@ describe('durable code that asks for what is not to be had', () => {
     ['an option nobody knows', (ctx) => ctx.step('open', () => 1, { retires: 3 } as never), /retires/],
     ['a progress that is no number', (ctx) => ctx.progress('half' as never), /half/],
     ['a wait for no event', (ctx) => ctx.waitFor('' as never), /event|name/],
+    ['a durability that is none', (ctx) => ctx.step('open', () => 1, { durability: 7 as never }), /durability.*7/],
+    ['a group without a name', (ctx) => ctx.group('', async () => 1), /ctx\.group/],
+    ['a group without work', (ctx) => ctx.group('upload', 7 as never), /ctx\.group\("upload"\) work.*7/],
+    ['a group whose id is no text', (ctx) => ctx.group('upload', async () => 1, { id: 7 as never }), /ctx\.group\("upload"\) id.*7/],
+    ['an option of a group that nobody knows', (ctx) => ctx.group('upload', async () => 1, { name: 'x' } as never), /"name"/],
+    ['a step without a function in a group', (ctx) => ctx.group('upload', (group) => group.step('open', 7 as never)), /"open"/],
+    ['a race of nothing', (ctx) => ctx.race(7 as never), /ctx\.race.*7/],
+    ['a race with a word for cancelLosers', (ctx) => ctx.any([() => 1], { cancelLosers: 'yes' as never }), /cancelLosers.*yes/],
   ])('%s', async (_, run, words) => {
     const { error, runs, steps } = await refusal(run);
     expect(error).toBeInstanceOf(ConfigurationError);

@@ -1,11 +1,12 @@
 /**
- * Random programs of steps, children, sleeps, branches and races, killed at random moments: the same
- * output as undisturbed, and no finished step run again. A failure prints the program and the kills.
+ * Random programs of steps, children, sleeps, branches, groups and races, killed at random moments, on a storage that
+ * takes its time to acknowledge: the same output as undisturbed, and no finished step run again. A failure prints the program and the kills.
  * HOLDFAST_PROGRAMS: how many (default 200, in CI 2,000).
  */
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { programs } from './programs/generate.ts';
+import '../../js/context/section.ts';
+import { acknowledgements, programs, races } from './programs/generate.ts';
 import { observe } from './programs/run.ts';
 
 const count = Number(process.env.HOLDFAST_PROGRAMS ?? (process.env.CI ? 2000 : 200));
@@ -17,11 +18,22 @@ const kills = fc
 
 it(`A1, P4: ${count} random programs that are killed give what they give undisturbed, and run no finished step again`, { timeout: 900_000 }, async () => {
   await fc.assert(
-    fc.asyncProperty(programs, kills, async (program, when) => {
+    fc.asyncProperty(programs, kills, acknowledgements, async (program, when, delaysMs) => {
       const undisturbed = await observe(program, []);
-      const killed = await observe(program, when);
+      const killed = await observe(program, when, delaysMs);
       expect(killed).toEqual({ ...undisturbed, rerun: [], changed: [] });
     }),
     { numRuns: count, seed, endOnFailure: false },
+  );
+});
+
+it('P4: a race of steps has the winner that it had, however late they are acknowledged and when it is killed', { timeout: 300_000 }, async () => {
+  const late = acknowledgements.filter((delaysMs) => delaysMs.some((delayMs) => delayMs > 0));
+  await fc.assert(
+    fc.asyncProperty(races, fc.constantFrom(45, 120, 400), late, async (program, afterMs, delaysMs) => {
+      const { changed, rerun, status } = await observe(program, [{ afterMs, orderly: false }], delaysMs);
+      expect({ changed, rerun, status }).toEqual({ changed: [], rerun: [], status: 'completed' });
+    }),
+    { numRuns: count / 5, seed, endOnFailure: true },
   );
 });

@@ -4,16 +4,18 @@
  * undisturbed one gives. Who wins a race may depend on a kill; that it stays the winner may not: the
  * program itself records it and looks.
  */
-import type { TaskContext } from 'holdfast';
+import type { Section, StepOptions, TaskContext } from 'holdfast';
 
 export type Node =
-  | { kind: 'step'; name: string; afterMs: number; fails: boolean }
+  | { kind: 'step'; name: string; afterMs: number; fails: boolean; durability?: StepOptions['durability'] }
   | { kind: 'child'; body: Node[] }
   | { kind: 'sleep'; ms: number }
   | { kind: 'all'; branches: Node[][] }
   | { kind: 'settled'; branches: Node[][] }
   | { kind: 'race'; branches: Node[][] }
   | { kind: 'any'; branches: Node[][] }
+  | { kind: 'cancelling'; verb: 'race' | 'any'; branches: Node[][] }
+  | { kind: 'group'; body: Node[] }
   | { kind: 'caught'; body: Node[] }
   | { kind: 'now' }
   | { kind: 'random' }
@@ -40,16 +42,20 @@ export interface Witness {
   changed(path: string): void;
   sleep(ms: number): Promise<void>;
   /** Runs it as a child of `ctx`. */
-  child(ctx: TaskContext, part: Part): Promise<unknown>;
+  child(ctx: Code, part: Part): Promise<unknown>;
 }
 
-export async function interpret(body: readonly Node[], ctx: TaskContext, witness: Witness, path: string): Promise<unknown[]> {
+/** `ctx`, or a part of the code; what has a clock and chance stays `ctx`. */
+export type Code = Pick<TaskContext & Section, Exclude<keyof Section, 'run'>> & { run: Section['run'] };
+
+/** @param whole the context that a part belongs to */
+export async function interpret(body: readonly Node[], ctx: Code, witness: Witness, path: string, whole = ctx as TaskContext): Promise<unknown[]> {
   const values: unknown[] = [];
-  for (const [index, node] of body.entries()) values.push(await one(node, ctx, witness, `${path}/${index}`));
+  for (const [index, node] of body.entries()) values.push(await one(node, ctx, witness, `${path}/${index}`, whole));
   return values;
 }
 
-async function one(node: Node, ctx: TaskContext, witness: Witness, path: string): Promise<unknown> {
+async function one(node: Node, ctx: Code, witness: Witness, path: string, whole: TaskContext): Promise<unknown> {
   switch (node.kind) {
     case 'step': {
       const value = await ctx.step(`${node.name}@${path}`, async () => {
@@ -57,16 +63,17 @@ async function one(node: Node, ctx: TaskContext, witness: Witness, path: string)
         if (node.afterMs) await witness.sleep(node.afterMs);
         if (node.fails) throw new Error(`${path} fails`);
         return `${node.name}:${path}`;
-      });
-      witness.given(path);
+      }, node.durability && { durability: node.durability });
+      // What was given before it was acknowledged may be computed again.
+      if (!node.durability || node.durability === 'sync') witness.given(path);
       return value;
     }
     case 'sleep':
       return void (await ctx.sleep(node.ms));
     case 'now':
-      return typeof ctx.now();
+      return typeof whole.now();
     case 'random':
-      return ctx.random() < 1 && typeof ctx.uuid();
+      return whole.random() < 1 && typeof whole.uuid();
     case 'map': {
       const items = Array.from({ length: node.count }, (_, n) => ({ id: `${path}#${n}`, n }));
       const done = await ctx.map(items, async ({ id, n }) => {
@@ -80,14 +87,29 @@ async function one(node: Node, ctx: TaskContext, witness: Witness, path: string)
     case 'child':
       return witness.child(ctx, { body: node.body, path });
     case 'caught':
-      return interpret(node.body, ctx, witness, path).catch((error: Error) => `caught ${error.message}`);
+      return interpret(node.body, ctx, witness, path, whole).catch((error: Error) => `caught ${error.message}`);
+    case 'group':
+      return ctx.group('group', (group) => interpret(node.body, group, witness, path, whole), { id: path });
+    case 'cancelling':
+      return cancelling(node, ctx, witness, path, whole);
     default:
-      return together(node, ctx, witness, path);
+      return together(node, ctx, witness, path, whole);
   }
 }
 
-async function together(node: Node & { branches: Node[][] }, ctx: TaskContext, witness: Witness, path: string): Promise<unknown> {
-  const running = node.branches.map((body, index) => interpret(body, ctx, witness, `${path}.${index}`));
+/** What the losers did is nobody's: the children of them that were cancelled run no step again. */
+async function cancelling({ verb, branches }: Node & { kind: 'cancelling' }, ctx: Code, witness: Witness, path: string, whole: TaskContext): Promise<unknown> {
+  const bodies = branches.map((body, index) => async (branch: Section) => {
+    await interpret(body, branch, witness, `${path}.${index}`, whole);
+    return index;
+  });
+  const winner = await ctx[verb](bodies, { cancelLosers: true }).catch(() => 'none');
+  if ((await ctx.step(`winner@${path}`, () => winner)) !== winner) witness.changed(path);
+  return verb === 'any' && winner === 'none' ? 'none' : verb;
+}
+
+async function together(node: Node & { branches: Node[][] }, ctx: Code, witness: Witness, path: string, whole: TaskContext): Promise<unknown> {
+  const running = node.branches.map((body, index) => interpret(body, ctx, witness, `${path}.${index}`, whole));
   if (node.kind === 'all') return Promise.all(running);
   if (node.kind === 'race') {
     const winner = await Promise.race(running.map((branch, index) => branch.then(() => index, () => index)));

@@ -1,5 +1,6 @@
 /** Runs a program in a house on a virtual clock, killing the house at given moments. */
-import { defineTask, type Task, TestClock } from 'holdfast';
+import { defineTask, type Storage, type StorageSlot, type Task, TestClock } from 'holdfast';
+import { memory } from 'holdfast/storage/memory';
 import { type House, openHouse } from '../house.ts';
 import { interpret, type Part, type Program, type Witness } from './program.ts';
 
@@ -20,7 +21,35 @@ export interface Kill {
   orderly: boolean;
 }
 
-export async function observe(program: Program, kills: readonly Kill[]): Promise<Observed> {
+const isPrompt = (delaysMs: readonly number[]): boolean => delaysMs.every((delayMs) => delayMs === 0);
+
+/** What is appended is stored at once, and acknowledged so long afterwards. */
+export function slowly(storage: Storage, clock: TestClock, delaysMs: readonly number[]): Storage {
+  if (isPrompt(delaysMs)) return storage;
+  let appended = 0;
+  const slot = (target: StorageSlot): StorageSlot => new Proxy(target, {
+    get: (_, key) => {
+      const value = Reflect.get(target, key, target);
+      if (typeof value !== 'function') return value;
+      if (key !== 'append') return value.bind(target);
+      return async (...args: unknown[]) => {
+        const result: unknown = await value.apply(target, args);
+        const delayMs = delaysMs[appended++ % delaysMs.length]!;
+        if (delayMs > 0) await new Promise<void>((resolve) => void clock.schedule(clock.now() + delayMs, resolve));
+        return result;
+      };
+    },
+  });
+  return new Proxy(storage, {
+    get: (_, key) => {
+      const value = Reflect.get(storage, key, storage);
+      if (typeof value !== 'function') return value;
+      return key === 'openSlot' ? async (...args: unknown[]) => slot(await value.apply(storage, args)) : value.bind(storage);
+    },
+  });
+}
+
+export async function observe(program: Program, kills: readonly Kill[], delaysMs: readonly number[] = [0]): Promise<Observed> {
   const given = new Set<string>();
   const rerun: string[] = [];
   const changed: string[] = [];
@@ -56,21 +85,31 @@ export async function observe(program: Program, kills: readonly Kill[]): Promise
       return values;
     },
   });
-  let house: House = await openHouse({ recovery: { mode: 'auto' } }, clock);
+  /** The storage may take its time for it. */
+  const meanwhile = async <Value>(promise: Promise<Value>): Promise<Value> => {
+    if (isPrompt(delaysMs)) return promise;
+    let isOver = false;
+    const end = () => (isOver = true);
+    promise.then(end, end);
+    await clock.settle();
+    while (!isOver) await clock.advance(30);
+    return promise;
+  };
+  let house: House = await meanwhile(openHouse({ recovery: { mode: 'auto' } }, clock, slowly(memory(), clock, delaysMs)));
   const run = house.orchestrator.trigger(task, program);
-  await run.accepted;
+  await meanwhile(run.accepted);
   for (const { afterMs, orderly } of kills) {
     await clock.advance(afterMs);
     if (isOver(house, run.id)) break;
     life++;
-    const next = orderly ? await house.reload() : await house.crash();
-    await next.orchestrator.ready;
+    const next = await meanwhile(orderly ? house.reload() : house.crash());
+    await meanwhile(next.orchestrator.ready);
     house = next;
   }
   for (let turn = 0; turn < 60 && !isOver(house, run.id); turn++) await clock.advance(2000);
   const state = house.orchestrator.getTaskState(run.id)!;
-  const output = state.status === 'completed' ? await house.orchestrator.attach(run.id)!.result() : undefined;
-  await house.orchestrator.dispose();
+  const output = state.status === 'completed' ? await meanwhile(house.orchestrator.attach(run.id)!.result()) : undefined;
+  await meanwhile(house.orchestrator.dispose());
   return { status: state.status, output, failed: state.error !== null, rerun, changed: state.retryCount > 0 ? [] : changed };
 }
 
