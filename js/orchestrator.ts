@@ -397,8 +397,8 @@ export class Orchestrator extends Listenable implements OrchestratorApi {
   resumeTask(id: string, policy: ResumePolicy = 'keepDeadline'): Promise<boolean> {
     return this.#handled(id, (handle) => handle.resume(policy), () => checkResume(policy));
   }
-  retryTask(id: string): Promise<boolean> {
-    return this.#handled(id, (handle) => handle.retry());
+  async retryTask(id: string): Promise<RunHandle | undefined> {
+    return (await this.#handled(id, (handle) => handle.retry())) ? this.attach(id) : undefined;
   }
   async removeTask(id: string): Promise<boolean> {
     const run = this.#index.find(id);

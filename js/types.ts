@@ -416,7 +416,8 @@ export interface OrchestratorOptions {
   /**
    * For development: warns of durable code that asks the page's clock, chance or network itself (`Date.now`, `new Date()`,
    * `Math.random`, `crypto`, `performance.now`, `fetch`) outside of steps. In Chromium and Node everywhere in a handler,
-   * elsewhere at least before its first `await`; not in workers. Says where a child was asked for that nobody awaits. Default false.
+   * elsewhere at least before its first `await`; not in workers. Says where a child was asked for that nobody awaits.
+   * What steps and children gave is frozen; code that changes it fails, and is named. Default false.
    */
   checkDeterminism?: boolean;
   clock?: Clock;
@@ -453,7 +454,11 @@ export interface OrchestratorApi {
   cancelTask(id: string, reason?: unknown): Promise<boolean>;
   pauseTask(id: string, kind?: 'soft' | 'hard'): Promise<boolean>;
   resumeTask(id: string, policy?: ResumePolicy): Promise<boolean>;
-  retryTask(id: string): Promise<boolean>;
+  /**
+   * Tries a run again that failed or was cancelled, under its id: its failures are counted anew, what it has recorded is kept.
+   * Gives its handle; undefined: there was nothing to try again.
+   */
+  retryTask<O = any>(id: string): Promise<RunHandle<O> | undefined>;
   removeTask(id: string): Promise<boolean>;
   /** As the handle's `stream`, of a run that may be another tab's. */
   stream<Chunk = any>(id: string, key: string, options?: ReadStreamOptions): StreamReader<Chunk>;

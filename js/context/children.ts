@@ -54,7 +54,7 @@ export function runFunction(call: (...args: any[]) => unknown, facts: RunFacts):
  */
 export function runChild(durable: Durable, host: ChildrenHost, task: unknown, input: unknown, options: ChildOptions = {}, place = ''): Promise<unknown> {
   const output: Promise<unknown> = new Promise((resolve, reject) => {
-    askChild(durable, host, task, input, options, place).then(resolve, (error) => {
+    askChild(durable, host, task, input, options, place).then((value) => resolve(durable.given(value, 'a child')), (error) => {
       if (durable.isStopped || error instanceof ChildError) output.catch(() => {});
       reject(error instanceof ChildError ? error.cause : error);
     });

@@ -266,6 +266,12 @@ export class Durable {
     return this.host.valueOf(entry);
   }
 
+  /** As the code gets it: in development frozen. @param whose for people */
+  given<Value>(value: Value, whose: string): Value {
+    const { determinism } = this.host;
+    return determinism ? determinism.given(value, whose) : value;
+  }
+
   /** Resolves when it is acknowledged. @throws SerializationError HistoryLimitError */
   async record(key: string, kind: number, value: unknown, what: string): Promise<Entry> {
     this.settleFailures();

@@ -68,19 +68,19 @@ export async function step<Value>(
   if (recorded) {
     const kept = await durable.answer(recorded);
     const value = (options?.serde ? await options.serde.deserialize(kept) : kept) as Value;
-    register(durable, name, options, value);
-    return value;
+    return given(durable, name, options, value);
   }
   await durable.safePoint('step', name, isRecorded ? key : undefined);
   const value = await attemptStep(durable, host, name, key, compute, options);
-  register(durable, name, options, value);
+  given(durable, name, options, value);
   await durable.safePoint('step', name);
   return value;
 }
 
-function register(durable: Durable, name: string, options: StepOptions | undefined, value: unknown): void {
+function given<Value>(durable: Durable, name: string, options: StepOptions | undefined, value: Value): Value {
   const { compensate } = options ?? {};
   if (compensate) durable.undoings.push({ name, undo: () => compensate(value) });
+  return durable.given(value, `step "${name}"`);
 }
 
 /** Computes and records; what is recorded under the key was looked for before. */

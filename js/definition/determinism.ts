@@ -1,6 +1,7 @@
 /**
  * `checkDeterminism`: the page's clock, chance and network tell when code of a durable task asks them itself, outside of
- * steps. What it got would be something else when the code runs again after a reload.
+ * steps. What it got would be something else when the code runs again after a reload. What steps and children gave is
+ * frozen (frozen.ts).
  *
  * Whose call it is stands in the stack: handlers and steps are called by functions with names of ours, which are seen
  * behind an `await` too where the engine shows asynchronous callers (V8, so Chromium and Node; Firefox in part).
@@ -13,6 +14,7 @@
 import type { Definition } from '../intake/registry.ts';
 import type { Run } from '../runs/run.ts';
 import { outside } from '../time/clock.ts';
+import { advice as copyAdvice, freeze, isOfFrozen } from './frozen.ts';
 import type { TaskHandler } from './types.ts';
 
 interface Attempt {
@@ -75,12 +77,25 @@ export class Determinism {
       attempts.set(id, attempt);
       try {
         return await named[name]!(input, ctx);
+      } catch (error) {
+        if (isOfFrozen(error)) this.#tellFrozen(run, error);
+        throw error;
       } finally {
         attempts.delete(id);
         if (isDurable(attempt)) for (const finding of attempt.found) this.tell(run, finding);
       }
     };
     return { ...definition, handler };
+  }
+
+  /** What a verb gave, so that code which changes it is found. @param whose for people */
+  given<Value>(value: Value, whose: string): Value {
+    return freeze(value, whose);
+  }
+
+  #tellFrozen({ taskIdentifier, id }: Run, { message, stack = '' }: TypeError): void {
+    const place = placeOf(stack.split('\n').find((line) => placeOf(line) !== '' && !line.includes('/definition/frozen.')) ?? '');
+    this.#warn(`Task "${taskIdentifier}" (run ${id}) changes what a step or a child gave${place && `, at ${place}`}: ${message} ${message.includes(copyAdvice) ? '' : copyAdvice}`.trim());
   }
 
   /** What a step computes may ask whom it likes: its result is recorded. */

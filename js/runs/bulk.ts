@@ -31,7 +31,7 @@ export class Bulk implements BulkApi {
     return this.#each('resume', filter, options, (id) => this.#house.resumeTask(id, options?.policy));
   }
   retry(filter: RunFilter, options?: BulkOptions): Promise<BulkProgress> {
-    return this.#each('retry', filter, options, (id) => this.#house.retryTask(id));
+    return this.#each('retry', filter, options, async (id) => (await this.#house.retryTask(id)) !== undefined);
   }
   replay(filter: RunFilter, options?: BulkOptions): Promise<BulkProgress> {
     return this.#each('replay', filter, options, (id) => this.#house.runs.replay(id).then((handle) => handle.accepted).then(() => true));

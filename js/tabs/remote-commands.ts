@@ -13,7 +13,7 @@ const verbs: Record<Verb, (house: Orchestrator, id: string, argument: unknown) =
   cancel: (house, id, argument) => house.cancelTask(id, argument),
   pause: (house, id, argument) => house.pauseTask(id, argument === 'hard' ? 'hard' : 'soft'),
   resume: (house, id, argument) => house.resumeTask(id, argument as ResumePolicy),
-  retry: (house, id) => house.retryTask(id),
+  retry: async (house, id) => (await house.retryTask(id)) !== undefined,
   remove: (house, id) => house.removeTask(id),
   provide: (house, id, argument) => house.providePayload(id, argument as Blob),
   result: (house, id) => house.attach(id)!.result(),

@@ -224,8 +224,9 @@ export class FakeOrchestrator implements OrchestratorApi {
   resumeTask(id: string) {
     return this.#call('resumeTask', id, () => this.update(id, { phase: 'running' }));
   }
-  retryTask(id: string) {
-    return this.#call('retryTask', id, () => this.update(id, { phase: 'queued', error: null, progress: 0 }));
+  async retryTask(id: string) {
+    await this.#call('retryTask', id, () => this.update(id, { phase: 'queued', error: null, progress: 0 }));
+    return this.attach(id);
   }
   removeTask(id: string) {
     return this.#call('removeTask', id, () => this.drop(id));

@@ -83,3 +83,44 @@ it('P9: says where a child was asked for that nobody awaits', async () => {
   expect(told).toEqual([expect.stringMatching(/returned before 1 of its children: child-\d+ \(run_\S+\), asked for at \S+determinism\.test\.ts:\d+:\d+\. It waits for them; await what ctx\.run returns\.$/)]);
   expect((await warningsOf(forgetful, {})).join()).toMatch(/children: child-\d+ \(run_\S+\)\. It waits/);
 });
+
+it('I5: what steps and children gave is frozen; code that changes it fails, and is named with the place and what to do', async () => {
+  const child = defineTask({ id: name('gives'), run: async () => ({ list: [1] }) });
+  const changes: [(ctx: TaskContext) => Promise<unknown>, RegExp][] = [
+    [async (ctx) => void ((await ctx.step('open', () => ({ pages: [{ n: 1 }] }))).pages[0]!.n = 2), /at \S+determinism\.test\.ts:\d+:\d+: Cannot assign to read only property 'n'.+structuredClone\(value\)\.$/],
+    [async (ctx) => void (await ctx.step('open', () => [3, 1])).sort(), /read only|not extensible/],
+    [async (ctx) => void (await ctx.step('open', () => ({ map: new Map([[1, { n: 1 }]]) }))).map.set(2, { n: 2 }), /: set\(\) would change what step "open" gave\. It is frozen while checkDeterminism is on/],
+    [async (ctx) => void (await ctx.step('open', () => new Set([1]))).clear(), /clear\(\) would change what step "open" gave/],
+    [async (ctx) => void (await ctx.step('open', () => new Date(0))).setFullYear(2000), /setFullYear\(\) would change/],
+    [async (ctx) => void (await ctx.run(child, undefined)).list.push(2), /not extensible/],
+  ];
+  for (const [change, words] of changes) {
+    const house = await open({ checkDeterminism: true });
+    const warnings: string[] = [];
+    house.orchestrator.on('warning', (message) => warnings.push(message));
+    const run = house.orchestrator.trigger(defineTask({ id: name('changes'), retry: { maxAttempts: 1 }, run: (_: null, ctx) => change(ctx) }), null);
+    await expect(run.result()).rejects.toThrow(TypeError);
+    expect(warnings).toEqual([expect.stringMatching(new RegExp(`^Task "changes-\\d+" \\(run ${run.id}\\) changes what a step or a child gave, at \\S+`))]);
+    expect(warnings[0]).toMatch(words);
+  }
+});
+
+it('I5: is copied, read, compared and given back as ever, and without the option it may be changed', async () => {
+  const value = () => ({ list: [1], at: new Date(5), map: new Map([['a', 1]]), bytes: new Uint8Array([1, 2]), none: null });
+  const code = async (ctx: TaskContext) => {
+    const given = await ctx.step('open', value);
+    given.bytes[0] = 7;
+    const copy = structuredClone(given);
+    copy.list.push(2);
+    copy.map.set('b', 2);
+    copy.at.setTime(6);
+    return [given, copy, await ctx.step('again', () => given)];
+  };
+  const one = { ...value(), bytes: new Uint8Array([7, 2]) };
+  for (const checkDeterminism of [true, false]) {
+    const house = await open({ checkDeterminism });
+    const run = house.orchestrator.trigger(defineTask({ id: name('reads'), run: (_: null, ctx) => code(ctx) }), null);
+    expect(await run.result()).toEqual([one, { ...one, list: [1, 2], at: new Date(6), map: new Map([['a', 1], ['b', 2]]) }, one]);
+  }
+  expect(await warningsOf(async (ctx) => (await ctx.step('open', value)).list.push(2), {})).toEqual([]);
+});
