@@ -114,6 +114,7 @@ export const TaskFieldKeyUntilMs = 13;
 export const TaskFieldLimit = 14;
 export const TaskFieldPromoted = 15;
 export const TaskFieldTurn = 16;
+export const TaskFieldHeight = 26;
 export const TaskFieldCircuit = 34;
 export const TaskFieldQueueCircuit = 35;
 
@@ -323,6 +324,7 @@ export const FieldHasLimit = 41;
 export const FieldTaskEnd = 32;
 export const FieldPolicyEnd = 33;
 export const FieldNextHeld = 40;
+export const FieldHeight = 54;
 export const FieldOwnedGroup = 44;
 export const FieldGroup = 45;
 export const FieldGroupEnd = 46;

@@ -42,6 +42,8 @@ bool Core::task_value_valid(TaskField field, double value) const {
     case TaskField::Limit:
     case TaskField::Turn:
       return whole(value) && value >= 1 && value <= kMaxLimitKey;
+    case TaskField::Height:
+      return is_limit(value) && value <= kMaxHeight;
     case TaskField::Circuit:
     case TaskField::QueueCircuit:
       return is_limit(value) && value > 0 && circuits_.may_know(static_cast<std::uint32_t>(value));
@@ -148,7 +150,6 @@ bool Core::admissible_task_event(const Record& event, const Task* task) const {
              !(event.a == static_cast<std::uint32_t>(TaskField::Queue) &&
                task->state == State::Running);
     case Event::Depended:
-      return draft && admissible_edge(event, slot);
     case Event::EdgeDisabled:
       return admissible_edge(event, slot);
     case Event::Retried:
@@ -206,10 +207,10 @@ bool Core::admissible_task_event(const Record& event, const Task* task) const {
 
 bool Core::admissible_edge(const Record& event, std::uint32_t slot) const {
   const std::uint32_t prerequisite = tasks_.find(event.a);
-  if (prerequisite == kNone || event.b > static_cast<std::uint32_t>(EdgeKind::ErrorFlow)) return false;
-  if (static_cast<Event>(event.kind) == Event::Depended) return !makes_cycle(slot, prerequisite);
   const auto edge = static_cast<EdgeKind>(event.b);
-  return is_flow(edge) && graph_.find(prerequisite, slot, edge) != kNone;
+  if (prerequisite == kNone || edge > EdgeKind::ErrorFlow) return false;
+  if (static_cast<Event>(event.kind) == Event::EdgeDisabled) return is_flow(edge) && graph_.find(prerequisite, slot, edge) != kNone;
+  return !tasks_[slot].has(kSubmitted) && !makes_cycle(slot, prerequisite);
 }
 
 bool Core::admissible_belonged(const Record& event, std::uint32_t slot) const {

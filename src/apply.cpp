@@ -393,6 +393,9 @@ void Core::join_lane(std::uint32_t slot, std::uint32_t group) {
   if (task.extra != kNone) {
     claim.turn = extras_[task.extra].turn;
     claim.promoted = extras_[task.extra].promoted;
+    const std::uint32_t height = extras_[task.extra].height;
+    // Exact, and of no two tasks the same: by height, then by number.
+    if (height > 0) claim.order = static_cast<double>(kMaxHeight - height) * (kMaxNumber + 1.0) + task.number;
   }
   limits_.enqueue(claim, task.has(kAhead));
 }

@@ -113,7 +113,7 @@ void Core::set_task(const Ask& ask) {
   const TaskField field = field_of(ask.command);
   if (task.ended() && field != TaskField::KeyUntilMs) return reject(ask.command, Rejection::WrongState);
   const bool any_time = field == TaskField::Priority || field == TaskField::Queue || field == TaskField::Policy ||
-                        field == TaskField::KeyUntilMs || field == TaskField::Limit || field == TaskField::Promoted || field == TaskField::Turn || (field == TaskField::NotBeforeMs && task.awaits_first_start());
+                        field == TaskField::KeyUntilMs || field == TaskField::Limit || field == TaskField::Promoted || field == TaskField::Turn || field == TaskField::Height || (field == TaskField::NotBeforeMs && task.awaits_first_start());
   if (!any_time && task.has(kSubmitted)) return reject(ask.command, Rejection::AlreadySubmitted);
   if (field == TaskField::Queue && task.state == State::Running) {
     return reject(ask.command, Rejection::WrongState);

@@ -69,6 +69,7 @@ double Core::task_value(std::uint32_t number, Field field) const {
     }
     case Field::HeartbeatMs: return extra(task).heartbeat_ms;
     case Field::ComputeBudgetMs: return extra(task).budget_ms;
+    case Field::Height: return extra(task).height;
     case Field::OwnedGroup: return group_number(groups_.owned_by(number));
     case Field::Group: return group_number(groups_.of(slot));
     case Field::Key: return extra(task).key;

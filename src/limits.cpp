@@ -105,6 +105,8 @@ void Limits::enqueue(const Claim& claim, bool ahead) {
               .aside = false};
   queue.ready++;
   if (queue.order == QueueOrder::Fair) return line_up(claim);
+  const bool lines = queue.order == QueueOrder::Priority || queue.order == QueueOrder::Fifo;
+  if (claim.order != 0 && lines && !ahead && !claim.promoted && node.parts == kNone && claim.group != kNone) return join_line(claim.slot, claim.order);
   if (first_bucket(node) != kNone) return stand(claim.slot);
   Lane& lane = queue.lanes.of(node.rank);
   append(ahead ? lane.ahead : lane.usual, claim.slot);
@@ -130,6 +132,7 @@ void Limits::dequeue(std::uint32_t slot) {
   Queue& queue = queues_[node.queue];
   queue.ready--;
   if (queue.order == QueueOrder::Fair) step_out(slot);
+  else if (node.lined) leave_line(slot);
   else withdraw(slot);
   node.ticket = 0;
 }
@@ -153,6 +156,7 @@ void Limits::acquire(std::uint32_t slot, std::uint32_t queue, std::uint32_t grou
   if (q.order == QueueOrder::Fair) count_turn(*q.turns, slot);
   if (group != kNone) buckets_[group_bucket(group)].running++;
   if (slot >= nodes_.size()) return;
+  if (nodes_[slot].lined) lines_[turn_places_[slot].turn].begins = true;
   for (std::uint32_t i = nodes_[slot].parts; i != kNone; i = links_[i].next) {
     Bucket& bucket = buckets_[links_[i].bucket];
     bucket.running += links_[i].weight;
@@ -283,6 +287,7 @@ std::uint32_t Limits::position(std::uint32_t slot) const {
   // Who is behind another of the same key begins after it.
   const auto place = [&](std::uint32_t of) {
     Node seen = nodes_[of];
+    if (seen.lined) seen.rank = lines_[turn_places_[of].turn].rank;
     if (!fair || turn_places_[of].turn == kNone) return seen;
     const Turn& turn = queues_[seen.queue].turns->list[turn_places_[of].turn];
     if (turn.first != of) seen.rank = nodes_[turn.first].rank + (1.0 + static_cast<double>(seen.ticket) / 1e9) / turn.weight;

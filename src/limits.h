@@ -45,6 +45,7 @@ class Limits {
     bool promoted = false;
     double since = 0;  // its age counts from then
     double turn = 1;   // its key
+    double order = 0;  // in the line of its group; 0: it stands alone
   };
   // What all tasks of a limit share, and what each of its keys allows.
   struct Rule {
@@ -118,8 +119,8 @@ class Limits {
   // REQUIRES: queued(slot).
   void dequeue(std::uint32_t slot);
   bool queued(std::uint32_t slot) const { return slot < nodes_.size() && nodes_[slot].ticket != 0; }
-  // Orders queued tasks of one queue and priority.
-  std::uint64_t ticket(std::uint32_t slot) const { return nodes_[slot].ticket; }
+  // By slot: orders queued tasks of one queue and priority.
+  std::vector<std::uint64_t> tickets() const;
   void acquire(std::uint32_t slot, std::uint32_t queue, std::uint32_t group);
   void release(std::uint32_t slot, std::uint32_t queue, std::uint32_t group);
   // A new attempt begins, or with `submits` a task is submitted: what rates count.
@@ -172,6 +173,7 @@ class Limits {
     std::uint16_t queue = 0;
     bool ahead = false;
     bool aside = false;
+    bool lined = false;  // in a line
   };
   struct Link {
     std::uint32_t bucket;
@@ -212,10 +214,21 @@ class Limits {
     double now = 0;  // the rank of what began last
     std::size_t sweep_at = 64;
   };
-  // Of a task in a queue of fair order.
+  // Of a task in a queue of fair order, or in a line.
   struct TurnPlace {
-    std::uint32_t turn = kNone;  // kNone: it goes before all turns
-    double rank = 0;             // among those of its key
+    std::uint32_t turn = kNone;  // or line. kNone: it goes before all turns
+    double rank = 0;             // among those of its key or line
+  };
+  // The tasks of one group in one queue and rank; see heights.cpp.
+  struct Line {
+    std::uint32_t bucket = kNone, next = kNone;  // of the group, and its next line
+    std::uint16_t queue = 0;
+    double rank = 0;
+    std::uint32_t first = kNone;  // the one in the queue; kNone: the line is free
+    bool begins = false;          // the first one leaves it because it begins
+    Lanes behind;                 // by order
+    std::vector<std::uint64_t> places;  // tickets, ascending
+    std::size_t used = 0;               // of these
   };
 
   struct Queue {
@@ -241,6 +254,7 @@ class Limits {
     std::uint32_t limit = kNone;    // index of its rule
     std::uint32_t next = kNone, previous = kNone;  // of that limit
     std::uint32_t concurrency = 0;  // a group's
+    std::uint32_t lines = kNone;    // a group's, the first
     std::uint32_t members = 0;      // tasks that take part
     double key = 0;
     double running = 0;             // in weights
@@ -261,6 +275,13 @@ class Limits {
   void lead(Turn& turn, std::uint32_t slot);
   std::uint32_t turn_of(Turns& turns, double key);
   void sweep_turns(Turns& turns);
+  // heights.cpp
+  std::uint32_t line_of(const Node& node);
+  void free_line(std::uint32_t index);
+  void join_line(std::uint32_t slot, double order);
+  void leave_line(std::uint32_t slot);
+  void wait_behind(Line& line, std::uint32_t slot);
+  void head(Line& line, std::uint32_t slot);
   std::uint32_t group_bucket(std::uint32_t group);
   std::uint32_t know(std::uint32_t number);
   std::uint32_t new_bucket(Scope scope, std::uint32_t limit, double key);
@@ -311,6 +332,8 @@ class Limits {
   Timers openings_;                    // by bucket
   Blocks<Node> nodes_;                 // by the task's slot
   Blocks<TurnPlace> turn_places_;      // as far as they are needed
+  std::vector<Line> lines_;
+  std::uint32_t free_line_ = kNone;
   std::vector<std::uint32_t> marked_;  // queues in which something may start
   std::uint64_t tickets_ = 0, served_ = 0;
   double now_ = 0;

@@ -59,9 +59,10 @@ void Core::apply_queue_set(const Record& event) {
 
 // Whoever stands in the queue takes the place that the new order gives.
 void Core::set_order(std::uint32_t queue, QueueOrder order) {
+  const std::vector<std::uint64_t> tickets = limits_.tickets();
   std::vector<Keyed> standing;
   for (std::uint32_t slot = 0; slot < tasks_.slot_end(); slot++) {
-    if (tasks_[slot].queue == queue && tasks_[slot].has(kQueued)) standing.push_back({limits_.ticket(slot), slot});
+    if (tasks_[slot].queue == queue && tasks_[slot].has(kQueued)) standing.push_back({tickets[slot], slot});
   }
   sort_by_key(standing);
   for (const auto& [ticket, slot] : standing) leave_lane(slot);

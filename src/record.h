@@ -199,6 +199,9 @@ enum class TaskField : std::uint32_t {
   Limit = 14,            // takes part in a limit, at most kMaxParts; see SetTask. Key: 1 to 2^48 - 1
   Promoted = 15,         // 1: begins before all others of its queue; default 0
   Turn = 16,             // the key whose turns it takes in a queue of fair order; default 1
+  // The longest way below it, as its host counts: of its group's ready tasks of one queue and priority the highest begins
+  // first, then the one with the lower number. 0 (default): it stands for itself; up to kMaxHeight. At any time.
+  Height = 26,
   Circuit = 34,          // what it calls, as a circuit knows it; default none
   QueueCircuit = 35,     // one more, of its queue
 };
@@ -352,6 +355,7 @@ enum class Field : std::uint32_t {
   TaskEnd = 32, PolicyEnd = 33,
   // The next task above the one that is asked about on which any hold lies. 0: none.
   NextHeld = 40,
+  Height = 54,  // 0: none
   OwnedGroup = 44, Group = 45,  // that of a task as its owner; as a member of it. 0: none
   GroupEnd = 46,  // numbers of groups are below it, whichever task is asked about
   Submitted = 48,  // 1: its description is complete
@@ -398,6 +402,7 @@ inline constexpr std::uint32_t kFirstLimit = 0x40000000;
 inline constexpr std::uint32_t kForgetTaken = 1;
 // Of Retry.
 inline constexpr std::uint32_t kRetryAsDraft = 1;
+inline constexpr std::uint32_t kMaxHeight = (1u << 20) - 1;
 // Parents above a child.
 inline constexpr std::uint32_t kMaxDepth = 64;
 

@@ -272,6 +272,7 @@ void Snapshot::write_options(const Task& task, const TaskExtra& more) {
   option(TaskField::KeyUntilMs, more.key_until, 0);
   option(TaskField::Promoted, more.promoted ? 1 : 0, 0);
   option(TaskField::Turn, more.turn, 1);
+  option(TaskField::Height, more.height, 0);
   write_parts(task);
   for (const TaskField field : {TaskField::Circuit, TaskField::QueueCircuit}) {
     const std::uint16_t place = more.circuits[field == TaskField::QueueCircuit];
@@ -368,8 +369,9 @@ void Snapshot::write_children() {
 
 void Snapshot::write_states() {
   constexpr std::uint64_t kQueued = std::uint64_t{1} << 63;
+  const std::vector<std::uint64_t> tickets = core_.limits().tickets();
   for (auto& [key, slot] : slots_) {
-    if (core_.limits().queued(slot)) key = core_.limits().ticket(slot) | kQueued;
+    if (core_.limits().queued(slot)) key = tickets[slot] | kQueued;
   }
   sort_by_key(slots_);
   for (const auto& [key, slot] : slots_) {

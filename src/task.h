@@ -111,6 +111,7 @@ struct TaskExtra {
   double key = 0;              // stands in Keys
   double key_until = 0;
   double turn = 1;             // its key in a queue of fair order
+  std::uint32_t height = 0;    // among its group's
   std::uint16_t circuits[2] = {0, 0};  // its own and its queue's: index + 1; 0: none
   bool trial = false;           // its attempt runs, and began while one of them was half open
   std::uint32_t stop_note = 0;  // what Cancelled will say

@@ -235,6 +235,7 @@ void World::check_events() {
     kinds_[event.kind]++;
     check_event(event);
     if (is(event, Event::Started) || is(event, Event::Resumed)) check_order(event);
+    if (is(event, Event::Started)) check_height(event);
   }
 }
 
@@ -263,6 +264,27 @@ void World::check_order(const Record& started) {
     const Task& waiting = core.tasks()[other];
     if (waiting.state != State::Ready || !waiting.startable() || waiting.queue != task.queue) continue;
     check(waiting.priority <= task.priority || group_full(core, other) || limited(core, other) || behind_limited(core, other), "higher priorities start first");
+  }
+}
+
+// Of its group none that waits for the same turn is higher.
+void World::check_height(const Record& started) const {
+  const Core& core = session_->core();
+  const std::uint32_t slot = core.tasks().find(started.task), group = core.groups().of(slot);
+  if (slot == kNone || group == kNone || !is_last_word(started) || was_interrupted(started.task) || promoted_.contains(started.task)) return;
+  const Task& task = core.tasks()[slot];
+  const auto lines = [&](std::uint32_t of) {
+    bool limits = false;
+    core.limits().each_part(of, [&](const Limits::Part&) { limits = true; });
+    return core.extra(core.tasks()[of]).height > 0 && !limits;
+  };
+  const QueueOrder order = core.limits().order(task.queue);
+  if (!lines(slot) || (order != QueueOrder::Priority && order != QueueOrder::Fifo)) return;
+  for (std::uint32_t other = 0; other < core.tasks().slot_end(); other++) {
+    const Task& waits = core.tasks()[other];
+    const bool same = other != slot && core.groups().of(other) == group && waits.queue == task.queue && (order == QueueOrder::Fifo || waits.priority == task.priority);
+    if (!same || waits.state != State::Ready || !waits.startable() || waits.has(kAhead) || core.extra(waits).promoted || !lines(other)) continue;
+    check(core.extra(waits).height <= core.extra(task).height, "the highest of a group begins first");
   }
 }
 

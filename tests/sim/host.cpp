@@ -145,7 +145,7 @@ Record World::command_for(std::uint32_t task) {
       case 8: return make(Command::Belong, task, random_task(), below(2));
       case 0: return make(Command::DependOn, task, random_task(), below(6));
       case 1: return make(Command::JoinGroup, task, 1 + below(kGroups));
-      case 4: return make(Command::SetTask, task, 16, 0, 1 + below(3));
+      case 4: return chance(50) ? make(Command::SetTask, task, 26, 0, below(6)) : make(Command::SetTask, task, 16, 0, 1 + below(3));
       case 3: return chance(50) ? make(Command::SetTask, task, 12, 0, 1 + below(6)) : make(Command::SetTask, task, 13, 0, now_ + below(9000));
       case 2: {
         const std::uint32_t field = 1 + below(11);
@@ -179,7 +179,8 @@ Record World::command_for(std::uint32_t task) {
     case 6: return make(Command::Hold, task, 1 + below(15));
     case 7: return make(Command::AttachBlob, task, below(1000), below(1000), below(100000));
     case 8: return make(Command::Note, task, below(3));
-    case 9: return chance(20) ? make(Command::SetTask, task, 15, 0, below(2)) : make(Command::SetTask, task, 1, 0, below(5) - 2.0);
+    case 9: if (chance(20)) return make(Command::SetTask, task, 26, 0, below(6));
+      return chance(20) ? make(Command::SetTask, task, 15, 0, below(2)) : make(Command::SetTask, task, 1, 0, below(5) - 2.0);
     case 10: return make(Command::SetTask, task, 7 + below(2), 0, below(kQueues));
     default: return settle(task);
   }

@@ -93,6 +93,7 @@ class World {
   void check_family(std::uint32_t slot);
   void check_reason(const Task& task, std::uint32_t slot);
   void check_order(const Record& started);
+  void check_height(const Record& started) const;
   void check_same(const Core& core, const StateList& expected, const std::string& what) const;
   void check(bool condition, const std::string& what) const;
 
