@@ -50,7 +50,6 @@ export interface NewMember {
   readonly options?: TriggerOptions | undefined;
   readonly identity?: RunKey | undefined;
   readonly item?: RunItem | undefined;
-  readonly group: number;
   readonly deferred?: Deferred | undefined;
 }
 
@@ -302,7 +301,7 @@ export class ContextServices implements DurableHost, StepHost, ChildrenHost {
   }
 
   /** A child of a container, in its group. @throws what triggering throws, and nothing is changed */
-  member(parent: Run, { key, definition, input, options, identity, item, group, deferred }: NewMember): Run {
+  member(parent: Run, { key, definition, input, options, identity, item, deferred }: NewMember, group: number): Run {
     const family = { parent, key, policy: P.ChildPolicyCancel, depth: this.#depthBelow(parent, definition), fingerprint: 0, item, group };
     const member = this.#house.intake.trigger(definition, input, options, undefined, family, identity, undefined, deferred);
     if (identity?.endTurn) member.accepted.then(identity.endTurn, identity.endTurn);

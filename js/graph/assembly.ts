@@ -18,29 +18,28 @@ export function assemble(node: PlanNode, input: TaskInput | undefined, matchAll:
   const given: Record<string, any> = node.defaults ? { ...node.defaults } : {};
   const { incoming } = node;
   if (input && (incoming.length === 0 || (matchAll && lacks(node, given)))) Object.assign(given, input);
-  if (incoming.length === 0) return given;
-  let filled: Set<string> | undefined;
+  if (node.joins) return join(node, given, carried);
   for (let at = 0; at < incoming.length; at++) {
     const edge = incoming[at]!;
     const arrived = carried(edge, node.sources[at]!);
     if (!arrived) continue;
-    const value = arrived.value;
-    const port = edge.targetTaskPortId;
-    if (port !== DATAFLOW_ALL_PORTS) {
-      if (incoming.length === 1) put(node, given, port, value, false);
-      else {
-        filled ??= new Set();
-        put(node, given, port, value, filled.has(port));
-        filled.add(port);
-      }
-      continue;
-    }
-    if (typeof value !== 'object' || value === null) continue;
-    filled ??= new Set();
-    for (const [name, each] of Object.entries(value)) {
-      put(node, given, name, each, filled.has(name));
-      filled.add(name);
-    }
+    if (edge.targetTaskPortId !== DATAFLOW_ALL_PORTS) put(node, given, edge.targetTaskPortId, arrived.value, false);
+    else if (typeof arrived.value === 'object' && arrived.value !== null) for (const name in arrived.value) put(node, given, name, arrived.value[name], false);
+  }
+  return given;
+}
+
+function join(node: PlanNode, given: Record<string, any>, carried: Carried): Record<string, any> {
+  const filled = new Set<string>();
+  const bring = (port: string, value: unknown): void => {
+    put(node, given, port, value, filled.has(port));
+    filled.add(port);
+  };
+  for (const [at, edge] of node.incoming.entries()) {
+    const arrived = carried(edge, node.sources[at]!);
+    if (!arrived) continue;
+    if (edge.targetTaskPortId !== DATAFLOW_ALL_PORTS) bring(edge.targetTaskPortId, arrived.value);
+    else if (typeof arrived.value === 'object' && arrived.value !== null) for (const [port, value] of Object.entries(arrived.value)) bring(port, value);
   }
   return given;
 }

@@ -5,6 +5,7 @@
  * Invariants: a node is one run, under its id, whatever crashed in between; when it begins, and whether, is the core's.
  */
 import type { Container } from '../groups/container.ts';
+import type { Definition } from '../intake/registry.ts';
 import * as P from '../protocol.ts';
 import { End, type Run } from '../runs/run.ts';
 import { UnrecognizedTaskError } from '../errors.ts';
@@ -37,14 +38,18 @@ export async function runGraph(container: Container, payload: GraphPayload): Pro
   return new GraphCode(container, live).run();
 }
 
+const byDataflow = Object.freeze({ by: 'holdfast/dataflow' });
+
 class GraphCode {
   readonly #container: Container;
   readonly #live: LiveRun;
+  readonly #nodeDefinition: Definition;
   #told = 0;
 
   constructor(container: Container, live: LiveRun) {
     this.#container = container;
     this.#live = live;
+    this.#nodeDefinition = container.house.definition(nodeTask)!;
   }
 
   async run(): Promise<GraphOutput> {
@@ -73,20 +78,22 @@ class GraphCode {
     const { house } = this.#container;
     const { definitionId, task } = node;
     const { timeout } = task.config;
-    const options = timeout === undefined ? undefined : { timeout };
-    const definition = house.definition(definitionId ?? nodeTask);
+    const definition = definitionId === undefined ? this.#nodeDefinition : house.definition(definitionId);
     if (!definition) throw new UnrecognizedTaskError(`Node ${node.id}: no task ${JSON.stringify(definitionId)} is registered.`);
-    const made = this.#container.addNew({ key: node.id, definition, input: undefined, options, ...(definitionId !== undefined && { deferred: { by: 'holdfast/dataflow' } }) });
-    made.ownExtra.after = this.#after(node);
+    const made = this.#container.addNew({ key: node.id, definition, input: undefined, options: timeout === undefined ? undefined : { timeout }, deferred: definitionId === undefined ? undefined : byDataflow });
+    if (node.incoming.length > 0) made.ownExtra.after = this.#after(node);
+    else if (definitionId !== undefined) made.ownExtra.after = [];
     return made;
   }
 
   /** Its sources' runs and the kinds of edges from them, one after the other. */
-  #after(node: PlanNode): (Run | number)[] {
-    const after: (Run | number)[] = [];
-    for (let at = 0; at < node.incoming.length; at++) {
-      const source = this.#live.runs[node.sources[at]!.index]!;
-      const kind = node.incoming[at]!.isError ? errorFlowKind : dataflowKind;
+  #after({ incoming, sources }: PlanNode): (Run | number)[] {
+    const { runs } = this.#live;
+    const first = runs[sources[0]!.index]!;
+    const after: (Run | number)[] = [first, incoming[0]!.isError ? errorFlowKind : dataflowKind];
+    for (let at = 1; at < incoming.length; at++) {
+      const source = runs[sources[at]!.index]!;
+      const kind = incoming[at]!.isError ? errorFlowKind : dataflowKind;
       let isKnown = false;
       for (let each = 0; each < after.length; each += 2) isKnown ||= after[each] === source && after[each + 1] === kind;
       if (!isKnown) after.push(source, kind);

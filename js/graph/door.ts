@@ -4,6 +4,7 @@
  * Invariant: who runs no graph loads none of this room.
  */
 import type { RunContext } from '../context/context.ts';
+import { Lazy } from '../lazy.ts';
 import type { Orchestrator } from '../orchestrator.ts';
 import type { Graphs } from './home.ts';
 import { nodeTask } from './names.ts';
@@ -13,28 +14,24 @@ import type { GraphResultArray, GraphRun, GraphRunOptions, MergeStrategy, TaskGr
 
 export class GraphDoor {
   readonly #house: Orchestrator;
-  #loading: Promise<Graphs> | undefined;
-  #loaded: Graphs | undefined;
+  readonly #room: Lazy<Graphs>;
 
   constructor(house: Orchestrator) {
     this.#house = house;
+    this.#room = new Lazy(async () => new (await import('./home.ts')).Graphs(house));
   }
 
-  /** @internal Rejects where the code of this room can't be had; the next call tries again. */
+  /** @internal */
   load(): Promise<Graphs> {
-    this.#loading ??= import('./home.ts').then(
-      ({ Graphs }) => (this.#loaded = new Graphs(this.#house)),
-      (error) => {
-        this.#loading = undefined;
-        throw error;
-      },
-    );
-    return this.#loading;
+    return this.#room.load();
   }
 
   /** @internal Their runs have no limit: a node waits for no slot that its graph's others hold. */
   define(queue: string): void {
-    const run = (_input: unknown, context: unknown): unknown => (this.#loaded ? this.#loaded.execute(context as RunContext) : this.load().then((graphs) => graphs.execute(context as RunContext)));
+    const run = (_input: unknown, context: unknown): unknown => {
+      const { loaded } = this.#room;
+      return loaded ? loaded.execute(context as RunContext) : this.load().then((graphs) => graphs.execute(context as RunContext));
+    };
     this.#house.definitions.addInternal({ id: nodeTask, handler: run as never, prepared: undefined, spec: { id: nodeTask, run: run as never, queue, simulateProgress: false, retry: { maxAttempts: 1 } } });
   }
 

@@ -218,9 +218,12 @@ export class LiveRun implements ShownRun {
   }
 
   #refuseFailedSources(node: PlanNode): void {
-    for (const source of node.sources)
+    const { sources } = node;
+    for (let at = 0; at < sources.length; at++) {
+      const source = sources[at]!;
       if (this.statuses[source.index] === TaskStatus.FAILED && !source.handlesError)
         throw new TaskAbortedError(`Task ${node.id} (${node.task.type}) was not executed: ${source.id}, which feeds it, failed.`, { data: { failedTaskId: source.id } });
+    }
   }
 
   // Values
@@ -228,8 +231,11 @@ export class LiveRun implements ShownRun {
   /** Outputs of its sources that are in the journal only. */
   #toLoad(node: PlanNode): Promise<unknown> | undefined {
     let loading: Promise<unknown>[] | undefined;
-    for (const { index } of node.sources)
+    const { sources } = node;
+    for (let at = 0; at < sources.length; at++) {
+      const { index } = sources[at]!;
       if (this.statuses[index] === TaskStatus.COMPLETED && this.#outputs[index] === undefined) (loading ??= []).push(this.loadOutput(index));
+    }
     return loading && Promise.all(loading);
   }
 

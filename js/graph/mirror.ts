@@ -31,7 +31,7 @@ export class Mirror {
     task.aborting = this.#abort;
     task.setStatus(TaskStatus.PROCESSING);
     task.emit('start');
-    for (const edge of outgoing) this.#edge(edge, TaskStatus.PROCESSING);
+    for (let at = 0; at < outgoing.length; at++) this.#edge(outgoing[at]!, TaskStatus.PROCESSING);
   }
 
   readonly #abort = (reason?: unknown): void => this.#live.abort(reason);
@@ -70,7 +70,8 @@ export class Mirror {
     const { outgoing, handlesError, task } = node;
     if (outgoing.length === 0) return;
     const inactive = status === TaskStatus.COMPLETED ? task.inactivePorts(task.runOutputData) : [];
-    for (const edge of outgoing) {
+    for (let at = 0; at < outgoing.length; at++) {
+      const edge = outgoing[at]!;
       edge.provenance = undefined;
       if (edge.sourceTaskPortId === DATAFLOW_ERROR_PORT) this.#edge(edge, status === TaskStatus.FAILED ? TaskStatus.COMPLETED : TaskStatus.DISABLED);
       else if (status !== TaskStatus.FAILED) this.#edge(edge, inactive.includes(edge.sourceTaskPortId) ? TaskStatus.DISABLED : status);

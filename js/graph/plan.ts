@@ -5,7 +5,7 @@
  * each kind, however many dataflows lead from one to the other.
  */
 import type { Vertex } from './dag.ts';
-import type { Dataflow } from './dataflow.ts';
+import { DATAFLOW_ALL_PORTS, type Dataflow } from './dataflow.ts';
 import { DefinitionTask } from './function-task.ts';
 import { defaultsOf, requiredPorts } from './schema.ts';
 import type { Task } from './task.ts';
@@ -31,6 +31,8 @@ export interface PlanNode {
   readonly handlesError: boolean;
   readonly defaults: Readonly<Record<string, any>> | undefined;
   readonly required: readonly string[];
+  /** Several edges may bring to one port. */
+  readonly joins: boolean;
 }
 
 export interface Plan {
@@ -48,12 +50,13 @@ export function planOf(graph: TaskGraph): Plan {
   if (known && known.version === graph.version) return known;
   const vertices = graph.sorted();
   const byId = new Map<string, PlanNode>();
-  const nodes = vertices.map((vertex, index) => {
-    const node = nodeOf(vertex, index);
+  const nodes: PlanNode[] = [];
+  for (let index = 0; index < vertices.length; index++) {
+    const node = nodeOf(vertices[index]!, index);
+    nodes.push(node);
     byId.set(node.id, node);
-    return node;
-  });
-  for (const [index, vertex] of vertices.entries()) connect(nodes[index]!, vertex, byId);
+  }
+  for (let index = 0; index < vertices.length; index++) connect(nodes[index]!, byId);
   const plan = { graph, version: graph.version, nodes, byId };
   plans.set(graph, plan);
   return plan;
@@ -67,18 +70,54 @@ function nodeOf({ node: task, place, outgoing, incoming }: Vertex<AnyTask, Dataf
   const own = task.defaults;
   return {
     index, id: task.id, task, place,
-    incoming: incoming.length > 1 ? [...incoming].sort((one, other) => (one.id < other.id ? -1 : 1)) : incoming,
+    incoming: incoming.length > 1 ? byIds(incoming) : incoming,
     outgoing, sources: none, targets: none,
     definitionId: task instanceof DefinitionTask ? task.definitionId : undefined,
-    handlesError: outgoing.some(({ isError }) => isError),
+    handlesError: outgoing.some(isError),
     defaults: isEmpty(own) ? defaults : { ...defaults, ...own },
     required: requiredPorts(schema),
+    joins: incoming.length > 1 && meet(incoming),
   };
 }
 
-function connect(node: Writable<PlanNode>, vertex: Vertex<AnyTask, Dataflow>, byId: ReadonlyMap<string, PlanNode>): void {
-  if (node.incoming.length > 0) node.sources = node.incoming.map(({ sourceTaskId }) => byId.get(sourceTaskId)!);
-  if (node.outgoing.length > 0) node.targets = vertex.outgoing.map(({ targetTaskId }) => byId.get(targetTaskId)!);
+const isError = (edge: Dataflow): boolean => edge.isError;
+
+/** Few at once: what the language's own does for such costs more than the nodes themselves. */
+function byIds(edges: readonly Dataflow[]): Dataflow[] {
+  if (edges.length > 16) return [...edges].sort((one, other) => (one.id < other.id ? -1 : 1));
+  const sorted: Dataflow[] = [];
+  for (let at = 0; at < edges.length; at++) {
+    const edge = edges[at]!;
+    let place = at;
+    for (; place > 0 && sorted[place - 1]!.id > edge.id; place--) sorted[place] = sorted[place - 1]!;
+    sorted[place] = edge;
+  }
+  return sorted;
+}
+
+/** Two bring to one port, or one to any. */
+function meet(edges: readonly Dataflow[]): boolean {
+  if (edges.length > 16) return true;
+  for (let at = 0; at < edges.length; at++) {
+    const port = edges[at]!.targetTaskPortId;
+    if (port === DATAFLOW_ALL_PORTS) return true;
+    for (let other = 0; other < at; other++) if (edges[other]!.targetTaskPortId === port) return true;
+  }
+  return false;
+}
+
+function connect(node: Writable<PlanNode>, byId: ReadonlyMap<string, PlanNode>): void {
+  const { incoming, outgoing } = node;
+  if (incoming.length > 0) {
+    const sources: PlanNode[] = new Array(incoming.length);
+    for (let at = 0; at < incoming.length; at++) sources[at] = byId.get(incoming[at]!.sourceTaskId)!;
+    node.sources = sources;
+  }
+  if (outgoing.length > 0) {
+    const targets: PlanNode[] = new Array(outgoing.length);
+    for (let at = 0; at < outgoing.length; at++) targets[at] = byId.get(outgoing[at]!.targetTaskId)!;
+    node.targets = targets;
+  }
 }
 
 export function isEmpty(object: object): boolean {

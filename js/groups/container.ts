@@ -85,13 +85,13 @@ export class Container {
   }
 
   /** The member under this key: found, or made now. REQUIRES: `open`, not closed. @throws what triggering throws, and nothing is changed */
-  add(member: Omit<NewMember, 'group'>): Run {
+  add(member: NewMember): Run {
     return this.member(member.key) ?? this.addNew(member);
   }
 
   /** The same, where it is known that there is none. */
-  addNew(member: Omit<NewMember, 'group'>): Run {
-    const made = this.house.services.member(this.run, { ...member, group: this.#group });
+  addNew(member: NewMember): Run {
+    const made = this.house.services.member(this.run, member, this.#group);
     this.#made++;
     this.#count++;
     this.#coming.push(made);
