@@ -9,13 +9,10 @@ import type { Definition } from '../intake/registry.ts';
 import * as P from '../protocol.ts';
 import { End, type Run } from '../runs/run.ts';
 import { UnrecognizedTaskError } from '../errors.ts';
-import { revived } from './failures.ts';
 import type { GraphPayload, Graphs } from './home.ts';
 import type { LiveRun } from './live.ts';
-import { dataflowKind, errorFlowKind } from './kinds.ts';
 import { nodeTask } from './names.ts';
 import type { PlanNode } from './plan.ts';
-import { TaskAbortedError } from './errors.ts';
 import { type FailurePolicy, TaskStatus } from './types.ts';
 import { prepareValidation, saysMuch } from './validate.ts';
 
@@ -70,6 +67,8 @@ class GraphCode {
     for (const node of this.#live.plan.nodes) {
       if (this.#live.runs[node.index]) continue;
       if (container.isBreathless) await container.breathe();
+      const deciding = this.#live.deciding(node);
+      if (deciding) await deciding;
       this.#live.joined(node, this.#make(node));
     }
   }
@@ -87,13 +86,14 @@ class GraphCode {
   }
 
   /** Its sources' runs and the kinds of edges from them, one after the other. */
-  #after({ incoming, sources }: PlanNode): (Run | number)[] {
+  #after(node: PlanNode): (Run | number)[] {
+    const { incoming, sources } = node;
     const { runs } = this.#live;
     const first = runs[sources[0]!.index]!;
-    const after: (Run | number)[] = [first, incoming[0]!.isError ? errorFlowKind : dataflowKind];
+    const after: (Run | number)[] = [first, this.#live.kindOf(node, 0)];
     for (let at = 1; at < incoming.length; at++) {
       const source = runs[sources[at]!.index]!;
-      const kind = incoming[at]!.isError ? errorFlowKind : dataflowKind;
+      const kind = this.#live.kindOf(node, at);
       let isKnown = false;
       for (let each = 0; each < after.length; each += 2) isKnown ||= after[each] === source && after[each + 1] === kind;
       if (!isKnown) after.push(source, kind);
@@ -113,36 +113,28 @@ class GraphCode {
   #end(policy: FailurePolicy): GraphOutput {
     const live = this.#live;
     live.over();
-    const { house } = this.#container;
     const counts = { completed: 0, failed: 0, disabled: 0 };
-    let failed: PlanNode | undefined = live.firstFailure;
-    for (const node of live.plan.nodes) {
-      const status = live.statuses[node.index];
+    for (const status of live.statuses) {
       if (status === TaskStatus.COMPLETED) counts.completed++;
       else if (status === TaskStatus.DISABLED) counts.disabled++;
       else counts.failed++;
-      if (status === TaskStatus.FAILED && !node.handlesError && !failed && live.runs[node.index]!.end !== End.Completed) failed = node;
     }
-    const error = failed && policy !== 'collect' ? this.#errorOf(this.#first(failed)) : undefined;
+    const failed = policy === 'collect' ? undefined : this.#firstFailed();
+    const error = failed && live.errorOf(failed);
     live.mirror?.over(error);
     if (error) throw error;
-    void house;
     return { nodes: live.plan.nodes.length, ...counts };
   }
 
-  /** After a reload the order in which they failed is the core's to say. */
-  #first(known: PlanNode): PlanNode {
+  /** As the core says, after a reload too. */
+  #firstFailed(): PlanNode | undefined {
     const { house } = this.#container;
     const live = this.#live;
     const failed = live.plan.nodes.filter(({ index, handlesError }) => !handlesError && live.runs[index]?.end === End.Failed);
-    if (failed.length <= 1) return failed[0] ?? known;
+    if (failed.length <= 1) return failed[0];
     const endedAt = ({ index }: PlanNode) => house.pump.engine.value(live.runs[index]!.task, P.FieldUpdatedAt);
-    const isAborted = (node: PlanNode) => live.errorOf(node) instanceof TaskAbortedError;
-    return failed.sort((one, other) => Number(isAborted(one)) - Number(isAborted(other)) || endedAt(one) - endedAt(other) || Number(other === known) - Number(one === known))[0]!;
-  }
-
-  #errorOf(node: PlanNode): Error {
-    return this.#live.errorOf(node) ?? revived(this.#container.house.errorOf(this.#live.runs[node.index]!), node.task);
+    const { firstFailure } = live;
+    return failed.sort((one, other) => endedAt(one) - endedAt(other) || Number(other === firstFailure) - Number(one === firstFailure))[0];
   }
 }
 

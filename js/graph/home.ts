@@ -116,9 +116,10 @@ export class Graphs {
     if (payload?.nested && !this.#given.has(run)) await new Promise<void>((resolve) => this.#await(run, resolve));
     const given = this.#given.get(run) ?? this.#fromStored(payload!);
     const live = new LiveRun({ house: this.house, run, ...given });
-    for (const member of this.house.services.children.of(run)) {
-      const node = live.nodeOf(member);
-      if (node) live.joined(node, member);
+    // Sources first: what became of them says what became of the others.
+    for (const node of live.plan.nodes) {
+      const member = this.house.services.find(run, node.id);
+      if (member) live.joined(node, member);
     }
     if (run.end !== End.None) live.over();
     this.#lives.set(run, live);

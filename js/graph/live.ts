@@ -11,16 +11,16 @@ import * as P from '../protocol.ts';
 import { End, type Run } from '../runs/run.ts';
 import { along, assemble } from './assembly.ts';
 import { DATAFLOW_ERROR_PORT, type Dataflow } from './dataflow.ts';
-import { TaskAbortedError, TaskConfigurationError } from './errors.ts';
+import { markTask, TaskAbortedError, TaskConfigurationError } from './errors.ts';
 import { failureOf, revived } from './failures.ts';
 import { byPorts } from './function-task.ts';
-import { dataflowKind, disableEdge, disabledCause } from './kinds.ts';
 import { NodeContext } from './node-context.ts';
 import type { Plan, PlanNode } from './plan.ts';
 import { planOf } from './plan.ts';
 import type { Provenance } from './provenance.ts';
 import { globalTaskRegistry, type TaskRegistry } from './registry.ts';
 import { Mirror } from './mirror.ts';
+import { Task } from './task.ts';
 import type { TaskGraph } from './task-graph.ts';
 import { lineageOf } from './lineage.ts';
 import { type GraphResultArray, type GraphRunOptions, type NodeState, type TaskIdType, type TaskInput, type TaskOutput, TaskStatus } from './types.ts';
@@ -132,15 +132,23 @@ export class LiveRun implements ShownRun {
     if (this.listeners.size > 0) for (const tell of this.listeners) tell();
   }
 
-  #statusOf({ task }: PlanNode, run: Run): TaskStatus {
-    if (run.end === End.Completed) return task.isDisabled && this.#wasDisabled(run) ? TaskStatus.DISABLED : TaskStatus.COMPLETED;
-    if (run.end === End.Cancelled && this.#wasDisabled(run)) return TaskStatus.DISABLED;
-    return TaskStatus.FAILED;
+  #statusOf(node: PlanNode, run: Run): TaskStatus {
+    if (run.end === End.Completed) return TaskStatus.COMPLETED;
+    if (run.end === End.Failed || this.failedSourceOf(node)) return TaskStatus.FAILED;
+    const { pump } = this.house;
+    if (!pump.open) return TaskStatus.FAILED;
+    if (pump.engine.value(run.task, P.FieldCancelReason) >>> 24 === P.CancelCauseDisabled) return TaskStatus.DISABLED;
+    // What was ended before it began has not been.
+    return pump.engine.value(run.task, P.FieldStartedAt) === 0 ? TaskStatus.PENDING : TaskStatus.FAILED;
   }
 
-  #wasDisabled(run: Run): boolean {
-    const { pump } = this.house;
-    return pump.open && pump.engine.value(run.task, P.FieldCancelReason) >>> 24 === disabledCause;
+  /** A source that failed, or was not executed because one of its own did, and nothing handles that. */
+  failedSourceOf({ incoming, sources }: PlanNode): PlanNode | undefined {
+    for (let at = 0; at < sources.length; at++) {
+      const source = sources[at]!;
+      if (this.statuses[source.index] === TaskStatus.FAILED && !incoming[at]!.isError && !(source.handlesError && this.runs[source.index]!.end === End.Failed)) return source;
+    }
+    return undefined;
   }
 
   get progress(): number {
@@ -152,7 +160,11 @@ export class LiveRun implements ShownRun {
 
   errorOf(node: PlanNode): Error | undefined {
     const run = this.runs[node.index];
-    return run && this.statuses[node.index] === TaskStatus.FAILED ? revived(this.house.errorOf(run), node.task) : undefined;
+    if (!run || this.statuses[node.index] !== TaskStatus.FAILED) return undefined;
+    if (run.end === End.Failed) return revived(this.house.errorOf(run), node.task);
+    const failed = this.failedSourceOf(node);
+    const why = failed ? `was not executed: ${failed.id}, which feeds it, failed.` : 'was aborted.';
+    return markTask(new TaskAbortedError(`Task ${node.id} (${node.task.type}) ${why}`, { data: failed && { failedTaskId: failed.id } }), node.id, node.task.type);
   }
 
   // Executing a node
@@ -162,6 +174,7 @@ export class LiveRun implements ShownRun {
     const node = this.nodeOf(run);
     if (!node) throw new TaskConfigurationError(`Run ${run.id} is of node ${JSON.stringify(run.extra.childKey)}, which graph run ${this.run.id} does not have any more.`);
     this.runs[node.index] = run;
+    if (this.failedSourceOf(node)) return this.#skip(run);
     const waiting = this.#toLoad(node);
     return waiting ? waiting.then(() => this.#execute(node, context)) : this.#execute(node, context);
   }
@@ -169,7 +182,6 @@ export class LiveRun implements ShownRun {
   #execute(node: PlanNode, context: RunContext): unknown {
     const { index, task } = node;
     try {
-      this.#refuseFailedSources(node);
       this.statuses[index] = TaskStatus.PROCESSING;
       let input = this.inputOf(node);
       const narrowed = task.narrowInput(input, this.registry);
@@ -210,20 +222,40 @@ export class LiveRun implements ShownRun {
     const { commands } = this.house.pump;
     const run = this.runs[node.index]!;
     for (const target of new Set(node.targets)) {
-      const between = node.outgoing.filter((edge, at) => node.targets[at] === target && !edge.isError);
       const other = this.runs[target.index];
-      if (between.length > 0 && between.every((edge) => inactive.includes(edge.sourceTaskPortId)) && other && other.end === End.None)
-        commands.push(disableEdge, other.task, run.task, dataflowKind);
+      if (!other || other.end !== End.None || !isInactive(node, target, inactive)) continue;
+      if (other.task !== 0) commands.push(P.CommandDisableEdge, other.task, run.task, P.EdgeKindDataflow);
+      else if (other.extra.after) disableIn(other.extra.after, run);
     }
   }
 
-  #refuseFailedSources(node: PlanNode): void {
-    const { sources } = node;
+  /** The kind of edge that the core is to know: one that is disabled already is never active. */
+  kindOf(node: PlanNode, at: number): number {
+    if (node.incoming[at]!.isError) return P.EdgeKindErrorFlow;
+    const source = node.sources[at]!;
+    const output = this.#outputs[source.index] ?? this.#coming[source.index];
+    if (output === undefined) return P.EdgeKindDataflow;
+    const inactive = source.task.inactivePorts(output);
+    return inactive.length > 0 && isInactive(source, node, inactive) ? P.EdgeKindErrorFlow : P.EdgeKindDataflow;
+  }
+
+  /** Of sources that have finished in a former page and whose output says which edges lead on; undefined: there is none. */
+  deciding({ sources }: PlanNode): Promise<unknown> | undefined {
+    let loading: Promise<unknown>[] | undefined;
     for (let at = 0; at < sources.length; at++) {
-      const source = sources[at]!;
-      if (this.statuses[source.index] === TaskStatus.FAILED && !source.handlesError)
-        throw new TaskAbortedError(`Task ${node.id} (${node.task.type}) was not executed: ${source.id}, which feeds it, failed.`, { data: { failedTaskId: source.id } });
+      const { index, task } = sources[at]!;
+      if (this.statuses[index] !== TaskStatus.COMPLETED || this.#outputs[index] !== undefined || task.inactivePorts === Task.prototype.inactivePorts) continue;
+      (loading ??= []).push(this.loadOutput(index));
     }
+    return loading && Promise.all(loading);
+  }
+
+  /** One of its sources failed: it is not executed, as what follows that source alone is not. */
+  #skip(run: Run): Promise<never> {
+    const { pump, attempts } = this.house;
+    pump.commands.push(P.CommandCancel, run.task);
+    attempts.interrupt(run, new TaskAbortedError(`Run ${run.id} is not executed: what feeds it failed.`));
+    return new Promise(() => {});
   }
 
   // Values
@@ -262,7 +294,7 @@ export class LiveRun implements ShownRun {
   valueOn(edge: Dataflow, source: PlanNode): { value: any } | undefined {
     const status = this.statuses[source.index];
     if (edge.sourceTaskPortId === DATAFLOW_ERROR_PORT) {
-      const error = status === TaskStatus.FAILED ? this.errorOf(source) : undefined;
+      const error = this.runs[source.index]?.end === End.Failed ? this.errorOf(source) : undefined;
       return error && { value: along(edge, { error: error.message, errorType: error.name }) };
     }
     if (status !== TaskStatus.COMPLETED) return undefined;
@@ -275,7 +307,7 @@ export class LiveRun implements ShownRun {
   async givenTo(run: Run): Promise<Record<string, any>> {
     const node = this.nodeOf(run)!;
     await this.#toLoad(node);
-    this.#refuseFailedSources(node);
+    if (this.failedSourceOf(node)) return this.#skip(run);
     this.statuses[node.index] = TaskStatus.PROCESSING;
     const input = this.inputOf(node);
     this.mirror?.started(node, input);
@@ -335,4 +367,22 @@ export class LiveRun implements ShownRun {
   over(): void {
     this.isRunning = false;
   }
+}
+
+/** No port of the source that feeds the target gives anything. */
+function isInactive(source: PlanNode, target: PlanNode, inactive: readonly string[]): boolean {
+  const { outgoing, targets } = source;
+  let leads = false;
+  for (let at = 0; at < outgoing.length; at++) {
+    const edge = outgoing[at]!;
+    if (targets[at] !== target || edge.isError) continue;
+    if (!inactive.includes(edge.sourceTaskPortId)) return false;
+    leads = true;
+  }
+  return leads;
+}
+
+/** What the core has not been told yet: as an edge that its source's success disables. */
+function disableIn(after: (Run | number)[], source: Run): void {
+  for (let at = 0; at < after.length; at += 2) if (after[at] === source && after[at + 1] === P.EdgeKindDataflow) after[at + 1] = P.EdgeKindErrorFlow;
 }

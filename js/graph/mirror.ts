@@ -6,6 +6,7 @@
  */
 import { DATAFLOW_ERROR_PORT, type Dataflow } from './dataflow.ts';
 import { TaskAbortedError, type TaskError } from './errors.ts';
+import { End } from '../runs/run.ts';
 import type { LiveRun } from './live.ts';
 import type { PlanNode } from './plan.ts';
 import type { Task } from './task.ts';
@@ -69,13 +70,14 @@ export class Mirror {
   #edges(node: PlanNode, status: TaskStatus, error: Error | undefined): void {
     const { outgoing, handlesError, task } = node;
     if (outgoing.length === 0) return;
+    const isFailure = this.#live.runs[node.index]?.end === End.Failed;
     const inactive = status === TaskStatus.COMPLETED ? task.inactivePorts(task.runOutputData) : [];
     for (let at = 0; at < outgoing.length; at++) {
       const edge = outgoing[at]!;
       edge.provenance = undefined;
-      if (edge.sourceTaskPortId === DATAFLOW_ERROR_PORT) this.#edge(edge, status === TaskStatus.FAILED ? TaskStatus.COMPLETED : TaskStatus.DISABLED);
+      if (edge.sourceTaskPortId === DATAFLOW_ERROR_PORT) this.#edge(edge, isFailure ? TaskStatus.COMPLETED : TaskStatus.DISABLED);
       else if (status !== TaskStatus.FAILED) this.#edge(edge, inactive.includes(edge.sourceTaskPortId) ? TaskStatus.DISABLED : status);
-      else if (handlesError) this.#edge(edge, TaskStatus.DISABLED);
+      else if (handlesError && isFailure) this.#edge(edge, TaskStatus.DISABLED);
       else {
         edge.error = error;
         this.#edge(edge, error instanceof TaskAbortedError ? TaskStatus.ABORTING : TaskStatus.FAILED);
