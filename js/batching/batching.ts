@@ -61,7 +61,7 @@ export class Batching {
   /** The output of one run. @param code called with a list of inputs */
   async run(run: Run, context: RunContext, options: BatchEventsOptions, input: unknown, code: TaskHandler): Promise<unknown> {
     if (options.if && !options.if(input)) return outputsOf(run, await code([input], context), 1)[0];
-    const durable = context.work;
+    const durable = context.durableWork;
     for (;;) {
       const turn = await this.#turnOf(run, durable, options, input);
       if (turn.way === 'done') return turn.output;

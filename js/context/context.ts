@@ -106,11 +106,6 @@ export class RunContext implements TaskContext {
     return extra.durable;
   }
 
-  /** @internal */
-  get work(): Durable {
-    return this.#work();
-  }
-
   get signal(): AbortSignal {
     const extra = this.#ownExtra;
     const { signal } = (extra.controller ??= new AbortController());

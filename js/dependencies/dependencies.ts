@@ -5,7 +5,6 @@
  * Invariants: an input is computed once, from what is durable, and noted before code gets it, so every attempt and
  * every page sees the same; a run is submitted only after all that is to be known of it has been said.
  */
-import { ConfigurationError } from '../errors.ts';
 import { NoteKind } from '../journal/notes.ts';
 import { Lazy } from '../lazy.ts';
 import type { Orchestrator } from '../orchestrator.ts';
@@ -31,18 +30,6 @@ export class Dependencies {
   isDraft(run: Run): boolean {
     const { pump } = this.#house;
     return run.extra.deferred !== undefined && run.end === End.None && (run.task === 0 || !pump.open || pump.engine.value(run.task, P.FieldSubmitted) === 0);
-  }
-
-  /** To the core, of one whose prerequisites are told with it. REQUIRES: the core knows those. @throws where one of them was refused */
-  sayAfter(run: Run): void {
-    const { commands } = this.#house.pump;
-    const after = run.extra.after ?? [];
-    for (let at = 0; at < after.length; at += 2) {
-      const { task, extra } = after[at] as Run;
-      if (task === 0) throw extra.refusal ?? new ConfigurationError(`Run ${run.id} begins after a run that is not there.`);
-      commands.push(P.CommandDependOn, run.task, task, after[at + 1] as number);
-    }
-    run.ownExtra.after = undefined;
   }
 
   /** undefined: nobody has needed them. */

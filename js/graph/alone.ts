@@ -5,7 +5,6 @@
 import { Orchestrator } from '../orchestrator.ts';
 import * as P from '../protocol.ts';
 import type { Run } from '../runs/run.ts';
-import { TaskConfigurationError } from './errors.ts';
 import type { GraphHandle } from './handle.ts';
 import type { Graphs } from './home.ts';
 import type { Task } from './task.ts';
@@ -37,7 +36,6 @@ function abortWith(signal: AbortSignal, handle: GraphHandle): void {
 }
 
 export async function runInMemory(graph: TaskGraph, input: TaskInput, options: GraphRunOptions): Promise<GraphResultArray<any>> {
-  if (graph.shown?.isRunning) throw new TaskConfigurationError('The graph is already running. graph.start() begins another run beside this one.');
   const { handle } = await begin(graph, input, options, true);
   try {
     return await handle.result();

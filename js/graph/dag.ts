@@ -1,10 +1,11 @@
 /**
- * Nodes and edges of a graph that has no cycle, in a topological order that is kept as edges come (Pearce and Kelly,
- * A Dynamic Topological Sort Algorithm for Directed Acyclic Graphs, 2006): an edge that goes along with the order costs
- * nothing, another one only what lies between its ends.
+ * Nodes and edges of a graph that has no cycle, in a topological order that is kept as edges come. An edge that goes
+ * along with the order costs nothing. Another one is searched from both of its ends at once, and what is found first to
+ * be whole (what follows the target, or what leads to the source) moves past the other end; the order is a list with
+ * numbers in it, so nothing else moves. (Pearce and Kelly 2006; the two-way search as in Bender, Fineman, Gilbert and
+ * Tarjan 2015.)
  *
- * Invariants: for every edge, the order of its source is below that of its target; an edge that would close a cycle
- * changes nothing.
+ * Invariants: for every edge, its source stands before its target; an edge that would close a cycle changes nothing.
  */
 
 /** What stands in the graph for a node. */
@@ -12,49 +13,59 @@ export class Vertex<Node, Edge> {
   readonly node: Node;
   /** When it was added, among the others. */
   readonly place: number;
-  order: number;
+  /** Grows along the order. */
+  order = 0;
+  before: Vertex<Node, Edge> | undefined;
+  after: Vertex<Node, Edge> | undefined;
   readonly incoming: Edge[] = [];
   readonly outgoing: Edge[] = [];
   readonly sources: Vertex<Node, Edge>[] = [];
   readonly targets: Vertex<Node, Edge>[] = [];
-  /** Of the search that was here last. */
-  mark = 0;
+  /** Of the search that came last along the edges, and where it came from … */
+  ahead = 0;
   cameFrom: Vertex<Node, Edge> | undefined;
+  /** … and against them. */
+  behind = 0;
+  leadsTo: Vertex<Node, Edge> | undefined;
 
-  constructor(node: Node, place: number, order: number) {
+  constructor(node: Node, place: number) {
     this.node = node;
     this.place = place;
-    this.order = order;
   }
 }
 
 export class Dag<Node, Edge> {
   readonly vertices = new Map<string, Vertex<Node, Edge>>();
+  #first: Vertex<Node, Edge> | undefined;
+  #last: Vertex<Node, Edge> | undefined;
   #places = 0;
-  #orders = 0;
-  #mark = 0;
+  #search = 0;
 
   add(id: string, node: Node): Vertex<Node, Edge> {
-    const vertex = new Vertex<Node, Edge>(node, this.#places++, this.#orders++);
+    const vertex = new Vertex<Node, Edge>(node, this.#places++);
     this.vertices.set(id, vertex);
+    this.#insert(vertex, this.#last);
     return vertex;
   }
 
   /** In the place of another: edges and order stay. */
   replace(vertex: Vertex<Node, Edge>, id: string, node: Node): Vertex<Node, Edge> {
-    const other = new Vertex<Node, Edge>(node, vertex.place, vertex.order);
+    const other = new Vertex<Node, Edge>(node, vertex.place);
     other.incoming.push(...vertex.incoming);
     other.outgoing.push(...vertex.outgoing);
     other.sources.push(...vertex.sources);
     other.targets.push(...vertex.targets);
     for (const source of other.sources) exchange(source.targets, vertex, other);
     for (const target of other.targets) exchange(target.sources, vertex, other);
+    this.#insert(other, vertex);
+    this.#unlink(vertex);
     this.vertices.set(id, other);
     return other;
   }
 
   /** REQUIRES: it has no edges. */
   remove(id: string): void {
+    this.#unlink(this.vertices.get(id)!);
     this.vertices.delete(id);
   }
 
@@ -81,40 +92,108 @@ export class Dag<Node, Edge> {
     target.sources.splice(into, 1);
   }
 
-  /** Sources before targets; of what is in no order among itself, what was added first. */
+  /** Sources before targets. */
   sorted(): Vertex<Node, Edge>[] {
-    return [...this.vertices.values()].sort((one, other) => one.order - other.order);
+    const sorted: Vertex<Node, Edge>[] = [];
+    for (let vertex = this.#first; vertex; vertex = vertex.after) sorted.push(vertex);
+    return sorted;
   }
 
   #reorder(source: Vertex<Node, Edge>, target: Vertex<Node, Edge>): Vertex<Node, Edge>[] | undefined {
-    const after = this.#collect(target, (vertex) => vertex.targets, (order) => order <= source.order, source);
-    if (after === undefined) return pathTo(source, target);
-    const before = this.#collect(source, (vertex) => vertex.sources, (order) => order >= target.order, undefined)!;
-    const moved = [...before.sort(byOrder), ...after.sort(byOrder)];
-    const orders = moved.map(({ order }) => order).sort((one, other) => one - other);
-    for (const [index, vertex] of moved.entries()) vertex.order = orders[index]!;
-    return undefined;
+    const search = ++this.#search;
+    const following = [target];
+    const leading = [source];
+    target.ahead = source.behind = search;
+    target.cameFrom = source.leadsTo = undefined;
+    for (let at = 0; ; at++) {
+      if (at === following.length) return this.#moveAfter(source, following);
+      const met = goOn(following, at, search, source.order);
+      if (met) return cycle(met);
+      if (at === leading.length) return this.#moveBefore(target, leading);
+      const metBack = goBack(leading, at, search, target.order);
+      if (metBack) return cycle(metBack);
+    }
   }
 
-  /** What can be reached within the bounds; undefined: `forbidden` can. */
-  #collect(
-    from: Vertex<Node, Edge>, next: (vertex: Vertex<Node, Edge>) => readonly Vertex<Node, Edge>[], within: (order: number) => boolean, forbidden: Vertex<Node, Edge> | undefined,
-  ): Vertex<Node, Edge>[] | undefined {
-    const mark = ++this.#mark;
-    const found = [from];
-    from.mark = mark;
-    from.cameFrom = undefined;
-    for (let at = 0; at < found.length; at++) {
-      for (const vertex of next(found[at]!)) {
-        if (vertex.mark === mark || !within(vertex.order)) continue;
-        vertex.mark = mark;
-        vertex.cameFrom = found[at];
-        if (vertex === forbidden) return undefined;
-        found.push(vertex);
-      }
+  #moveAfter(source: Vertex<Node, Edge>, following: Vertex<Node, Edge>[]): undefined {
+    let last = source;
+    for (const vertex of following.sort(byOrder)) {
+      this.#unlink(vertex);
+      this.#insert(vertex, last);
+      last = vertex;
     }
-    return found;
   }
+
+  #moveBefore(target: Vertex<Node, Edge>, leading: Vertex<Node, Edge>[]): undefined {
+    for (const vertex of leading.sort(byOrder)) {
+      this.#unlink(vertex);
+      this.#insert(vertex, target.before);
+    }
+  }
+
+  /** undefined: in front of all. */
+  #insert(vertex: Vertex<Node, Edge>, before: Vertex<Node, Edge> | undefined): void {
+    const after = before ? before.after : this.#first;
+    vertex.before = before;
+    vertex.after = after;
+    if (before) before.after = vertex;
+    else this.#first = vertex;
+    if (after) after.before = vertex;
+    else this.#last = vertex;
+    if (!after) vertex.order = before ? before.order + 1 : 0;
+    else if (!before) vertex.order = after.order - 1;
+    else {
+      vertex.order = (before.order + after.order) / 2;
+      if (vertex.order <= before.order || vertex.order >= after.order) this.#number();
+    }
+  }
+
+  #unlink({ before, after }: Vertex<Node, Edge>): void {
+    if (before) before.after = after;
+    else this.#first = after;
+    if (after) after.before = before;
+    else this.#last = before;
+  }
+
+  /** There was no number left between two. */
+  #number(): void {
+    let order = 0;
+    for (let vertex = this.#first; vertex; vertex = vertex.after) vertex.order = order++;
+  }
+}
+
+/** One step along the edges. Gives where it met the search from the other end. */
+function goOn<Node, Edge>(found: Vertex<Node, Edge>[], at: number, search: number, until: number): Vertex<Node, Edge> | undefined {
+  const vertex = found[at]!;
+  for (const target of vertex.targets) {
+    if (target.ahead === search || target.order > until) continue;
+    target.ahead = search;
+    target.cameFrom = vertex;
+    if (target.behind === search) return target;
+    found.push(target);
+  }
+  return undefined;
+}
+
+function goBack<Node, Edge>(found: Vertex<Node, Edge>[], at: number, search: number, until: number): Vertex<Node, Edge> | undefined {
+  const vertex = found[at]!;
+  for (const source of vertex.sources) {
+    if (source.behind === search || source.order < until) continue;
+    source.behind = search;
+    source.leadsTo = vertex;
+    if (source.ahead === search) return source;
+    found.push(source);
+  }
+  return undefined;
+}
+
+/** From the target of the edge that closes it to its source. */
+function cycle<Node, Edge>(met: Vertex<Node, Edge>): Vertex<Node, Edge>[] {
+  const path: Vertex<Node, Edge>[] = [];
+  for (let vertex: Vertex<Node, Edge> | undefined = met; vertex; vertex = vertex.cameFrom) path.push(vertex);
+  path.reverse();
+  for (let vertex = met.leadsTo; vertex; vertex = vertex.leadsTo) path.push(vertex);
+  return path;
 }
 
 function byOrder(one: { readonly order: number }, other: { readonly order: number }): number {
@@ -123,10 +202,4 @@ function byOrder(one: { readonly order: number }, other: { readonly order: numbe
 
 function exchange<Each>(list: Each[], from: Each, to: Each): void {
   for (let at = 0; at < list.length; at++) if (list[at] === from) list[at] = to;
-}
-
-function pathTo<Node, Edge>(end: Vertex<Node, Edge>, start: Vertex<Node, Edge>): Vertex<Node, Edge>[] {
-  const path: Vertex<Node, Edge>[] = [];
-  for (let vertex: Vertex<Node, Edge> | undefined = end; vertex; vertex = vertex === start ? undefined : vertex.cameFrom) path.push(vertex);
-  return path.reverse();
 }

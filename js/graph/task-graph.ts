@@ -27,6 +27,7 @@ export class TaskGraph {
   #events: EventEmitter<TaskGraphEvents> | undefined;
   /** Counts changes of its structure. */
   #version = 0;
+  #isRunning = false;
   outputCache: boolean | undefined;
   /** Of an editor, and of whoever stores it: kept in its document. */
   extras: Record<string, any> = {};
@@ -190,8 +191,14 @@ export class TaskGraph {
    * @throws TaskError of the node that failed; TaskConfigurationError while it is running already
    */
   async run<Output = TaskOutput>(input: TaskInput = {}, config: GraphRunOptions = {}): Promise<GraphResultArray<Output>> {
-    const { runInMemory } = await import('./alone.ts');
-    return runInMemory(this, input, config);
+    if (this.#isRunning || this.shown?.isRunning) throw new TaskConfigurationError('The graph is already running. graph.start() begins another run beside this one.');
+    this.#isRunning = true;
+    try {
+      const { runInMemory } = await import('./alone.ts');
+      return await runInMemory(this, input, config);
+    } finally {
+      this.#isRunning = false;
+    }
   }
   /** A run of its own beside others; the graph does not show it. */
   async start(input: TaskInput = {}, config: GraphRunOptions = {}): Promise<import('./types.ts').GraphRun<GraphResultArray>> {

@@ -1,5 +1,8 @@
 /** Parents and children: what a run knows of its family, and what its envelope keeps of it. */
+import { ConfigurationError } from '../errors.ts';
 import { type EnvelopeExtras, placeMark } from '../journal/payloads.ts';
+import * as P from '../protocol.ts';
+import type { CommandBuffer } from '../pump/engine.ts';
 import type { Run } from '../runs/run.ts';
 import type { RunItem } from '../types.ts';
 import { checkNames, refuse, wholeNumber } from './checks.ts';
@@ -44,6 +47,16 @@ export function familyOf(run: Run): EnvelopeExtras['family'] {
 /** The same object for all members of one container: what is written of them is encoded once. */
 function siblingsOf({ extra: { parent, parentId, rootId, depth } }: Run): EnvelopeExtras['family'] {
   return (parent!.ownExtra.siblings ??= Object.freeze({ parent: parentId!, root: rootId!, depth, fingerprint: 0 }));
+}
+
+/** What it begins after. REQUIRES: the core knows those. @throws where one of them was refused */
+export function sayAfter(run: Run, after: readonly (Run | number)[], commands: CommandBuffer): void {
+  for (let at = 0; at < after.length; at += 2) {
+    const { task, extra } = after[at] as Run;
+    if (task === 0) throw extra.refusal ?? new ConfigurationError(`Run ${run.id} begins after a run that is not there.`);
+    commands.push(P.CommandDependOn, run.task, task, after[at + 1] as number);
+  }
+  run.ownExtra.after = undefined;
 }
 
 /** Believes nothing: other scripts of the origin can write what is read here. */

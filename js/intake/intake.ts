@@ -11,7 +11,7 @@ import { type BlobReference, clone } from '../codec/codec.ts';
 import { handlerDefaults, tagsOf, saysMore, triggerChangesOptions, triggerSaysLittle, withinProcess, withLittle } from './call-options.ts';
 import { readBinding, readDeferred } from '../dependencies/dependencies.ts';
 import type { Deferred } from '../dependencies/types.ts';
-import { beget, type Family, familyOf, placeOf, readFamily } from './family.ts';
+import { beget, type Family, familyOf, placeOf, readFamily, sayAfter } from './family.ts';
 import { describeFork, type Fork } from '../identity/forked.ts';
 import { asksForKey } from '../identity/plan.ts';
 import { type RunKey, storedKey } from '../identity/key.ts';
@@ -439,7 +439,7 @@ export class Intake {
     if (fork) describeFork(this.#house, run);
     if (parent && !isDraft) commands.push(P.CommandBelong, run.task, parent.task, childPolicy);
     if (group) commands.push(P.CommandJoinGroup, run.task, group);
-    if (after) this.#house.dependencies.sayAfter(run);
+    if (after) sayAfter(run, after, commands);
     // Whoever made it says when: it may depend on runs that are to come.
     if (!isDraft) commands.push(P.CommandSubmit, run.task);
   }
