@@ -6,6 +6,7 @@
  */
 import { DATAFLOW_ALL_PORTS, type Dataflow } from './dataflow.ts';
 import type { PlanNode } from './plan.ts';
+import { portOf } from './schema.ts';
 import { takesLists } from './task.ts';
 import { applyTransforms } from './transforms.ts';
 import type { TaskInput } from './types.ts';
@@ -17,7 +18,7 @@ export type Carried = (edge: Dataflow, source: PlanNode) => { readonly value: an
 export function assemble(node: PlanNode, input: TaskInput | undefined, matchAll: boolean, carried: Carried): Record<string, any> {
   const given: Record<string, any> = node.defaults ? { ...node.defaults } : {};
   const { incoming } = node;
-  if (input && (incoming.length === 0 || (matchAll && lacks(node, given)))) Object.assign(given, input);
+  if (input && (incoming.length === 0 || (matchAll && lacks(node, given)))) take(node, given, input);
   if (node.joins) return join(node, given, carried);
   for (let at = 0; at < incoming.length; at++) {
     const edge = incoming[at]!;
@@ -50,6 +51,14 @@ export function along(edge: Dataflow, output: any): any {
   const value = port === DATAFLOW_ALL_PORTS || edge.isError ? output : output?.[port];
   const transforms = edge.getTransforms();
   return transforms.length === 0 ? value : applyTransforms(value, transforms);
+}
+
+/** Of the graph's input, what its ports take: other tasks may be meant with the rest. */
+function take({ task }: PlanNode, given: Record<string, any>, input: TaskInput): void {
+  const schema = task.inputSchema();
+  if (typeof schema === 'object' && schema.additionalProperties === false) {
+    for (const [port, value] of Object.entries(input)) if (portOf(schema, port) !== undefined) given[port] = value;
+  } else Object.assign(given, input);
 }
 
 function lacks({ required, incoming }: PlanNode, given: Record<string, any>): boolean {

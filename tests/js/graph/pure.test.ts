@@ -1,12 +1,12 @@
 /** Merge strategies, transforms of edges, conditions: what they give, what they refuse, and their laws. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { semanticallyCompatible } from '../../js/graph/compatibility.ts';
-import { activeBranches, type BranchConfig, checkBranches, comparisonOperators, evaluateCondition, getNestedValue } from '../../js/graph/conditions.ts';
-import { TaskConfigurationError, TaskFailedError } from '../../js/graph/errors.ts';
-import { checkMergeStrategy, mergedSchema, mergeResults, mergeStrategies } from '../../js/graph/merging.ts';
-import { applyTransforms, checkTransforms, TransformError, TransformRegistry, transformedSchema, transforms } from '../../js/graph/transforms.ts';
-import type { GraphResultArray } from '../../js/graph/types.ts';
+import { semanticallyCompatible } from '../../../js/graph/compatibility.ts';
+import { activeBranches, type BranchConfig, checkBranches, comparisonOperators, evaluateCondition, getNestedValue } from '../../../js/graph/conditions.ts';
+import { TaskConfigurationError, TaskFailedError } from '../../../js/graph/errors.ts';
+import { checkMergeStrategy, mergedSchema, mergeResults, mergeStrategies } from '../../../js/graph/merging.ts';
+import { applyTransforms, checkTransforms, TransformError, TransformRegistry, transformedSchema, transforms } from '../../../js/graph/transforms.ts';
+import type { GraphResultArray } from '../../../js/graph/types.ts';
 
 const leaf = (id: string, data: any) => ({ id, type: 'Leaf', data });
 const one = [leaf('a', { text: 'x', n: 1 })];

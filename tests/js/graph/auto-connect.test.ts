@@ -1,9 +1,9 @@
 /** Which ports are fed from where, when nobody says so. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { autoConnect, type AutoConnectOptions, type Connectable } from '../../js/graph/auto-connect.ts';
-import { portsCompatible } from '../../js/graph/compatibility.ts';
-import type { JsonSchemaObject } from '../../js/graph/ports.ts';
+import { autoConnect, type AutoConnectOptions, type Connectable } from '../../../js/graph/auto-connect.ts';
+import { portsCompatible } from '../../../js/graph/compatibility.ts';
+import type { JsonSchemaObject } from '../../../js/graph/ports.ts';
 
 const text = { type: 'string' };
 const number = { type: 'number' };

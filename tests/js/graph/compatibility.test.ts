@@ -1,9 +1,9 @@
 /** May a port's values go into another port? A table that the C++ checker is held to as well, and laws over random schemas. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { portsCompatible, semanticallyCompatible } from '../../js/graph/compatibility.ts';
-import type { JsonSchema, JsonSchemaObject } from '../../js/graph/schema.ts';
-import cases from '../fixtures/schema-compatibility.json' with { type: 'json' };
+import { portsCompatible, semanticallyCompatible } from '../../../js/graph/compatibility.ts';
+import type { JsonSchema, JsonSchemaObject } from '../../../js/graph/schema.ts';
+import cases from '../../fixtures/schema-compatibility.json' with { type: 'json' };
 
 describe('the table', () => {
   it.each(cases.schemas.map(({ name, ...rest }) => [name, rest] as const))('%s', (_name, { source, target, expected }) => {
