@@ -18,14 +18,14 @@ export type Carried = (edge: Dataflow, source: PlanNode) => { readonly value: an
 export function assemble(node: PlanNode, input: TaskInput | undefined, matchAll: boolean, carried: Carried): Record<string, any> {
   const given: Record<string, any> = node.defaults ? { ...node.defaults } : {};
   const { incoming } = node;
-  if (input && (incoming.length === 0 || (matchAll && lacks(node, given)))) take(node, given, input);
+  if (input && (incoming.length === 0 || (matchAll && lacks(node, given)))) for (const [port, value] of taken(node, input)) given[port] = value;
   if (node.joins) return join(node, given, carried);
   for (let at = 0; at < incoming.length; at++) {
     const edge = incoming[at]!;
     const arrived = carried(edge, node.sources[at]!);
     if (!arrived) continue;
     if (edge.targetTaskPortId !== DATAFLOW_ALL_PORTS) put(node, given, edge.targetTaskPortId, arrived.value, false);
-    else if (typeof arrived.value === 'object' && arrived.value !== null) for (const name in arrived.value) put(node, given, name, arrived.value[name], false);
+    else if (typeof arrived.value === 'object' && arrived.value !== null) for (const [name, value] of taken(node, arrived.value)) put(node, given, name, value, false);
   }
   return given;
 }
@@ -40,7 +40,7 @@ function join(node: PlanNode, given: Record<string, any>, carried: Carried): Rec
     const arrived = carried(edge, node.sources[at]!);
     if (!arrived) continue;
     if (edge.targetTaskPortId !== DATAFLOW_ALL_PORTS) bring(edge.targetTaskPortId, arrived.value);
-    else if (typeof arrived.value === 'object' && arrived.value !== null) for (const [port, value] of Object.entries(arrived.value)) bring(port, value);
+    else if (typeof arrived.value === 'object' && arrived.value !== null) for (const [port, value] of taken(node, arrived.value)) bring(port, value);
   }
   return given;
 }
@@ -53,12 +53,11 @@ export function along(edge: Dataflow, output: any): any {
   return transforms.length === 0 ? value : applyTransforms(value, transforms);
 }
 
-/** Of the graph's input, what its ports take: other tasks may be meant with the rest. */
-function take({ task }: PlanNode, given: Record<string, any>, input: TaskInput): void {
+/** Of a whole, what the task's ports take: others may be meant with the rest. */
+function taken({ task }: PlanNode, whole: Record<string, any>): [port: string, value: any][] {
   const schema = task.inputSchema();
-  if (typeof schema === 'object' && schema.additionalProperties === false) {
-    for (const [port, value] of Object.entries(input)) if (portOf(schema, port) !== undefined) given[port] = value;
-  } else Object.assign(given, input);
+  const isClosed = typeof schema === 'object' && schema.additionalProperties === false;
+  return isClosed ? Object.entries(whole).filter(([port]) => portOf(schema, port) !== undefined) : Object.entries(whole);
 }
 
 function lacks({ required, incoming }: PlanNode, given: Record<string, any>): boolean {

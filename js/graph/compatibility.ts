@@ -66,9 +66,11 @@ export function portsCompatible(output: JsonSchema, sourcePort: string, input: J
 
 const isArray = (schema: JsonSchema | undefined): boolean => isSchemaObject(schema) && schema.type === 'array';
 
-/** What else is required may come by other edges. */
+/** What else is required may come by other edges; what it has no port for is left out. */
 function withoutRequired(schema: JsonSchema): JsonSchema {
-  return isSchemaObject(schema) ? { ...schema, required: [] } : schema;
+  if (!isSchemaObject(schema)) return schema;
+  const { additionalProperties, ...open } = schema;
+  return { ...open, ...(additionalProperties !== false && additionalProperties !== undefined && { additionalProperties }), required: [] };
 }
 
 function compare(source: JsonSchema, target: JsonSchema, walk: Walk): Compatibility {

@@ -141,4 +141,11 @@ export class GraphAsTask<Config extends GraphAsTaskConfig = GraphAsTaskConfig> e
   }
 }
 
+/** A workflow as a task: `workflow.toTask()`. */
+export class WorkflowTask extends GraphAsTask {
+  static override readonly type: string = 'Workflow';
+  static override readonly title: string = 'Workflow';
+  static override readonly description: string = 'A workflow as one task';
+}
+
 const hasDefault = (schema: JsonSchema | undefined): boolean => isSchemaObject(schema) && schema.default !== undefined;

@@ -1,5 +1,5 @@
 /** The nodes that are built in, and their registration. */
-import { ConditionalTask, FallbackTask, GraphAsTask, MapTask, ReduceTask, WhileTask } from '../compound/index.ts';
+import { ConditionalTask, FallbackTask, GraphAsTask, MapTask, ReduceTask, WhileTask, WorkflowTask } from '../compound/index.ts';
 import { globalTaskRegistry, type TaskClass, type TaskRegistry } from '../registry.ts';
 import { FetchUrlTask, FileLoaderTask } from './fetching.ts';
 import { DebugLogTask, DelayTask, InputTask, MergeTask, OutputTask, SplitTask } from './flow.ts';
@@ -10,7 +10,7 @@ import { DateFormatTask, JsonPathTask, RegexTask, TemplateTask } from './text.ts
 /** All that a stored graph may name without more being registered; LambdaTask is none of them, since a function can't be stored. */
 export const baseTasks: readonly TaskClass[] = [
   InputTask, OutputTask, DelayTask, MergeTask, SplitTask, DebugLogTask, TemplateTask, JsonPathTask, RegexTask, DateFormatTask, FetchUrlTask, FileLoaderTask, JsonTask, HumanApprovalTask, HumanInputTask,
-  GraphAsTask, MapTask, ReduceTask, WhileTask, ConditionalTask, FallbackTask,
+  GraphAsTask, WorkflowTask, MapTask, ReduceTask, WhileTask, ConditionalTask, FallbackTask,
 ];
 
 /** Stored graphs may name them from now on; default: of this page. */

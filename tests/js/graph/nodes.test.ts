@@ -313,6 +313,6 @@ describe('people', () => {
 });
 
 it('what is built in can be found by its type', () => {
-  expect(new Set(baseTasks.map(({ type }) => type)).size).toBe(21);
+  expect(new Set(baseTasks.map(({ type }) => type)).size).toBe(22);
   expect(baseTasks.every(({ title, category, description }) => title && category && description)).toBe(true);
 });
