@@ -6,7 +6,7 @@
  * leaves all of it or none; what a run is bound to never changes once it is submitted.
  */
 import { clone } from '../codec/codec.ts';
-import { MissingSignatureError } from '../errors.ts';
+import { DisposedError, MissingSignatureError } from '../errors.ts';
 import { inputBytes } from '../journal/payloads.ts';
 import { NoteKind } from '../journal/notes.ts';
 import type { Orchestrator } from '../orchestrator.ts';
@@ -48,9 +48,10 @@ export class Edges {
 
   /**
    * Resolves when it is acknowledged. False: the run has been submitted before, or is over.
-   * @throws what made one of the runs be refused
+   * @throws what made one of the runs be refused; DisposedError
    */
   async describe(run: Run, { after = [], known = [], binding, also, submit }: Description): Promise<boolean> {
+    if (this.#house.disposed) throw new DisposedError('This orchestrator was disposed. Create another one.');
     const runs = [run, ...known, ...after.map((one) => one.run)];
     const refused = Promise.all(runs.map((one) => one.accepted)).then(() => new Promise<never>(() => {}));
     const said = new Promise<boolean>((resolve) => {

@@ -256,7 +256,8 @@ export class StoredSwarm extends StoredSignature<any, SwarmResult[]> implements 
   #refuseOver(): void {
     const { end } = this.run_;
     if (end === End.Cancelled) throw new SwarmIsCanceledError(`Swarm ${this.key} (${this.taskName}) was cancelled; nothing was added. Make another one.`, { data: { key: this.key } });
-    if (end !== End.None || this.isSwarmClosed) throw new SwarmClosedError(`Swarm ${this.key} (${this.taskName}) is closed${end === End.None ? '' : ' and over'}; nothing was added. Add before closeSwarm(), or make another one.`, { data: { key: this.key } });
+    if (end === End.Failed) throw new SwarmClosedError(`Swarm ${this.key} (${this.taskName}) has failed; nothing was added. Its result() says why; retry() begins anew those that failed.`, { data: { key: this.key } });
+    if (end !== End.None || this.isSwarmClosed) throw new SwarmClosedError(`Swarm ${this.key} (${this.taskName}) is closed${end === End.None ? ': closeSwarm() was called, it has all members it may have, or too many of them failed' : ' and over'}. Nothing was added; make another one.`, { data: { key: this.key } });
   }
 
   closeSwarm(): Promise<boolean> {

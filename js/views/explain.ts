@@ -12,6 +12,7 @@ import { End, type Run } from '../runs/run.ts';
 import { hasEnded } from '../runs/status.ts';
 import { waitsOf } from '../runs/waits.ts';
 import { scheduleOf, scheduleTask } from '../schedules/state.ts';
+import { swarmTask } from '../signatures/names.ts';
 import type { Explanation, TaskState, WaitKind, WaitReason } from '../types.ts';
 
 const mostRuns = 10;
@@ -114,6 +115,8 @@ function missingWords({ missing }: TaskState): string {
 function members(house: Orchestrator, run: Run): WaitReason {
   const all = house.services.children.of(run);
   const open = all.filter(({ end }) => end === End.None);
+  if (open.length === 0 && run.taskIdentifier === swarmTask && run.extra.bound?.data?.closed !== true)
+    return reason('members', `Is open: its ${all.length} member(s) so far have ended, and it ends when nobody is to join it any more: closeSwarm(), or isSwarmClosed: true from the start.`, { runs: [] });
   return reason('members', `Waits for ${open.length} of its ${all.length} member(s) so far.`, { runs: open.slice(0, mostRuns).map(({ id }) => id) });
 }
 

@@ -1,5 +1,5 @@
 /** Swarms: members beside each other, so many at once, until it is closed. */
-import { defineTask, type Swarm, SwarmClosedError, SwarmFailedError, SwarmIsCanceledError, TaskAndMsgsDontMatchForSwarmError, TooManyTasksError } from 'holdfast';
+import { defineTask, DisposedError, type Swarm, SwarmClosedError, SwarmFailedError, SwarmIsCanceledError, TaskAndMsgsDontMatchForSwarmError, TooManyTasksError } from 'holdfast';
 import { expect, test } from 'vitest';
 import '../../js/dependencies/edges.ts';
 import '../../js/groups/container.ts';
@@ -197,4 +197,31 @@ test('staggered members begin over a time', async () => {
   await settle(clock);
   expect(one.status).toBe('done');
   await expect(orchestrator.swarm([work], { config: { stagger: 'even' } })).rejects.toThrow('go together');
+});
+
+test('one that is open says so when all members have ended, and one that has failed says that to who adds', async () => {
+  const { orchestrator, clock } = await open();
+  const echo = defineTask({ id: name('echo'), run: (input: unknown) => input });
+  const fail = defineTask({ id: name('fail'), ...fails });
+  const next = defineTask({ id: name('next'), run: ({ result }: { result: unknown[] }) => result.length });
+  const chain = await orchestrator.chain([await orchestrator.swarm([echo, echo]), next]);
+  await chain.runNoWait({});
+  await settle(clock);
+  const [swarm] = (await orchestrator.signatures.children(chain.key)).items as [Swarm];
+  expect(orchestrator.why(swarm.key)).toMatch(/^Is open: its 2 member\(s\) so far have ended, .* closeSwarm\(\)/);
+  await swarm.closeSwarm();
+  expect(await chain.result()).toBe(2);
+  const failing = await orchestrator.swarm([fail], { config: { stopAfterNFailures: 1 } });
+  await failing.run().catch(() => undefined);
+  await expect(failing.addTask(echo)).rejects.toThrow(/has failed; nothing was added/);
+});
+
+test('what is called of a disposed orchestrator is refused, and does not wait for ever', async () => {
+  const { orchestrator } = await open();
+  const echo = defineTask({ id: name('echo'), run: (input: unknown) => input });
+  const signature = await orchestrator.sign(echo);
+  const chain = await orchestrator.chain([echo, echo]);
+  const swarm = await orchestrator.swarm([echo]);
+  await orchestrator.dispose();
+  for (const call of [() => signature.run(), () => signature.runNoWait({}), () => signature.call(1), () => chain.run({}), () => swarm.run({}), () => swarm.closeSwarm()]) await expect(call()).rejects.toThrow(DisposedError);
 });
