@@ -133,8 +133,8 @@ export class Batching {
 
   #keep(batch: Batch): void {
     for (const id of batch.ids) this.#byMember.set(id, batch);
-    // Without an outcome it comes to nothing: the others begin anew.
-    void batch.leader.ended.then(() => this.#settle(batch, { way: 'again' }));
+    // Without an outcome it comes to nothing: the others begin anew. Of a page that closes they are the next one's.
+    batch.leader.ended.then(() => this.#settle(batch, { way: 'again' }), () => {});
   }
 
   #settle(batch: Batch, turn: Turn): void {

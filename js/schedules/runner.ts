@@ -53,6 +53,9 @@ class Tick {
   readonly #plan: Plan;
   readonly #id: string;
   readonly #nowMs: number;
+  /** Runs of several moments that are caught up together: they are late, and were not meant to meet. */
+  readonly #caughtUp = new Set<string>();
+  #isSeries = false;
 
   constructor(house: Orchestrator, plan: Plan, id: string, nowMs: number) {
     this.#house = house;
@@ -69,6 +72,7 @@ class Tick {
     if (last === undefined) return state;
     const isMissed = this.#nowMs - this.#plan.startOf(last) > missedAfterMs;
     let next = state;
+    this.#isSeries = due.length > 1;
     for (const atMs of catchUp === 0 && isMissed ? [] : due) if (next.fired < limit) next = await this.#fire(next, atMs);
     return { ...next, cursorMs: last };
   }
@@ -81,12 +85,13 @@ class Tick {
     if (this.#house.attach(runId)) return fired;
     const former = state.lastRunId === undefined ? undefined : this.#house.attach(state.lastRunId);
     const overlaps = former !== undefined && !hasEnded(former.status);
-    if (overlaps && overlap === 'skip') return state;
+    if (overlaps && overlap === 'skip' && !this.#caughtUp.has(former.id)) return state;
     if (overlaps && overlap === 'cancel-previous') await former.cancel('the next moment of its schedule has come');
     try {
       const run = this.#trigger(state, atMs, runId);
       if (!run) return state;
       await run.accepted;
+      if (this.#isSeries) this.#caughtUp.add(run.id);
       return { ...fired, lastRunId: run.id };
     } catch (error) {
       if (error instanceof DuplicateRunError) return fired;
@@ -109,7 +114,8 @@ class Tick {
 
   /** Runs of one schedule wait for each other by a key; a singleton has its own. */
   #turn({ settings }: ScheduleState, definition: Definition | undefined): TriggerOptions {
-    if (settings.overlap !== 'queue' || definition?.spec.singleton !== undefined) return {};
+    const isQueued = settings.overlap === 'queue' || (settings.overlap === 'skip' && this.#isSeries);
+    if (!isQueued || definition?.spec.singleton !== undefined) return {};
     return { idempotencyKey: ['schedule', this.#id], onDuplicate: 'queue' };
   }
 

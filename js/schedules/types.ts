@@ -42,7 +42,7 @@ export interface ScheduleTiming {
   catchUp?: 'skip' | 'latest' | 'all' | { max: number };
   /**
    * What happens while the run of the time before is still alive: `skip` (default) runs nothing, `queue` waits for its end, `cancel-previous`
-   * cancels it, `allow` runs both.
+   * cancels it, `allow` runs both. What is caught up together is no overlap for `skip`: it runs one after the other.
    */
   overlap?: 'skip' | 'queue' | 'cancel-previous' | 'allow';
 }

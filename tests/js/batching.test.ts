@@ -123,6 +123,25 @@ it('After a crash at work the code goes on with the same batch and its steps; th
   await orchestrator.dispose();
 });
 
+it('A page that closes while a batch is at work leaves no promise that nobody handles', async () => {
+  const unhandled: unknown[] = [];
+  const hear = (error: unknown) => unhandled.push(error);
+  const hearers = process.listeners('unhandledRejection');
+  process.removeAllListeners('unhandledRejection').on('unhandledRejection', hear);
+  const task = defineTask({ id: name('sleeping'), batchEvents: { maxSize: 3, timeout: '1s' }, run: async (inputs: number[], ctx) => (await ctx.sleep('1h'), inputs) });
+  let orchestrator = createTestOrchestrator({ tasks: [task] });
+  const runs = [1, 2].map((input) => orchestrator.trigger(task, input));
+  await Promise.all(runs.map((run) => run.accepted));
+  await orchestrator.clock.advance('2s');
+  orchestrator = await orchestrator.reload();
+  await new Promise((resolve) => setTimeout(resolve));
+  await orchestrator.runUntilIdle();
+  process.removeListener('unhandledRejection', hear);
+  for (const hearer of hearers) process.on('unhandledRejection', hearer);
+  expect([unhandled, runs.map(({ id }) => orchestrator.getTaskState(id)!.result)]).toEqual([[], [1, 2]]);
+  await orchestrator.dispose();
+});
+
 it('Each element is validated and typed as a run of its own', async () => {
   const task = defineTask({
     id: name('validated'), batchEvents: { maxSize: 2, timeout: 5 }, retry: { maxAttempts: 1 },

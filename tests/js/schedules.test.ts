@@ -90,10 +90,10 @@ it('What a definition says is scheduled once, in all tabs together', async () =>
 const hourly = (house: House, options: object) => house.orchestrator.schedules.create({ cron: '0 * * * *', ...options } as any);
 
 /** What was run of a schedule by the hour while nobody had a page open from 00:30 to 04:10. */
-async function missedBy(catchUp: unknown): Promise<string[]> {
+async function missedBy(catchUp: unknown, overlap = 'queue'): Promise<string[]> {
   let house = await open();
   const { task, moments } = noting();
-  await hourly(house, { task, catchUp, overlap: 'queue' });
+  await hourly(house, { task, catchUp, overlap });
   await pass(house, 1_800_000);
   await house.orchestrator.dispose();
   await house.clock.advance(3_600_000 * 3 + 2_400_000);
@@ -110,6 +110,13 @@ it('What came due while no page was open is left out, run once, or run for each 
   expect(await missedBy('latest')).toEqual(['2026-01-01T04:00Z']);
   expect(await missedBy('all')).toEqual(['2026-01-01T01:00Z', '2026-01-01T02:00Z', '2026-01-01T03:00Z', '2026-01-01T04:00Z']);
   expect(await missedBy({ max: 2 })).toEqual(['2026-01-01T03:00Z', '2026-01-01T04:00Z']);
+});
+
+it('What is caught up together runs one after the other also where overlaps are skipped: none of it is left out because the one before has only begun', async () => {
+  for (const overlap of ['skip', 'allow']) {
+    expect(await missedBy('all', overlap)).toEqual(['2026-01-01T01:00Z', '2026-01-01T02:00Z', '2026-01-01T03:00Z', '2026-01-01T04:00Z']);
+    expect(await missedBy({ max: 2 }, overlap)).toEqual(['2026-01-01T03:00Z', '2026-01-01T04:00Z']);
+  }
 });
 
 it('A page that opens within a minute of the moment is not late', async () => {
