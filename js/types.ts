@@ -97,6 +97,9 @@ export interface QueueOptions extends CircuitOptions, LimitOptions, QueueRules {
   concurrencyLimit?: number;
 }
 
+/** A queue of one task alone, in its definition: without a name it is called `task/<id>`. */
+export type OwnQueueOptions = Omit<QueueOptions, 'name'> & { name?: string };
+
 export interface SimulateProgressOptions {
   /** Default 500. */
   intervalMs?: number;

@@ -19,6 +19,7 @@ import { checkCancelOn } from '../waiting/cancel-on.ts';
 import { limitChecks, limitOptionNames } from '../limiting/settings.ts';
 import { checkSchedule } from '../schedules/settings.ts';
 import { refuseReserved } from '../waiting/internal.ts';
+import type { QueueOptions } from '../types.ts';
 import type { TaskHooks } from './hook-types.ts';
 import { concernAttempts, hookNames, pickHooks } from './hooks.ts';
 import { checkIntent } from './intent.ts';
@@ -54,7 +55,8 @@ export interface Prepared {
 }
 
 /** A spec with its id in place. */
-export type NamedSpec = AnySpec & { id: string };
+type WithQueue = { queue?: string | QueueOptions };
+export type NamedSpec = AnySpec & WithQueue & { id: string };
 
 const preparations = new WeakMap<object, Prepared | 'none'>();
 
@@ -72,12 +74,22 @@ const specChecks = {
   onDrift: (value: unknown, where: string) => oneOf(value, ['fail', 'restart', 'discard-tail', 'accept-new'], where),
 };
 
+/** Queues of one task alone. */
+export const ownQueuePrefix = 'task/';
+
+function withOwnQueue(given: AnySpec, id: string): AnySpec & WithQueue {
+  const { queue } = given;
+  if (typeof queue !== 'object' || queue === null || Array.isArray(queue) || queue.name !== undefined) return given as AnySpec & WithQueue;
+  return { ...given, queue: { ...queue, name: ownQueuePrefix + id } };
+}
+
 /** @throws ConfigurationError naming what is wrong */
-export function nameSpec(given: AnySpec): NamedSpec {
-  checkNames(given, specNames, 'defineTask');
-  const { id = given.name, name = id } = given;
+export function nameSpec(asked: AnySpec): NamedSpec {
+  checkNames(asked, specNames, 'defineTask');
+  const { id = asked.name, name = id } = asked;
   if (id !== name) throw new ConfigurationError(`defineTask id ${describe(id)} and name ${describe(name)} differ; give one of the two.`);
   refuseReserved(checkIdentifier(id, 'defineTask id'), 'defineTask id');
+  const given = withOwnQueue(asked, id!);
   checkCancelOn(given.cancelOn, id!);
   checkUpdates(given.updates, id!);
   if (typeof given.run !== 'function')

@@ -10,7 +10,7 @@ import type { LimitOptions } from '../limiting/types.ts';
 import type { IdentityOptions } from '../identity/types.ts';
 import type { ScheduleTiming } from '../schedules/types.ts';
 import type { CancelOn } from '../waiting/types.ts';
-import type { CoreContext, OrchestratorApi, OrchestratorOptions, RunOptions } from '../types.ts';
+import type { CoreContext, OrchestratorApi, OrchestratorOptions, OwnQueueOptions, RunOptions } from '../types.ts';
 import type { TaskHooks } from './hook-types.ts';
 import type { Intent } from './intent.ts';
 import type { Given, OutputOptions, Parsed, Validator } from './schema.ts';
@@ -69,9 +69,11 @@ export interface SpecBase<
   Id extends string = string,
   In extends Validator | undefined = Validator<any, Input> | undefined,
   Out extends Validator | OutputOptions | undefined = Validator<any, Output> | OutputOptions<Validator<any, Output> | undefined> | undefined,
-> extends RunOptions, CircuitOptions, CollapseOptions<Given<In, Input>>, IdentityOptions<Given<In, Input>>, LimitOptions, TaskHooks<NoInfer<Parsed<In, Input>>, NoInfer<Parsed<Out, Output>>, NoInfer<Services>> {
+> extends Omit<RunOptions, 'queue'>, CircuitOptions, CollapseOptions<Given<In, Input>>, IdentityOptions<Given<In, Input>>, LimitOptions, TaskHooks<NoInfer<Parsed<In, Input>>, NoInfer<Parsed<Out, Output>>, NoInfer<Services>> {
   /** At most 128 bytes; found by it after a reload. */
   id?: Id;
+  /** By name (`createOrchestrator({ queues })`) or inline; inline without a name it is the task's own, called `task/<id>`. */
+  queue?: string | OwnQueueOptions;
   /** Another word for `id`; give one of the two. */
   name?: Id;
   description?: string;

@@ -13,6 +13,12 @@ import { refuseReserved } from '../waiting/internal.ts';
 import { checkQueueOptions, plainRules, queueNames, queueSettings, type Rules, rulesOf, withThrottle } from './order.ts';
 import type { LimitTable } from './table.ts';
 
+/** When it was, and by whom it was said to be. */
+export interface Overridden {
+  readonly atMs: number;
+  readonly by: string | undefined;
+}
+
 export interface Queue {
   /** undefined: the core does not know it yet. */
   number: number | undefined;
@@ -20,6 +26,7 @@ export interface Queue {
   rules: Rules;
   /** In place of its concurrency, for a while. */
   override?: number | undefined;
+  overridden?: Overridden | undefined;
   /** One more than the slots that this tab holds, of a queue whose concurrency all tabs share. */
   granted?: number;
   /** Takes nothing more. */

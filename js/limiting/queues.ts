@@ -4,13 +4,14 @@
  * Invariant: a promise of it resolves when the core has carried it out; that a queue is paused stands in the journal.
  */
 import { ConfigurationError, DisposedError } from '../errors.ts';
-import { checkText, describe, wholeNumber } from '../intake/checks.ts';
+import { ownQueuePrefix } from '../definition/spec.ts';
+import { checkNames, checkText, describe, wholeNumber } from '../intake/checks.ts';
 import type { Orchestrator } from '../orchestrator.ts';
 import * as P from '../protocol.ts';
 import type { Duration, RunFilter, RunHandle, Task } from '../types.ts';
 import { isReserved } from '../waiting/internal.ts';
 import type { Queue } from './queue-table.ts';
-import type { AddAllOptions, BulkDone, ClearOptions, DeadLetterApi, QueueInfo, QueuesApi, QueueStatistics, Standing } from './types.ts';
+import type { AddAllOptions, BulkDone, ClearOptions, DeadLetterApi, NamedLimitsApi, QueueInfo, QueuesApi, QueueStatistics, Standing } from './types.ts';
 
 const orders = ['priority', 'fifo', 'lifo', 'priority', 'fair'] as const;
 
@@ -28,16 +29,16 @@ export class Queues implements QueuesApi {
 
   retrieve(name: string): QueueInfo {
     const { pump, table } = this.#house;
-    const { number, concurrency, override, rules } = this.#of(name);
+    const { number, concurrency, override, overridden, rules } = this.#of(name);
     const ask = (field: number) => (pump.open && number !== undefined ? pump.engine.queueValue(number, field) : 0);
     const limit = (value: number | undefined) => (value === undefined || value === 0 ? undefined : value);
     const base = limit(concurrency) ?? limit(table.limits.totalOf('queue', name));
     const isPaused = ask(P.QueueValuePaused) === 1;
     return Object.freeze({
-      name, running: ask(P.QueueValueRunning), queued: ask(P.QueueValueReady), size: ask(P.QueueValueWaiting), paused: isPaused,
+      name, type: name.startsWith(ownQueuePrefix) ? 'task' : 'custom', running: ask(P.QueueValueRunning), queued: ask(P.QueueValueReady), size: ask(P.QueueValueWaiting), paused: isPaused,
       maxSize: limit(rules.maxSize) ?? limit(rules.blockAt), order: orders[rules.order]!,
       concurrencyLimit: override ?? base,
-      concurrency: Object.freeze({ current: override ?? base, base, override }),
+      concurrency: Object.freeze({ current: override ?? base, base, override, overriddenAt: overridden?.atMs, overriddenBy: overridden?.by }),
     });
   }
 
@@ -49,10 +50,14 @@ export class Queues implements QueuesApi {
     await this.#set(name, P.QueueFieldPaused, 0);
   }
 
-  async overrideConcurrencyLimit(name: string, limit: number): Promise<void> {
+  async overrideConcurrencyLimit(name: string, limit: number, options: { by?: string } = {}): Promise<void> {
     const queue = this.#of(name);
-    wholeNumber(limit, `overrideConcurrencyLimit of queue "${name}"`, 0, 0xfffffffe);
+    const where = `overrideConcurrencyLimit of queue "${name}"`;
+    wholeNumber(limit, where, 0, 0xfffffffe);
+    checkNames(options, ['by'], where);
+    if (options.by !== undefined) checkText(options.by, `${where} by`);
     queue.override = limit;
+    queue.overridden = { atMs: this.#house.clock.now(), by: options.by };
     // No limit at all is the core's 0; ours lets the queue stand still, which is over with the page, as the override is.
     if (limit === 0) return this.#set(name, P.QueueFieldStill, 1);
     await this.#set(name, P.QueueFieldConcurrency, limit);
@@ -61,7 +66,7 @@ export class Queues implements QueuesApi {
 
   async resetConcurrencyLimit(name: string): Promise<void> {
     const queue = this.#of(name);
-    queue.override = undefined;
+    queue.override = queue.overridden = undefined;
     await this.#set(name, P.QueueFieldConcurrency, queue.concurrency);
     await this.#set(name, P.QueueFieldStill, 0);
   }
@@ -88,6 +93,24 @@ export class Queues implements QueuesApi {
   onPendingZero(name: string): Promise<void> {
     this.#of(name);
     return this.#until(() => this.#ask(name, P.QueueValueRunning) === 0);
+  }
+
+  async onRateLimit(name: string): Promise<void> {
+    this.#of(name);
+    const { isRateLimited } = await this.#verbs();
+    return this.#until(() => isRateLimited(this.#house, name));
+  }
+  async onRateLimitCleared(name: string): Promise<void> {
+    this.#of(name);
+    const { isRateLimited } = await this.#verbs();
+    return this.#until(() => !isRateLimited(this.#house, name));
+  }
+  onError(name: string): Promise<never> {
+    this.#of(name);
+    const failed = this.#verbs().then(({ firstFailure }) => firstFailure(this.#house, name));
+    // Who races it against something else may never look at it again.
+    failed.catch(() => {});
+    return failed;
   }
 
   async #until(isSo: () => boolean): Promise<void> {
@@ -148,6 +171,13 @@ export class Queues implements QueuesApi {
   readonly deadLetters: DeadLetterApi = {
     list: async (filter?: RunFilter & { name?: string }) => (await this.#verbs()).deadLetters(this.#house, filter),
     redrive: async (filter?: RunFilter & { name?: string }): Promise<BulkDone> => (await this.#verbs()).redrive(this.#house, filter),
+  };
+
+  readonly limits: NamedLimitsApi = {
+    list: async () => (await this.#verbs()).namedLimits(this.#house),
+    retrieve: async (name) => (await this.#verbs()).namedLimit(this.#house, name),
+    override: async (name, concurrency, options) => (await this.#verbs()).overrideLimit(this.#house, name, concurrency, options),
+    reset: async (name) => (await this.#verbs()).resetLimit(this.#house, name),
   };
 
   async #verbs(): Promise<typeof import('./verbs.ts')> {

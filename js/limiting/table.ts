@@ -7,6 +7,7 @@ import { describe } from '../intake/checks.ts';
 import * as P from '../protocol.ts';
 import type { CommandBuffer, Engine } from '../pump/engine.ts';
 import { resourceClass } from './classes.ts';
+import type { Overridden } from './queue-table.ts';
 import { checkWeight, keyNumber, type LimitKind, limitNumber, type Settings, settingsOf } from './settings.ts';
 import type { LimitedRunOptions, LimitOptions } from './types.ts';
 
@@ -35,7 +36,17 @@ interface Known {
   total: number;
   feedback: boolean;
   isTold: boolean;
+  /** In place of its concurrency, for a while. */
+  override?: LimitOverride | undefined;
 }
+
+export interface LimitOverride extends Overridden {
+  /** 0: no limit. */
+  readonly total: number;
+  readonly perKey: number;
+}
+
+const baseOf = (settings: Settings) => ({ total: settings[0]![1], perKey: settings[1]![1] });
 
 const isLimited = ({ concurrency, rateLimit, minTime }: LimitOptions) => rateLimit !== undefined || minTime !== undefined || (typeof concurrency === 'object' && concurrency !== null);
 
@@ -69,7 +80,7 @@ export class LimitTable {
     const known = this.#known.get(kind + name);
     if (known?.text === text) return;
     const number = known?.number ?? limitNumber(kind, name);
-    const now = { kind, name, number, settings, text, total: settings[0]![1], feedback: options.rateLimit?.feedback === true, isTold: false };
+    const now = { kind, name, number, settings, text, total: settings[0]![1], feedback: options.rateLimit?.feedback === true, isTold: false, override: known?.override };
     this.#known.set(kind + name, now);
     this.#byNumber.set(number, now);
     // Runs that take part in it already go by what is said now.
@@ -133,6 +144,24 @@ export class LimitTable {
   #tell(known: Known): void {
     known.isTold = true;
     for (const [field, value] of known.settings) this.#commands.push(P.CommandSetLimit, known.number, field, 0, value);
+    if (known.override) this.#tellConcurrency(known, known.override);
+  }
+
+  #tellConcurrency({ number }: Known, { total, perKey }: { total: number; perKey: number }): void {
+    this.#commands.push(P.CommandSetLimit, number, P.LimitFieldConcurrency, 0, total);
+    this.#commands.push(P.CommandSetLimit, number, P.LimitFieldKeyConcurrency, 0, perKey);
+  }
+
+  /** Limits that have names of their own. */
+  named(): { name: string; number: number; base: { total: number; perKey: number }; override: LimitOverride | undefined }[] {
+    return [...this.#known.values()].filter(({ kind }) => kind === 'limit').map(({ name, number, settings, override }) => ({ name, number, base: baseOf(settings), override }));
+  }
+
+  /** undefined: as it was declared. @throws ConfigurationError */
+  override(name: string, override: LimitOverride | undefined): void {
+    const known = this.#named(name);
+    known.override = override;
+    if (known.isTold) this.#tellConcurrency(known, override ?? baseOf(known.settings));
   }
 
   /** Runs of former pages and of other tabs may take part in them. */

@@ -87,6 +87,8 @@ export interface LimitedRunOptions {
 
 export interface QueueInfo {
   readonly name: string;
+  /** `task`: of one task alone, by its definition. */
+  readonly type: 'task' | 'custom';
   readonly running: number;
   /** Ready, and waiting for their turn. */
   readonly queued: number;
@@ -96,7 +98,9 @@ export interface QueueInfo {
   readonly order: 'priority' | 'fifo' | 'lifo' | 'fair';
   readonly paused: boolean;
   readonly concurrencyLimit: number | undefined;
-  readonly concurrency: { readonly current: number | undefined; readonly base: number | undefined; readonly override: number | undefined };
+  readonly concurrency: { readonly current: number | undefined; readonly base: number | undefined; readonly override: number | undefined;
+    /** Milliseconds since the epoch; undefined: it is not overridden. */
+    readonly overriddenAt: number | undefined; readonly overriddenBy: string | undefined };
 }
 
 /** Of the runs of a queue that are known in this tab; ended ones until they are forgotten. */
@@ -136,6 +140,36 @@ export interface Standing {
   readonly position: number;
   readonly queue: string | undefined;
   readonly blockedBy: readonly BlockedBy[];
+}
+
+/** A limit by name as it stands. */
+export interface NamedLimitInfo {
+  readonly name: string;
+  /** Weights at once, of all and of each key; undefined: no limit. */
+  readonly concurrency: LimitConcurrency;
+  /** As it was declared. */
+  readonly base: LimitConcurrency;
+  readonly override: LimitConcurrency | undefined;
+  /** Milliseconds since the epoch. */
+  readonly overriddenAt: number | undefined;
+  readonly overriddenBy: string | undefined;
+  /** Runs of this tab that have a part of it, and that wait for one. */
+  readonly running: number;
+  readonly waiting: number;
+}
+export interface LimitConcurrency {
+  readonly total?: number | undefined;
+  readonly perKey?: number | undefined;
+}
+
+/** `orchestrator.queues.limits`: those of `createOrchestrator({ concurrencyLimits })`, and `cpu`, `network`, … once they are used. */
+export interface NamedLimitsApi {
+  list(): Promise<NamedLimitInfo[]>;
+  /** @throws ConfigurationError for a name nobody declared */
+  retrieve(name: string): Promise<NamedLimitInfo>;
+  /** Another concurrency, until `reset` or a reload; what was taken of it stays taken. @throws ConfigurationError */
+  override(name: string, concurrency: number | LimitConcurrency, options?: { by?: string }): Promise<void>;
+  reset(name: string): Promise<void>;
 }
 
 export interface ClearOptions {
@@ -181,7 +215,7 @@ export interface QueuesApi {
   /** After a pause or a drain. */
   resume(name: string): Promise<void>;
   /** Until `resetConcurrencyLimit`, or a reload. 0: nothing begins. @throws ConfigurationError */
-  overrideConcurrencyLimit(name: string, limit: number): Promise<void>;
+  overrideConcurrencyLimit(name: string, limit: number, options?: { by?: string }): Promise<void>;
   resetConcurrencyLimit(name: string): Promise<void>;
   /** When fewer than `size` wait. Like those below it rejects with DisposedError when the orchestrator is disposed first. @throws ConfigurationError */
   onSizeLessThan(name: string, size: number): Promise<void>;
@@ -193,6 +227,12 @@ export interface QueuesApi {
   onIdle(name: string): Promise<void>;
   /** When nobody runs. */
   onPendingZero(name: string): Promise<void>;
+  /** When a rate keeps one of it back. */
+  onRateLimit(name: string): Promise<void>;
+  /** When no rate keeps any of it back. */
+  onRateLimitCleared(name: string): Promise<void>;
+  /** Never resolves: rejects with the error of its first run that fails for good from now on. For `Promise.race`. */
+  onError(name: string): Promise<never>;
   /** Takes nothing more (a trigger throws) until `resume` or a reload; resolves when what it has is over. */
   drain(name: string): Promise<void>;
   /** Cancels whatever has not begun; all their promises settle. Gives their number. */
@@ -213,4 +253,5 @@ export interface QueuesApi {
   /** Closes a named limit, or the limit of a queue or task, as `feedback` does. @throws ConfigurationError */
   penalize(name: string, options: { until?: Date; for?: Duration }): Promise<void>;
   readonly deadLetters: DeadLetterApi;
+  readonly limits: NamedLimitsApi;
 }

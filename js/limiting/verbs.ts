@@ -8,7 +8,8 @@ import { End, type Run } from '../runs/run.ts';
 import { hasEnded } from '../runs/status.ts';
 import type { Duration, RunFilter, RunHandle, Task, TaskState } from '../types.ts';
 import { matcher } from '../views/lists.ts';
-import type { AddAllOptions, BlockedBy, BulkDone, ClearOptions, QueueStatistics, Standing } from './types.ts';
+import { concurrencyOf } from './settings.ts';
+import type { AddAllOptions, BlockedBy, BulkDone, ClearOptions, LimitConcurrency, NamedLimitInfo, QueueStatistics, Standing } from './types.ts';
 
 const stateOf = (house: Orchestrator, run: Run): number => (run.task === 0 ? P.StateNone : house.pump.engine.state(run.task) & 0xf);
 const value = (house: Orchestrator, run: Run, field: number): number => (run.task === 0 ? 0 : house.pump.engine.value(run.task, field));
@@ -160,6 +161,31 @@ export async function statistics(house: Orchestrator, name: string): Promise<Que
   });
 }
 
+/** Does a rate keep one of it back? */
+export function isRateLimited(house: Orchestrator, name: string): boolean {
+  const { pump } = house;
+  const { number } = house.table.queues.named(name)!;
+  if (number === undefined || !pump.open || pump.engine.queueValue(number, P.QueueValueReady) === 0) return false;
+  const now = house.clock.now();
+  return house.localRuns().some((run) => stateOf(house, run) === P.StateReady && value(house, run, P.FieldQueue) === number && value(house, run, P.FieldLimitedUntilMs) > now);
+}
+
+/** Rejects with it. */
+export function firstFailure(house: Orchestrator, name: string): Promise<never> {
+  return new Promise<never>((_, reject) => {
+    let isOver = false;
+    const off = house.on('error', (id, error) => {
+      const run = house.localRun(id);
+      if (run) house.intake.recover(run);
+      if (run?.options?.queueName !== name) return;
+      isOver = true;
+      off();
+      reject(error);
+    });
+    house.intake.sizes.until(() => isOver).catch(reject);
+  });
+}
+
 export async function penalize(house: Orchestrator, name: string, options: { until?: Date; for?: Duration }): Promise<void> {
   checkNames(options, ['until', 'for'], 'penalize');
   if ((options.until === undefined) === (options.for === undefined)) throw new ConfigurationError('penalize needs either until, a Date, or for, a duration.');
@@ -196,3 +222,52 @@ export async function redrive(house: Orchestrator, filter?: RunFilter & { name?:
   return { total: letters.length, done: done.filter(Boolean).length };
 }
 
+
+// Limits by name
+
+type Given = { total?: number | undefined; perKey?: number | undefined };
+const shown = ({ total, perKey }: { total: number; perKey: number }): LimitConcurrency => Object.freeze({ total: total || undefined, perKey: perKey || undefined });
+
+export function namedLimits(house: Orchestrator): NamedLimitInfo[] {
+  const open = house.localRuns().filter((run) => run.task !== 0 && run.end === End.None);
+  return house.table.limits.named().map(({ name, number, base, override }) => {
+    const takers = open.filter((run) => value(house, run, number) !== 0);
+    const count = (state: number) => takers.filter((run) => stateOf(house, run) === state).length;
+    return Object.freeze({
+      name, concurrency: shown(override ?? base), base: shown(base), override: override && shown(override), overriddenAt: override?.atMs, overriddenBy: override?.by,
+      running: count(P.StateRunning), waiting: count(P.StateReady),
+    });
+  });
+}
+
+export function namedLimit(house: Orchestrator, name: string): NamedLimitInfo {
+  checkText(name, 'limits.retrieve name');
+  const limit = namedLimits(house).find((one) => one.name === name);
+  if (limit) return limit;
+  throw new ConfigurationError(`There is no concurrency limit ${JSON.stringify(name)}. Declare it: createOrchestrator({ concurrencyLimits: { ${JSON.stringify(name)}: { concurrency: 5 } } }).`);
+}
+
+export async function overrideLimit(house: Orchestrator, name: string, concurrency: number | Given, options: { by?: string } = {}): Promise<void> {
+  const where = `limits.override "${name}"`;
+  namedLimit(house, name);
+  checkNames(options, ['by'], where);
+  if (options.by !== undefined) checkText(options.by, `${where} by`);
+  // What isn't said stays as it was declared.
+  const { base } = house.table.limits.named().find((one) => one.name === name)!;
+  const given = concurrencyOf(concurrency as number, `${where} concurrency`);
+  const total = typeof concurrency === 'object' && concurrency.total === undefined ? base.total : given.total;
+  const perKey = typeof concurrency === 'object' && concurrency.perKey !== undefined ? given.perKey : base.perKey;
+  house.table.limits.override(name, { total, perKey, atMs: house.clock.now(), by: options.by });
+  await carriedOut(house);
+}
+
+export async function resetLimit(house: Orchestrator, name: string): Promise<void> {
+  namedLimit(house, name);
+  house.table.limits.override(name, undefined);
+  await carriedOut(house);
+}
+
+function carriedOut(house: Orchestrator): Promise<void> {
+  house.pump.wake();
+  return new Promise((resolve) => house.clock.defer(resolve));
+}

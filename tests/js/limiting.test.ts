@@ -153,7 +153,7 @@ describe('queues', () => {
     const { queues } = house.orchestrator;
     await change(queues.overrideConcurrencyLimit('one', 3));
     expect(began).toHaveLength(3);
-    expect(queues.retrieve('one').concurrency).toEqual({ current: 3, base: 1, override: 3 });
+    expect(queues.retrieve('one').concurrency).toMatchObject({ current: 3, base: 1, override: 3 });
     await change(queues.overrideConcurrencyLimit('one', 0));
     await house.clock.advance(1000);
     expect(began).toHaveLength(3);

@@ -91,7 +91,7 @@ const define = (given: object) => defineTask({ id: 'wrong: defined', run: listen
 addEach('defineTask', {
   id: someText, run: callable, description: text, onSuccess: callable, onFailure: callable, output: (value) => callable(value) || options(value), input: callable, init: callable, onStart: callable, onComplete: callable, unawaited: nothing, onDrift: nothing, intent: nothing, updates: (value) => options(value), ...limitOptions, ...runOptions,
   // Names of queues and limits are looked up when a run needs them.
-  queue: someText, concurrencyLimits: texts,
+  queue: (value) => someText(value) || options(value), concurrencyLimits: texts,
 }, define);
 const cacheOptions: Record<string, Accepts> = { mode: nothing, ttl: duration, staleWhileRevalidate: duration, salt: text, scope: nothing, coalesce: flag };
 addEach('defineTask', {
@@ -208,6 +208,17 @@ add('providePayload id', text, (value) => house.providePayload(value, new Blob([
 add('handle.onProgress', callable, (value) => run.onProgress(value)());
 add('handle.subscribe', callable, (value) => run.subscribe(value)());
 add('handle.download', text, (value) => unlessWrong(file.download(value)));
+
+const limits = () => {
+  house.setOptions({ queues: { wrong: { concurrency: 1 } }, concurrencyLimits: { wrong: { concurrency: 1 } } });
+  return house.queues;
+};
+add('queues.overrideConcurrencyLimit', count, (value) => limits().overrideConcurrencyLimit('wrong', value));
+addEach('queues.overrideConcurrencyLimit', { by: text }, (given) => limits().overrideConcurrencyLimit('wrong', 2, given));
+add('queues.limits.retrieve', nothing, (value) => limits().limits.retrieve(value));
+add('queues.limits.override', (value) => fromOne(value) || value === Number.POSITIVE_INFINITY, (value) => limits().limits.override('wrong', value));
+addEach('queues.limits.override', { total: limitOptions.concurrency!, perKey: limitOptions.concurrency! }, (given) => limits().limits.override('wrong', given));
+addEach('queues.limits.override options', { by: text }, (given) => limits().limits.override('wrong', 2, given));
 
 const item = { task, payload: 1 };
 /** An item that is wrong is told as what is wrong with the batch. */
