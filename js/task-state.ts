@@ -1,6 +1,7 @@
 /** What people see of runs: the state of one, and what is asked and told of many. Types only. */
 
 import type { RunItem } from './context/types.ts';
+import type { Intent } from './definition/intent.ts';
 import type { Instant, ResumePolicy } from './types.ts';
 
 /** The coarse words of the panel. */
@@ -95,6 +96,8 @@ export interface TaskState<Result = any> {
   readonly durable: boolean;
   /** Of the code that accepted it, where its definition has one. */
   readonly version?: number | string;
+  /** What its task says it is for. */
+  readonly intent?: Intent;
   /** It was answered by the cache, or by the execution of another run of the same key; its own code did not run. */
   readonly fromCache: boolean;
   /** Owned by this tab (true) or seen from another one. */
@@ -186,6 +189,36 @@ export interface AggregateProgress {
   failed: number;
 }
 export type TaskCounts = Readonly<Record<TaskStatus | 'total', number>>;
+
+/** Something that a run has recorded. */
+export interface HistoryEntry {
+  /** `wait`: for an event or a token; `decision`: a patch, a time, who won a race; `undo`: of a rollback. */
+  readonly kind: 'step' | 'child' | 'sleep' | 'wait' | 'lock' | 'undo' | 'decision';
+  /** Behind the groups that it stands in: `upload/head`. */
+  readonly name: string;
+  /** Of the run that recorded it; 0: taken over from another run. */
+  readonly attempt: number;
+  readonly ok: boolean;
+  /** Message of what failed, where code went on after it. */
+  readonly error?: string;
+  /** Of a child that is there: its id, what its task is for, whether a cache answered it. */
+  readonly run?: string;
+  readonly intent?: Intent;
+  readonly fromCache?: boolean;
+}
+
+/** What is known of how a run came to its result. */
+export interface RunHistory {
+  readonly id: string;
+  readonly taskIdentifier: string;
+  readonly intent?: Intent;
+  readonly version?: number | string;
+  readonly fromCache: boolean;
+  /** What the cache said to it, in this page; `cache.explain` says which field differs. */
+  readonly cache?: { readonly outcome: 'hit' | 'stale' | 'shared' | 'miss'; readonly reason?: string; readonly detail?: string; readonly key?: string };
+  /** In the order in which they were recorded. */
+  readonly entries: readonly HistoryEntry[];
+}
 
 /** Of `runs.bulk`. */
 export interface BulkOptions {

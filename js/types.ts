@@ -278,7 +278,7 @@ export type ResumePolicy = 'keepDeadline' | 'remaining' | 'restart';
 
 /** What events are called; what comes in `data` stands behind it. */
 export type RunEventType =
-  | 'created' // taskIdentifier
+  | 'created' // taskIdentifier, intent
   | 'optionSet' // option, value
   | 'dependencyAdded' // on, kind
   | 'edgeDisabled' // on, kind

@@ -162,6 +162,7 @@ export class Answers {
     this.#host.emit('cache_hit', about);
     flight.outcome = { kept: keep(plan, output) };
     run.ownExtra.fromCache = true;
+    run.ownExtra.cacheVerdict = { outcome: stale ? 'stale' : 'hit', key };
     this.#land(flight);
     if (stale) this.#revalidate(key, run, plan);
   }
@@ -172,6 +173,7 @@ export class Answers {
     this.#host.emit('output_retrieved', about);
     this.#host.emit('cache_hit', { ...about, detail: `a failure: ${error.message}` });
     run.ownExtra.fromCache = true;
+    run.ownExtra.cacheVerdict = { outcome: 'hit', detail: `a failure: ${error.message}`, key: flight.key.key };
     flight.outcome = { error };
     this.#land(flight);
   }
@@ -266,6 +268,7 @@ export class Answers {
 
   #tellShared({ run, plan }: Share, owner: Share, key: string): void {
     run.ownExtra.fromCache = true;
+    run.ownExtra.cacheVerdict = { outcome: 'shared', detail: `with run ${owner.run.id}`, key };
     this.#host.emit('cache_hit', { key, taskId: plan.spec.id, runId: run.id, sharedWith: owner.run.id });
   }
 
@@ -283,6 +286,7 @@ export class Answers {
   }
 
   #tellMiss(run: Run, plan: CachePlan, key: string | undefined, { reason, detail }: Miss): void {
+    run.ownExtra.cacheVerdict = { outcome: 'miss', reason, ...(detail !== undefined && { detail }), ...(key !== undefined && { key }) };
     if (!this.#host.has('cache_miss') || plan.mode === 'off') return;
     this.#host.emit('cache_miss', { ...(key !== undefined && { key }), taskId: plan.spec.id, runId: run.id, reason, ...(detail !== undefined && { detail }) });
   }

@@ -15,6 +15,7 @@ export const recordWords = P.RecordBytes / 4;
 export interface EventOwner {
   readonly id: string;
   readonly taskIdentifier?: string;
+  readonly definition?: { readonly spec: { readonly intent?: string } } | undefined;
   readonly extra?: Readonly<RunExtra>;
 }
 

@@ -13,6 +13,7 @@ export interface RawEvent {
   b: number;
   at: number;
   taskIdentifier: string | undefined;
+  intent: string | undefined;
   /** Name of the step that was recorded. */
   step: string | undefined;
   /** Id of another run by the core's number. */
@@ -65,7 +66,7 @@ interface Word {
 export const KindClockJumped = 0x10000;
 
 const words = new Map<number, Word>([
-  [P.EventCreated, { type: 'created', data: ({ taskIdentifier }) => taskIdentifier === undefined ? undefined : { taskIdentifier } }],
+  [P.EventCreated, { type: 'created', data: ({ taskIdentifier, intent }) => taskIdentifier === undefined ? undefined : { taskIdentifier, ...(intent && { intent }) } }],
   [P.EventTaskSet, { type: 'optionSet', data: optionSet, untimed: true }],
   [P.EventDepended, { type: 'dependencyAdded', data: ({ a, b, idOf }) => ({ on: idOf(a), kind: edgeKinds[b] }), untimed: true }],
   [P.EventEdgeDisabled, { type: 'edgeDisabled', data: ({ a, b, idOf }) => ({ on: idOf(a), kind: edgeKinds[b] }) }],

@@ -10,7 +10,7 @@
 import { type BlobReference, clone } from '../codec/codec.ts';
 import { checkNames, checkRecord, checkText } from '../intake/checks.ts';
 import { ConfigurationError, PayloadLostError, UnrecognizedTaskError } from '../errors.ts';
-import { type Entry, KeyPrefix, nameOf, RecordKind } from '../journal/history.ts';
+import { type Entry, KeyPrefix, nameOf, pathOf, RecordKind } from '../journal/history.ts';
 import { triggerOptionNames } from '../intake/options.ts';
 import type { Orchestrator } from '../orchestrator.ts';
 import { payloadBytes } from '../journal/payloads.ts';
@@ -59,13 +59,13 @@ async function takeOver(house: Orchestrator, run: Run, fromStep: string | undefi
 }
 
 /** A wait for an event is recorded as one; people know it by the event. */
-const isCalled = ({ key }: Entry, name: string): boolean => nameOf(key) === name || nameOf(key) === eventKey(name);
+const isCalled = ({ key }: Entry, name: string): boolean => nameOf(key) === name || nameOf(key) === eventKey(name) || pathOf(key) === name;
 const isNamed = ({ key, kind }: Entry): boolean => kind !== RecordKind.Mark && !key.startsWith(KeyPrefix.Undo);
 
 function positionOf(run: Run, entries: readonly Entry[], fromStep: string): number {
   const position = entries.findIndex((entry) => isNamed(entry) && isCalled(entry, fromStep));
   if (position >= 0) return position;
-  const names = [...new Set(entries.filter(isNamed).map(({ key }) => nameOf(key)))];
+  const names = [...new Set(entries.filter(isNamed).map(({ key }) => pathOf(key)))];
   throw new ConfigurationError(
     `Run ${run.id} has recorded no "${fromStep}". ${names.length > 0 ? `Recorded are: ${names.join(', ')}.` : 'It has recorded nothing.'} Without fromStep a fork takes over everything.`,
   );

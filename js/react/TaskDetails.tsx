@@ -95,6 +95,7 @@ export function TaskDetails({ state, id }: { state: TaskState; id: string }) {
       <Entry label="error">
         {state.error && <span className="hf-error">{theirs(state.error.message || state.error.name)}</span>}
       </Entry>
+      <Entry label="intent">{state.intent}</Entry>
       <Times state={state} />
       <Course state={state} />
       <Entry label="result">{state.status === 'completed' && <TaskResult result={state.result} />}</Entry>

@@ -20,7 +20,7 @@ import type { StoredNote } from '../journal/notes.ts';
 import type { RunProgress } from './progress.ts';
 import type { CommandWaiter, PayloadBytes, Run, Settlement } from './run.ts';
 import type { StreamLog } from '../streams/log.ts';
-import type { MissingFile, RunItem, TaskState } from '../types.ts';
+import type { MissingFile, RunHistory, RunItem, TaskState } from '../types.ts';
 
 export class RunExtra {
   name: string | undefined;
@@ -52,6 +52,8 @@ export class RunExtra {
   cacheOption: CacheCallOption | undefined;
   /** Of a cached run, while it is being answered. */
   sharing: Share | undefined;
+  /** What the cache said to it. */
+  cacheVerdict: RunHistory['cache'];
   /** Its output, or what it failed with, is not of its own code. */
   fromCache = false;
 

@@ -29,6 +29,7 @@ export interface RunHost {
   /** What creation times are counted from. */
   readonly madeAtMs: number;
   stateOf(run: Run): TaskState;
+  definition(id: string): Definition | undefined;
   identify(run: Run): string;
   cancelRun(run: Run, reason?: unknown): Promise<boolean>;
   pauseRun(run: Run, kind: 'soft' | 'hard'): Promise<boolean>;

@@ -2,7 +2,7 @@
  * Runs as a collection: list, look up, follow by a filter, repeat, and how far they are together.
  * Invariant: but for `bulk` nothing here changes a run; a repeated one is a new run.
  */
-import { checkFunction, checkNames, checkRecord, refuse } from '../intake/checks.ts';
+import { checkFunction, checkIdentifier, checkNames, checkRecord, refuse } from '../intake/checks.ts';
 import { ConfigurationError, UnrecognizedTaskError } from '../errors.ts';
 import { asksForKey } from '../identity/plan.ts';
 import { matcher } from '../views/lists.ts';
@@ -13,7 +13,7 @@ import type { RemoteHandle } from '../tabs/remote.ts';
 import { Bulk } from './bulk.ts';
 import { Run } from './run.ts';
 import { isCompleted, isSuccess } from './status.ts';
-import type { AggregateProgress, BulkApi, Duration, ForkOptions, ListFilter, ReplayOptions, RunFilter, RunHandle, TaskPage, TaskState } from '../types.ts';
+import type { AggregateProgress, BulkApi, Duration, ForkOptions, ListFilter, ReplayOptions, RunFilter, RunHandle, RunHistory, TaskPage, TaskState } from '../types.ts';
 
 export class Runs {
   readonly #house: Orchestrator;
@@ -72,6 +72,17 @@ export class Runs {
   async fork<Output = any>(id: string, options: ForkOptions = {}): Promise<RunHandle<Output>> {
     const { fork } = await import('../identity/fork.ts');
     return fork(this.#house, id, options);
+  }
+
+  /**
+   * What a run has recorded, and what the cache said to it: for a timeline, and to see from where it may be forked.
+   * undefined: this tab does not have it.
+   */
+  async history(id: string): Promise<RunHistory | undefined> {
+    const run = this.#house.attach(checkIdentifier(id, 'runs.history id'));
+    if (!(run instanceof Run)) return undefined;
+    const { historyOf } = await import('./history.ts');
+    return historyOf(this.#house, run);
   }
 
   /**

@@ -128,6 +128,7 @@ export function taskState(engine: Engine | undefined, run: Run, parts: ViewParts
   const createdAt = value(P.FieldCreatedAt) || run.createdAtMs;
   const updatedAt = value(P.FieldUpdatedAt) || createdAt;
   const over = hasEnded(where.status);
+  const intent = (run.definition ?? run.host.definition(run.taskIdentifier))?.spec.intent;
   const dueAt = value(P.FieldDueAt);
   const stored = known ? value(P.FieldProgress) : Number.NaN;
   const { name, metadata, progress: told, replayOf, version, tags, process } = run.extra;
@@ -166,6 +167,7 @@ export function taskState(engine: Engine | undefined, run: Run, parts: ViewParts
     ...(run.extra.item && { item: run.extra.item }),
     ...(run.extra.hidden && { hidden: true }),
     version,
+    ...(intent && { intent }),
     fromCache: run.extra.fromCache || (run.end !== End.None && isFromCache(run.outputPayload ?? run.extra.errorPayload)),
     durable: parts.durable,
     local: true,

@@ -213,6 +213,16 @@ describe('details', () => {
     expect(row('a').textContent).toMatch(/Next attemptin (59|60) seconds/);
   });
 
+  it('B2: say what a run is for, where its task says so', () => {
+    fake.add({ id: 'a', intent: 'effect' });
+    fake.add({ id: 'b' });
+    renderPanel(fake);
+    details('a');
+    details('b');
+    expect(row('a').textContent).toContain('Foreffect');
+    expect(row('b').textContent).not.toContain('Foreffect');
+  });
+
   it('J10: say of a run that was answered by the cache that its own code did not run', () => {
     fake.add({ id: 'a', phase: 'completed', status: 'completed', fromCache: true });
     fake.add({ id: 'b', phase: 'completed', status: 'completed' });
