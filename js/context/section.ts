@@ -8,10 +8,11 @@
  * Invariants: what stands in a part never meets what stands outside, so that it is no matter when a part begins; no
  * two steps of a group have one name.
  */
+import { type AskedContext, waitForUpdate } from '../asking/verbs.ts';
 import { checkFunction, checkNames, checkText } from '../intake/checks.ts';
 import { ConfigurationError } from '../errors.ts';
 import type {
-  ChildRunner, Duration, GatherOptions, GroupOptions, Instant, ItemResult, MapOptions, RaceOptions, Section, SleepOptions, StepInfo, StepOptions, TaskContext, WaitForOptions, WaitPromise,
+  ChildRunner, Duration, GatherOptions, GroupOptions, Instant, ItemResult, MapOptions, RaceOptions, Section, SleepOptions, StepInfo, StepOptions, TaskContext, Update, WaitForOptions, WaitPromise,
 } from '../types.ts';
 import { groupMark } from '../journal/history.ts';
 import { waitPromise } from '../waiting/outcome.ts';
@@ -100,6 +101,13 @@ export class CodeSection implements Section {
   }
   waitFor<Data = any>(name: string, options?: WaitForOptions<Data>): WaitPromise<Data> {
     return waitPromise(this.#begin(() => this.#ctx.waitForEvent<Data>(name, this.#known(`waitFor ${name}`, options))));
+  }
+  waitForToken<Output = any>(token: string | { id: string }): WaitPromise<Output> {
+    return waitPromise(this.#begin(() => this.#ctx.waitForToken<Output>(token)));
+  }
+  waitForUpdate<Data = any>(name: string, options?: WaitForOptions<Data>): WaitPromise<Update<Data>> {
+    const { reply } = this.#ctx as unknown as AskedContext;
+    return waitForUpdate({ waitForEvent: (event, asked) => this.waitFor(event, asked), reply: reply.bind(this.#ctx) }, name, options);
   }
   async map(items: readonly any[], work: any, options?: MapOptions): Promise<ItemResult[]> {
     return map(this, items, work, options);

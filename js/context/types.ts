@@ -73,7 +73,7 @@ export type BranchValue<Branch> = Awaited<Branch extends (...args: any[]) => inf
  * verbs are those of `ctx`.
  */
 export interface Section
-  extends Pick<CoreContext, 'step' | 'sleep' | 'sleepUntil' | 'waitFor' | 'map' | 'gather' | 'scatter' | 'group' | 'race' | 'any' | 'options'> {
+  extends Pick<CoreContext, 'step' | 'sleep' | 'sleepUntil' | 'waitFor' | 'waitForToken' | 'waitForUpdate' | 'map' | 'gather' | 'scatter' | 'group' | 'race' | 'any' | 'options'> {
   readonly run: ChildRunner;
   /** Of a branch: aborted also when another one was first. */
   readonly signal: AbortSignal;

@@ -15,6 +15,7 @@ import { triggerOptionNames } from '../intake/options.ts';
 import type { Orchestrator } from '../orchestrator.ts';
 import { payloadBytes } from '../journal/payloads.ts';
 import { Run } from '../runs/run.ts';
+import { lostInput } from '../runs/runs.ts';
 import type { ForkOptions, RunHandle } from '../types.ts';
 import { eventKey } from '../waiting/events.ts';
 import { type Fork, forkedEntries, type TakenOver } from './forked.ts';
@@ -34,7 +35,7 @@ export async function fork(house: Orchestrator, id: string, options: ForkOptions
   const definition = run.definition ?? house.definition(run.taskIdentifier);
   if (!definition) throw new UnrecognizedTaskError(`No task "${run.taskIdentifier}" is registered; "${id}" can't be forked.`);
   const records = await takeOver(house, run, fromStep);
-  const payload = 'input' in options ? input : await house.attempts.givenInputOf(run);
+  const payload = 'input' in options ? input : await house.attempts.givenInputOf(run).catch(lostInput(id, 'fork', 'input'));
   const { name, metadata } = run.extra;
   const taken = await write(house, records);
   try {

@@ -3,7 +3,7 @@
  * Invariant: but for `bulk` nothing here changes a run; a repeated one is a new run.
  */
 import { checkFunction, checkIdentifier, checkNames, checkRecord, refuse } from '../intake/checks.ts';
-import { ConfigurationError, UnrecognizedTaskError } from '../errors.ts';
+import { ConfigurationError, PayloadLostError, UnrecognizedTaskError } from '../errors.ts';
 import { asksForKey } from '../identity/plan.ts';
 import { matcher } from '../views/lists.ts';
 import { notBeforeMs } from '../intake/options.ts';
@@ -14,6 +14,12 @@ import { Bulk } from './bulk.ts';
 import { Run } from './run.ts';
 import { isCompleted, isSuccess } from './status.ts';
 import type { AggregateProgress, BulkApi, Duration, ForkOptions, ListFilter, ReplayOptions, RunFilter, RunHandle, RunHistory, TaskPage, TaskState } from '../types.ts';
+
+/** Says which run it is of, and how to go on without. */
+export const lostInput = (id: string, verb: string, option: string) => (error: unknown): never => {
+  if (!(error instanceof PayloadLostError)) throw error;
+  throw new PayloadLostError(`The input of run "${id}" is not there any more: ${error.message} Give one: runs.${verb}(id, { ${option} }).`, { cause: error });
+};
 
 export class Runs {
   readonly #house: Orchestrator;
@@ -55,7 +61,7 @@ export class Runs {
     if (!(run instanceof Run)) throw new ConfigurationError(`There is no run "${id}" in this tab that could be replayed.`);
     const definition = run.definition ?? this.#house.definition(run.taskIdentifier);
     if (!definition) throw new UnrecognizedTaskError(`No task "${run.taskIdentifier}" is registered; "${id}" can't be replayed.`);
-    const input = 'payload' in options ? payload : await this.#house.attempts.givenInputOf(run);
+    const input = 'payload' in options ? payload : await this.#house.attempts.givenInputOf(run).catch(lostInput(id, 'replay', 'payload'));
     const { name, metadata } = run.extra;
     const merged = { ...(name !== undefined && { name }), ...(metadata && { metadata }), ...given };
     // Whoever repeats a run wants another one: no key follows from its payload again.

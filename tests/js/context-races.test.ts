@@ -1,4 +1,5 @@
 /** `ctx.race` and `ctx.any`: who was first stays first, and those that lost are stopped where that is asked for. */
+import '../../js/asking/caller.ts';
 import '../../js/context/section.ts';
 import { CanceledError, defineTask, type Section, type TaskContext } from 'holdfast';
 import { describe, expect, it } from 'vitest';
@@ -179,6 +180,29 @@ describe('a race', () => {
     await house.orchestrator.send('late', 'came');
     await house.clock.advance(100);
     expect(await run.result()).toBe('came');
+  });
+
+  it('P4: a branch that lost takes no update and no token: they are left to who waits for them then', async () => {
+    const house = await open();
+    const task = defineTask({
+      id: name('race'), retry: { maxAttempts: 1 },
+      run: async (_: null, ctx) => {
+        const { id } = await ctx.createToken();
+        await ctx.race([(branch) => branch.sleep(50), (branch) => branch.waitForUpdate('go'), (branch) => branch.waitForToken(id)], cancelLosers);
+        const update = await ctx.waitForUpdate<string>('go', { timeout: '1h' }).unwrap();
+        await update.respond(id);
+        return [update.data, await ctx.waitForToken(id).unwrap()];
+      },
+    });
+    const run = house.orchestrator.trigger(task, null);
+    await run.accepted;
+    await house.clock.advance(100);
+    expect(house.orchestrator.explain(run.id).reasons.map(({ kind }) => kind)).toEqual(['event']);
+    const asked = run.update<string>('go', 'data');
+    await house.clock.settle();
+    await house.orchestrator.wait.completeToken(await asked, 'done');
+    await house.clock.settle();
+    expect(await run.result()).toEqual(['data', 'done']);
   });
 
   it('cancels what a crash had left between the decision and the cancelling', async () => {

@@ -196,6 +196,24 @@ describe('files that are not stored', () => {
     expect(await handleOf(next, second).result()).toEqual(['a.pdf: both ways']);
   });
 
+  it('that has ended can be repeated with another input: the error says which run it is and what to give', async () => {
+    let house = await open();
+    const run = house.orchestrator.trigger(read, { files: [pdf('content')] }, { persistPayload: 'none' });
+    await run.result();
+    house = closeLater(await house.crash());
+    const verbs = [['replay', 'payload'], ['fork', 'input']] as const;
+    for (const [verb, option] of verbs) {
+      const refused = house.orchestrator.runs[verb](run.id);
+      await expect(refused).rejects.toBeInstanceOf(PayloadLostError);
+      await expect(refused).rejects.toThrow(`The input of run "${run.id}" is not there any more`);
+      await expect(refused).rejects.toThrow(`Give one: runs.${verb}(id, { ${option} }).`);
+    }
+    for (const [verb, option] of verbs) {
+      const given = await house.orchestrator.runs[verb](run.id, { [option]: { files: [pdf('content')] } });
+      expect(await given.result()).toEqual(['a.pdf: content']);
+    }
+  });
+
   it('for their size: limits.largeFiles', async () => {
     const house = await open({ limits: { blobBytes: 1024, largeFiles: 'page' } });
     const [small, large] = [pdf('s'), pdf('l'.repeat(2000), 'large.pdf')];
