@@ -7,7 +7,7 @@
  * race that was lost by failing is decided anew in a new try.
  */
 import { CanceledError, ConfigurationError } from '../errors.ts';
-import { KeyPrefix, RecordKind } from '../journal/history.ts';
+import { groupMark, KeyPrefix, ordinalMark, RecordKind } from '../journal/history.ts';
 import { checkBoolean, checkNames, describe } from '../intake/checks.ts';
 import type { RaceOptions, Section } from '../types.ts';
 import type { Durable } from './durable.ts';
@@ -22,9 +22,12 @@ export class Branch {
   /** It had lost before: what is not recorded does not begin. */
   #doomed: Error | undefined;
   readonly #stops = new Set<(error: Error) => void>();
+  /** Where it stands, in the ids of what it does. */
+  readonly #path: string;
 
-  constructor(durable: Durable, parent: Branch | undefined, parentSignal: AbortSignal, doomed: Error | undefined) {
+  constructor(durable: Durable, path: string, parent: Branch | undefined, parentSignal: AbortSignal, doomed: Error | undefined) {
     this.#durable = durable;
+    this.#path = path;
     this.#parentSignal = parent ? parent.signal : parentSignal;
     this.#doomed = parent ? (parent.#doomed ?? doomed) : doomed;
     parent?.onLost((error) => this.lose(error));
@@ -70,6 +73,8 @@ export class Branch {
     this.#controller?.abort(error);
     for (const stop of [...this.#stops]) stop(error);
     this.#stops.clear();
+    // It may have recorded more, before the page died, than it has come to now.
+    this.#durable.replay.pass((key) => key.includes(this.#path));
   }
 }
 
@@ -120,8 +125,8 @@ export async function race(host: RaceHost, parent: Branch | undefined, asked: Ra
   const { verb, branches, section, options } = asked;
   const { durable } = host;
   if (durable && options?.cancelLosers) return raceOfBranches(durable, host.signal, parent, asked);
-  const plain = durable && parent ? () => new Branch(durable, parent, host.signal, undefined) : () => undefined;
-  const ends = branches.map(async (one, number) => (typeof one === 'function' ? one(section(number, plain())) : one));
+  const plain = durable && parent ? (number: number) => new Branch(durable, pathOf(asked.key, number), parent, host.signal, undefined) : () => undefined;
+  const ends = branches.map(async (one, number) => (typeof one === 'function' ? one(section(number, plain(number))) : one));
   return verb === 'any' ? Promise.any(ends) : Promise.race(ends);
 }
 
@@ -130,7 +135,7 @@ async function raceOfBranches(durable: Durable, signal: AbortSignal, parent: Bra
   const decision = standing(durable, key);
   const lost = new CanceledError(`${whoIs(durable.run.taskIdentifier, durable.run.id)}: another branch of ctx.${verb} was first.`);
   const contenders = branches.map((work, number): Contender => {
-    const branch = new Branch(durable, parent, signal, decision && decision.winner !== number ? lost : undefined);
+    const branch = new Branch(durable, pathOf(stem, number), parent, signal, decision && decision.winner !== number ? lost : undefined);
     const end = (async () => (work as (section: Section) => unknown)(section(number, branch)))();
     // Who lost is told to nobody.
     end.catch(() => {});
@@ -144,6 +149,8 @@ async function raceOfBranches(durable: Durable, signal: AbortSignal, parent: Bra
   for (const [number, { branch }] of contenders.entries()) if (number !== winner) branch.lose(lost);
   return end;
 }
+
+const pathOf = (race: string, number: number): string => `${ordinalMark}#${race}${groupMark}${number}${groupMark}`;
 
 /** What was decided, as far as it still counts. */
 function standing(durable: Durable, key: string): Decision | undefined {

@@ -42,6 +42,8 @@ export class Replay {
   #drift: { expected: string; actual: string } | undefined;
   /** Given in the code's present turn. */
   #givenNow: Entry | undefined;
+  /** Places nobody will ask for any more. */
+  readonly #passed = new Set<number>();
   #inOrder = true;
   #draining = false;
   #stopPatience: (() => void) | undefined;
@@ -106,10 +108,28 @@ export class Replay {
   #give(place: number): Entry {
     if (place === this.#turn) {
       this.#noteGiven(this.#order[place]!);
-      this.#turn++;
+      this.#advance();
       this.#next();
     }
     return this.#order[place]!;
+  }
+
+  #advance(): void {
+    do this.#turn++;
+    while (this.#passed.has(this.#turn));
+  }
+
+  /** Whose records those are does not go on: nobody waits for them, and that they are not asked for is no drift. */
+  pass(isTheirs: (key: string) => boolean): void {
+    for (const [place, { key }] of this.#order.entries()) {
+      if (!isTheirs(key) || (this.#given.has(key) && !this.#asked.has(key))) continue;
+      this.#given.add(key);
+      this.#asked.delete(key);
+      this.#passed.add(place);
+    }
+    if (!this.#passed.has(this.#turn)) return;
+    this.#advance();
+    this.#next();
   }
 
   /**
