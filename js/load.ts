@@ -49,10 +49,11 @@ function compile(source?: WasmSource): Promise<WebAssembly.Module> {
   return compiled;
 }
 
-async function compileFrom(source: WasmSource): Promise<WebAssembly.Module> {
+/** `file`: what it is called in the package, for messages. @throws CoreLoadError */
+export async function compileFrom(source: WasmSource, file = 'core.wasm'): Promise<WebAssembly.Module> {
   if (source instanceof WebAssembly.Module) return source;
   const isAddress = typeof source === 'string' || source instanceof URL;
-  const found = isAddress ? await read(source) : source;
+  const found = isAddress ? await read(source, file) : source;
   try {
     // Compiled while it arrives, and what was optimized is kept by the browser for the next visit.
     return await (found instanceof Response ? WebAssembly.compileStreaming(found) : WebAssembly.compile(found));
@@ -61,23 +62,23 @@ async function compileFrom(source: WasmSource): Promise<WebAssembly.Module> {
     throw new CoreLoadError(
       blocked
         ? "The page's Content-Security-Policy forbids WebAssembly. Add 'wasm-unsafe-eval' to script-src."
-        : `${isAddress ? source : 'The wasm given'} is not the holdfast core. Serve core.wasm from the holdfast package there, or pass { wasm }.`,
+        : `${isAddress ? source : 'The wasm given'} is not ${file} of this version of holdfast. Serve that from the holdfast package there, or pass { wasm }.`,
       { cause },
     );
   }
 }
 
 /** A response that says what it is can be compiled as a stream; whatever a host says, the bytes can. */
-async function read(address: string | URL): Promise<ArrayBuffer | Response> {
+async function read(address: string | URL, file: string): Promise<ArrayBuffer | Response> {
   if (String(address).startsWith('file:')) return readFile(address);
   let response: Response;
   try {
     response = await fetch(address);
   } catch (cause) {
-    throw new CoreLoadError(`core.wasm could not be fetched from ${address}. Check that it is deployed beside the script.`, { cause });
+    throw new CoreLoadError(`${file} could not be fetched from ${address}. Check that it is deployed beside the script.`, { cause });
   }
   if (!response.ok)
-    throw new CoreLoadError(`core.wasm was answered with ${response.status} at ${address}. Deploy it there, or pass { wasm }.`);
+    throw new CoreLoadError(`${file} was answered with ${response.status} at ${address}. Deploy it there, or pass { wasm }.`);
   const says = response.headers.get('content-type') ?? '';
   return /^application\/wasm\b/.test(says) && 'compileStreaming' in WebAssembly ? response : response.arrayBuffer();
 }

@@ -19,7 +19,7 @@ export function printRows(rows) {
       peer,
       whole(theirs),
       ratioText(ratio),
-      `${ratio >= aim ? '✓' : '✗'} ≥ ${aim.toFixed(1)}`,
+      aim === undefined ? '' : `${ratio >= aim ? '✓' : '✗'} ≥ ${aim.toFixed(1)}`,
     ]),
   );
 }

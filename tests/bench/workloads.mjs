@@ -1,6 +1,6 @@
 // What is compared with what, and with how many tasks. A rate is tasks per second, so a slow peer may be
 // given fewer tasks: fewer are kinder to both slow peers, whose cost per task grows with their number.
-export const parts = ['memory', 'durable', 'local', 'steps', 'limits', 'batches', 'reopen', 'figures'];
+export const parts = ['memory', 'durable', 'local', 'steps', 'limits', 'batches', 'documents', 'reopen', 'figures'];
 
 /** `durable20`: the durable contender with 20,000 tasks. */
 export const full = {
@@ -22,6 +22,8 @@ export const full = {
   batch: 10_000,
   streamed: 100_000,
   pQueueStreamed: 100_000,
+  documents: 10_000,
+  parsedAndSorted: 10_000,
   reopen: 100_000,
 };
 export const smoke = {
@@ -43,6 +45,8 @@ export const smoke = {
   batch: 1_000,
   streamed: 2_000,
   pQueueStreamed: 2_000,
+  documents: 1_000,
+  parsedAndSorted: 1_000,
   reopen: 2_000,
 };
 
@@ -116,5 +120,12 @@ export const comparisons = [
     peer: 'pQueueStreamed',
     peerName: () => 'p-queue, onSizeLessThan(256)',
     aim: 1.5,
+  },
+  {
+    part: 'documents',
+    workload: ({ documents }) => `a graph document of ${documents} nodes read, checked (ports, types, cycles) and planned`,
+    ours: 'documents',
+    peer: 'parsedAndSorted',
+    peerName: () => 'JSON.parse and a topological sort, nothing checked',
   },
 ];

@@ -28,6 +28,7 @@ it('the bench compares every workload with its peer and prints every figure', { 
     'a setTimeout for each, no tasks',
     'by hand: p-queue, idb at each of N changes (200 tasks)',
     'p-queue, onSizeLessThan(N)',
+    'JSON.parse and a topological sort, nothing checked',
     'a worker that reads the same N MB from OPFS',
   ]);
   for (const { ours, theirs, ratio } of rows) {

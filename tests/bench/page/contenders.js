@@ -6,6 +6,7 @@ import { createOrchestrator, defineTask } from 'holdfast';
 import { openDB } from 'idb';
 import PQueue from 'p-queue';
 import pRetry from 'p-retry';
+import { documents, parsedAndSorted } from './documents.js';
 import { SeedTasks } from './seed-tasks.js';
 
 const concurrency = 10;
@@ -289,6 +290,8 @@ export const contenders = {
   streamed: oursStreamed,
   pQueueStreamed,
   bottleneck: bottleneckGroup,
+  documents,
+  parsedAndSorted,
   delayed: (count) => oursWith(task, count, (n) => ({ delay: 1 + (n % longestDelayMs) })),
   timeouts,
   idbSteps: (count) => idbSteps(count, false),
