@@ -5,11 +5,11 @@
  * Invariants: a node is one run, under its id, whatever crashed in between; when it begins, and whether, is the core's.
  */
 import type { Container } from '../groups/container.ts';
+import { KeyPrefix, RecordKind } from '../journal/history.ts';
 import type { Definition } from '../intake/registry.ts';
 import * as P from '../protocol.ts';
 import { End, type Run } from '../runs/run.ts';
 import { UnrecognizedTaskError } from '../errors.ts';
-import type { GraphPayload, Graphs } from './home.ts';
 import type { LiveRun } from './live.ts';
 import { nodeTask } from './names.ts';
 import type { PlanNode } from './plan.ts';
@@ -25,11 +25,11 @@ export interface GraphOutput {
   readonly disabled: number;
 }
 
-export async function runGraph(container: Container, payload: GraphPayload): Promise<GraphOutput> {
+export async function runGraph(container: Container): Promise<GraphOutput> {
   const { house, run } = container;
   const graphs = await house.graphs.load();
-  const missing = payload.beside ? [] : await graphs.missingTypes(run);
-  if (missing.length > 0) return waitForTypes(graphs, container, missing);
+  const waits = await graphs.waitForTypes(run, run);
+  if (waits) return waits.promise;
   const live = await graphs.liveOf(run);
   if (live.plan.nodes.some(({ task }) => saysMuch(task.inputSchema()))) await prepareValidation();
   return new GraphCode(container, live).run();
@@ -53,13 +53,37 @@ class GraphCode {
     const container = this.#container;
     const live = this.#live;
     const { concurrency, failurePolicy = 'abort' } = live.options;
+    const generation = container.house.services.closedAttemptOf(container.run);
+    const renewedMark = `${KeyPrefix.Mark}renewed ${generation}`;
+    const isAgain = generation > 0 && container.durable.replay.mark(renewedMark) === undefined;
     container.onMemberEnded = (member) => this.#ended(member);
-    container.open({ concurrency, failureThreshold: failurePolicy === 'abort' ? 1 : undefined });
-    live.mirror?.begun();
+    container.open({ concurrency, failureThreshold: failurePolicy === 'abort' ? 1 : undefined }, isAgain);
+    live.begin();
+    if (isAgain) {
+      await this.#renew();
+      container.durable.note(renewedMark, RecordKind.Mark);
+    }
     if (!container.isClosed) await this.#fill();
     await container.close();
     await container.settled();
     return this.#end(failurePolicy);
+  }
+
+  /** It is tried again: what has not completed begins anew, but for failures that an edge has led on. */
+  async #renew(): Promise<void> {
+    const container = this.#container;
+    const live = this.#live;
+    for (const node of live.plan.nodes) {
+      const run = live.runs[node.index];
+      if (!run || run.end === End.None || run.end === End.Completed || (run.end === End.Failed && node.handlesError)) continue;
+      const deciding = live.deciding(node);
+      if (deciding) await deciding;
+      container.renew(run, () => {
+        const after = node.incoming.length > 0 ? this.#after(node) : [];
+        for (let at = 0; at < after.length; at += 2) container.house.pump.commands.push(P.CommandDependOn, run.task, (after[at] as Run).task, after[at + 1] as number);
+      });
+      live.reopened(node);
+    }
   }
 
   async #fill(): Promise<void> {
@@ -136,19 +160,4 @@ class GraphCode {
     const { firstFailure } = live;
     return failed.sort((one, other) => endedAt(one) - endedAt(other) || Number(other === firstFailure) - Number(one === firstFailure))[0];
   }
-}
-
-/** Its document names classes that this page has not: it waits until they are registered. */
-function waitForTypes(graphs: Graphs, { house, run, context }: Container, missing: readonly string[]): Promise<never> {
-  house.warn(`Graph run ${run.id} waits: no task of type ${missing.map((type) => JSON.stringify(type)).join(', ')} is registered in this page. Register it: registerTask(…).`);
-  const stop = graphs.registry.watch(async () => {
-    if ((await graphs.missingTypes(run)).length > 0) return;
-    stop();
-    house.pump.commands.push(P.CommandRelease, run.task, P.HoldDefinitionMissing);
-    house.pump.wake();
-  });
-  context.signal.addEventListener('abort', stop);
-  house.pump.commands.push(P.CommandHold, run.task, P.HoldDefinitionMissing);
-  house.attempts.interrupt(run, new UnrecognizedTaskError(`No task of type ${missing.join(', ')} is registered.`));
-  return new Promise(() => {});
 }

@@ -8,6 +8,8 @@ export async function merge({ run }: MergeCall): Promise<Merged> {
   const graphs = await house.graphs.load();
   const container = run.extra.parent ?? house.localRun(run.extra.parentId ?? '');
   if (!container) throw new TaskConfigurationError(`Run ${run.id} is of a node of graph run ${run.extra.parentId}, which is not there any more.`);
+  const waits = await graphs.waitForTypes(container, run);
+  if (waits) return waits.promise;
   const live = await graphs.liveOf(container);
   return { input: await live.givenTo(run) };
 }

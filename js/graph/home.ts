@@ -5,6 +5,8 @@
  * after a reload, or a handle.
  */
 import type { RunContext } from '../context/context.ts';
+import { UnrecognizedTaskError } from '../errors.ts';
+import * as P from '../protocol.ts';
 import { refuse } from '../intake/checks.ts';
 import type { Orchestrator } from '../orchestrator.ts';
 import { End, type Run } from '../runs/run.ts';
@@ -145,6 +147,33 @@ export class Graphs {
     return document ? unknownTypes(document, { registry: this.registry, isDefined: (id) => this.house.definition(id) !== undefined }) : [];
   }
 
+  /**
+   * The graph of a container names classes that this page has not: a run of it, or its own, waits until they are
+   * registered. undefined: it may go on.
+   */
+  async waitForTypes(container: Run, run: Run): Promise<{ promise: Promise<never> } | undefined> {
+    const missing = await this.missingTypes(container);
+    if (missing.length === 0) return undefined;
+    const names = missing.map((type) => JSON.stringify(type)).join(', ');
+    const { house } = this;
+    if (run === container) house.warn(`Graph run ${run.id} waits: no task of type ${names} is registered in this page. Register it: registerTask(…).`);
+    const stop = this.registry.watch(async () => {
+      if (run.end === End.None && (await this.missingTypes(container)).length > 0) return;
+      stop();
+      if (run.end !== End.None || house.disposed) return;
+      house.pump.commands.push(P.CommandRelease, run.task, P.HoldDefinitionMissing);
+      house.pump.wake();
+    });
+    house.pump.commands.push(P.CommandHold, run.task, P.HoldDefinitionMissing);
+    house.attempts.interrupt(run, new UnrecognizedTaskError(`No task of type ${names} is registered.`));
+    return { promise: new Promise(() => {}) };
+  }
+
+  async #executeLater(container: Run, context: RunContext): Promise<unknown> {
+    const waits = await this.waitForTypes(container, context.owner);
+    return waits ? waits.promise : (await this.liveOf(container)).execute(context.owner, context);
+  }
+
   /** What the run of a node does. */
   execute(context: RunContext): unknown {
     const { owner } = context;
@@ -152,7 +181,7 @@ export class Graphs {
     const container = parent ?? this.house.localRun(parentId ?? '');
     if (!container) throw new TaskConfigurationError(`Run ${owner.id} is of a node of graph run ${parentId}, which is not there any more.`);
     const live = this.#lives.get(container);
-    return live ? live.execute(owner, context) : this.liveOf(container).then((found) => found.execute(owner, context));
+    return live ? live.execute(owner, context) : this.#executeLater(container, context);
   }
 }
 

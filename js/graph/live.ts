@@ -24,7 +24,7 @@ import { Task } from './task.ts';
 import type { TaskGraph } from './task-graph.ts';
 import { lineageOf } from './lineage.ts';
 import { type GraphResultArray, type GraphRunOptions, type NodeState, type TaskIdType, type TaskInput, type TaskOutput, TaskStatus } from './types.ts';
-import { checkNow, saysMuch } from './validate.ts';
+import { checkNow } from './validate.ts';
 
 /** What a graph shows of a run. */
 export interface ShownRun {
@@ -63,6 +63,8 @@ export class LiveRun implements ShownRun {
   #outputs: (TaskOutput | undefined)[];
   /** Of nodes whose end the core has not said yet. */
   #coming: (TaskOutput | undefined)[];
+  /** Nodes whose end has been noted. */
+  #over: Uint8Array;
   /** In the order in which they ended, in this page. */
   readonly endedOrder: PlanNode[] = [];
   firstFailure: PlanNode | undefined;
@@ -84,6 +86,7 @@ export class LiveRun implements ShownRun {
     this.statuses = new Array(length).fill(TaskStatus.PENDING);
     this.#outputs = new Array(length).fill(undefined);
     this.#coming = new Array(length).fill(undefined);
+    this.#over = new Uint8Array(length);
     this.mirror = isShown ? new Mirror(this) : undefined;
     if (isShown) graph.shown = this;
   }
@@ -93,7 +96,7 @@ export class LiveRun implements ShownRun {
   /** Its run is there: made now, or found. */
   joined(node: PlanNode, run: Run): void {
     this.runs[node.index] = run;
-    if (run.end !== End.None) this.#note(node, run, true);
+    if (run.end !== End.None && !this.#over[node.index]) this.#note(node, run, true);
     else if (run.attempt > 0) this.statuses[node.index] = TaskStatus.PROCESSING;
   }
 
@@ -105,13 +108,14 @@ export class LiveRun implements ShownRun {
   /** The core says that it is over. */
   ended(run: Run): void {
     const node = this.nodeOf(run);
-    if (node) this.#note(node, run, false);
+    if (node && !this.#over[node.index]) this.#note(node, run, false);
   }
 
   /** It is to begin anew. */
   reopened(node: PlanNode): void {
     this.statuses[node.index] = TaskStatus.PENDING;
     this.#outputs[node.index] = undefined;
+    this.#over[node.index] = 0;
     this.#endedCount--;
     if (this.firstFailure === node) this.firstFailure = undefined;
     this.mirror?.reset(node);
@@ -119,6 +123,7 @@ export class LiveRun implements ShownRun {
 
   #note(node: PlanNode, run: Run, isFound: boolean): void {
     const { index } = node;
+    this.#over[index] = 1;
     this.#endedCount++;
     this.endedOrder.push(node);
     const status = this.#statusOf(node, run);
@@ -196,7 +201,7 @@ export class LiveRun implements ShownRun {
 
   #call(node: PlanNode, input: Record<string, any>, context: RunContext): unknown {
     const { task } = node;
-    if (node.required.length > 0 || saysMuch(task.inputSchema())) checkNow(task, input);
+    checkNow(task, input);
     const own = new NodeContext(this, node, context);
     this.mirror?.started(node, input);
     const given = task.execute(input, own);
@@ -361,6 +366,17 @@ export class LiveRun implements ShownRun {
     const node = this.plan.byId.get(taskId);
     if (node && this.statuses[node.index] !== TaskStatus.PENDING)
       throw new TaskConfigurationError(`Task ${taskId} has begun in the run that goes on (${this.run.id}); it and what leads to it stay as they are until that is over.`, { data: { taskId } });
+  }
+
+  /** Its code begins, for the first time or once more. */
+  begin(): void {
+    this.isRunning = true;
+    this.mirror?.begun();
+    // After a reload nodes may have ended before anybody listened.
+    for (const node of this.plan.nodes) {
+      const run = this.runs[node.index];
+      if (run && run.end !== End.None && !this.#over[node.index]) this.#note(node, run, false);
+    }
   }
 
   /** Nothing of it changes any more. */

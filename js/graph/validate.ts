@@ -5,6 +5,7 @@
  * Invariant: what a task gets fits its schema, or it does not begin.
  */
 import type { Validator as ValidatorClass } from '@cfworker/json-schema';
+import { describe } from '../intake/checks.ts';
 import { TaskInvalidInputError } from './errors.ts';
 import type { JsonSchema } from './schema.ts';
 import { refuseMissing, type Task } from './task.ts';
@@ -15,24 +16,54 @@ type Validator = InstanceType<typeof ValidatorClass>;
 let Loaded: typeof ValidatorClass | undefined;
 let loading: Promise<typeof ValidatorClass> | undefined;
 const validators = new WeakMap<object, Validator>();
-const says = new WeakMap<object, boolean>();
 
-/** Does the schema say anything about values, beside which must be there? */
+/** What a schema asks of ports: types by port, checked here; or more, which the library checks. */
+interface Asked {
+  readonly types: readonly (readonly [port: string, type: string | readonly string[]])[];
+  readonly more: boolean;
+}
+const asked = new WeakMap<object, Asked>();
+const nothing: Asked = { types: [], more: false };
+const everything: Asked = { types: [], more: true };
+
+function askedBy(schema: JsonSchema): Asked {
+  if (typeof schema === 'boolean') return schema ? nothing : everything;
+  let known = asked.get(schema);
+  if (!known) asked.set(schema, (known = { types: typesOf(schema), more: speaks(schema) }));
+  return known;
+}
+
+/** Does the schema say more of values than which ports are there, and of which type? */
 export function saysMuch(schema: JsonSchema): boolean {
-  if (typeof schema === 'boolean') return !schema;
-  const known = says.get(schema);
-  if (known !== undefined) return known;
-  const much = speaks(schema);
-  says.set(schema, much);
-  return much;
+  return askedBy(schema).more;
 }
 
 const silent = new Set(['$id', '$schema', 'title', 'description', 'type', 'properties', 'required', 'additionalProperties', 'default', 'format', 'examples']);
+const types = new Set(['string', 'number', 'integer', 'boolean', 'null', 'array', 'object']);
 
 function speaks(schema: Exclude<JsonSchema, boolean>): boolean {
   if (schema.additionalProperties !== undefined && schema.additionalProperties !== true) return true;
   for (const word of Object.keys(schema)) if (!silent.has(word) && !word.startsWith('x-')) return true;
-  return Object.values(schema.properties ?? {}).some((port) => typeof port === 'boolean' ? !port : Object.keys(port).some((word) => !(silent.has(word) && word !== 'type') && !word.startsWith('x-')));
+  return Object.values(schema.properties ?? {}).some(portSpeaks);
+}
+
+function portSpeaks(port: JsonSchema): boolean {
+  if (typeof port === 'boolean') return !port;
+  const isKnown = port.type === undefined || [port.type].flat().every((type) => types.has(type));
+  // What is in a list or an object is the library's to look at.
+  return !isKnown || Object.keys(port).some((word) => !silent.has(word) && !word.startsWith('x-')) || port.properties !== undefined || port.required !== undefined || port.additionalProperties === false;
+}
+
+function typesOf({ properties = {} }: Exclude<JsonSchema, boolean>): Asked['types'] {
+  return Object.entries(properties).flatMap(([port, each]) => (typeof each === 'object' && each.type !== undefined ? [[port, each.type] as const] : []));
+}
+
+function isOf(value: unknown, type: string): boolean {
+  if (type === 'integer') return Number.isInteger(value);
+  if (type === 'array') return Array.isArray(value);
+  if (type === 'null') return value === null;
+  if (type === 'object') return typeof value === 'object' && value !== null && !Array.isArray(value);
+  return typeof value === type;
 }
 
 /** Loads what checks values; afterwards `checkNow` can be asked. */
@@ -58,11 +89,19 @@ export function checkNow(task: AnyTask, input: Record<string, any>): void {
   const missing = task.missingPorts(input);
   if (missing.length > 0) refuseMissing(task, missing);
   const schema = task.inputSchema();
-  if (!saysMuch(schema)) return;
+  const { types: ports, more } = askedBy(schema);
+  for (const [port, type] of ports) {
+    const value = input[port];
+    if (value === undefined || (typeof type === 'string' ? isOf(value, type) : type.some((one) => isOf(value, one)))) continue;
+    refuse(task, [{ path: `/${port}`, message: `must be ${[type].flat().join(' or ')}, not ${describe(value)}.` }]);
+  }
+  if (!more) return;
   if (schema === false) throw new TaskInvalidInputError(`Task ${task.id} (${task.type}) takes no input.`, { data: { taskId: task.id } });
   const { valid, errors } = validatorOf(schema as object).validate(present(input));
-  if (valid) return;
-  const issues = errors.map(({ instanceLocation, error }) => ({ path: instanceLocation.replace(/^#/, ''), message: error }));
+  if (!valid) refuse(task, errors.map(({ instanceLocation, error }) => ({ path: instanceLocation.replace(/^#/, ''), message: error })));
+}
+
+function refuse(task: AnyTask, issues: readonly { path: string; message: string }[]): never {
   const told = issues.at(-1)!;
   throw new TaskInvalidInputError(`Task ${task.id} (${task.type}) got what its schema refuses: ${told.path || 'the input'}: ${told.message}`, { data: { taskId: task.id, issues } });
 }

@@ -11,6 +11,7 @@ import type { Durable } from '../context/durable.ts';
 import type { NewMember } from '../context/services.ts';
 import { KeyPrefix, RecordKind } from '../journal/history.ts';
 import type { Orchestrator } from '../orchestrator.ts';
+import * as P from '../protocol.ts';
 import { End, type Run } from '../runs/run.ts';
 import type { GroupOptions, Settled } from './groups.ts';
 
@@ -69,8 +70,8 @@ export class Container {
     return this.durable.replay.mark(closedMark) !== undefined;
   }
 
-  /** Its group: the one it has, or a new one. */
-  open(options: GroupOptions = {}): void {
+  /** Its group: the one it has, or a new one. @param isAgain members of a try that is over begin anew */
+  open(options: GroupOptions = {}, isAgain = false): void {
     const { groups } = this.house;
     for (const { end } of this.members) {
       this.#count++;
@@ -79,7 +80,7 @@ export class Container {
     }
     this.#group = groups.ownedBy(this.run);
     // Settled before the page went: its members have ended.
-    if (this.#group === 0 && this.isClosed) return;
+    if (this.#group === 0 && this.isClosed && !isAgain) return;
     if (this.#group === 0) this.#group = groups.begin(this.run, options);
     this.#settling = groups.settled(this.#group);
   }
@@ -120,6 +121,17 @@ export class Container {
     this.durable.check('run', this.run.taskIdentifier);
     if (!this.isClosed) this.durable.note(closedMark, RecordKind.Mark);
     if (this.#group !== 0) this.house.groups.close(this.#group);
+  }
+
+  /** Members that have ended begin anew in its group; what leads to them has been said by `describe`. */
+  renew(member: Run, describe: () => void): void {
+    const { commands } = this.house.pump;
+    commands.push(P.CommandJoinGroup, member.task, this.#group);
+    commands.push(P.CommandRetry, member.task, P.RetryAsDraft);
+    describe();
+    commands.push(P.CommandSubmit, member.task);
+    this.#endedCount--;
+    this.house.pump.wake();
   }
 
   /** Until every member has ended; the slot is given back meanwhile. */

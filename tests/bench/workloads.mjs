@@ -1,6 +1,6 @@
 // What is compared with what, and with how many tasks. A rate is tasks per second, so a slow peer may be
 // given fewer tasks: fewer are kinder to both slow peers, whose cost per task grows with their number.
-export const parts = ['memory', 'durable', 'local', 'steps', 'limits', 'batches', 'documents', 'reopen', 'figures'];
+export const parts = ['memory', 'durable', 'local', 'steps', 'limits', 'batches', 'documents', 'graphs', 'reopen', 'figures'];
 
 /** `durable20`: the durable contender with 20,000 tasks. */
 export const full = {
@@ -20,6 +20,11 @@ export const full = {
   delayed: 100_000,
   timeouts: 100_000,
   batch: 10_000,
+  graph: 1_000,
+  graph4: 4_000,
+  graph10: 10_000,
+  workglow: 1_000,
+  workglow4: 4_000,
   streamed: 100_000,
   pQueueStreamed: 100_000,
   documents: 10_000,
@@ -43,6 +48,11 @@ export const smoke = {
   delayed: 2_000,
   timeouts: 2_000,
   batch: 1_000,
+  graph: 200,
+  graph4: 400,
+  graph10: 2_000,
+  workglow: 200,
+  workglow4: 400,
   streamed: 2_000,
   pQueueStreamed: 2_000,
   documents: 1_000,
@@ -128,4 +138,33 @@ export const comparisons = [
     peer: 'parsedAndSorted',
     peerName: () => 'JSON.parse and a topological sort, nothing checked',
   },
+  {
+    part: 'graphs',
+    workload: ({ graph }) => `a layered graph of ${graph} trivial nodes, in memory`,
+    ours: 'graph',
+    peer: 'workglow',
+    peerName: ({ workglow }) => `@workglow/task-graph (${workglow} nodes)`,
+    aim: 200,
+  },
+  {
+    part: 'graphs',
+    workload: ({ graph4 }) => `a layered graph of ${graph4} trivial nodes, in memory`,
+    ours: 'graph4',
+    peer: 'workglow4',
+    peerName: ({ workglow4 }) => `@workglow/task-graph (${workglow4} nodes)`,
+    aim: 2000,
+  },
+  {
+    part: 'graphs',
+    workload: ({ graph10 }) => `a layered graph of ${graph10} trivial nodes, in memory`,
+    ours: 'graph10',
+    peer: 'graph',
+    peerName: ({ graph }) => `ours with ${graph}`,
+    aim: 0.5,
+  },
 ];
+
+/** One contender with other numbers of tasks. */
+export const sameAs = { durable20: 'durable', graph4: 'graph', graph10: 'graph', workglow4: 'workglow' };
+/** Minutes a round: once, and not to warm up. */
+export const once = ['workglow4'];

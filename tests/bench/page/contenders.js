@@ -7,6 +7,7 @@ import { openDB } from 'idb';
 import PQueue from 'p-queue';
 import pRetry from 'p-retry';
 import { documents, parsedAndSorted } from './documents.js';
+import { oursInGraph, workglow } from './graphs.js';
 import { SeedTasks } from './seed-tasks.js';
 
 const concurrency = 10;
@@ -289,6 +290,8 @@ export const contenders = {
   batch: oursInBatch,
   streamed: oursStreamed,
   pQueueStreamed,
+  graph: oursInGraph,
+  workglow,
   bottleneck: bottleneckGroup,
   documents,
   parsedAndSorted,

@@ -2,6 +2,7 @@
 // one function at a time and waits for its answer.
 import { contenders } from './contenders.js';
 import { acknowledgementMicroseconds, bytesPerWaitingTask, longestTask, streamedHeapBytes } from './figures.js';
+import { buildMs } from './graphs.js';
 import { fill, readBytes, reopen } from './reopen.js';
 
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -31,4 +32,4 @@ function checkResults(results, count, name) {
   if (results.length !== count || sum !== (count * (count + 1)) / 2) throw new Error(`${name}: wrong results`);
 }
 
-globalThis.bench = { measure, acknowledgementMicroseconds, longestTask, bytesPerWaitingTask, streamedHeapBytes, fill, reopen, readBytes, settle };
+globalThis.bench = { measure, buildMs, acknowledgementMicroseconds, longestTask, bytesPerWaitingTask, streamedHeapBytes, fill, reopen, readBytes, settle };

@@ -1,0 +1,59 @@
+// Layered graphs of trivial nodes, ours and those of @workglow/task-graph: the same classes, the same edges. What a
+// node gives is read from its task, as people read it.
+import { Dataflow as PeerDataflow, Task as PeerTask, TaskGraph as PeerGraph } from '@workglow/task-graph';
+import { Dataflow, Task, TaskGraph } from 'holdfast/graph';
+
+const width = 50;
+const schema = (...ports) => ({ type: 'object', properties: Object.fromEntries(ports.map((port) => [port, { type: 'number' }])), additionalProperties: false });
+const inputs = { ...schema('n', 'a', 'b'), additionalProperties: true };
+const outputs = schema('next');
+
+const trivial = (Base) =>
+  class extends Base {
+    static type = 'Next';
+    static inputSchema() {
+      return inputs;
+    }
+    static outputSchema() {
+      return outputs;
+    }
+    async execute({ n }) {
+      return { next: n + 1 };
+    }
+  };
+const Ours = trivial(Task);
+const Theirs = trivial(PeerTask);
+
+/** Each node is fed by two of the layer before. */
+function layered(graph, Node, Edge, count) {
+  for (let n = 0; n < count; n++) {
+    graph.addTask(new Node({ id: `${n}`, defaults: { n } }));
+    const before = (Math.floor(n / width) - 1) * width;
+    if (before < 0) continue;
+    graph.addDataflow(new Edge(`${before + (n % width)}`, 'next', `${n}`, 'a'));
+    graph.addDataflow(new Edge(`${before + ((n + 1) % width)}`, 'next', `${n}`, 'b'));
+  }
+  return graph;
+}
+
+function contender(graph) {
+  return {
+    run: async () => {
+      await graph.run();
+      return graph.getTasks().map(({ runOutputData }) => runOutputData.next);
+    },
+    close: async () => {},
+  };
+}
+
+export const oursInGraph = async (count) => contender(layered(new TaskGraph(), Ours, Dataflow, count));
+export const workglow = async (count) => contender(layered(new PeerGraph(), Theirs, PeerDataflow, count));
+
+/** Milliseconds to build it, edges checked for cycles as they come. */
+export function buildMs(count) {
+  const start = performance.now();
+  const graph = layered(new TaskGraph(), Ours, Dataflow, count);
+  const ms = performance.now() - start;
+  if (graph.getTasks().length !== count) throw new Error('the graph is not whole');
+  return ms;
+}
