@@ -4,13 +4,15 @@
  * Invariant: who runs no graph loads none of this room.
  */
 import type { RunContext } from '../context/context.ts';
+import { defineSpec } from '../definition/spec.ts';
 import { Lazy } from '../lazy.ts';
 import type { Orchestrator } from '../orchestrator.ts';
 import type { Graphs } from './home.ts';
-import { nodeTask } from './names.ts';
+import type { OutputQuestion } from './caching.ts';
+import { nodeTask, outputTask } from './names.ts';
 import type { TaskRegistry } from './registry.ts';
 import type { TaskGraph } from './task-graph.ts';
-import type { GraphResultArray, GraphRun, GraphRunOptions, MergeStrategy, TaskGraphJson, TaskInput } from './types.ts';
+import type { GraphResultArray, GraphRun, GraphRunOptions, MergeStrategy, PlannedNode, TaskGraphJson, TaskInput } from './types.ts';
 
 export class GraphDoor {
   readonly #house: Orchestrator;
@@ -32,7 +34,10 @@ export class GraphDoor {
       const { loaded } = this.#room;
       return loaded ? loaded.execute(context as RunContext) : this.load().then((graphs) => graphs.execute(context as RunContext));
     };
-    this.#house.definitions.addInternal({ id: nodeTask, handler: run as never, prepared: undefined, spec: { id: nodeTask, run: run as never, queue, simulateProgress: false, retry: { maxAttempts: 1 } } });
+    const { definitions } = this.#house;
+    definitions.addInternal({ id: nodeTask, handler: run as never, prepared: undefined, spec: { id: nodeTask, run: run as never, queue, simulateProgress: false, retry: { maxAttempts: 1 } } });
+    const answer = async (question: unknown, context: unknown): Promise<unknown> => (await this.load()).executeOutput(context as RunContext, question as OutputQuestion);
+    definitions.addInternal(defineSpec({ id: outputTask, run: answer as never, queue, simulateProgress: false, retry: { maxAttempts: 1 }, cache: true }));
   }
 
   /**
@@ -46,6 +51,13 @@ export class GraphDoor {
     const handle = graphs.run(graph, input, options);
     await handle.accepted;
     return handle;
+  }
+
+  /** What a run of it would do, node by node, sources first; nothing is executed. */
+  async plan(graph: TaskGraph | TaskGraphJson, input: TaskInput = {}, options: GraphRunOptions = {}): Promise<PlannedNode[]> {
+    const graphs = await this.load();
+    await this.#house.ready;
+    return graphs.plan(graph, input, options);
   }
 
   /** A run of a graph by its id, in this or a later page; undefined: this tab has none. */

@@ -19,7 +19,8 @@ import { checkMergeStrategy } from './merging.ts';
 import { graphTask } from './names.ts';
 import { globalTaskRegistry, type TaskRegistry } from './registry.ts';
 import { TaskGraph } from './task-graph.ts';
-import type { GraphRun, GraphRunOptions, MergeStrategy, TaskGraphJson, TaskInput } from './types.ts';
+import type { OutputQuestion } from './caching.ts';
+import type { GraphRun, GraphRunOptions, MergeStrategy, PlannedNode, TaskGraphJson, TaskInput } from './types.ts';
 
 /** What the run of a graph keeps. */
 export interface GraphPayload {
@@ -60,6 +61,7 @@ export class Graphs {
   run(given: TaskGraph | TaskGraphJson, input: TaskInput = {}, options: GraphRunOptions & { merge?: MergeStrategy } = {}, isShown = true): GraphHandle {
     const { merge = 'GRAPH_RESULT_ARRAY', registry = this.registry } = options;
     checkOptions(options, merge);
+    if (options.outputCache === undefined && given instanceof TaskGraph && given.outputCache !== undefined) options = { ...options, outputCache: given.outputCache };
     const isStored = this.house.journal !== undefined || !this.house.opening.inMemory;
     const graph = given instanceof TaskGraph ? given : this.read(given, registry);
     const { maxTasks } = options;
@@ -172,6 +174,21 @@ export class Graphs {
   async #executeLater(container: Run, context: RunContext): Promise<unknown> {
     const waits = await this.waitForTypes(container, context.owner);
     return waits ? waits.promise : (await this.liveOf(container)).execute(context.owner, context);
+  }
+
+  /** What a run that answers for a node does, where nothing is kept yet. */
+  async executeOutput(context: RunContext, { input }: OutputQuestion): Promise<unknown> {
+    const run = context.owner.extra.parent ?? this.house.localRun(context.owner.extra.parentId ?? '');
+    const container = run && (run.extra.parent ?? this.house.localRun(run.extra.parentId ?? ''));
+    if (!run || !container) throw new TaskConfigurationError(`Run ${context.owner.id} answers for a node of a graph run, which is not there any more.`);
+    return (await this.liveOf(container)).executeKept(run, input, context);
+  }
+
+  /** What a run of it would do. */
+  async plan(given: TaskGraph | TaskGraphJson, input: TaskInput, options: GraphRunOptions): Promise<PlannedNode[]> {
+    const { plannedNodes } = await import('./planning.ts');
+    const graph = given instanceof TaskGraph ? given : this.read(given, options.registry ?? this.registry);
+    return plannedNodes(this.house, graph, input, { outputCache: graph.outputCache, ...options });
   }
 
   /** What the run of a node does. */

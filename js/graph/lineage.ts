@@ -2,6 +2,7 @@
 import { encode } from '../codec/codec.ts';
 import * as P from '../protocol.ts';
 import { crc32 } from '../storage/crc32.ts';
+import { isFromCache } from './caching.ts';
 import type { LiveRun } from './live.ts';
 import type { PlanNode } from './plan.ts';
 import { mergeProvenance, type Provenance, type ProvenanceItem } from './provenance.ts';
@@ -42,7 +43,7 @@ function itemOf(live: LiveRun, node: PlanNode): ProvenanceItem {
     ...(version !== undefined && { version }),
     configHash: hashOf(config) ?? '',
     ...hashed('inputHash', live.inputOf(node)), ...hashed('outputHash', live.outputInPage(index)),
-    startedAt, durationMs: Math.max(0, engine.value(run.task, P.FieldUpdatedAt) - startedAt), fromCache: run.extra.fromCache,
+    startedAt, durationMs: Math.max(0, engine.value(run.task, P.FieldUpdatedAt) - startedAt), fromCache: live.options.outputCache === true && isFromCache(live.house, run),
   };
 }
 

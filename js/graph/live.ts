@@ -10,6 +10,7 @@ import type { Orchestrator } from '../orchestrator.ts';
 import * as P from '../protocol.ts';
 import { End, type Run } from '../runs/run.ts';
 import { along, assemble } from './assembly.ts';
+import { askForOutput, isFromCache, isKept } from './caching.ts';
 import { DATAFLOW_ERROR_PORT, type Dataflow } from './dataflow.ts';
 import { markTask, TaskAbortedError, TaskConfigurationError } from './errors.ts';
 import { failureOf, revived } from './failures.ts';
@@ -202,10 +203,17 @@ export class LiveRun implements ShownRun {
   #call(node: PlanNode, input: Record<string, any>, context: RunContext): unknown {
     const { task } = node;
     checkNow(task, input);
-    const own = new NodeContext(this, node, context);
     this.mirror?.started(node, input);
+    if (isKept(node, this.options)) return askForOutput(context, task, input).then((output) => this.#finished(node, output));
+    const own = new NodeContext(this, node, context);
     const given = task.execute(input, own);
     return given instanceof Promise ? given.then((output) => this.#finished(node, output)) : this.#finished(node, given);
+  }
+
+  /** For a node whose output is kept: what nobody has kept yet. */
+  executeKept(run: Run, input: Record<string, any>, context: RunContext): unknown {
+    const node = this.nodeOf(run)!;
+    return node.task.execute(input, new NodeContext(this, node, context));
   }
 
   /** Its output is kept here by reference; what is stored is a copy. */
@@ -346,7 +354,7 @@ export class LiveRun implements ShownRun {
     const status = this.statuses[index]!;
     const error = this.errorOf(node);
     const progress = status === TaskStatus.COMPLETED ? 100 : run ? run.extra.progress?.value || 0 : 0;
-    return { id, type: task.type, status, progress, runId: run?.id, ...(error && { error }), ...(run?.extra.fromCache && { fromCache: true }) };
+    return { id, type: task.type, status, progress, runId: run?.id, ...(error && { error }), ...(run && this.options.outputCache && isFromCache(this.house, run) && { fromCache: true }) };
   }
 
   getProvenance(taskId: TaskIdType): Provenance | undefined {

@@ -47,7 +47,7 @@ export class NodeContext implements ExecuteContext {
     const graphs = await house.graphs.load();
     const work = this.durable.durableWork;
     const place = work.key(KeyPrefix.Child, graphTask, key);
-    const given = { graph, input, options: { ...options, registry }, isShown: shown };
+    const given = { graph, input, options: { ...options, registry, outputCache: this.#live.options.outputCache }, isShown: shown };
     const found = house.services.find(work.run, place);
     if (found) graphs.give(found, given);
     const child = await runContainer(work, house.services, {

@@ -153,6 +153,15 @@ export interface NodeState {
   readonly fromCache?: boolean;
 }
 
+/** What a run would do with a node: `graphs.plan`. */
+export interface PlannedNode {
+  readonly id: TaskIdType;
+  readonly type: TaskTypeName;
+  /** `cached`: its output is there. `blocked`: something that it needs is missing, or what it follows is blocked. `disabled`: no edge into it is active. */
+  readonly action: 'cached' | 'run' | 'blocked' | 'disabled';
+  readonly why: string;
+}
+
 /** A run of a graph, found again by its id in any later page. */
 export interface GraphRun<Output = any> {
   readonly id: string;

@@ -1,0 +1,59 @@
+/** Outputs that are kept: a graph that was changed executes only what has changed, and says so before. */
+import { expect, it } from 'vitest';
+import '../../../js/cache/task-cache.ts';
+import '../../../js/cache/memory.ts';
+import '../../../js/graph/container.ts';
+import '../../../js/graph/home.ts';
+import '../../../js/graph/planning.ts';
+import '../../../js/groups/container.ts';
+import { registerTask, Task, TaskConfigSchema, TaskGraph, type TaskInput, type TaskOutput } from 'holdfast/graph';
+import { open } from '../houses.ts';
+
+let executed: string[] = [];
+class Times extends Task {
+  static override readonly type = 'CachedTimes';
+  static override configSchema() {
+    return { ...TaskConfigSchema, properties: { ...TaskConfigSchema.properties, by: { type: 'number' } } };
+  }
+  static override inputSchema() {
+    return { type: 'object', properties: { n: { type: 'number' } }, required: ['n'] } as const;
+  }
+  override execute({ n }: TaskInput): TaskOutput {
+    executed.push(this.id);
+    return { n: n * this.config.by };
+  }
+}
+registerTask(Times);
+
+const graphOf = (...by: number[]) => {
+  const graph = new TaskGraph({ outputCache: true });
+  by.forEach((each, at) => {
+    graph.addTask(new Times({ id: `t${at}`, by: each }));
+    if (at > 0) graph.connect(`t${at - 1}`, 'n', `t${at}`, 'n');
+  });
+  return graph;
+};
+
+it('a second run executes nothing, one of a changed graph what has changed and what follows it, and plan says so before', async () => {
+  const house = await open({ cache: {} });
+  const { graphs } = house.orchestrator;
+  const outcome = async (graph: TaskGraph) => {
+    executed = [];
+    const run = await graphs.run(graph, { n: 1 });
+    const [result] = await run.result();
+    return { n: result!.data.n, executed, fromCache: [...run.nodes.values()].filter((node) => node.fromCache).map(({ id }) => id), run };
+  };
+  const actions = async (graph: TaskGraph, input = { n: 1 }) => (await graphs.plan(graph, input)).map(({ action }) => action);
+  expect(await actions(graphOf(2, 3, 5))).toEqual(['run', 'run', 'run']);
+  expect(await outcome(graphOf(2, 3, 5))).toMatchObject({ n: 30, executed: ['t0', 't1', 't2'], fromCache: [] });
+  expect(await actions(graphOf(2, 3, 5))).toEqual(['cached', 'cached', 'cached']);
+  const second = await outcome(graphOf(2, 3, 5));
+  expect(second).toMatchObject({ n: 30, executed: [], fromCache: ['t0', 't1', 't2'] });
+  expect((await second.run.getProvenance('t2'))!.items.map(({ fromCache }) => fromCache)).toEqual([true, true, true]);
+  const changed = graphOf(2, 4, 5);
+  expect(await actions(changed)).toEqual(['cached', 'run', 'run']);
+  expect((await graphs.plan(changed, { n: 1 }))[2]!.why).toBe('It follows t1, which is executed.');
+  executed = [];
+  expect(await outcome(changed)).toMatchObject({ n: 40, executed: ['t1', 't2'] });
+  expect((await graphs.plan(graphOf(2), {}))[0]).toMatchObject({ action: 'blocked', why: 'Nothing gives "n".' });
+});
