@@ -7,10 +7,24 @@ export {
 } from './errors.ts';
 export type * from './events.ts';
 export { DefinitionTask, FunctionTask, type PipeFunction } from './function-task.ts';
-export { createGraphFromGraphJSON, createTaskFromGraphJSON, type ReadGraphOptions, unknownTypes } from './json.ts';
+export { type ReadGraphOptions, unknownTypes } from './json.ts';
 export type { Provenance, ProvenanceItem } from './provenance.ts';
 export { globalTaskRegistry, registerTask, type TaskClass, TaskRegistry } from './registry.ts';
 export type { DataPortSchema, FromSchema, JsonSchema, JsonSchemaObject } from './schema.ts';
 export { type ExecuteContext, type SubgraphOptions, Task, TaskConfigSchema } from './task.ts';
 export { serialGraph, TaskGraph, type TaskLike } from './task-graph.ts';
 export * from './types.ts';
+
+// What stands on tasks and graphs: builder, compound tasks, documents, built-in nodes.
+export { autoConnect, type AutoConnection, type AutoConnectOptions, type Connectable } from './auto-connect.ts';
+export { portsCompatible, semanticallyCompatible } from './compatibility.ts';
+export * from './compound/index.ts';
+export { activeBranches, type ComparisonOperator, comparisonOperators, evaluateCondition } from './conditions.ts';
+export {
+  checkGraphDocument, createGraphFromDependencyJSON, createGraphFromGraphJSON, createTaskFromDependencyJSON, createTaskFromGraphJSON, type DocumentIssue, type DocumentLimits, type JsonDependency, type JsonTaskItem,
+  type ReadDocumentOptions, readGraphText, toDependencyJSON, withBoundaryNodes,
+} from './documents.ts';
+export { GRAPH_RESULT_ARRAY, mergeResults, mergeStrategies, PROPERTY_ARRAY } from './merging.ts';
+export * from './nodes/index.ts';
+export { applyTransforms, type TransformDefinition, TransformError, TransformRegistry, transforms, transformedSchema } from './transforms.ts';
+export { type CreateWorkflow, type RenameOptions, Workflow, type WorkflowEvents } from './workflow.ts';
