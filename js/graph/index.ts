@@ -28,3 +28,6 @@ export { GRAPH_RESULT_ARRAY, mergeResults, mergeStrategies, PROPERTY_ARRAY } fro
 export * from './nodes/index.ts';
 export { applyTransforms, type TransformDefinition, TransformError, TransformRegistry, transforms, transformedSchema } from './transforms.ts';
 export { type CreateWorkflow, type RenameOptions, Workflow, type WorkflowEvents } from './workflow.ts';
+export {
+  directoryGraphStore, type GraphDirectory, type GraphRecord, type GraphStore, indexedDBGraphStore, memoryGraphStore, type SavedGraph, TaskGraphRepository, type TaskGraphRepositoryEvents, type TaskGraphRepositoryOptions,
+} from './repository.ts';
