@@ -1,5 +1,6 @@
 'use client';
 /** React for holdfast: hooks over the orchestrator's store, and the panel that shows it. */
+export { ApprovalCard, type ApprovalCardLabels, type ApprovalCardProps } from './ApprovalCard.tsx';
 export type { Format } from './format.ts';
 export { en, fr, type LabelKey, type Labels, type Locale } from './labels.ts';
 export type { ActionName, PanelPart, RenderTask, TaskRowApi } from './panel.ts';
