@@ -14,6 +14,13 @@ describe('the table', () => {
     expect(portsCompatible(one.output as JsonSchema, one.sourcePort, one.input as JsonSchema, one.targetPort)).toBe(one.expected);
   });
 
+  it('what a closed input has no port for is left out of a whole that comes in', () => {
+    const input = { type: 'object', properties: { a: { type: 'string' } }, required: ['a'], additionalProperties: false };
+    const output = { type: 'object', properties: { a: { type: 'string' }, b: { type: 'number' } }, required: ['a', 'b'] };
+    expect(portsCompatible(output, '*', input, '*')).toBe('static');
+    expect(portsCompatible({ type: 'object', properties: { all: output }, required: ['all'] }, 'all', input, '*')).toBe('static');
+  });
+
   it('has every name once', () => {
     const names = [...cases.schemas, ...cases.ports].map(({ name }) => name);
     expect(new Set(names).size).toBe(names.length);
