@@ -11,6 +11,7 @@ import { refuse } from '../intake/checks.ts';
 import type { Orchestrator } from '../orchestrator.ts';
 import { End, type Run } from '../runs/run.ts';
 import type { TriggerOptions } from '../types.ts';
+import { checkEntitlements } from './entitlements.ts';
 import { TaskConfigurationError, TaskJSONError } from './errors.ts';
 import { GraphHandle } from './handle.ts';
 import { createGraphFromGraphJSON } from './documents.ts';
@@ -67,6 +68,7 @@ export class Graphs {
     const graph = given instanceof TaskGraph ? given : this.read(given, registry);
     const { maxTasks } = options;
     if (maxTasks !== undefined && graph.size > maxTasks) throw new TaskConfigurationError(`The graph has ${graph.size} tasks, more than maxTasks (${maxTasks}).`);
+    if (options.entitlements) checkEntitlements(graph, options.entitlements);
     const document = isStored ? (given instanceof TaskGraph ? given.toJSON() : given) : undefined;
     const stored: Record<string, unknown> = {};
     for (const name of storedNames) if (options[name] !== undefined) stored[name] = options[name];

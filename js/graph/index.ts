@@ -24,6 +24,7 @@ export {
   checkGraphDocument, createGraphFromDependencyJSON, createGraphFromGraphJSON, createTaskFromDependencyJSON, createTaskFromGraphJSON, type DocumentIssue, type DocumentLimits, type JsonDependency, type JsonTaskItem,
   type ReadDocumentOptions, readGraphText, toDependencyJSON, withBoundaryNodes,
 } from './documents.ts';
+export { checkEntitlements, type Entitlement, type EntitlementPolicy, type EntitlementRule, graphEntitlements, isGranted, type TaskEntitlement, TaskEntitlementError } from './entitlements.ts';
 export { GRAPH_RESULT_ARRAY, mergeResults, mergeStrategies, PROPERTY_ARRAY } from './merging.ts';
 export * from './nodes/index.ts';
 export { applyTransforms, type TransformDefinition, TransformError, TransformRegistry, transforms, transformedSchema } from './transforms.ts';
@@ -31,3 +32,4 @@ export { type CreateWorkflow, type RenameOptions, Workflow, type WorkflowEvents 
 export {
   directoryGraphStore, type GraphDirectory, type GraphRecord, type GraphStore, indexedDBGraphStore, memoryGraphStore, type SavedGraph, TaskGraphRepository, type TaskGraphRepositoryEvents, type TaskGraphRepositoryOptions,
 } from './repository.ts';
+export { portStreamMode, StreamAccumulator, StreamingTask, type StreamMode } from './streaming.ts';

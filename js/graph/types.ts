@@ -1,6 +1,7 @@
 /** The public shapes of task graphs: ports and their values, statuses, results, what a run is told. */
 import type { Duration } from '../types.ts';
 import type { TaskStatus as RunStatus } from '../types.ts';
+import type { EntitlementPolicy } from './entitlements.ts';
 import type { JsonSchema } from './schema.ts';
 import type { Provenance } from './provenance.ts';
 import type { TaskRegistry } from './registry.ts';
@@ -84,6 +85,8 @@ export interface GraphRunOptions {
   accumulateLeafOutputs?: boolean;
   /** For the whole run: then it is aborted and rejects with a TaskGraphTimeoutError. Milliseconds, or a text like '10s'. */
   timeout?: Duration;
+  /** What its tasks may do beyond computing; a graph that asks for more is refused with a TaskEntitlementError. Default: anything. */
+  entitlements?: EntitlementPolicy;
   /** More nodes than this are refused before anything begins. Default: no limit. */
   maxTasks?: number;
   /** Nodes that run at once. Default: no limit. */

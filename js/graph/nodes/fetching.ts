@@ -3,6 +3,8 @@
  *
  * Invariant: what is not there after that is an error of the node with the status, never an empty value.
  */
+import { DATAFLOW_ALL_PORTS } from '../dataflow.ts';
+import type { Entitlement } from '../entitlements.ts';
 import { FatalError, RetryableError } from '../../errors.ts';
 import { TaskInvalidInputError } from '../errors.ts';
 import type { JsonSchema } from '../schema.ts';
@@ -65,6 +67,9 @@ export class FetchUrlTask extends Task<FetchUrlInput, FetchUrlOutput> {
   static override outputSchema(): JsonSchema {
     return fetchOutput;
   }
+  entitlements(): readonly Entitlement[] {
+    return [networkOf(this)];
+  }
   override async execute(input: FetchUrlInput, context: ExecuteContext): Promise<FetchUrlOutput> {
     const response = await request(input, context);
     return { ...(await bodyOf(response, input.response_type ?? typeOf(response))), metadata: metadataOf(response) };
@@ -82,16 +87,26 @@ async function request({ url, method = 'GET', headers, body, timeout }: FetchUrl
   throw mayPass ? new RetryableError(says, { data }) : new FatalError(says, { data });
 }
 
+/** One host where its address is said and no edge can bring another. */
+function networkOf(task: Task<any, any, any>): Entitlement {
+  const isFed = task.parentGraph?.getSourceDataflows(task.id).some(({ targetTaskPortId: port }) => port === 'url' || port === DATAFLOW_ALL_PORTS);
+  const address = isFed ? undefined : addressOf(task.defaults.url);
+  return address ? { id: 'network', resources: [address.host] } : { id: 'network' };
+}
+
 /** Not `javascript:`, not `file:`: documents come from people. */
 function httpAddress(url: string): URL {
-  let address: URL | undefined;
-  try {
-    address = new URL(url, globalThis.location?.href);
-  } catch {
-    // Said below.
-  }
+  const address = addressOf(url);
   if (!address || !['http:', 'https:', 'blob:', 'data:'].includes(address.protocol)) throw new TaskInvalidInputError(`${JSON.stringify(url)} is no address to fetch. It has to begin with http: or https: (blob: and data: are taken too).`);
   return address;
+}
+
+function addressOf(url: string): URL | undefined {
+  try {
+    return new URL(url, globalThis.location?.href);
+  } catch {
+    return undefined;
+  }
 }
 
 function typeOf({ headers }: Response): ResponseType {
@@ -169,6 +184,9 @@ export class FileLoaderTask extends Task<FileLoaderInput, FileLoaderOutput> {
   }
   static override outputSchema(): JsonSchema {
     return loaderOutput;
+  }
+  entitlements(): readonly Entitlement[] {
+    return [networkOf(this)];
   }
   override async execute({ file, url, format = 'auto' }: FileLoaderInput, context: ExecuteContext): Promise<FileLoaderOutput> {
     if (!(file instanceof Blob) && typeof url !== 'string') throw new TaskInvalidInputError(`FileLoaderTask ${this.id} needs a file or a url.`);

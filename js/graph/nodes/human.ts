@@ -8,6 +8,7 @@
 import type { Orchestrator } from '../../orchestrator.ts';
 import type { Duration, TokenState } from '../../types.ts';
 import { ConfigurationError } from '../../errors.ts';
+import type { Entitlement } from '../entitlements.ts';
 import { TaskConfigurationError, TaskFailedError, TaskInvalidInputError } from '../errors.ts';
 import type { JsonSchema } from '../schema.ts';
 import { type ExecuteContext, Task } from '../task.ts';
@@ -119,6 +120,9 @@ export class HumanApprovalTask extends Task<TaskInput, { action: HumanAction; ap
   static override readonly title = 'Approval';
   static override readonly description = 'Asks a person, and waits for a yes';
   static override readonly cacheable = false;
+  static entitlements(): readonly Entitlement[] {
+    return [{ id: 'human' }];
+  }
   static override configSchema(): JsonSchema {
     return configWith(humanConfig);
   }
@@ -145,6 +149,9 @@ export class HumanInputTask extends Task<TaskInput, Record<string, any>, HumanIn
   static override readonly description = 'Asks a person for values, and waits for them';
   static override readonly cacheable = false;
   static override readonly hasDynamicSchemas = true;
+  static entitlements(): readonly Entitlement[] {
+    return [{ id: 'human' }];
+  }
   static override configSchema(): JsonSchema {
     return configWith({ ...humanConfig, contentSchema: { type: 'object', title: 'What is asked for' } }, ['contentSchema']);
   }

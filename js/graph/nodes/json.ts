@@ -1,4 +1,5 @@
 /** A graph that comes as text: read, checked and run by the node that gets it. */
+import type { Entitlement } from '../entitlements.ts';
 import { TaskJSONError } from '../errors.ts';
 import type { JsonSchema } from '../schema.ts';
 import { type ExecuteContext, Task } from '../task.ts';
@@ -24,6 +25,9 @@ export class JsonTask extends Task<{ json: string; [more: string]: any }, { outp
   static override readonly title = 'JSON';
   static override readonly description = 'Runs a graph that comes as JSON';
   static override readonly cacheable = false;
+  static entitlements(): readonly Entitlement[] {
+    return [{ id: 'graph', reason: 'runs a graph that is not known before' }];
+  }
   static override configSchema(): JsonSchema {
     return configWith({ allowedTypes: { type: 'array', items: { type: 'string' } } });
   }

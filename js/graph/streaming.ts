@@ -1,0 +1,100 @@
+/**
+ * Tasks whose output comes in pieces: what the pieces add up to, and that people see them as they come. A port says how it
+ * grows: `'x-stream': 'append'` (text), `'object'` (fields, and elements of lists by their id), `'replace'` (whole values).
+ *
+ * What follows such a task begins when its output is whole; what is stored, cached and replayed is the whole. An attempt
+ * that begins again streams from its start.
+ *
+ * Invariant: the output depends on the pieces and their order alone.
+ */
+import { TaskFailedError } from './errors.ts';
+import type { StreamEvent } from './events.ts';
+import { isSchemaObject } from './ports.ts';
+import { type JsonSchema, portOf } from './schema.ts';
+import { type ExecuteContext, Task } from './task.ts';
+import { type TaskConfig, type TaskInput, type TaskOutput, TaskStatus } from './types.ts';
+
+export type StreamMode = 'append' | 'replace' | 'object' | 'none';
+
+/** How a port grows. */
+export function portStreamMode(schema: JsonSchema, port: string): StreamMode {
+  const found = portOf(schema, port);
+  const mode = isSchemaObject(found) ? found['x-stream'] : undefined;
+  return mode === 'append' || mode === 'replace' || mode === 'object' ? mode : 'none';
+}
+
+/** Adds pieces up. */
+export class StreamAccumulator {
+  #output: TaskOutput = {};
+
+  /** @throws TaskFailedError for a piece that does not fit what is there, the error of an `error` */
+  add(event: StreamEvent): void {
+    switch (event.type) {
+      case 'text-delta':
+        this.#output = { ...this.#output, [event.port]: this.#text(event.port) + event.textDelta };
+        return;
+      case 'object-delta':
+        this.#output = { ...this.#output, [event.port]: grown(this.#output[event.port], event.objectDelta) };
+        return;
+      case 'snapshot':
+        this.#output = event.data;
+        return;
+      case 'finish':
+        this.#output = { ...this.#output, ...defined(event.data) };
+        return;
+      case 'error':
+        throw event.error;
+    }
+  }
+
+  /** As far as it has come. */
+  get output(): TaskOutput {
+    return this.#output;
+  }
+
+  #text(port: string): string {
+    const text = this.#output[port] ?? '';
+    if (typeof text !== 'string') throw new TaskFailedError(`A piece of text came for port ${JSON.stringify(port)}, which holds something else.`);
+    return text;
+  }
+}
+
+/** Fields of objects; of lists what is there under the same id, else one more. */
+function grown(former: unknown, delta: unknown): unknown {
+  if (Array.isArray(delta)) return delta.reduce<unknown[]>(upserted, Array.isArray(former) ? former : []);
+  const isBoth = isRecord(former) && isRecord(delta);
+  return isBoth ? { ...former, ...delta } : delta;
+}
+
+function upserted(list: unknown[], item: unknown): unknown[] {
+  const at = isRecord(item) && item.id !== undefined ? list.findIndex((one) => isRecord(one) && one.id === item.id) : -1;
+  return at < 0 ? [...list, item] : list.with(at, grown(list[at], item));
+}
+
+const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);
+const defined = (data: object): object => Object.fromEntries(Object.entries(data).filter(([, value]) => value !== undefined));
+
+/** Gives its output by pieces: `executeStream` in place of `execute`. Its pieces are told as `stream_start`, `stream_chunk`, `stream_end`. */
+export abstract class StreamingTask<Input extends TaskInput = TaskInput, Output extends TaskOutput = TaskOutput, Config extends TaskConfig = TaskConfig> extends Task<Input, Output, Config> {
+  abstract executeStream(input: Input, context: ExecuteContext): AsyncIterable<StreamEvent>;
+
+  override async execute(input: Input, context: ExecuteContext): Promise<Output> {
+    const accumulator = new StreamAccumulator();
+    this.setStatus(TaskStatus.STREAMING);
+    this.emit('stream_start');
+    this.parentGraph?.emit('task_stream_start', this.id);
+    let left = 100;
+    for await (const event of this.executeStream(input, context)) {
+      context.signal.throwIfAborted();
+      accumulator.add(event);
+      this.emit('stream_chunk', event);
+      this.parentGraph?.emit('task_stream_chunk', this.id, event);
+      // Nobody knows how much is to come: each piece is a twentieth of what is left.
+      left *= 0.95;
+      await context.updateProgress(Math.min(99, Math.round(100 - left)));
+    }
+    this.emit('stream_end', accumulator.output);
+    this.parentGraph?.emit('task_stream_end', this.id, accumulator.output);
+    return accumulator.output as Output;
+  }
+}
