@@ -7,16 +7,16 @@
  * Invariant: nothing is made of a document before all of it has been looked at; what is wrong is told at once, each with
  * its place as a JSON pointer. Bounded in time and memory by its limits, however hostile.
  */
-import { Dataflow, DATAFLOW_ALL_PORTS } from './dataflow.ts';
-import { TaskConfigurationError, TaskJSONError } from './errors.ts';
+import { Dataflow } from './dataflow.ts';
+import { TaskJSONError } from './errors.ts';
+import type { JsonTaskItem } from './forms.ts';
 import { createGraphFromGraphJSON as made, type ReadGraphOptions, unknownTypes } from './json.ts';
 import { mergeStrategies } from './merging.ts';
-import { propertiesOf } from './ports.ts';
 import { TaskRegistry } from './registry.ts';
 import type { Task } from './task.ts';
-import { TaskGraph } from './task-graph.ts';
+import type { TaskGraph } from './task-graph.ts';
 import { transforms } from './transforms.ts';
-import type { DataflowJson, TaskGraphItemJson, TaskGraphJson, TransformStep } from './types.ts';
+import type { DataflowJson, TaskGraphItemJson, TaskGraphJson } from './types.ts';
 
 export interface DocumentLimits {
   /** Of a text, in characters. Default 16 Mi. */
@@ -28,25 +28,6 @@ export interface DocumentLimits {
 }
 
 export interface ReadDocumentOptions extends ReadGraphOptions, DocumentLimits {}
-
-/** A task in the dependency form. */
-export interface JsonTaskItem {
-  id: string;
-  type: string;
-  config?: Record<string, any>;
-  defaults?: Record<string, any>;
-  /** By ports: where each comes from; several are joined. */
-  dependencies?: Record<string, JsonDependency | JsonDependency[]>;
-  subtasks?: JsonTaskItem[];
-  merge?: string;
-  provenance?: Record<string, any>;
-  [more: string]: any;
-}
-export interface JsonDependency {
-  id: string;
-  output: string;
-  transforms?: TransformStep[];
-}
 
 /** One thing that is wrong, and where: `/tasks/3/type`. */
 export interface DocumentIssue {
@@ -266,22 +247,6 @@ function taken(graph: TaskGraph): Task<any, any, any> {
 
 // The dependency form
 
-/** The same in the other form. `*` and `[error]` are ports there too. */
-export function toDependencyJSON(graph: TaskGraph): JsonTaskItem[] {
-  return dependencyForm(graph.toJSON());
-}
-
-export function dependencyForm({ tasks, dataflows }: TaskGraphJson): JsonTaskItem[] {
-  const items = new Map(tasks.map(({ subgraph, ...task }) => [task.id, { ...task, ...(subgraph && { subtasks: dependencyForm(subgraph) }) } as JsonTaskItem]));
-  const fed = new Map<string, Map<string, JsonDependency[]>>();
-  for (const { sourceTaskId, sourceTaskPortId, targetTaskId, targetTaskPortId, transforms: steps } of dataflows) {
-    const byPort = fed.get(targetTaskId) ?? new Map<string, JsonDependency[]>();
-    fed.set(targetTaskId, byPort.set(targetTaskPortId, [...(byPort.get(targetTaskPortId) ?? []), { id: sourceTaskId, output: sourceTaskPortId, ...(steps && { transforms: steps }) }]));
-  }
-  for (const [id, byPort] of fed) items.get(id)!.dependencies = Object.fromEntries([...byPort].map(([port, from]) => [port, from.length === 1 ? from[0]! : from]));
-  return [...items.values()];
-}
-
 /** The graph form of the dependency form. @throws TaskJSONError with `data.issues` */
 export function graphForm(items: readonly JsonTaskItem[], path = ''): TaskGraphJson {
   const issues = new Issues();
@@ -329,35 +294,4 @@ export function createGraphFromDependencyJSON(items: readonly JsonTaskItem[], fo
 export function createTaskFromDependencyJSON(item: JsonTaskItem, found?: Found, more?: ReadDocumentOptions): Task<any, any, any> {
   if (Object.keys(item?.dependencies ?? {}).length > 0) throw new TaskJSONError('A task alone has no dependencies: createGraphFromDependencyJSON reads a graph.');
   return taken(createGraphFromDependencyJSON([item], found, more));
-}
-
-// Boundary nodes
-
-/**
- * The document with its ends said: an InputTask that feeds the ports that nothing feeds, an OutputTask that gathers what
- * the leaves give. Where it has such nodes they stay.
- * @throws TaskConfigurationError where an id of theirs is taken
- */
-export function withBoundaryNodes(graph: TaskGraph, { inputId = 'input', outputId = 'output' } = {}): TaskGraphJson {
-  const document = graph.toJSON();
-  const tasks = graph.getTasks();
-  const added: { input?: TaskGraphItemJson; output?: TaskGraphItemJson } = {};
-  const flows: DataflowJson[] = [];
-  if (!tasks.some(({ type }) => type === 'InputTask')) {
-    added.input = { id: inputId, type: 'InputTask' };
-    for (const task of tasks.filter(({ id }) => graph.getSourceDataflows(id).length === 0)) flows.push(...feeding(inputId, task));
-  }
-  if (!tasks.some(({ type }) => type === 'OutputTask')) {
-    added.output = { id: outputId, type: 'OutputTask' };
-    for (const { id } of tasks.filter((task) => graph.getTargetDataflows(task.id).every(({ isError }) => isError))) flows.push({ sourceTaskId: id, sourceTaskPortId: '*', targetTaskId: outputId, targetTaskPortId: '*' });
-  }
-  for (const task of [added.input, added.output]) if (task && graph.getTask(task.id)) throw new TaskConfigurationError(`There is a task ${JSON.stringify(task.id)} in this graph, which is no ${task.type}. Give another id: withBoundaryNodes(graph, { ${task.type === 'InputTask' ? 'inputId' : 'outputId'}: … }).`);
-  return { ...document, tasks: [...(added.input ? [added.input] : []), ...document.tasks, ...(added.output ? [added.output] : [])], dataflows: [...document.dataflows, ...flows] };
-}
-
-/** A task that takes any ports gets all that comes, one of certain ports those. */
-function feeding(sourceTaskId: string, task: Task<any, any, any>): DataflowJson[] {
-  const schema = task.inputSchema();
-  const isClosed = typeof schema === 'object' && schema.additionalProperties === false;
-  return (isClosed ? Object.keys(propertiesOf(schema)) : [DATAFLOW_ALL_PORTS]).map((port) => ({ sourceTaskId, sourceTaskPortId: port, targetTaskId: task.id, targetTaskPortId: port }));
 }

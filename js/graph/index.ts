@@ -21,9 +21,10 @@ export { portsCompatible, semanticallyCompatible } from './compatibility.ts';
 export * from './compound/index.ts';
 export { activeBranches, type ComparisonOperator, comparisonOperators, evaluateCondition } from './conditions.ts';
 export {
-  checkGraphDocument, createGraphFromDependencyJSON, createGraphFromGraphJSON, createTaskFromDependencyJSON, createTaskFromGraphJSON, type DocumentIssue, type DocumentLimits, type JsonDependency, type JsonTaskItem,
-  type ReadDocumentOptions, readGraphText, toDependencyJSON, withBoundaryNodes,
+  checkGraphDocument, createGraphFromDependencyJSON, createGraphFromGraphJSON, createTaskFromDependencyJSON, createTaskFromGraphJSON, type DocumentIssue, type DocumentLimits, 
+  type ReadDocumentOptions, readGraphText,
 } from './documents.ts';
+export { dependencyForm, type JsonDependency, type JsonTaskItem, type TaskGraphJsonOptions, toDependencyJSON, withBoundaryNodes } from './forms.ts';
 export { checkEntitlements, type Entitlement, type EntitlementPolicy, type EntitlementRule, graphEntitlements, isGranted, type TaskEntitlement, TaskEntitlementError } from './entitlements.ts';
 export { GRAPH_RESULT_ARRAY, mergeResults, mergeStrategies, PROPERTY_ARRAY } from './merging.ts';
 export * from './nodes/index.ts';

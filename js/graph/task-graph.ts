@@ -11,6 +11,7 @@ import { CycleError, TaskConfigurationError } from './errors.ts';
 import type { StreamEvent, TaskGraphEvents, TaskGraphStructureEvents } from './events.ts';
 import { asTask, type PipeFunction } from './function-task.ts';
 import { Changes } from './changes.ts';
+import { dependencyForm, type JsonTaskItem, type TaskGraphJsonOptions, withBoundaryNodes } from './forms.ts';
 import type { Provenance } from './provenance.ts';
 import type { Task } from './task.ts';
 import type { Task as Definition } from '../types.ts';
@@ -237,8 +238,14 @@ export class TaskGraph {
   }
 
   /** As it is stored. @throws TaskSerializationError where a task can't be */
-  toJSON(): TaskGraphJson {
+  toJSON(options: TaskGraphJsonOptions = {}): TaskGraphJson {
+    if (options.withBoundaryNodes) return withBoundaryNodes(this);
     return { ...this.extras, tasks: this.getTasks().map((task) => task.toJSON()), dataflows: this.getDataflows().map((dataflow) => dataflow.toJSON()) };
+  }
+
+  /** As it is stored, each task with where its inputs come from. @throws TaskSerializationError */
+  toDependencyJSON(options?: TaskGraphJsonOptions): JsonTaskItem[] {
+    return dependencyForm(this.toJSON(options));
   }
 
   // Events

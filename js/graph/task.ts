@@ -11,6 +11,7 @@ import { wallClockMs } from '../time/clock.ts';
 import { EventEmitter, type Listener } from './emitter.ts';
 import { TaskConfigurationError, type TaskError, TaskInvalidInputError, TaskSerializationError } from './errors.ts';
 import type { StreamEvent, TaskEvents } from './events.ts';
+import { dependencyForm, type JsonTaskItem } from './forms.ts';
 import type { Provenance } from './provenance.ts';
 import type { TaskRegistry } from './registry.ts';
 import { defaultsOf, type JsonSchema, type JsonSchemaObject, portOf, requiredPorts } from './schema.ts';
@@ -286,6 +287,11 @@ export class Task<Input extends TaskInput = TaskInput, Output extends TaskOutput
       ...(provenance && Object.keys(provenance).length > 0 && { provenance }),
       ...(this.hasChildren() && { subgraph: this.#subGraph!.toJSON() }),
     };
+  }
+
+  /** The same in the dependency form. @throws TaskSerializationError */
+  toDependencyJSON(): JsonTaskItem {
+    return dependencyForm({ tasks: [this.toJSON()], dataflows: [] })[0]!;
   }
 
   // Events

@@ -10,7 +10,7 @@ import { autoConnect } from './auto-connect.ts';
 import type { BranchConfig } from './conditions.ts';
 import { ConditionalTask, FallbackTask, GraphAsTask, type GraphAsTaskConfig, MapTask, type MapTaskConfig, ReduceTask, type ReduceTaskConfig, WhileTask, type WhileTaskConfig, WorkflowTask } from './compound/index.ts';
 import { Dataflow, DATAFLOW_ALL_PORTS, DATAFLOW_ERROR_PORT } from './dataflow.ts';
-import { type JsonTaskItem, toDependencyJSON, withBoundaryNodes } from './documents.ts';
+import type { JsonTaskItem, TaskGraphJsonOptions } from './forms.ts';
 import { EventEmitter, type Listener } from './emitter.ts';
 import { WorkflowError } from './errors.ts';
 import type { StreamEvent } from './events.ts';
@@ -375,13 +375,11 @@ export class Workflow<Input extends TaskInput = TaskInput, Output extends TaskOu
   toTask(config: Partial<GraphAsTaskConfig> = {}): WorkflowTask {
     return new WorkflowTask({ ...config, subGraph: this.toTaskGraph() });
   }
-  /** With an InputTask and an OutputTask at its ends where `withBoundaryNodes` is true. */
-  toJSON(options: { withBoundaryNodes?: boolean } = {}): TaskGraphJson {
-    const graph = this.toTaskGraph();
-    return options.withBoundaryNodes ? withBoundaryNodes(graph) : graph.toJSON();
+  toJSON(options?: TaskGraphJsonOptions): TaskGraphJson {
+    return this.toTaskGraph().toJSON(options);
   }
-  toDependencyJSON(): JsonTaskItem[] {
-    return toDependencyJSON(this.toTaskGraph());
+  toDependencyJSON(options?: TaskGraphJsonOptions): JsonTaskItem[] {
+    return this.toTaskGraph().toDependencyJSON(options);
   }
 
   static pipe(...tasks: TaskLike[]): Workflow {
