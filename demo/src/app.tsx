@@ -4,6 +4,7 @@ import { useEffect, useRef } from 'react';
 import { EnrichPage } from './pages/enrich-page.tsx';
 import { JsonPage } from './pages/json-page.tsx';
 import { PdfPage } from './pages/pdf-page.tsx';
+import { PipelinesPage } from './pages/pipelines-page.tsx';
 import { LanguageContext, type Theme, useLanguageChoice, useTheme, useWords } from './shell/choices.ts';
 import { Header } from './shell/header.tsx';
 import { type Route, useRoute } from './shell/route.ts';
@@ -11,25 +12,26 @@ import { StorageBadge } from './shell/storage-badge.tsx';
 import { TryIt } from './shell/try-it.tsx';
 import type { Language, Words } from './words.ts';
 
-const pages = { pdf: PdfPage, json: JsonPage, enrich: EnrichPage };
-const titles = { pdf: 'pdfTitle', json: 'jsonTitle', enrich: 'enrichTitle' } as const satisfies Record<Route, keyof Words>;
+const pages = { pdf: PdfPage, json: JsonPage, enrich: EnrichPage, pipelines: PipelinesPage };
+const titles = { pdf: 'pdfTitle', json: 'jsonTitle', enrich: 'enrichTitle', pipelines: 'pipelinesTitle' } as const satisfies Record<Route, keyof Words>;
 const stepWords = {
-  pdf: ['step2Pdf', 'step3Pdf'],
-  json: ['step2Json', 'step3Json'],
-  enrich: ['step2Enrich', 'step3Enrich'],
-} as const satisfies Record<Route, readonly [keyof Words, keyof Words]>;
+  pdf: ['step1', 'step1Text', 'step2Pdf', 'step3Pdf'],
+  json: ['step1', 'step1Text', 'step2Json', 'step3Json'],
+  enrich: ['step1', 'step1Text', 'step2Enrich', 'step3Enrich'],
+  pipelines: ['step1Pipelines', 'step1PipelinesText', 'step2Pipelines', 'step3Pipelines'],
+} as const satisfies Record<Route, readonly (keyof Words)[]>;
 
-/** The texts of a file are on the page that asks for them; here each would be a row. */
-const isNoText = ({ taskIdentifier }: TaskState) => taskIdentifier !== 'enrich-text';
+/** What a run asked for itself is on the page of that run (texts of a file, nodes of a pipeline); here each would be a row. */
+const isNobodysChild = ({ parentId }: TaskState) => parentId === undefined;
 
 function HowItHolds({ route, onTry }: { route: Route; onTry(): void }) {
   const say = useWords();
-  const [step2, step3] = stepWords[route];
+  const [step1, step1Text, step2, step3] = stepWords[route];
   return (
     <ol className="steps">
       <li>
-        <strong>{say.step1}</strong>
-        <span>{say.step1Text}</span>
+        <strong>{say[step1]}</strong>
+        <span>{say[step1Text]}</span>
       </li>
       <li>
         <strong>{say.step2}</strong>
@@ -60,12 +62,12 @@ function Body({ route, language, theme }: { route: Route; language: Language; th
     tryIt.current.querySelector('summary')?.focus({ preventScroll: true });
   };
   return (
-    <main>
+    <main className={route === 'pipelines' ? 'wide' : undefined}>
       <Page />
       <HowItHolds route={route} onTry={showTryIt} />
       <div className="tasks">
         <StorageBadge />
-        <TaskManager filter={isNoText} locale={language} theme={theme} />
+        <TaskManager filter={isNobodysChild} locale={language} theme={theme} />
       </div>
       <TryIt ref={tryIt} />
     </main>

@@ -96,11 +96,11 @@ describe('The shell', () => {
   it('is used with the keyboard alone', async () => {
     const { page } = await opened();
     const names: string[] = [];
-    for (let presses = 0; presses < 8; presses++) {
+    for (let presses = 0; presses < 9; presses++) {
       await page.keyboard.press('Tab');
       names.push(await page.evaluate(() => document.activeElement?.tagName ?? ''));
     }
-    expect(names).toEqual(['A', 'A', 'A', 'A', 'SELECT', 'SELECT', 'INPUT', 'BUTTON']);
+    expect(names).toEqual(['A', 'A', 'A', 'A', 'A', 'SELECT', 'SELECT', 'INPUT', 'BUTTON']);
     await page.context().close();
   });
 

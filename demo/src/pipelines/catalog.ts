@@ -92,13 +92,13 @@ function portsBy(inputSchema: JsonSchema, outputSchema: JsonSchema, problem: str
 
 export const isSchemaObject = (schema: unknown): schema is JsonSchemaObject => typeof schema === 'object' && schema !== null && !Array.isArray(schema);
 const isOpen = (schema: JsonSchema): boolean => schema === true || (isSchemaObject(schema) && schema.additionalProperties === true);
-/** Values that are given at the start of a run, or are always the same: no port to draw an edge to. */
-const isHidden = (schema: JsonSchema): boolean => isSchemaObject(schema) && schema['x-ui-hidden'] === true;
+/** Values that are given at the start of a run, or are always the same, and what a kind keeps for itself: no port to draw an edge to. */
+const isHidden = (name: string, schema: JsonSchema): boolean => name.startsWith('_') || (isSchemaObject(schema) && schema['x-ui-hidden'] === true);
 
 function listed(schema: JsonSchema): Port[] {
   if (!isSchemaObject(schema) || !schema.properties) return [];
   const required = new Set(schema.required ?? []);
-  return Object.entries(schema.properties).filter(([, each]) => !isHidden(each)).map(([name, each]) => portOf(name, each, required.has(name)));
+  return Object.entries(schema.properties).filter(([name, each]) => !isHidden(name, each)).map(([name, each]) => portOf(name, each, required.has(name)));
 }
 
 export const portOf = (name: string, schema: JsonSchema, isRequired = false): Port => ({ name, schema, kind: kindOfSchema(schema), isRequired });
@@ -115,20 +115,42 @@ export function kindOfSchema(schema: JsonSchema | undefined): PortKind {
   return 'any';
 }
 
+export interface Edges {
+  readonly incoming: readonly DataflowJson[];
+  readonly outgoing: readonly DataflowJson[];
+}
+
+const kNoEdges: Edges = { incoming: [], outgoing: [] };
+const grouped = new WeakMap<readonly DataflowJson[], Map<string, { incoming: DataflowJson[]; outgoing: DataflowJson[] }>>();
+
+/** Of one node. Grouped once for each list of edges. */
+export function edgesOf({ dataflows }: Pick<TaskGraphJson, 'dataflows'>, id: string): Edges {
+  let known = grouped.get(dataflows);
+  if (!known) {
+    known = new Map();
+    const of = (task: string) => known!.get(task) ?? known!.set(task, { incoming: [], outgoing: [] }).get(task)!;
+    for (const edge of dataflows) {
+      of(edge.sourceTaskId).outgoing.push(edge);
+      of(edge.targetTaskId).incoming.push(edge);
+    }
+    grouped.set(dataflows, known);
+  }
+  return known.get(id) ?? kNoEdges;
+}
+
 /** The ports that a node shows: those it has, and those that its edges name. */
-export function shownPorts(document: TaskGraphJson, catalog: Catalog, item: TaskGraphItemJson): Ports {
+export function shownPorts(document: Pick<TaskGraphJson, 'dataflows'>, catalog: Catalog, item: TaskGraphItemJson): Ports {
   const ports = catalog.portsOf(item);
+  const { incoming, outgoing } = edgesOf(document, item.id);
   const named = (ends: readonly string[], known: readonly Port[], schema: JsonSchema): Port[] => [
     ...known,
     ...[...new Set(ends)].filter((name) => name !== kErrorPort && !known.some((port) => port.name === name)).map((name) => portOf(name, schemaOfOpen(schema))),
   ];
-  const incoming = document.dataflows.filter(({ targetTaskId }) => targetTaskId === item.id).map(({ targetTaskPortId }) => targetTaskPortId);
-  const outgoing = document.dataflows.filter(({ sourceTaskId }) => sourceTaskId === item.id).map(({ sourceTaskPortId }) => sourceTaskPortId);
-  const outputs = named(outgoing, ports.outputs, ports.outputSchema);
+  const outputs = named(outgoing.map(({ sourceTaskPortId }) => sourceTaskPortId), ports.outputs, ports.outputSchema);
   const isWholeNamed = outputs.some(({ name }) => name === kAllPorts);
   return {
     ...ports,
-    inputs: named(incoming, ports.inputs, ports.inputSchema),
+    inputs: named(incoming.map(({ targetTaskPortId }) => targetTaskPortId), ports.inputs, ports.inputSchema),
     outputs: ports.givesAny && !isWholeNamed ? [...outputs, portOf(kAllPorts, true)] : outputs,
   };
 }

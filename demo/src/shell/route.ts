@@ -1,7 +1,7 @@
 /** The pages are hash routes: they work on any static host and from a file list. */
 import { useSyncExternalStore } from 'react';
 
-export const routes = ['pdf', 'json', 'enrich'] as const;
+export const routes = ['pdf', 'json', 'enrich', 'pipelines'] as const;
 export type Route = (typeof routes)[number];
 
 // The hash is a stranger's text: it is only ever compared.

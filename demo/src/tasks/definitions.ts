@@ -7,6 +7,7 @@ import type { Answer, Question } from './endpoint.ts';
 import { enrichFile, type EnrichInput, enrichText } from './enrich.ts';
 import type { JsonInput } from './json.ts';
 import type { PdfInput } from './pdf.ts';
+import type { PdfText, PdfTextInput } from './pdf-text.ts';
 
 const cores = navigator.hardwareConcurrency || 2;
 
@@ -30,6 +31,14 @@ export const jsonTask = defineTask({
   description: 'Checks, cleans and splits a JSON file, as a zip',
   queue: 'json',
   run: workerHandler<JsonInput, File>(() => new Worker(new URL('./json.worker.ts', import.meta.url), { type: 'module' }), { size: queues.json.concurrency, name: 'json' }),
+});
+
+/** A node of graphs: what it gives are its ports. */
+export const pdfTextTask = defineTask({
+  id: 'pdf-text',
+  description: 'Text of every page',
+  queue: 'pdf',
+  run: workerHandler<PdfTextInput, PdfText>(() => new Worker(new URL('./pdf-text.worker.ts', import.meta.url), { type: 'module' }), { size: queues.pdf.concurrency, name: 'pdf-text' }),
 });
 
 /** What the person knows of an endpoint's limits. */

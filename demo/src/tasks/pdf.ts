@@ -54,7 +54,7 @@ function checkInput(input: PdfInput): PdfInput {
 }
 
 /** After a crash all pages may be stored already; then the file is not even opened. */
-function openedOnce(file: File, assets: string, subject: Subject) {
+export function openedOnce(file: File, assets: string, subject: Subject) {
   let opened: Promise<PdfDocument> | undefined;
   return {
     get: () => (opened ??= PdfDocument.open(file, assets, subject)),
