@@ -65,6 +65,12 @@ export class Catalog {
     return Class && { type, category: Class.category, title: Class.title || type, description: Class.description, configSchema: Class.configSchema() };
   }
 
+  /** What comes in goes out under the same name. */
+  isPassing(type: string): boolean {
+    const Class = this.#registry.getTask(type) as typeof Task | undefined;
+    return Class?.passthroughInputsToOutputs === true;
+  }
+
   portsOf(item: TaskGraphItemJson): Ports {
     const known = this.#known.get(item);
     if (known) return known;
@@ -146,7 +152,8 @@ export function shownPorts(document: Pick<TaskGraphJson, 'dataflows'>, catalog: 
     ...known,
     ...[...new Set(ends)].filter((name) => name !== kErrorPort && !known.some((port) => port.name === name)).map((name) => portOf(name, schemaOfOpen(schema))),
   ];
-  const outputs = named(outgoing.map(({ sourceTaskPortId }) => sourceTaskPortId), ports.outputs, ports.outputSchema);
+  const passed = catalog.isPassing(item.type) ? [...incoming.map(({ targetTaskPortId }) => targetTaskPortId), ...Object.keys(item.defaults ?? {})] : [];
+  const outputs = named([...passed.filter((name) => name !== kAllPorts), ...outgoing.map(({ sourceTaskPortId }) => sourceTaskPortId)], ports.outputs, ports.outputSchema);
   const isWholeNamed = outputs.some(({ name }) => name === kAllPorts);
   return {
     ...ports,
