@@ -9,7 +9,7 @@ import { Catalog } from '../../demo/src/pipelines/catalog.ts';
 import { openJson } from '../../demo/src/pipelines/check.ts';
 import { examples } from '../../demo/src/pipelines/examples.ts';
 import { kEmpty } from '../../demo/src/pipelines/graph-document.ts';
-import { kUsualSize, neighbour, placed, tidied } from '../../demo/src/pipelines/places.ts';
+import { freePlace, kUsualSize, neighbour, placeBehind, placed, tidied } from '../../demo/src/pipelines/places.ts';
 import { lackOf } from '../../demo/src/pipelines/ready.ts';
 import { withFiles, withoutFiles } from '../../demo/src/pipelines/run-files.ts';
 import { registerNodes } from '../../demo/src/tasks/graph-nodes.ts';
@@ -32,6 +32,8 @@ describe('A drawing that can not be run', () => {
     expect(lackOf({ ...kEmpty, tasks: [count] }, catalog)).toEqual({ code: 'port', item: count, port: 'text' });
     expect(lackOf({ ...kEmpty, tasks: [{ ...count, defaults: { text: 'a b' } }] }, catalog)).toBeUndefined();
     expect(lackOf({ ...kEmpty, tasks: [map] }, catalog)).toMatchObject({ code: 'config', item: map });
+    const bounded = { ...map, config: { maxIterations: 5 } };
+    expect(lackOf({ ...kEmpty, tasks: [bounded] }, catalog)).toEqual({ code: 'inside', item: bounded });
   });
 });
 
@@ -99,6 +101,15 @@ describe('Nodes stand', () => {
     const { layout } = placed(document);
     expect(layout['a']).toEqual({ x: 5, y: 7 });
     expect(layout['b']!.y).toBeGreaterThan(7);
+  });
+
+  it('beside what is there when they are added', () => {
+    const document = { layout: { a: { x: 0, y: 0 } } };
+    const b = placeBehind(document, 'a');
+    const c = placeBehind({ layout: { ...document.layout, b } }, 'a');
+    expect(b).toEqual({ x: 264, y: 0 });
+    expect(c).toEqual({ x: 264, y: 148 });
+    expect(freePlace(document, { x: 500, y: 3 })).toEqual({ x: 500, y: 3 });
   });
 
   it('so that arrows lead to the nearest that way', () => {

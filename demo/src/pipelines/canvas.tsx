@@ -3,7 +3,7 @@
  *
  * Invariant: it keeps nothing but sizes; what is drawn is the document, and every change goes through `dispatch`.
  */
-import { Background, BackgroundVariant, type Connection, type Edge, type FinalConnectionState, MarkerType, type NodeChange, type EdgeChange, ReactFlow, useReactFlow, useStoreApi } from '@xyflow/react';
+import { Background, BackgroundVariant, type Connection, type Edge, type FinalConnectionState, MarkerType, type NodeChange, type EdgeChange, ReactFlow, useReactFlow } from '@xyflow/react';
 import type { DataflowJson } from 'holdfast/graph';
 import { type DragEvent, type KeyboardEvent, useCallback, useEffect, useMemo, useRef, useState } from 'react';
 import { useLanguage } from '../shell/choices.ts';
@@ -12,8 +12,9 @@ import type { Action, Selection } from './editor.ts';
 import { type Fit, fitOf } from './fit.ts';
 import { edgeId, type GraphDocument, type Position, positionOf, taskOf } from './graph-document.ts';
 import { titleOf } from './node-words.ts';
-import { type Direction, neighbour, type Size } from './places.ts';
+import { type Direction, kUsualSize, neighbour, type Size } from './places.ts';
 import { CanvasContext, type NodeView, shownTitle, type TaskFlowNode, TaskNode } from './task-node.tsx';
+import { reveal } from './use-editing.ts';
 import { portSaid, refusalSaid, usePipelineWords } from './words.ts';
 
 export const kDragType = 'application/x-holdfast-node';
@@ -84,6 +85,12 @@ function useNodes({ document, catalog, selection, views, isEditable, sizes }: No
   }, [document, catalog, selection.tasks, views, isEditable, sizes, language, say]);
 }
 
+function colourOf(status: string | undefined, isError: boolean): string {
+  if (status === 'COMPLETED') return 'var(--good)';
+  if (status === 'PROCESSING' || status === 'STREAMING') return 'var(--accent)';
+  return status === 'FAILED' || isError ? 'var(--bad)' : 'var(--pl-edge)';
+}
+
 type EdgesProps = Pick<CanvasProps, 'document' | 'selection' | 'edgeStatuses'>;
 
 function useEdges({ document, selection, edgeStatuses }: EdgesProps): Edge[] {
@@ -99,7 +106,7 @@ function useEdges({ document, selection, edgeStatuses }: EdgesProps): Edge[] {
         id, source: flow.sourceTaskId, sourceHandle: flow.sourceTaskPortId, target: flow.targetTaskId, targetHandle: flow.targetTaskPortId,
         selected: selected.has(id), focusable: false, deletable: false, animated: status === 'PROCESSING' || status === 'STREAMING',
         className: `pl-edge${isError ? ' pl-edge-error' : ''}${status ? ` pl-edge-${status.toLowerCase()}` : ''}`,
-        markerEnd: { type: MarkerType.ArrowClosed, width: 14, height: 14, color: 'var(--pl-edge)' },
+        markerEnd: { type: MarkerType.ArrowClosed, width: 14, height: 14, color: colourOf(status, isError) },
         ariaLabel: say.edgeLabel(`${flow.sourceTaskId} ${portSaid(flow.sourceTaskPortId, language)}`, `${flow.targetTaskId} ${portSaid(flow.targetTaskPortId, language)}`),
       };
     });
@@ -125,7 +132,7 @@ export function Canvas(props: CanvasProps) {
   const { document, catalog, dispatch, isEditable, announce, onAdd } = props;
   const say = usePipelineWords();
   const language = useLanguage();
-  const flow = useReactFlow<TaskFlowNode>();
+  const flow = useReactFlow();
   const { sizes, measure } = useSizes();
   const nodes = useNodes({ ...props, sizes });
   const edges = useEdges(props);
@@ -175,7 +182,7 @@ export function Canvas(props: CanvasProps) {
           nodes={nodes} edges={edges} nodeTypes={kNodeTypes} onNodesChange={onNodesChange} onEdgesChange={onEdgesChange}
           onConnect={(connection) => dispatch({ type: 'connect', edge: landed(document, flowOf(connection)) })}
           onConnectEnd={onConnectEnd} isValidConnection={(connection) => !('refusal' in fitFlow(flowOf(connection)))}
-          onNodeDoubleClick={props.onInspect} onDragOver={(event) => { if (event.dataTransfer.types.includes(kDragType)) event.preventDefault(); }} onDrop={onDrop}
+          onNodeClick={(_, { id }) => reveal(flow, positionOf(document, id), sizes.get(id) ?? kUsualSize)} onNodeDoubleClick={props.onInspect} onDragOver={(event) => { if (event.dataTransfer.types.includes(kDragType)) event.preventDefault(); }} onDrop={onDrop}
           nodesDraggable={isEditable} nodesConnectable={isEditable} edgesFocusable={false} disableKeyboardA11y deleteKeyCode={null} selectionKeyCode="Shift" multiSelectionKeyCode={['Control', 'Meta']}
           minZoom={0.05} maxZoom={1.5} onlyRenderVisibleElements={document.tasks.length > 60} zoomOnScroll={false} preventScrolling={false} panOnScroll={false}
           connectionRadius={28} nodeDragThreshold={2} elevateEdgesOnSelect proOptions={{ hideAttribution: false }} aria-label={say.canvas}
@@ -210,17 +217,11 @@ function CanvasKeys({ children, document, selection, isEditable, dispatch, annou
   const say = usePipelineWords();
   const box = useRef<HTMLDivElement>(null);
   const flow = useReactFlow();
-  const store = useStoreApi();
   const sizeOf = (id: string) => sizes.get(id);
 
   const goTo = (id: string) => {
     dispatch({ type: 'select', selection: { tasks: [id], edges: [] } });
-    const { width, height, transform: [left, top, zoom] } = store.getState();
-    const { x, y } = positionOf(document, id);
-    const size = sizeOf(id) ?? { width: 0, height: 0 };
-    const [from, to] = [{ x: x * zoom + left, y: y * zoom + top }, { x: (x + size.width) * zoom + left, y: (y + size.height) * zoom + top }];
-    const isSeen = from.x >= 0 && from.y >= 0 && to.x <= width && to.y <= height;
-    if (!isSeen) void flow.setCenter(x + size.width / 2, y + size.height / 2, { zoom });
+    reveal(flow, positionOf(document, id), sizeOf(id) ?? kUsualSize);
     requestAnimationFrame(() => box.current?.querySelector<HTMLElement>(`.react-flow__node[data-id="${CSS.escape(id)}"]`)?.focus({ preventScroll: true }));
   };
   const onArrow = (event: KeyboardEvent, id: string, direction: Direction) => {

@@ -4,7 +4,7 @@
  * Invariants: pure; the document that is drawn is always whole (an edge has both of its nodes, an id is there once);
  * each step that a person would call one is one step of undo, so what is typed or dragged in one go is one.
  */
-import type { DataflowJson, TaskGraphItemJson } from 'holdfast/graph';
+import type { DataflowJson, TaskGraphItemJson, TaskGraphJson } from 'holdfast/graph';
 import { edgeId, type GraphDocument, kEmpty, type Position, taskOf, without, withCopies, withMoved, withTask, withTaskChanged } from './graph-document.ts';
 
 /** What is selected: nodes, or edges, or both. */
@@ -32,6 +32,8 @@ export type Action =
   /** `undefined` takes the value away. */
   | { type: 'setDefault'; id: string; port: string; value: unknown }
   | { type: 'setConfig'; id: string; name: string; value: unknown }
+  /** What a node that holds a graph does for each element. */
+  | { type: 'setSubgraph'; id: string; subgraph: TaskGraphJson | undefined }
   | { type: 'rename'; title: string }
   | { type: 'open'; document: GraphDocument }
   | { type: 'select'; selection: Selection }
@@ -75,6 +77,8 @@ export function edited(editor: Editor, action: Action): Editor {
       return withValue(editor, action.id, 'defaults', action.port, action.value);
     case 'setConfig':
       return withValue(editor, action.id, 'config', action.name, action.value);
+    case 'setSubgraph':
+      return changed(editor, withTaskChanged(editor.document, action.id, ({ subgraph: _, ...task }) => (action.subgraph ? { ...task, subgraph: action.subgraph } : task)));
     case 'rename':
       return changed(editor, { ...editor.document, meta: { ...editor.document.meta, title: action.title } }, { joining: 'rename' });
   }

@@ -73,6 +73,7 @@ function TaskPart(props: TaskPartProps) {
         <>
           <InputFields {...props} />
           <Outputs {...props} />
+          {item.type === 'MapTask' ? <InsideField {...props} /> : null}
           <ConfigFields {...props} />
           <div className="pl-actions">
             <button type="button" className="pl-button" onClick={() => onConnectMenu(item.id)}>{say.connectTo}</button>
@@ -170,14 +171,43 @@ function ConfigFields({ catalog, item, dispatch }: TaskPartProps) {
   );
 }
 
+/** What a Map does for each element: one node; several come with a file. */
+function InsideField({ catalog, item, dispatch }: TaskPartProps) {
+  const say = usePipelineWords();
+  const language = useLanguage();
+  const id = useId();
+  const inside = item.subgraph?.tasks ?? [];
+  const kinds = catalog.offered.filter(({ type, category }) => category !== 'Flow Control' && catalog.portsOf({ id: 'each', type }).inputs.length > 0);
+  const choose = (type: string) => dispatch({ type: 'setSubgraph', id: item.id, subgraph: type === '' ? undefined : { tasks: [{ id: 'each', type }], dataflows: [] } });
+  return (
+    <div className="pl-part">
+      <div className="field pl-field">
+        <label htmlFor={id}>{say.forEach}</label>
+        <select id={id} value={inside.length > 1 ? '*' : (inside[0]?.type ?? '')} onChange={(event) => choose(event.target.value)}>
+          {inside.length > 1 ? <option value="*">{say.severalInside(inside.length)}</option> : null}
+          <option value="">–</option>
+          {kinds.map((kind) => <option key={kind.type} value={kind.type}>{titleOf(kind, kind.type, language)}</option>)}
+        </select>
+      </div>
+    </div>
+  );
+}
+
 const operators = ['equals', 'not_equals', 'greater_than', 'greater_or_equal', 'less_than', 'less_or_equal', 'contains', 'starts_with', 'ends_with', 'is_empty', 'is_not_empty', 'is_true', 'is_false'];
 const branches: JsonSchema = {
   type: 'array', title: 'Branches',
-  items: { type: 'object', properties: { id: { type: 'string' }, field: { type: 'string' }, operator: { type: 'string', enum: operators, default: 'equals' }, value: { type: ['string', 'number'] } }, required: ['id', 'operator'] },
+  items: { type: 'object', properties: { id: { type: 'string', title: 'Way' }, field: { type: 'string', title: 'Field' }, operator: { type: 'string', enum: operators, title: 'Operator' }, value: { type: ['string', 'number'], title: 'Value' } }, required: ['id', 'operator'] },
 };
 
 /** Where a class says of its config only that it is a list. */
-const betterSchema = (type: string, name: string, schema: JsonSchema): JsonSchema => (type === 'ConditionalTask' && name === 'branches' ? branches : schema);
+function betterSchema(type: string, name: string, schema: JsonSchema): JsonSchema {
+  if (type === 'ConditionalTask' && name === 'branches') return branches;
+  if (name === 'title') return { type: 'string', title: 'Name' };
+  if (name === 'timeout') return { type: 'integer', minimum: 1, title: 'Time limit in ms' };
+  return isSchemaObject(schema) && schema.title === undefined && names[name] ? { ...schema, title: names[name] } : schema;
+}
+
+const names: Readonly<Record<string, string>> = { exclusive: 'Only the first that holds', defaultBranch: 'Way when none holds', maxIterations: 'At most', concurrencyLimit: 'At once', batchSize: 'In batches of', iterationInputConfig: 'How ports are meant', preserveOrder: 'Keep the order', flatten: 'Join lists' };
 
 function EdgeList({ document, item, dispatch }: { document: GraphDocument; item: TaskGraphItemJson; dispatch(action: Action): void }) {
   const say = usePipelineWords();

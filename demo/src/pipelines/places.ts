@@ -144,12 +144,22 @@ export function placed(document: GraphDocument): GraphDocument {
   return { ...document, layout: { ...document.layout, ...below } };
 }
 
-/** A free place at or below this one. */
-export function freePlace({ layout }: GraphDocument, wanted: Position): Position {
-  const isTaken = ({ x, y }: Position) => Object.values(layout).some((each) => Math.abs(each.x - x) < 40 && Math.abs(each.y - y) < 40);
+/** The nearest place that way where a node lies on no other: below what is in the way. */
+export function freePlace({ layout }: Pick<GraphDocument, 'layout'>, wanted: Position, sizeOf: SizeOf = () => undefined): Position {
+  const { width, height } = kUsualSize;
+  const others = Object.entries(layout).map(([id, { x, y }]) => ({ x, y, size: sizeOf(id) ?? kUsualSize }));
   let at = wanted;
-  while (isTaken(at)) at = { x: at.x + 44, y: at.y + 44 };
-  return at;
+  for (;;) {
+    const inTheWay = others.find(({ x, y, size }) => at.x < x + size.width + 16 && at.x + width + 16 > x && at.y < y + size.height + 16 && at.y + height + 16 > y);
+    if (!inTheWay) return at;
+    at = { x: at.x, y: inTheWay.y + inTheWay.size.height + kBetweenNodes };
+  }
+}
+
+/** Behind this node. */
+export function placeBehind(document: Pick<GraphDocument, 'layout'>, id: string, sizeOf: SizeOf = () => undefined): Position {
+  const { x, y } = document.layout[id] ?? { x: 0, y: 0 };
+  return freePlace(document, { x: x + (sizeOf(id) ?? kUsualSize).width + kBetweenLayers, y }, sizeOf);
 }
 
 export type Direction = 'left' | 'right' | 'up' | 'down';

@@ -3,7 +3,7 @@ import type { TaskGraphItemJson } from 'holdfast/graph';
 import { type Catalog, edgesOf, isSchemaObject, kAllPorts, shownPorts } from './catalog.ts';
 import type { GraphDocument } from './graph-document.ts';
 
-export type Lack = { code: 'nothing' } | { code: 'port'; item: TaskGraphItemJson; port: string } | { code: 'config'; item: TaskGraphItemJson; why: string };
+export type Lack = { code: 'nothing' } | { code: 'port'; item: TaskGraphItemJson; port: string } | { code: 'inside'; item: TaskGraphItemJson } | { code: 'config'; item: TaskGraphItemJson; why: string };
 
 /** undefined: it can be run. Else the first thing that it lacks. */
 export function lackOf(document: GraphDocument, catalog: Catalog): Lack | undefined {
@@ -11,6 +11,7 @@ export function lackOf(document: GraphDocument, catalog: Catalog): Lack | undefi
   for (const item of document.tasks) {
     const { problem } = catalog.portsOf(item);
     if (problem !== undefined) return { code: 'config', item, why: problem };
+    if (item.type === 'MapTask' && !item.subgraph?.tasks?.length) return { code: 'inside', item };
     const fed = new Set(edgesOf(document, item.id).incoming.map(({ targetTaskPortId }) => targetTaskPortId));
     if (fed.has(kAllPorts)) continue;
     const missing = shownPorts(document, catalog, item).inputs.find(({ name, schema, isRequired }) => {

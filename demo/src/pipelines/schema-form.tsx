@@ -181,6 +181,7 @@ function freshRow(properties: Record<string, JsonSchema>, number: number): Recor
     if (!isSchemaObject(schema)) continue;
     if (schema.default !== undefined) row[key] = schema.default;
     else if (key === 'id') row[key] = `way-${number}`;
+    else if (Array.isArray(schema.enum)) row[key] = schema.enum[0];
   }
   return row;
 }

@@ -12,7 +12,7 @@ import { edited, startedWith } from './editor.ts';
 import { examples } from './examples.ts';
 import { freshId, type GraphDocument, nameOf, type Position } from './graph-document.ts';
 import { titleOf } from './node-words.ts';
-import { boundsOf, freePlace, placed, type Size, tidied } from './places.ts';
+import { boundsOf, freePlace, kUsualSize, placeBehind, placed, type Size, tidied } from './places.ts';
 import { lackOf } from './ready.ts';
 import { shownTitle } from './task-node.tsx';
 import { withFiles } from './run-files.ts';
@@ -152,9 +152,14 @@ export function useEditing(first: GraphDocument, announce: (text: string) => voi
     else setRefused({ name: shownName(file.name, 40), issues: opened.issues });
   };
   const add = (type: string, at?: Position) => {
-    const id = freshId(editor.document, type);
+    const { document, selection } = editor;
+    const id = freshId(document, type);
     const config = startConfig(type);
-    dispatch({ type: 'add', task: { id, type, ...(config && { config }) }, at: freePlace(editor.document, at ?? middleOf(flow)) });
+    const sizeOf = (each: string) => sizeIn(flow, each);
+    const [before] = selection.tasks;
+    const place = at ? freePlace(document, at, sizeOf) : before !== undefined ? placeBehind(document, before, sizeOf) : freePlace(document, middleOf(flow), sizeOf);
+    dispatch({ type: 'add', task: { id, type, ...(config && { config }) }, at: place });
+    if (!at) reveal(flow, place, kUsualSize);
     announce(say.announced.added(titleOf(catalog.kindOf(type), type, language)));
   };
   const step = (type: 'undo' | 'redo') => {
@@ -168,6 +173,20 @@ export function useEditing(first: GraphDocument, announce: (text: string) => voi
     fit({ ...editor.document, layout: positions });
   };
   return { editor, dispatch, refused, forgetRefused: () => setRefused(undefined), open, openFile, add, step, tidy };
+}
+
+/** As wide as the inspector, which lies over the drawing's edge where there is room for it. */
+const kCovered = 336;
+
+/** Moves the drawing until this can be seen, if it can't. */
+export function reveal(flow: ReturnType<typeof useReactFlow>, { x, y }: Position, { width, height }: Size): void {
+  const box = window.document.querySelector('.pl-canvas')?.getBoundingClientRect();
+  if (!box) return;
+  const { x: left, y: top, zoom } = flow.getViewport();
+  const room = { width: box.width - (window.innerWidth > 1080 ? kCovered : 0), height: box.height };
+  const shift = (from: number, to: number, most: number) => (from < kEdge ? kEdge - from : to > most - kEdge ? Math.max(most - kEdge - to, kEdge - from) : 0);
+  const [dx, dy] = [shift(x * zoom + left, (x + width) * zoom + left, room.width), shift(y * zoom + top, (y + height) * zoom + top, room.height)];
+  if (dx !== 0 || dy !== 0) void flow.setViewport({ x: left + dx, y: top + dy, zoom }, { duration: matchMedia('(prefers-reduced-motion: reduce)').matches ? 0 : 160 });
 }
 
 function middleOf(flow: ReturnType<typeof useReactFlow>): Position {
@@ -199,7 +218,7 @@ export function useStarting({ editor, dispatch }: Pick<Editing, 'editor' | 'disp
     if (lack) {
       if (lack.code !== 'nothing') dispatch({ type: 'select', selection: { tasks: [lack.item.id], edges: [] } });
       const title = lack.code === 'nothing' ? '' : shownTitle(lack.item, catalog, language);
-      return tell(say.notStarted(lack.code === 'nothing' ? say.nothingToRun : lack.code === 'port' ? say.needs(title, lack.port) : say.fails(title, lack.why)));
+      return tell(say.notStarted(lack.code === 'nothing' ? say.nothingToRun : lack.code === 'port' ? say.needs(title, lack.port) : lack.code === 'inside' ? say.needsInside(title) : say.fails(title, lack.why)));
     }
     setStarting(true);
     try {
