@@ -9,6 +9,7 @@ import { Catalog } from '../../demo/src/pipelines/catalog.ts';
 import { openJson } from '../../demo/src/pipelines/check.ts';
 import { examples } from '../../demo/src/pipelines/examples.ts';
 import { kEmpty } from '../../demo/src/pipelines/graph-document.ts';
+import { laneOf } from '../../demo/src/pipelines/lanes.ts';
 import { freePlace, kUsualSize, neighbour, placeBehind, placed, tidied } from '../../demo/src/pipelines/places.ts';
 import { lackOf } from '../../demo/src/pipelines/ready.ts';
 import { withFiles, withoutFiles } from '../../demo/src/pipelines/run-files.ts';
@@ -110,6 +111,16 @@ describe('Nodes stand', () => {
     expect(b).toEqual({ x: 264, y: 0 });
     expect(c).toEqual({ x: 264, y: 148 });
     expect(freePlace(document, { x: 500, y: 3 })).toEqual({ x: 500, y: 3 });
+  });
+
+  it('with edges round those that lie in their way', () => {
+    const box = (left: number, top: number) => ({ left, top, right: left + 200, bottom: top + 100 });
+    const [from, to] = [{ x: 200, y: 50 }, { x: 900, y: 60 }];
+    expect(laneOf(from, to, [box(0, 0), box(900, 10)])).toBeUndefined();
+    expect(laneOf(from, to, [box(0, 0), box(300, 0), box(600, -200), box(900, 10)])).toEqual({ y: 112, from: 288, to: 512 });
+    // Below is another one: the way is above, or below both.
+    expect(laneOf(from, to, [box(300, 0), box(300, 110)])!.y).toBe(-12);
+    expect(laneOf(to, from, [box(300, 0)])).toBeUndefined();
   });
 
   it('so that arrows lead to the nearest that way', () => {

@@ -11,8 +11,10 @@ import { type Catalog, kErrorPort, landed, shownPorts } from './catalog.ts';
 import type { Action, Selection } from './editor.ts';
 import { type Fit, fitOf } from './fit.ts';
 import { edgeId, type GraphDocument, type Position, positionOf, taskOf } from './graph-document.ts';
+import type { Box } from './lanes.ts';
 import { titleOf } from './node-words.ts';
 import { type Direction, kUsualSize, neighbour, type Size } from './places.ts';
+import { RoutedEdge } from './routed-edge.tsx';
 import { CanvasContext, type NodeView, shownTitle, type TaskFlowNode, TaskNode } from './task-node.tsx';
 import { reveal } from './use-editing.ts';
 import { portSaid, refusalSaid, usePipelineWords } from './words.ts';
@@ -36,6 +38,21 @@ export interface CanvasProps {
 }
 
 const kNodeTypes = { task: TaskNode };
+const kEdgeTypes = { routed: RoutedEdge };
+/** In larger drawings edges go straight: looking for a way for each would take too long. */
+const kMostRouted = 300;
+const kNoBoxes: readonly Box[] = [];
+
+function useBoxes({ tasks, layout }: GraphDocument, sizes: ReadonlyMap<string, Size>): readonly Box[] {
+  return useMemo(() => {
+    if (tasks.length > kMostRouted) return kNoBoxes;
+    return tasks.map(({ id }) => {
+      const { x, y } = positionOf({ layout }, id);
+      const { width, height } = sizes.get(id) ?? kUsualSize;
+      return { left: x, top: y, right: x + width, bottom: y + height };
+    });
+  }, [tasks, layout, sizes]);
+}
 
 /** Sizes as they were measured: without them a node that changes would vanish for a moment. */
 function useSizes() {
@@ -103,7 +120,7 @@ function useEdges({ document, selection, edgeStatuses }: EdgesProps): Edge[] {
       const status = edgeStatuses.get(id);
       const isError = flow.sourceTaskPortId === kErrorPort;
       return {
-        id, source: flow.sourceTaskId, sourceHandle: flow.sourceTaskPortId, target: flow.targetTaskId, targetHandle: flow.targetTaskPortId,
+        id, type: 'routed', source: flow.sourceTaskId, sourceHandle: flow.sourceTaskPortId, target: flow.targetTaskId, targetHandle: flow.targetTaskPortId,
         selected: selected.has(id), focusable: false, deletable: false, animated: status === 'PROCESSING' || status === 'STREAMING',
         className: `pl-edge${isError ? ' pl-edge-error' : ''}${status ? ` pl-edge-${status.toLowerCase()}` : ''}`,
         markerEnd: { type: MarkerType.ArrowClosed, width: 14, height: 14, color: colourOf(status, isError) },
@@ -139,7 +156,8 @@ export function Canvas(props: CanvasProps) {
   const [refused, setRefused] = useBriefly();
   const fit = useCallback((source: string, sourcePort: string, target: string, targetPort: string): Fit =>
     fitOf(document, catalog, landed(document, { sourceTaskId: source, sourceTaskPortId: sourcePort, targetTaskId: target, targetTaskPortId: targetPort })), [document, catalog]);
-  const tools = useMemo(() => ({ catalog, fit }), [catalog, fit]);
+  const boxes = useBoxes(document, sizes);
+  const tools = useMemo(() => ({ catalog, fit, boxes }), [catalog, fit, boxes]);
   const fitFlow = (edge: DataflowJson) => fit(edge.sourceTaskId, edge.sourceTaskPortId, edge.targetTaskId, edge.targetTaskPortId);
 
   const onNodesChange = (changes: NodeChange<TaskFlowNode>[]) => {
@@ -179,7 +197,7 @@ export function Canvas(props: CanvasProps) {
     <CanvasContext value={tools}>
       <CanvasKeys {...props} sizes={sizes}>
         <ReactFlow<TaskFlowNode>
-          nodes={nodes} edges={edges} nodeTypes={kNodeTypes} onNodesChange={onNodesChange} onEdgesChange={onEdgesChange}
+          nodes={nodes} edges={edges} nodeTypes={kNodeTypes} edgeTypes={kEdgeTypes} onNodesChange={onNodesChange} onEdgesChange={onEdgesChange}
           onConnect={(connection) => dispatch({ type: 'connect', edge: landed(document, flowOf(connection)) })}
           onConnectEnd={onConnectEnd} isValidConnection={(connection) => !('refusal' in fitFlow(flowOf(connection)))}
           onNodeClick={(_, { id }) => reveal(flow, positionOf(document, id), sizes.get(id) ?? kUsualSize)} onNodeDoubleClick={props.onInspect} onDragOver={(event) => { if (event.dataTransfer.types.includes(kDragType)) event.preventDefault(); }} onDrop={onDrop}

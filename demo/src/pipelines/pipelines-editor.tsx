@@ -38,7 +38,11 @@ function EditorWith({ first }: { first: GraphDocument }) {
   const { files, setFiles, setFile } = useFiles();
   const runs = useGraphRuns();
   const { shownId, show, run } = useRun();
-  const { start, isStarting } = useStarting(editing, files, tell, show);
+  const started = (id: string) => {
+    for (const notice of notices) dismiss(notice.id);
+    show(id);
+  };
+  const { start, isStarting } = useStarting(editing, files, tell, started);
   const isKept = useAutosave(editor.document, first);
   const shownDocument = run?.document ?? first;
   useEffect(() => fit(shownDocument), [shownDocument, fit]);

@@ -5,6 +5,7 @@ import { createContext, memo, useContext, useEffect } from 'react';
 import { useLanguage } from '../shell/choices.ts';
 import { type Catalog, kErrorPort, kNewPort, type Port, type Ports } from './catalog.ts';
 import type { Fit } from './fit.ts';
+import type { Box } from './lanes.ts';
 import { labelOf, titleOf } from './node-words.ts';
 import { said, usePipelineWords } from './words.ts';
 
@@ -25,6 +26,8 @@ export type TaskFlowNode = Node<TaskNodeData, 'task'>;
 
 export interface CanvasTools {
   readonly catalog: Catalog;
+  /** Where nodes are: edges lead round them. */
+  readonly boxes: readonly Box[];
   /** Of an edge that is being drawn. */
   fit(source: string, sourcePort: string, target: string, targetPort: string): Fit;
 }

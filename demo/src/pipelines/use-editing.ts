@@ -11,7 +11,7 @@ import { storedDraft, storeDraft } from './drafts.ts';
 import { edited, startedWith } from './editor.ts';
 import { examples } from './examples.ts';
 import { freshId, type GraphDocument, nameOf, type Position } from './graph-document.ts';
-import { titleOf } from './node-words.ts';
+import { labelOf, titleOf } from './node-words.ts';
 import { boundsOf, freePlace, kUsualSize, placeBehind, placed, type Size, tidied } from './places.ts';
 import { lackOf } from './ready.ts';
 import { shownTitle } from './task-node.tsx';
@@ -218,7 +218,7 @@ export function useStarting({ editor, dispatch }: Pick<Editing, 'editor' | 'disp
     if (lack) {
       if (lack.code !== 'nothing') dispatch({ type: 'select', selection: { tasks: [lack.item.id], edges: [] } });
       const title = lack.code === 'nothing' ? '' : shownTitle(lack.item, catalog, language);
-      return tell(say.notStarted(lack.code === 'nothing' ? say.nothingToRun : lack.code === 'port' ? say.needs(title, lack.port) : lack.code === 'inside' ? say.needsInside(title) : say.fails(title, lack.why)));
+      return tell(say.notStarted(lack.code === 'nothing' ? say.nothingToRun : lack.code === 'port' ? say.needs(title, labelOf(lack.port, catalog.portsOf(lack.item).inputs.find(({ name }) => name === lack.port)?.schema ?? true, language)) : lack.code === 'inside' ? say.needsInside(title) : say.fails(title, lack.why)));
     }
     setStarting(true);
     try {
