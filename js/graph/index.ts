@@ -17,7 +17,6 @@ export * from './types.ts';
 
 // What stands on tasks and graphs: builder, compound tasks, documents, built-in nodes.
 export { autoConnect, type AutoConnection, type AutoConnectOptions, type Connectable } from './auto-connect.ts';
-export { portsCompatible, semanticallyCompatible } from './compatibility.ts';
 export * from './compound/index.ts';
 export { activeBranches, type ComparisonOperator, comparisonOperators, evaluateCondition } from './conditions.ts';
 export {
