@@ -8,7 +8,7 @@
  */
 import type { Orchestrator } from '../orchestrator.ts';
 import * as P from '../protocol.ts';
-import type { Queue } from './queue-table.ts';
+import { locksOf, type Queue } from './queue-table.ts';
 
 interface Slot {
   index: number;
@@ -76,7 +76,7 @@ export class OriginSlots {
     const mine = new Set(share.held.map(({ index }) => index));
     for (let index = 0; index < share.queue.concurrency; index++) {
       if (mine.has(index)) continue;
-      navigator.locks
+      locksOf(this.#house)!
         .request(`holdfast:${this.#namespace}:queue:${share.name}:${index}`, { signal: asking.signal }, () => {
           // Two were free at once: one is enough.
           if (asking.signal.aborted || this.#closed) return undefined;

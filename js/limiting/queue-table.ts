@@ -8,6 +8,7 @@ import { ConfigurationError } from '../errors.ts';
 import { checkIdentifier, checkNames } from '../intake/checks.ts';
 import * as P from '../protocol.ts';
 import type { CommandBuffer, Engine } from '../pump/engine.ts';
+import { platformOf, type TabLocks, type TabPlatform } from '../tabs/platform.ts';
 import type { QueueOptions } from '../types.ts';
 import { refuseReserved } from '../waiting/internal.ts';
 import { checkQueueOptions, plainRules, queueNames, queueSettings, type Rules, rulesOf, withThrottle } from './order.ts';
@@ -36,6 +37,7 @@ export interface Queue {
 /** Whose core this is about, while there is one. */
 export interface CoreOwner {
   readonly pump: { readonly open: boolean; readonly engine: Engine };
+  getOptions(): { readonly tabs?: boolean | TabPlatform };
 }
 
 export class QueueTable {
@@ -148,11 +150,12 @@ export class QueueTable {
     set(P.QueueFieldConcurrency, override || concurrency);
     if (override === 0) set(P.QueueFieldStill, 1);
     for (const [field, value] of queueSettings(rules, all)) set(field, value);
-    if (rules.isOrigin && hasLocks()) set(P.QueueFieldGranted, granted);
+    if (rules.isOrigin && this.#owner && locksOf(this.#owner)) set(P.QueueFieldGranted, granted);
     else if (all) set(P.QueueFieldGranted, 0);
   }
 }
 
-export function hasLocks(): boolean {
-  return typeof navigator !== 'undefined' && navigator.locks !== undefined;
+/** Of the browser, or those of the tabs that a test makes. */
+export function locksOf(owner: Pick<CoreOwner, 'getOptions'>): TabLocks | undefined {
+  return platformOf(owner.getOptions().tabs).locks;
 }

@@ -9,7 +9,7 @@ import type { Orchestrator } from '../orchestrator.ts';
 import * as P from '../protocol.ts';
 import type { Run } from '../runs/run.ts';
 import type { OriginSlots } from './origin-slots.ts';
-import { hasLocks } from './queue-table.ts';
+import { locksOf } from './queue-table.ts';
 
 interface Line {
   blockAt: number;
@@ -88,7 +88,7 @@ export class QueueSizes {
     if (this.#slots) return this.#slots.stepped(names);
     if (this.#loading) return;
     this.#loading = true;
-    if (!hasLocks()) return this.#house.warn("This page has no Web Locks (plain http): a queue's scope 'origin' is this tab's alone.");
+    if (!locksOf(this.#house)) return this.#house.warn("This page has no Web Locks (plain http): a queue's scope 'origin' is this tab's alone.");
     import('./origin-slots.ts').then(
       ({ OriginSlots }) => {
         if (this.#house.disposed) return;

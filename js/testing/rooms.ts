@@ -19,6 +19,8 @@ import '../definition/former-code.ts';
 import '../dependencies/edges.ts';
 import '../groups/container.ts';
 import '../identity/fork.ts';
+import '../limiting/origin-slots.ts';
+import '../limiting/verbs.ts';
 import '../locking/acquire.ts';
 import '../locking/table.ts';
 import '../retrying/fetch.ts';

@@ -168,6 +168,8 @@ describe('An address', () => {
     ['not an address', undefined],
     ['https://me:secret@example.com', undefined],
     ['javascript:alert(1)', undefined],
+    ['ftp://example.com', undefined],
+    ['HTTPS://api.example.com/v1', 'https://api.example.com/v1'],
   ])('typed as %j is %j', (typed, address) => {
     expect(settings.addressOf(typed)).toBe(address);
   });

@@ -217,3 +217,26 @@ it('Chains and swarms are claimed by their names and tasks; a signature that nob
   await called;
   orchestrator.assertTaskDispatched(one.id);
 });
+
+it('A queue of scope origin has its slots for all tabs of a test together', async () => {
+  let [live, most, over] = [0, 0, 0];
+  const gates: (() => void)[] = [];
+  const task = defineTask({
+    id: name('shared'), queue: { name: 'shared', concurrency: 2, scope: 'origin' },
+    run: async () => {
+      most = Math.max(most, ++live);
+      await new Promise<void>((resolve) => gates.push(resolve));
+      live--;
+    },
+  });
+  const one = createTestOrchestrator({ tasks: [task] });
+  const two = await one.newTab();
+  const runs = [one, two].flatMap((tab) => [1, 2, 3].map((input) => tab.trigger(task, input as never)));
+  for (let turn = 0; turn < 200 && (over = runs.filter(({ status }) => status === 'completed').length) < runs.length; turn++) {
+    await one.clock.advance(10);
+    if (turn % 4 === 3) gates.shift()?.();
+  }
+  expect([most, over, one.warnings]).toEqual([2, 6, []]);
+  await two.dispose();
+  await one.dispose();
+});

@@ -60,6 +60,8 @@ export function storeEndpoint(settings: EndpointSettings): void {
  */
 export function addressOf(typed: string): string | undefined {
   const text = typed.trim();
+  // Else `ftp://host` would be the host `ftp`.
+  if (/^[a-z][a-z\d+.-]*:\/\//i.test(text) && !/^https?:/i.test(text)) return undefined;
   const isNearby = /^(localhost|127\.0\.0\.1|\[::1\])([:/]|$)/i.test(text);
   try {
     const url = new URL(/^https?:\/\//i.test(text) ? text : `${isNearby ? 'http' : 'https'}://${text}`);
