@@ -34,6 +34,7 @@ export async function endOfReturn(durable: Durable, services: ContextServices, o
   try {
     if (pendingRollback(durable)) return await backward(durable, services);
     await settleUnawaited(durable, options.unawaited, (child) => services.detach(durable.run, child));
+    await durable.replay.finish();
     const unasked = durable.replay.unasked();
     if (!unasked || options.onDrift === 'accept-new') return { way: 'forward' };
     return await drifted(durable, services, options, driftError(durable.run, unasked), unasked.key);

@@ -44,6 +44,7 @@ export class Replay {
   #givenNow: Entry | undefined;
   /** Places nobody will ask for any more. */
   readonly #passed = new Set<number>();
+  #onTurn: (() => void) | undefined;
   #inOrder = true;
   #draining = false;
   #stopPatience: (() => void) | undefined;
@@ -117,6 +118,21 @@ export class Replay {
   #advance(): void {
     do this.#turn++;
     while (this.#passed.has(this.#turn));
+    this.#onTurn?.();
+  }
+
+  /** The code has returned: what goes on beside it, losers of a race, may still come to what it had recorded. */
+  async finish(): Promise<void> {
+    for (let turn = -1; this.active && this.#inOrder && turn !== this.#turn; ) {
+      turn = this.#turn;
+      await new Promise<void>((resolve) => {
+        const cancel = this.#host.after(patienceMs, resolve);
+        this.#onTurn = () => {
+          cancel();
+          resolve();
+        };
+      });
+    }
   }
 
   /** Whose records those are does not go on: nobody waits for them, and that they are not asked for is no drift. */
