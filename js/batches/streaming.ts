@@ -44,6 +44,8 @@ export class ResultStream implements SourceReader, AsyncIterableIterator<BatchIt
   #waiting: Settlement | undefined;
   #room: Settlement | undefined;
   #firstReady = 0;
+  /** What was taken is forgotten with the next step, or soon. */
+  #isForgetting = false;
 
   constructor(house: Orchestrator, source: SourceReader, options: StreamingOptions) {
     this.#house = house;
@@ -174,7 +176,13 @@ export class ResultStream implements SourceReader, AsyncIterableIterator<BatchIt
     const { pump } = this.#house;
     if (member.task === 0 || !pump.open) return;
     pump.commands.push(P.CommandForget, member.task, P.ForgetTaken);
-    pump.wake();
+    // Nobody waits for it: it goes with what is asked for next, or behind the page's turn. A step for each was a third of an item.
+    if (this.#isForgetting) return;
+    this.#isForgetting = true;
+    this.#house.clock.defer(() => {
+      this.#isForgetting = false;
+      pump.wake();
+    });
   }
 
   /** The loop was left: what is open is cancelled, nothing is pulled any more. */
