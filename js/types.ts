@@ -379,6 +379,10 @@ export interface OrchestratorOptions {
   queues?: Record<string, Omit<QueueOptions, 'name'>>;
   /** Limits that runs of several queues and tasks share, by name: `concurrencyLimits: ['name']` of a run. */
   concurrencyLimits?: Record<string, LimitOptions>;
+  /** Sleeps (`ctx.sleep`) up to so long keep the slot, as those of trigger.dev up to a minute do. Default 0: all give it back. A task may say its own. */
+  shortWait?: Duration;
+  /** Where this page is, `production` say: schedules with `environments` are made only in one of theirs. */
+  environment?: string;
   /** Defaults for every run. */
   retry?: RetryOptions;
   maxRetries?: number;

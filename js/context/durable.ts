@@ -57,6 +57,8 @@ export interface DurableHost {
   record(run: Run, record: NewRecord): Promise<Entry>;
   valueOf(entry: Entry): unknown;
   defer(callback: () => void): void;
+  /** Sleeps up to so long keep the slot. */
+  shortWaitMsOf(run: Run): number;
   after(delayMs: number, callback: () => void): () => void;
   warn(message: string): void;
   /** Who listens to what code asks of the page. */
@@ -341,9 +343,9 @@ export class Durable {
     for (const { key, kind, error } of failures) this.note(key, kind, serializeError(error));
   }
 
-  /** Gives the slot back until the outside has come about; `arrive` is called as the code goes on. @param what it waits for, for people @param key of the verb */
-  wait<Value>(outside: Promise<Value>, arrive: () => void, what?: () => WaitReason, key?: string): Promise<Value> {
-    const place: Settlement = this.parking.enter();
+  /** Gives the slot back until the outside has come about; `arrive` is called as the code goes on. @param what it waits for, for people @param key of the verb @param keepsSlot it is over too soon to give it back */
+  wait<Value>(outside: Promise<Value>, arrive: () => void, what?: () => WaitReason, key?: string, keepsSlot = false): Promise<Value> {
+    const place: Settlement = this.parking.enter(keepsSlot);
     const off = key === undefined ? undefined : this.branchOf(key)?.onLost((error) => this.parking.forget(place) && place.reject(error));
     if (off) place.promise.then(off, off);
     if (what) {

@@ -22,6 +22,8 @@ export class Parking {
   readonly #attempt: number;
   /** Waiting for something outside. */
   #waits = new Set<Settlement>();
+  /** Of those: short ones. */
+  #keeping = new Set<Settlement>();
   /** Code of steps that runs now. */
   #busy = 0;
   #away = false;
@@ -99,10 +101,14 @@ export class Parking {
     return halted.promise;
   }
 
-  enter(): Settlement {
+  /** @param keepsSlot the slot is not given back while this is waited for */
+  enter(keepsSlot = false): Settlement {
     const place = delivery();
     if (this.#stopReason) place.reject(this.#stopReason);
-    else this.#waits.add(place);
+    else {
+      this.#waits.add(place);
+      if (keepsSlot) this.#keeping.add(place);
+    }
     this.#look();
     return place;
   }
@@ -116,6 +122,7 @@ export class Parking {
   leave(place: Settlement, give: () => void): void {
     if (!this.#waits.has(place)) return;
     const deliver = () => {
+      this.#keeping.delete(place);
       if (this.#waits.delete(place)) give();
     };
     this.#queue.push(deliver);
@@ -148,11 +155,11 @@ export class Parking {
 
   /** The slot is given back once the code has gone as far as it can. */
   #look(): void {
-    if (this.#looking || this.#delivering || this.#away || this.#waits.size === 0) return;
+    if (this.#looking || this.#delivering || this.#away || this.#waits.size === 0 || this.#keeping.size > 0) return;
     this.#looking = true;
     this.#host.defer(() => {
       this.#looking = false;
-      if (this.#waits.size > 0 && this.#busy === 0 && this.#queue.length === 0 && !this.#away && this.#host.running) this.#leave(0);
+      if (this.#waits.size > 0 && this.#keeping.size === 0 && this.#busy === 0 && this.#queue.length === 0 && !this.#away && this.#host.running) this.#leave(0);
     });
   }
 
@@ -190,6 +197,7 @@ export class Parking {
     this.#stopReason = reason;
     for (const { reject } of [...this.#waits, ...this.#halted, ...this.#behind]) reject(reason);
     this.#waits.clear();
+    this.#keeping.clear();
     this.#halted = [];
     this.#behind = [];
     this.#queue = [];

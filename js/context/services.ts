@@ -27,6 +27,7 @@ import { type Definition, isTask } from '../intake/registry.ts';
 import { End, Run } from '../runs/run.ts';
 import { platformOf } from '../tabs/platform.ts';
 import type { RemoteHandle } from '../tabs/remote.ts';
+import { toMilliseconds } from '../intake/duration.ts';
 import { crc32 } from '../storage/crc32.ts';
 import type { FailedRun, RunItem, Task, TaskRunResult, TriggerOptions } from '../types.ts';
 import { stopError } from '../runs/attempts.ts';
@@ -253,6 +254,10 @@ export class ContextServices implements DurableHost, StepHost, ChildrenHost {
 
   defer(callback: () => void): void {
     this.#house.clock.defer(callback);
+  }
+  shortWaitMsOf(run: Run): number {
+    const own = run.definition?.spec.shortWait ?? this.#house.getOptions().shortWait;
+    return own === undefined ? 0 : toMilliseconds(own, 'shortWait');
   }
   after(delayMs: number, callback: () => void): () => void {
     return this.#house.clock.schedule(this.nowMs + delayMs, callback);

@@ -12,7 +12,9 @@ export function sleepUntil(durable: Durable, atMs: number, arrive: () => void, k
     const cancel = durable.alarms.add(atMs, resolve);
     if (key !== undefined) durable.branchOf(key)?.onLost(cancel);
   });
-  return durable.wait(over, arrive, () => ({ kind: 'timer', until: atMs, text: `Its code sleeps until ${new Date(atMs).toISOString()}.` }), key);
+  const { host, run } = durable;
+  const keepsSlot = atMs - host.nowMs <= host.shortWaitMsOf(run);
+  return durable.wait(over, arrive, () => ({ kind: 'timer', until: atMs, text: `Its code sleeps until ${new Date(atMs).toISOString()}.` }), key, keepsSlot);
 }
 
 export async function sleep(durable: Durable, duration: Duration, options: SleepOptions = {}): Promise<void> {

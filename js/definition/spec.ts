@@ -14,12 +14,13 @@ import { collapseSpecChecks } from '../collapsing/plan.ts';
 import { ConfigurationError } from '../errors.ts';
 import { checkBoolean, checkEach, checkFunction, checkIdentifier, checkNames, checkRecord, checkText, describe, oneOf } from '../intake/checks.ts';
 import { checkRunOptions, runOptionNames } from '../intake/options.ts';
+import { toMilliseconds } from '../intake/duration.ts';
 import type { Definition } from '../intake/registry.ts';
 import { checkCancelOn } from '../waiting/cancel-on.ts';
 import { limitChecks, limitOptionNames } from '../limiting/settings.ts';
 import { checkSchedule } from '../schedules/settings.ts';
 import { refuseReserved } from '../waiting/internal.ts';
-import type { QueueOptions } from '../types.ts';
+import type { Duration, QueueOptions } from '../types.ts';
 import type { TaskHooks } from './hook-types.ts';
 import { concernAttempts, hookNames, pickHooks } from './hooks.ts';
 import { checkIntent } from './intent.ts';
@@ -32,7 +33,7 @@ import { checkVersionChange } from './version-change.ts';
 import { type Check, checkOf, standardOf } from './validation.ts';
 
 export const specNames = [
-  ...runOptionNames, ...circuitOptionNames, ...limitOptionNames, 'concurrency', 'id', 'name', 'description', 'intent', 'version', 'run', 'input', 'schema', 'validate', 'output', 'setup', 'teardown', 'unawaited', 'onDrift', 'cancelOn', 'updates', 'cache', 'migrations', 'select', 'selectVersion', 'onVersionChange', 'formerVersions', 'idempotency', 'singleton', 'onDuplicate', 'transfer', 'schedule', 'debounce', 'throttle', 'batchEvents', ...hookNames,
+  ...runOptionNames, ...circuitOptionNames, ...limitOptionNames, 'concurrency', 'id', 'name', 'description', 'intent', 'version', 'run', 'input', 'schema', 'validate', 'output', 'setup', 'teardown', 'unawaited', 'onDrift', 'cancelOn', 'updates', 'cache', 'migrations', 'select', 'selectVersion', 'onVersionChange', 'formerVersions', 'idempotency', 'singleton', 'onDuplicate', 'transfer', 'schedule', 'debounce', 'throttle', 'batchEvents', 'shortWait', ...hookNames,
 ] as const;
 
 /** What a definition asks for beyond running its code. */
@@ -70,6 +71,7 @@ const specChecks = {
   intent: checkIntent,
   transfer: checkBoolean,
   schedule: checkSchedule,
+  shortWait: (value: unknown, where: string) => void toMilliseconds(value as Duration, where),
   unawaited: (value: unknown, where: string) => oneOf(value, ['wait', 'detach', 'cancel', 'error'], where),
   onDrift: (value: unknown, where: string) => oneOf(value, ['fail', 'restart', 'discard-tail', 'accept-new'], where),
 };

@@ -8,9 +8,9 @@ import type { CollapseOptions } from '../collapsing/types.ts';
 import type { CircuitOptions } from '../circuits/types.ts';
 import type { LimitOptions } from '../limiting/types.ts';
 import type { IdentityOptions } from '../identity/types.ts';
-import type { ScheduleTiming } from '../schedules/types.ts';
+import type { DefinedTiming } from '../schedules/types.ts';
 import type { CancelOn } from '../waiting/types.ts';
-import type { CoreContext, OrchestratorApi, OrchestratorOptions, OwnQueueOptions, RunOptions } from '../types.ts';
+import type { CoreContext, Duration, OrchestratorApi, OrchestratorOptions, OwnQueueOptions, RunOptions } from '../types.ts';
 import type { TaskHooks } from './hook-types.ts';
 import type { Intent } from './intent.ts';
 import type { Given, OutputOptions, Parsed, Validator } from './schema.ts';
@@ -116,8 +116,10 @@ export interface SpecBase<
    * after that finds its buffers empty, and so does code in the worker with what it has returned. Default false.
    */
   transfer?: boolean;
+  /** Sleeps of its code up to so long keep the slot. Default: that of the orchestrator. */
+  shortWait?: Duration;
   /** It runs by itself: a cron pattern, or more about when. In the page's default orchestrator and in each that is given the task. */
-  schedule?: string | ScheduleTiming;
+  schedule?: string | DefinedTiming;
   /** Events that cancel its runs, wherever they stand. */
   cancelOn?: readonly CancelOn<Parsed<In, Input>>[];
   /**

@@ -18,7 +18,7 @@ import type { OrchestratorOptions, QueueOptions, RunOptions, Task } from '../typ
 export const orchestratorOptionNames: readonly (keyof OrchestratorOptions)[] = [
   'id', 'namespace', 'storage', 'durability', 'tasks', 'queues', 'retry', 'maxRetries', 'retryBackoffFactor', 'timeout', 'countFrozen',
   'simulateProgress', 'onComplete', 'onError', 'onProgress', 'onListenerError', 'hooks', 'processSchema', 'persistenceKey', 'retention', 'recovery',
-  'tabs', 'clock', 'seed', 'wasm', 'worker', 'cache', 'limits', 'connectivity', 'encryption', 'checkDeterminism', 'concurrencyLimits', 'maxDepth',
+  'tabs', 'clock', 'seed', 'wasm', 'worker', 'cache', 'limits', 'connectivity', 'encryption', 'checkDeterminism', 'concurrencyLimits', 'maxDepth', 'environment', 'shortWait',
 ];
 
 /** @throws ConfigurationError naming the option, its value and what it may be */
@@ -53,6 +53,8 @@ const hasAll = (value: unknown, methods: readonly string[]) =>
 const orchestratorChecks: Partial<Record<keyof OrchestratorOptions, (value: any, where: string) => void>> = {
   id: checkSomeText,
   namespace: checkSomeText,
+  environment: checkSomeText,
+  shortWait: (value, where) => void toMilliseconds(value, where),
   storage: (value, where) => {
     if (value !== 'memory' && !hasAll(value, ['open', 'openSlot'])) refuse(where, "'memory' or a storage such as opfs() of holdfast/storage/opfs", value);
   },

@@ -3,11 +3,11 @@ import { defineTask, getDefaultOrchestrator } from '../define.ts';
 import { checkRecord } from '../intake/checks.ts';
 import type { TaskSpec } from '../definition/types.ts';
 import type { Task } from '../types.ts';
-import { timingNames } from './settings.ts';
-import type { ScheduledTaskPayload, SchedulesApi, ScheduleTiming } from './types.ts';
+import { definedTimingNames } from './settings.ts';
+import type { ScheduledTaskPayload, SchedulesApi, DefinedTiming } from './types.ts';
 
 /** A definition without an input of its own: it gets what its schedule says. */
-export type ScheduledTaskSpec<Id extends string, Output> = ScheduleTiming & Omit<TaskSpec<ScheduledTaskPayload, Output, any, Id>, 'schedule' | 'input' | 'schema' | 'validate'>;
+export type ScheduledTaskSpec<Id extends string, Output> = DefinedTiming & Omit<TaskSpec<ScheduledTaskPayload, Output, any, Id>, 'schedule' | 'input' | 'schema' | 'validate'>;
 
 export interface PageSchedules extends SchedulesApi {
   /**
@@ -19,7 +19,7 @@ export interface PageSchedules extends SchedulesApi {
 
 function task(given: object): Task<any, ScheduledTaskPayload, any> {
   checkRecord(given, 'schedules.task');
-  const isTiming = (name: string) => (timingNames as readonly string[]).includes(name);
+  const isTiming = (name: string) => (definedTimingNames as readonly string[]).includes(name);
   const entries = Object.entries(given);
   const timing = Object.fromEntries(entries.filter(([name, value]) => isTiming(name) && value !== undefined));
   const spec = Object.fromEntries(entries.filter(([name]) => !isTiming(name)));

@@ -8,6 +8,7 @@ import type { RunContext } from '../context/context.ts';
 import type { Definition } from '../intake/registry.ts';
 import { Lazy } from '../lazy.ts';
 import type { Orchestrator } from '../orchestrator.ts';
+import { isMeantFor } from './settings.ts';
 import type { Schedules } from './schedules.ts';
 import { scheduleTask, type ScheduleState } from './state.ts';
 import type { CreateScheduleOptions, Schedule, SchedulesApi, UpdateScheduleOptions } from './types.ts';
@@ -44,6 +45,7 @@ export class ScheduleDoor implements SchedulesApi {
     const schedule = this.#house.definition(id)?.spec.schedule;
     if (schedule === undefined || !this.#isOpen || this.#house.disposed || this.#declared.get(id) === schedule) return;
     if ((this.#house.getOptions().id ?? 'default') !== 'default' && !this.#house.definitions.isOwn(id)) return;
+    if (!isMeantFor(schedule, this.#house.getOptions().environment)) return;
     this.#declared.set(id, schedule);
     this.#room.load().then((schedules) => schedules.declare(id, schedule)).catch((error) => {
       if (this.#house.disposed) return;

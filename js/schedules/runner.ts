@@ -13,6 +13,7 @@ import type { Orchestrator } from '../orchestrator.ts';
 import { hasEnded } from '../runs/status.ts';
 import type { RunHandle, TriggerOptions } from '../types.ts';
 import { type Plan, planOf } from './plan.ts';
+import { isMeantFor } from './settings.ts';
 import { changed, changeName, metadataKey, type ScheduleChange, type ScheduleState, shown } from './state.ts';
 import type { ScheduledTaskPayload } from './types.ts';
 
@@ -103,7 +104,12 @@ class Tick {
   /** undefined: its code says no longer that it is scheduled. */
   #trigger(state: ScheduleState, atMs: number, id: string): RunHandle | undefined {
     const definition = this.#house.definition(state.task);
-    if (state.type === 'declarative' && definition?.spec.schedule === undefined) {
+    const schedule = definition?.spec.schedule;
+    if (state.type === 'declarative' && schedule !== undefined && !isMeantFor(schedule, this.#house.getOptions().environment)) {
+      this.#house.warn(`Schedule ${this.#id}: that of task "${state.task}" is not for the environment ${JSON.stringify(this.#house.getOptions().environment)}, so it runs nothing.`);
+      return undefined;
+    }
+    if (state.type === 'declarative' && schedule === undefined) {
       this.#house.warn(`Schedule ${this.#id}: ${definition ? `task "${state.task}" has no schedule any more` : `no task "${state.task}" is registered in this page`}, so it runs nothing. schedules.del("${this.#id}") removes it.`);
       return undefined;
     }

@@ -3,12 +3,14 @@
  * without the library that computes moments.
  */
 import { ConfigurationError } from '../errors.ts';
-import { checkEach, checkNames, describe, oneOf, refuse, wholeNumber } from '../intake/checks.ts';
+import { checkEach, checkIdentifier, checkNames, describe, oneOf, refuse, wholeNumber } from '../intake/checks.ts';
 import { toInstant, toMilliseconds } from '../intake/duration.ts';
 import type { Duration, Instant } from '../types.ts';
-import type { ScheduleTiming } from './types.ts';
+import type { DefinedTiming, ScheduleTiming } from './types.ts';
 
 export const timingNames = ['cron', 'timezone', 'every', 'startAt', 'endAt', 'limit', 'window', 'catchUp', 'overlap'] as const;
+/** Of a definition, which stands in every page. */
+export const definedTimingNames = [...timingNames, 'environments'] as const;
 const mostCaughtUp = 100;
 const overlaps = ['skip', 'queue', 'cancel-previous', 'allow'];
 
@@ -54,8 +56,21 @@ export function settingsOf(timing: ScheduleTiming, where: string, nowMs: number)
 
 /** Of a definition. @throws ConfigurationError */
 export function checkSchedule(schedule: unknown, where: string): void {
-  if (typeof schedule !== 'string') checkNames(schedule as object, timingNames, where);
+  if (typeof schedule !== 'string') {
+    checkNames(schedule as object, definedTimingNames, where);
+    const { environments } = schedule as DefinedTiming;
+    if (environments !== undefined) {
+      if (!Array.isArray(environments) || environments.length === 0) refuse(`${where} environments`, 'a list of at least one name', environments);
+      for (const name of environments) checkIdentifier(name, `${where} environments name`);
+    }
+  }
   settingsOf(typeof schedule === 'string' ? { cron: schedule } : (schedule as ScheduleTiming), where, 0);
+}
+
+/** Is it for an orchestrator of this environment? */
+export function isMeantFor(schedule: DefinedTiming | string, environment: string | undefined): boolean {
+  const environments = typeof schedule === 'string' ? undefined : schedule.environments;
+  return environments === undefined || (environment !== undefined && environments.includes(environment));
 }
 
 function withoutGaps(settings: { [Name in keyof ScheduleSettings]: ScheduleSettings[Name] | undefined }): ScheduleSettings {

@@ -47,6 +47,12 @@ export interface ScheduleTiming {
   overlap?: 'skip' | 'queue' | 'cancel-previous' | 'allow';
 }
 
+/** Of a definition. */
+export interface DefinedTiming extends ScheduleTiming {
+  /** Only where `createOrchestrator({ environment })` is one of them: `['production', 'preview']`. Default: everywhere. */
+  environments?: readonly string[];
+}
+
 export interface CreateScheduleOptions extends ScheduleTiming {
   /** The task, or its id. It need not be known here yet: its runs wait until it is. */
   task: Task<string, ScheduledTaskPayload> | string;

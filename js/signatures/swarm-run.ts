@@ -8,6 +8,7 @@
 import type { Container } from '../groups/container.ts';
 import { SwarmFailedError } from '../errors.ts';
 import * as P from '../protocol.ts';
+import type { Orchestrator } from '../orchestrator.ts';
 import { End, type Run } from '../runs/run.ts';
 import { membersOf } from './membership.ts';
 import type { Signatures } from './signatures.ts';
@@ -22,6 +23,7 @@ export async function runSwarm(container: Container): Promise<unknown> {
   // Of an export its members have come without their group.
   for (const member of membersOf(house, run)) if (member.end === End.None) await container.waitFor(member.ended);
   const members = membersOf(house, run);
+  tellProgress(house, run, members);
   const { mode } = run.extra.deferred!.data as { mode?: Mode };
   if (mode === 'any' || mode === 'race') return firstOf(home, members, mode);
   const failed = members.filter(({ end }) => end === End.Failed);
@@ -74,6 +76,7 @@ function watch(home: Signatures, container: Container, group: number): void {
     unseen = 0;
     step = Math.ceil(members.length / 100);
     if (members.length > 0) context.progress((100 * ended) / members.length);
+    if (ended > 0) tellProgress(house, run, members);
     if (isTooMuch(run, members)) stop(home, run, group, members);
     else if ((mode === 'any' || mode === 'race') && members.some((member) => counts(member, mode))) for (const member of members) if (member.end === End.None) house.pump.commands.push(P.CommandCancel, member.task);
   };
@@ -81,6 +84,22 @@ function watch(home: Signatures, container: Container, group: number): void {
     if (mode !== undefined || end === End.Failed || ++unseen >= step) look();
   };
   look();
+}
+
+/** A run for each state that is told of: its id is that of the state, so that what goes on after a crash tells nothing twice. */
+function tellProgress(house: Orchestrator, run: Run, members: readonly Run[]): void {
+  const { progress: task } = run.extra.deferred!.data as { progress?: string };
+  if (task === undefined) return;
+  const count = (which: number) => members.filter(({ end }) => end === which).length;
+  const report = { key: run.id, total: members.length, completed: count(End.Completed), failed: count(End.Failed), cancelled: count(End.Cancelled) };
+  const ended = report.completed + report.failed + report.cancelled;
+  const id = `${run.id}:progress:${house.services.closedAttemptOf(run)}:${ended}:${members.length}`;
+  if (house.localRun(id)) return;
+  try {
+    house.intake.triggerTask(task, { ...report, progress: members.length === 0 ? 100 : (100 * ended) / members.length }, { id });
+  } catch (error) {
+    house.warn(`Swarm ${run.id}: its onProgress "${task}" could not be told. ${String(error)}`);
+  }
 }
 
 /** Members that have not begun are cancelled by the core; nobody joins any more. */

@@ -58,7 +58,7 @@ function checkConfig(config: SwarmConfig): SwarmConfig {
 /** @throws ConfigurationError UnrecognizedTaskError MissingSignatureError SignatureUsedError SerializationError TooManyTasksError */
 export function swarm(home: Signatures, tasks: readonly Signable[] = [], options: Record<string, unknown> = {}, kind: object = {}, id?: string, messages?: readonly unknown[]): Promise<StoredSwarm> {
   if (!Array.isArray(tasks)) throw new ConfigurationError(`swarm tasks must be a list, not ${describe(tasks)}.`);
-  const { taskName, config = {}, isSwarmClosed = false, onItemSuccess, onItemError, ...others } = options;
+  const { taskName, config = {}, isSwarmClosed = false, onItemSuccess, onItemError, onProgress, ...others } = options;
   if (taskName !== undefined && (typeof taskName !== 'string' || taskName === '')) throw new ConfigurationError(`swarm taskName must be a text, not ${describe(taskName)}.`);
   checkBoolean(isSwarmClosed, 'swarm isSwarmClosed');
   checkRecord(config, 'swarm config');
@@ -66,11 +66,12 @@ export function swarm(home: Signatures, tasks: readonly Signable[] = [], options
   const parts = partsOf(others, 'swarm');
   const callbacks = home.checkCallbacks(parts.own, 'swarm');
   const items = itemCallbacks(home, onItemSuccess, onItemError);
+  const progress = onProgress === undefined ? undefined : home.house.definitions.of(onProgress, 'swarm onProgress').id;
   tasks.forEach((task, index) => home.checkSignable(task, `swarm tasks[${index}]`));
   checkRoom(checked, 0, tasks.length);
   return home.make(async (making) => {
     const name = (taskName as string | undefined) ?? `swarm-task-${randomId(home)}`;
-    const deferred = { ...parts.deferred, data: { ...parts.deferred.data, swarm: checked, size: tasks.length, ...kind } };
+    const deferred = { ...parts.deferred, data: { ...parts.deferred.data, swarm: checked, size: tasks.length, ...(progress !== undefined && { progress }), ...kind } };
     const container = home.draft(making, home.container(swarmTask), parts.kwargs, { ...parts.trigger, name }, deferred, id);
     const made = new StoredSwarm(home, container.run_);
     for (const [role, one] of items) keepTemplate(home, making, made, role, one);

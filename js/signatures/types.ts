@@ -185,6 +185,22 @@ export interface SwarmOptions extends OwnSignatureOptions {
   onItemSuccess?: Signable | readonly Signable[];
   /** Follow each member that fails for good, as its error callbacks. */
   onItemError?: Signable | readonly Signable[];
+  /**
+   * A task (or its id) that gets `SwarmProgress` as members end: after each of up to a hundred, of more after each hundredth part,
+   * and at the end. Each is a run of its own, made once, whatever crashes.
+   */
+  onProgress?: Task<string, SwarmProgress> | string;
+}
+
+/** How far a swarm is. */
+export interface SwarmProgress {
+  readonly key: string;
+  readonly total: number;
+  readonly completed: number;
+  readonly failed: number;
+  readonly cancelled: number;
+  /** 0-100. */
+  readonly progress: number;
 }
 
 /** What became of a member; `index` is its place among those that were added. */

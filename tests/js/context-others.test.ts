@@ -1,6 +1,6 @@
 /** What a context asks of others: signals to other runs, `invoke`, the cache; how deep children may go. */
 import { defineTask, type TaskContext, workerHandler } from 'holdfast';
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { serve } from '../../js/workers/serve.ts';
 import { FakeWorker } from '../fake/worker.ts';
 import type { House } from './house.ts';
@@ -140,4 +140,28 @@ it('tells a failure of a step behind what was recorded before it, however slowly
   const next = await crash(house);
   await next.clock.advance(500);
   expect(winners).toEqual(Array(4).fill('recorded'));
+});
+
+describe('a short wait', () => {
+  it('keeps the slot, a longer one gives it back; by the task, or by the orchestrator', async () => {
+    for (const [own, all] of [['200ms', undefined], [undefined, '200ms']] as const) {
+      const house = await open({ queues: { one: { concurrency: 1 } }, ...(all && { shortWait: all }) });
+      const began: string[] = [];
+      const task = defineTask({
+        id: name('short'), queue: 'one', ...(own && { shortWait: own }),
+        run: async ({ label, ms }: { label: string; ms: number }, ctx) => {
+          began.push(label);
+          await ctx.sleep(ms);
+        },
+      });
+      const trigger = (label: string, ms: number) => house.orchestrator.trigger(task, { label, ms });
+      const runs = [trigger('short', 200), trigger('long', 201), trigger('last', 0)];
+      await house.clock.settle();
+      expect(began).toEqual(['short']);
+      await house.clock.advance(200);
+      expect(began).toEqual(['short', 'long', 'last']);
+      await house.clock.advance(201);
+      expect(runs.map(({ status }) => status)).toEqual(['completed', 'completed', 'completed']);
+    }
+  });
 });

@@ -359,3 +359,22 @@ it('A page that dies as a moment is recorded, before or after, has run it once',
     await orchestrator.dispose();
   }
 });
+
+it('A schedule that a definition makes for some environments is made in those, and runs nothing in others', async () => {
+  const id = name('noting');
+  const moments: string[] = [];
+  const task = schedules.task({ id, every: '1m', environments: ['production'], run: async ({ timestamp }) => void moments.push(iso(timestamp)) });
+  const elsewhere = await open({ tasks: [task], environment: 'preview' });
+  const nowhere = await open({ tasks: [task] });
+  for (const house of [elsewhere, nowhere]) {
+    await pass(house, 130_000);
+    expect(await house.orchestrator.schedules.list({ task: id })).toEqual([]);
+  }
+  let house = await open({ tasks: [task], environment: 'production' });
+  await pass(house, 130_000);
+  expect(moments).toHaveLength(2);
+  house = await again(house.reload({ environment: 'preview' }));
+  await pass(house, 130_000);
+  expect(moments).toHaveLength(2);
+  expect(() => schedules.task({ id, every: '1m', environments: [], run: async () => null })).toThrow('environments must be a list of at least one name');
+});

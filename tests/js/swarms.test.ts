@@ -1,5 +1,5 @@
 /** Swarms: members beside each other, so many at once, until it is closed. */
-import { defineTask, DisposedError, type Swarm, SwarmClosedError, SwarmFailedError, SwarmIsCanceledError, TaskAndMsgsDontMatchForSwarmError, TooManyTasksError } from 'holdfast';
+import { defineTask, DisposedError, type Swarm, type SwarmProgress, SwarmClosedError, SwarmFailedError, SwarmIsCanceledError, TaskAndMsgsDontMatchForSwarmError, TooManyTasksError } from 'holdfast';
 import { expect, test } from 'vitest';
 import '../../js/dependencies/edges.ts';
 import '../../js/groups/container.ts';
@@ -224,4 +224,23 @@ test('what is called of a disposed orchestrator is refused, and does not wait fo
   const swarm = await orchestrator.swarm([echo]);
   await orchestrator.dispose();
   for (const call of [() => signature.run(), () => signature.runNoWait({}), () => signature.call(1), () => chain.run({}), () => swarm.run({}), () => swarm.closeSwarm()]) await expect(call()).rejects.toThrow(DisposedError);
+});
+
+test('a task is told how far a swarm is, each state once, also when the page dies in between', async () => {
+  let house = await open();
+  const told: string[] = [];
+  const tell = defineTask({ id: name('tell'), run: (report: SwarmProgress) => void told.push(`${report.completed} of ${report.total}, ${report.failed} failed, ${Math.round(report.progress)}%`) });
+  const work = defineTask({ id: name('work'), retry: { maxAttempts: 1 }, run: async ({ n }: { n: number }, ctx) => { await ctx.sleep(n * 1000); if (n === 2) throw new Error('no'); return n; } });
+  const members = await Promise.all([1, 2, 3].map((n) => house.orchestrator.sign(work, { n })));
+  const swarm = await house.orchestrator.swarm(members, { onProgress: tell, isSwarmClosed: true });
+  await swarm.runNoWait();
+  await settle(house.clock);
+  await house.clock.advance(1000);
+  await settle(house.clock);
+  expect(told).toEqual(['1 of 3, 0 failed, 33%']);
+  house = await crash(house);
+  await settle(house.clock);
+  await house.clock.advance(3000);
+  await settle(house.clock);
+  expect(told).toEqual(['1 of 3, 0 failed, 33%', '1 of 3, 1 failed, 67%', '2 of 3, 1 failed, 100%']);
 });

@@ -118,7 +118,7 @@ addEach('trigger.debounce', debounce, (given) => house.trigger(task, 1, { deboun
 addEach('defineTask.debounce', { ...debounce, ...keyed }, (given) => define({ debounce: { delay: 1, ...given } }));
 addEach('defineTask.throttle', { ...keyed, limit: fromOne, period: some, leading: flag, trailing: flag }, (given) => define({ throttle: { period: 1, ...given } }));
 addEach('defineTask.batchEvents', { ...keyed, maxSize: (value) => fromOne(value) && (value as number) <= 10_000, timeout: duration, if: callable }, (given) => define({ batchEvents: { maxSize: 1, timeout: 1, ...given } }));
-addEach('defineTask', { debounce: nothing, throttle: nothing, batchEvents: nothing, schedule: nothing }, define);
+addEach('defineTask', { debounce: nothing, throttle: nothing, batchEvents: nothing, schedule: nothing, shortWait: duration }, define);
 
 const open = (given: object) => {
   // Of its own, and gone at once.
@@ -130,7 +130,7 @@ const orchestratorOptions: Record<string, Accepts> = {
   id: someText, namespace: someText, storage: nothing, durability: nothing, tasks: (value) => list(value) || options(value), processSchema: callable, queues: options, maxRetries: count,
   retryBackoffFactor: (value) => number(value) && value >= 1, timeout: duration, countFrozen: flag, simulateProgress: runOptions.simulateProgress!, retry: options,
   onComplete: callable, onError: callable, onProgress: callable, onListenerError: callable, worker: callable, persistenceKey: text,
-  retention: options, recovery: options, limits: options, tabs: flag, checkDeterminism: flag, concurrencyLimits: options, maxDepth: (value) => fromOne(value) && (value as number) <= 64, clock: nothing, seed: whole, wasm: someText,
+  retention: options, recovery: options, limits: options, tabs: flag, checkDeterminism: flag, concurrencyLimits: options, maxDepth: (value) => fromOne(value) && (value as number) <= 64, clock: nothing, seed: whole, wasm: someText, environment: someText, shortWait: duration,
 };
 addEach('createOrchestrator', orchestratorOptions, open);
 const { id: _, namespace: __, ...changeable } = orchestratorOptions;
@@ -253,7 +253,7 @@ addEach('sign', {
 add('chain tasks', nothing, (value) => house.chain(value));
 addEach('chain', { name: someText, success: signables, error: signables, cancelled: signables, onError: nothing }, (given) => house.chain([task, task], given));
 add('swarm tasks', Array.isArray, (value) => house.swarm(value));
-addEach('swarm', { taskName: someText, config: options, isSwarmClosed: flag, onItemSuccess: signables, onItemError: signables }, (given) => house.swarm([task], given));
+addEach('swarm', { taskName: someText, config: options, isSwarmClosed: flag, onItemSuccess: signables, onItemError: signables, onProgress: nothing }, (given) => house.swarm([task], given));
 const orNull = (accepts: Accepts): Accepts => (value) => value === null || accepts(value);
 addEach('swarm config', { maxConcurrency: fromOne, stopAfterNFailures: orNull(fromOne), maxTaskAllowed: orNull(fromOne), sendSwarmMessageToReturnField: flag, stopOn: nothing, onStop: nothing, resultsOrder: nothing, stagger: nothing }, (given) => house.swarm([task], { config: given }));
 add('loadSignature key', someText, (value) => unlessMissing(house.loadSignature(value)));
