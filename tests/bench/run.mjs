@@ -1,4 +1,4 @@
-// npm run bench -- [--rounds 5] [--only memory,durable,local,steps,limits,reopen,figures] [--smoke] [--profile memory|durable]
+// npm run bench -- [--rounds 5] [--only memory,durable,local,steps,limits,batches,graphs,reopen,figures] [--smoke] [--profile memory|durable]
 // Measures holdfast against its peers in one page of a real Chromium, interleaved, medians of the rounds.
 // Prints a table and writes build/bench.json: [{workload, ours, peer, theirs, ratio}], rates in tasks per
 // second, a ratio above 1 meaning that ours is better. REQUIRES: dist/ is built, as `npm run bench` does.
@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { openFirst, openPage } from './browser.mjs';
 import { printFigures, printRows } from './print.mjs';
 import { profile } from './profile.mjs';
-import { comparisons, full, parts, smoke, once, sameAs } from './workloads.mjs';
+import { comparisons, full, once, parts, sameAs, smoke } from './workloads.mjs';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const median = (values) => [...values].sort((a, b) => a - b)[values.length >> 1];

@@ -29,6 +29,9 @@ it('the bench compares every workload with its peer and prints every figure', { 
     'by hand: p-queue, idb at each of N changes (200 tasks)',
     'p-queue, onSizeLessThan(N)',
     'JSON.parse and a topological sort, nothing checked',
+    '@workglow/task-graph (N nodes)',
+    '@workglow/task-graph (N nodes)',
+    'ours with N',
     'a worker that reads the same N MB from OPFS',
   ]);
   for (const { ours, theirs, ratio } of rows) {
