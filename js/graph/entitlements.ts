@@ -6,7 +6,8 @@
  * Invariant: what is not granted is denied; a denial counts for more than a grant; a task that can't say which resource it
  * will ask for asks for any.
  */
-import { TaskError } from './errors.ts';
+import { describe } from '../intake/checks.ts';
+import { TaskConfigurationError, TaskError } from './errors.ts';
 import { DefinitionTask } from './function-task.ts';
 import type { Task } from './task.ts';
 import type { TaskGraph } from './task-graph.ts';
@@ -75,8 +76,21 @@ export function isGranted({ id, resources }: Entitlement, { grant, deny = [] }: 
   return resources !== undefined && resources.length > 0 && resources.every((one) => patterns.some((pattern) => fits(pattern, one)));
 }
 
-/** @throws TaskEntitlementError with all that is denied; what is optional is not looked at */
+const isRule = (rule: unknown): boolean => {
+  const { id, resources } = (typeof rule === 'string' ? { id: rule } : (rule ?? {})) as { id?: unknown; resources?: unknown };
+  return typeof id === 'string' && id !== '' && (resources === undefined || (Array.isArray(resources) && resources.every((one) => typeof one === 'string')));
+};
+
+/** @throws TaskConfigurationError for what is no policy: nothing would be granted by mistake, but nothing denied either */
+function checkPolicy(policy: EntitlementPolicy): void {
+  const { grant, deny = [] } = policy ?? {};
+  if (Array.isArray(grant) && Array.isArray(deny) && [...grant, ...deny].every(isRule)) return;
+  throw new TaskConfigurationError(`entitlements must be { grant: […], deny: […] }, lists of ids or { id, resources: […] }, not ${describe(policy)}.`);
+}
+
+/** @throws TaskEntitlementError with all that is denied; what is optional is not looked at. TaskConfigurationError for what is no policy */
 export function checkEntitlements(graph: TaskGraph, policy: EntitlementPolicy): void {
+  checkPolicy(policy);
   const denied = graphEntitlements(graph).filter(({ entitlement }) => !entitlement.optional && !isGranted(entitlement, policy));
   if (denied.length === 0) return;
   const words = denied.map(({ path, type, entitlement: { id, resources, reason } }) => `${path} (${type}) needs ${id}${resources ? ` of ${resources.join(', ')}` : ''}${reason ? ` (${reason})` : ''}`);

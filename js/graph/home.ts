@@ -15,7 +15,7 @@ import { checkEntitlements } from './entitlements.ts';
 import { TaskConfigurationError, TaskJSONError } from './errors.ts';
 import { GraphHandle } from './handle.ts';
 import { createGraphFromGraphJSON } from './documents.ts';
-import { unknownTypes } from './json.ts';
+import { createGraphFromGraphJSON as readGraph, unknownTypes } from './json.ts';
 import { LiveRun } from './live.ts';
 import { checkMergeStrategy } from './merging.ts';
 import { graphTask } from './names.ts';
@@ -78,8 +78,9 @@ export class Graphs {
     return new GraphHandle(this, run, merge);
   }
 
-  read(document: TaskGraphJson, registry: TaskRegistry): TaskGraph {
-    return createGraphFromGraphJSON(document, { registry, isDefined: (id) => this.house.definition(id) !== undefined });
+  /** @param isStored it was looked at before it was stored, or was made of a graph: limits are for what people bring */
+  read(document: TaskGraphJson, registry: TaskRegistry, isStored = false): TaskGraph {
+    return (isStored ? readGraph : createGraphFromGraphJSON)(document, { registry, isDefined: (id) => this.house.definition(id) !== undefined });
   }
 
   /** undefined: there is none of this id in this tab, or it is no run of a graph. */
@@ -142,7 +143,7 @@ export class Graphs {
 
   #fromStored({ document, input = {}, options = {} }: GraphPayload): GivenGraph {
     if (!document) throw new TaskJSONError('This run of a graph has no document: its graph was of a page that is gone.');
-    return { graph: this.read(document, this.registry), input, options: { ...options, registry: this.registry }, isShown: true };
+    return { graph: this.read(document, this.registry, true), input, options: { ...options, registry: this.registry }, isShown: true };
   }
 
   /** Types of its graph that nobody has registered here. */

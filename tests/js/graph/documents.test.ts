@@ -1,7 +1,11 @@
 /** Graphs as documents: both forms lose nothing, and what is hostile or wrong is refused, all of it at once, before anything is made. */
 import fc from 'fast-check';
-import { createGraphFromDependencyJSON, createGraphFromGraphJSON, createTaskFromDependencyJSON, createTaskFromGraphJSON, readGraphText, registerBaseTasks, TaskGraph, TaskJSONError, TaskRegistry, toDependencyJSON, withBoundaryNodes, LambdaTask, MergeTask, InputTask } from 'holdfast/graph';
+import { createGraphFromDependencyJSON, createGraphFromGraphJSON, createTaskFromDependencyJSON, createTaskFromGraphJSON, readGraphText, registerBaseTasks, TaskGraph, TaskJSONError, TaskRegistry, toDependencyJSON, withBoundaryNodes, DelayTask, LambdaTask, MergeTask, InputTask } from 'holdfast/graph';
 import { describe, expect, it } from 'vitest';
+import '../../../js/graph/container.ts';
+import '../../../js/graph/home.ts';
+import '../../../js/groups/container.ts';
+import { openHouse } from '../house.ts';
 
 registerBaseTasks();
 
@@ -155,4 +159,17 @@ describe('what is hostile', () => {
       { numRuns: 500 },
     );
   });
+});
+
+it('what is run is not held to the limits of what people bring: a run of a graph that is nested deeper comes back', async () => {
+  let deep: any = 'leaf';
+  for (let depth = 0; depth < 110; depth++) deep = [deep];
+  const graph = new TaskGraph();
+  graph.addTask(new DelayTask({ id: 'delay', delay: '1h', defaults: { deep } }));
+  let house = await openHouse();
+  const { id } = await house.orchestrator.graphs.run(graph);
+  house = await house.crash();
+  await house.clock.advance(3_600_000);
+  expect(await (await house.orchestrator.graphs.get(id))!.result()).toEqual([{ id: 'delay', type: 'DelayTask', data: { deep } }]);
+  house.cut();
 });

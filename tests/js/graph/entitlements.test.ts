@@ -36,6 +36,11 @@ it('what is not granted is listed before anything begins', async () => {
   expect(() => checkEntitlements(graph(), { grant: ['device', 'graph', 'network', 'human', 'task'] })).not.toThrow();
 });
 
+it.each([[{}], [null], [{ grant: 'network' }], [{ grant: [3] }], [{ grant: [], deny: [{ id: 'network', resources: 'a.com' }] }]])('%j is no policy', async (entitlements) => {
+  if (entitlements) await expect(graph().run({}, { entitlements: entitlements as never })).rejects.toThrow('entitlements must be { grant: […], deny: […] }');
+  else expect(() => checkEntitlements(graph(), entitlements as never)).toThrow('not null');
+});
+
 it('a denial counts for more', () => {
   expect(() => checkEntitlements(graph(), { grant: ['device', 'graph', 'network', 'human', 'task'], deny: ['task:entitled-mail', { id: 'network', resources: ['api.example.com'] }] })).toThrow('fixed (FetchUrlTask) needs network of api.example.com; any (FetchUrlTask) needs network; file (FileLoaderTask) needs network; mail');
 });
