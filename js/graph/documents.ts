@@ -31,7 +31,8 @@ export interface ReadDocumentOptions extends ReadGraphOptions, DocumentLimits {}
 
 /** One thing that is wrong, and where: `/tasks/3/type`. */
 export interface DocumentIssue {
-  readonly path: string;
+  /** A JSON pointer; '' is the whole. */
+  readonly pointer: string;
   readonly message: string;
 }
 
@@ -43,15 +44,15 @@ const toldIssues = 100;
 class Issues {
   readonly list: DocumentIssue[] = [];
   #more = 0;
-  add(path: string, message: string): void {
-    if (this.list.length < toldIssues) this.list.push({ path, message });
+  add(pointer: string, message: string): void {
+    if (this.list.length < toldIssues) this.list.push({ pointer, message });
     else this.#more++;
   }
   throwIfAny(): void {
     const [first, ...others] = this.list;
     if (!first) return;
     const more = others.length + this.#more;
-    throw new TaskJSONError(`The document can't be read: ${first.path || 'at its top'}: ${first.message}${more > 0 ? ` And ${more} more.` : ''}`, { data: { issues: this.list, count: more + 1 } });
+    throw new TaskJSONError(`The document can't be read: ${first.pointer || 'at its top'}: ${first.message}${more > 0 ? ` And ${more} more.` : ''}`, { data: { issues: this.list, count: more + 1 } });
   }
 }
 
@@ -195,7 +196,7 @@ function walkedRound(left: ReadonlyMap<string, number>, edges: readonly Dataflow
 
 /**
  * Looks at a document in the graph form, without making anything of it.
- * @throws TaskJSONError with `data.issues`, `[{ path, message }]`: all that is wrong
+ * @throws TaskJSONError with `data.issues`, `[{ pointer, message }]`: all that is wrong
  */
 export function checkGraphDocument(document: unknown, options: ReadDocumentOptions = {}): asserts document is TaskGraphJson {
   const issues = new Issues();

@@ -26,12 +26,12 @@ const document = fc
   });
 
 const byEdge = (json: any) => ({ ...json, dataflows: [...json.dataflows].sort((one, other) => (JSON.stringify(one) < JSON.stringify(other) ? -1 : 1)) });
-const issuesOf = (work: () => unknown): { path: string; message: string }[] => {
+const issuesOf = (work: () => unknown): { pointer: string; message: string }[] => {
   try {
     work();
   } catch (error) {
     expect(error).toBeInstanceOf(TaskJSONError);
-    return (error as TaskJSONError).data ? (error as any).data.issues : [{ path: '', message: (error as Error).message }];
+    return (error as TaskJSONError).data ? (error as any).data.issues : [{ pointer: '', message: (error as Error).message }];
   }
   return [];
 };
@@ -91,7 +91,7 @@ describe('what is wrong', () => {
       tasks: [{ id: 'a', type: 'Nobody' }, { id: 'a', type: 'MergeTask', config: 3 }, { type: 7 }, null, { id: 'g', type: 'GraphAsTask', merge: 'newest', subgraph: { tasks: [{ id: 'x', type: 'Nobody' }], dataflows: {} } }],
       dataflows: [{ sourceTaskId: 'a', sourceTaskPortId: 'x', targetTaskId: 'nowhere', targetTaskPortId: '' }, 'edge', { sourceTaskId: 'a', sourceTaskPortId: 'x', targetTaskId: 'g', targetTaskPortId: 'y', transforms: [{ id: 'shout' }] }],
     };
-    expect(issuesOf(() => createGraphFromGraphJSON(wrong as any)).map(({ path }) => path)).toEqual([
+    expect(issuesOf(() => createGraphFromGraphJSON(wrong as any)).map(({ pointer }) => pointer)).toEqual([
       '/tasks/0/type', '/tasks/1/id', '/tasks/1/config', '/tasks/2/id', '/tasks/2/type', '/tasks/3', '/tasks/4/merge', '/tasks/4/subgraph/tasks/0/type', '/tasks/4/subgraph/dataflows',
       '/dataflows/0/targetTaskPortId', '/dataflows/0/targetTaskId', '/dataflows/1', '/dataflows/2/transforms/0/id',
     ]);
@@ -101,17 +101,17 @@ describe('what is wrong', () => {
   it('a cycle is shown, also in a graph in a graph', () => {
     const flow = (sourceTaskId: string, targetTaskId: string) => ({ sourceTaskId, sourceTaskPortId: 'x', targetTaskId, targetTaskPortId: 'x' });
     const round = { tasks: ['a', 'b', 'c', 'd'].map((id) => ({ id, type: 'MergeTask' })), dataflows: [flow('a', 'b'), flow('b', 'c'), flow('c', 'b'), flow('c', 'd')] };
-    expect(issuesOf(() => createGraphFromGraphJSON({ tasks: [{ id: 'g', type: 'GraphAsTask', subgraph: round }], dataflows: [] }))).toEqual([{ path: '/tasks/0/subgraph/dataflows', message: expect.stringMatching(/^the edges close a cycle: (b → c → b|c → b → c)\.$/) }]);
+    expect(issuesOf(() => createGraphFromGraphJSON({ tasks: [{ id: 'g', type: 'GraphAsTask', subgraph: round }], dataflows: [] }))).toEqual([{ pointer: '/tasks/0/subgraph/dataflows', message: expect.stringMatching(/^the edges close a cycle: (b → c → b|c → b → c)\.$/) }]);
   });
 
   it('types that are not allowed, at any depth; a registry of ones own', () => {
     const json = { tasks: [{ id: 'g', type: 'GraphAsTask', subgraph: { tasks: [{ id: 'x', type: 'FetchUrlTask' }], dataflows: [] } }], dataflows: [] };
-    expect(issuesOf(() => createGraphFromGraphJSON(json, { allowedTypes: ['GraphAsTask'] }))).toEqual([{ path: '/tasks/0/subgraph/tasks/0/type', message: 'tasks of type "FetchUrlTask" are not allowed here.' }]);
-    expect(issuesOf(() => createGraphFromGraphJSON(json, new TaskRegistry(), { allowedTypes: new Set(['GraphAsTask', 'FetchUrlTask']) })).map(({ path }) => path)).toEqual(['/tasks/0/type', '/tasks/0/subgraph/tasks/0/type']);
+    expect(issuesOf(() => createGraphFromGraphJSON(json, { allowedTypes: ['GraphAsTask'] }))).toEqual([{ pointer: '/tasks/0/subgraph/tasks/0/type', message: 'tasks of type "FetchUrlTask" are not allowed here.' }]);
+    expect(issuesOf(() => createGraphFromGraphJSON(json, new TaskRegistry(), { allowedTypes: new Set(['GraphAsTask', 'FetchUrlTask']) })).map(({ pointer }) => pointer)).toEqual(['/tasks/0/type', '/tasks/0/subgraph/tasks/0/type']);
   });
 
   it('in the dependency form too', () => {
-    expect(issuesOf(() => createGraphFromDependencyJSON([{ id: 'a', type: 'MergeTask', dependencies: { x: { id: 'b' }, y: [3] } }, 7] as any)).map(({ path }) => path)).toEqual(['/0/dependencies/x', '/0/dependencies/y', '/1']);
+    expect(issuesOf(() => createGraphFromDependencyJSON([{ id: 'a', type: 'MergeTask', dependencies: { x: { id: 'b' }, y: [3] } }, 7] as any)).map(({ pointer }) => pointer)).toEqual(['/0/dependencies/x', '/0/dependencies/y', '/1']);
     expect(issuesOf(() => createGraphFromDependencyJSON([{ id: 'a', type: 'MergeTask', dependencies: { x: { id: 'b', output: 'o' } } }]))[0]!.message).toBe('there is no task "b" in this graph.');
   });
 });
