@@ -106,6 +106,14 @@ export class LiveRun implements ShownRun {
     return childKey === undefined ? undefined : this.plan.byId.get(childKey);
   }
 
+  /** What ended before anybody listened: in a page that comes back, nodes may begin and end before the code of their container does. */
+  catchUp(nodes: readonly PlanNode[]): void {
+    for (const node of nodes) {
+      const run = this.runs[node.index];
+      if (run && run.end !== End.None && !this.#over[node.index]) this.#note(node, run, false);
+    }
+  }
+
   /** The core says that it is over. */
   ended(run: Run): void {
     const node = this.nodeOf(run);
@@ -180,6 +188,7 @@ export class LiveRun implements ShownRun {
     const node = this.nodeOf(run);
     if (!node) throw new TaskConfigurationError(`Run ${run.id} is of node ${JSON.stringify(run.extra.childKey)}, which graph run ${this.run.id} does not have any more.`);
     this.runs[node.index] = run;
+    this.catchUp(node.sources);
     if (this.failedSourceOf(node)) return this.#skip(run);
     const waiting = this.#toLoad(node);
     return waiting ? waiting.then(() => this.#execute(node, context)) : this.#execute(node, context);
@@ -319,6 +328,7 @@ export class LiveRun implements ShownRun {
   /** What a task of holdfast gets as its input. */
   async givenTo(run: Run): Promise<Record<string, any>> {
     const node = this.nodeOf(run)!;
+    this.catchUp(node.sources);
     await this.#toLoad(node);
     if (this.failedSourceOf(node)) return this.#skip(run);
     this.statuses[node.index] = TaskStatus.PROCESSING;
@@ -380,11 +390,7 @@ export class LiveRun implements ShownRun {
   begin(): void {
     this.isRunning = true;
     this.mirror?.begun();
-    // After a reload nodes may have ended before anybody listened.
-    for (const node of this.plan.nodes) {
-      const run = this.runs[node.index];
-      if (run && run.end !== End.None && !this.#over[node.index]) this.#note(node, run, false);
-    }
+    this.catchUp(this.plan.nodes);
   }
 
   /** Nothing of it changes any more. */

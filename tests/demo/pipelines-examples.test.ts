@@ -47,7 +47,7 @@ describe('The orders', () => {
     const handle = await orchestrator.graphs.run(file ? withFiles(document, new Map([['json-file', file]])) : document, {}, { failurePolicy: 'continue-independent' });
     // Reading a file takes turns of the real world; the pause takes the clock's.
     const stop = setInterval(() => void clock.advance(1000), 1);
-    const outcome = await handle.result().then(async (leaves) => (await ((leaves as unknown as { data: { file: File } }[])[0]!.data.file).text()).trim(), (error) => error as Error);
+    const outcome = await handle.result().then(async ([leaf]) => (await (leaf!.data['file'] as File).text()).trim(), (error) => error as Error);
     clearInterval(stop);
     const statuses = Object.fromEntries([...handle.nodes].map(([id, { status }]) => [id, status]));
     await orchestrator.dispose();

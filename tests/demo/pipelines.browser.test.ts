@@ -25,9 +25,16 @@ async function press(page: Page, name: string): Promise<void> {
 
 const node = (page: Page, id: string) => page.locator(`.react-flow__node[data-id="${id}"]`);
 
+/** Gives a node the keyboard's focus, which it can't have before it is drawn. */
+async function focus(page: Page, id: string): Promise<void> {
+  await node(page, id).waitFor({ state: 'visible' });
+  await node(page, id).focus();
+  expect(await page.evaluate(() => (document.activeElement as HTMLElement).dataset['id'])).toBe(id);
+}
+
 /** `C`, the output, a word that finds the input, Enter. */
 async function connect(page: Page, from: string, output: string, to: string): Promise<void> {
-  await node(page, from).focus();
+  await focus(page, from);
   await page.keyboard.press('c');
   const dialog = page.getByRole('dialog');
   await dialog.getByRole('combobox').selectOption({ label: output });
@@ -45,10 +52,10 @@ async function drawWithKeys(page: Page): Promise<void> {
   await connect(page, 'json-rows', 'Rows', 'Totals');
   await connect(page, 'totals', 'Sum', 'Delay');
   await connect(page, 'delay', 'sum', 'Sentence');
-  await node(page, 'delay').focus();
+  await focus(page, 'delay');
   await page.keyboard.press('Enter');
   await page.getByLabel('Delay', { exact: true }).fill('3s');
-  await node(page, 'sentence').focus();
+  await focus(page, 'sentence');
   await page.keyboard.press('Enter');
   await page.getByLabel('Sentence', { exact: true }).fill('All orders: {{sum}}');
 }
@@ -59,11 +66,11 @@ describe('A pipeline', () => {
   it('is drawn with keys alone, run, killed in the middle, and goes on with what is missing', async () => {
     const { page, complaints } = await opened();
     await drawWithKeys(page);
-    await node(page, 'sentence').focus();
+    await focus(page, 'sentence');
     await page.keyboard.press('ArrowLeft');
     expect(await page.evaluate(() => (document.activeElement as HTMLElement).dataset['id'])).not.toBe('sentence');
     // Removed, with its edges, and back again.
-    await node(page, 'totals').focus();
+    await focus(page, 'totals');
     await page.keyboard.press('Delete');
     await expect.poll(() => page.locator('.react-flow__edge').count()).toBe(2);
     await page.keyboard.press('Control+z');
@@ -79,7 +86,7 @@ describe('A pipeline', () => {
     const next = await opened({}, context);
     await next.page.getByText('Resumed after its page was gone; 3 nodes had ended and were not run again.').waitFor();
     await expect.poll(() => statuses(next.page), { timeout: 20_000 }).toEqual(Array(5).fill('COMPLETED'));
-    await node(next.page, 'sentence').focus();
+    await focus(next.page, 'sentence');
     await next.page.keyboard.press('Enter');
     const inspector = next.page.getByRole('region', { name: 'Inspector' });
     await inspector.getByText('All orders: 3577.5').waitFor();
@@ -94,7 +101,7 @@ describe('A pipeline', () => {
 
   it('says why an edge is refused, and why a file is not opened, and changes nothing then', async () => {
     const { page, complaints } = await opened();
-    await node(page, 'count-words').focus();
+    await focus(page, 'count-words');
     await page.keyboard.press('c');
     const refused = page.getByRole('dialog').getByRole('button', { name: /^PDF to zip \(pdf-to-zip\) · File/ });
     expect(await refused.getAttribute('aria-disabled')).toBe('true');
@@ -127,7 +134,7 @@ describe('A pipeline', () => {
         await press(page, 'Run');
         await expect.poll(() => statuses(page), { timeout: 20_000 }).toContain('COMPLETED');
       }
-      await node(page, 'pdf-file').focus();
+      await focus(page, 'pdf-file');
       await page.keyboard.press('Enter');
       await page.getByRole('region', { name: 'Inspector' }).waitFor();
       await audit(page);
