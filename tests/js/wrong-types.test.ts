@@ -225,7 +225,7 @@ const item = { task, payload: 1 };
 const cause = (asked: Promise<unknown>) => asked.catch((error: Error) => Promise.reject(error.cause ?? error));
 const keys: Accepts = (value) => someText(value) || (texts(value) && (value as unknown[]).length > 0);
 const batchOptions: Record<string, Accepts> = {
-  concurrency: fromOne, onItemError: nothing, stopOnError: flag, minSuccess: count, timeout: duration, idempotencyKey: keys, tags, queue: someText, priority: whole, name: text,
+  concurrency: fromOne, onItemError: nothing, stopOnError: flag, minSuccess: count, timeout: duration, idempotencyKey: keys, tags, queue: nothing, priority: whole, name: text,
   metadata: record, triggerSequentially: flag, highWater: fromOne, onSourceError: nothing,
 };
 add('batch items', list, (value) => cause(house.batch.triggerByTask(value)));
@@ -234,7 +234,7 @@ add('batch item task', someText, (value) => cause(house.batch.triggerByTask([{ t
 add('batch item id', someText, (value) => cause(house.batch.trigger([{ id: value, payload: 1 }])));
 add('batch item options', options, (value) => cause(house.batch.triggerByTask([{ ...item, options: value }])));
 add('batch options', options, (value) => house.batch.triggerByTask([item], value));
-addEach('batch', batchOptions, (given) => house.batch.triggerByTask([item], given));
+addEach('batch', batchOptions, (given) => cause(house.batch.triggerByTask([item], given)));
 addEach('batch.onItemError', { failures: fromOne, rate: (value) => value === 0.5 }, (onItemError) => house.batch.triggerByTask([item], { onItemError } as never));
 addEach('batch.stream', { ordered: flag, keepRuns: flag }, async (given) => void (await house.batch.stream([item], given).next()));
 add('batch.retrieve id', someText, (value) => house.batch.retrieve(value));
