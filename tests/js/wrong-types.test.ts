@@ -253,7 +253,7 @@ addEach('sign', {
 add('chain tasks', nothing, (value) => house.chain(value));
 addEach('chain', { name: someText, success: signables, error: signables, cancelled: signables, onError: nothing }, (given) => house.chain([task, task], given));
 add('swarm tasks', Array.isArray, (value) => house.swarm(value));
-addEach('swarm', { taskName: someText, config: options, isSwarmClosed: flag, onItemSuccess: signables, onItemError: signables, onProgress: nothing }, (given) => house.swarm([task], given));
+addEach('swarm', { taskName: someText, config: options, isSwarmClosed: flag, onItemSuccess: signables, onItemError: signables, onProgress: someText }, (given) => house.swarm([task], given));
 const orNull = (accepts: Accepts): Accepts => (value) => value === null || accepts(value);
 addEach('swarm config', { maxConcurrency: fromOne, stopAfterNFailures: orNull(fromOne), maxTaskAllowed: orNull(fromOne), sendSwarmMessageToReturnField: flag, stopOn: nothing, onStop: nothing, resultsOrder: nothing, stagger: nothing }, (given) => house.swarm([task], { config: given }));
 add('loadSignature key', someText, (value) => unlessMissing(house.loadSignature(value)));
