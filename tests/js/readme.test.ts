@@ -52,7 +52,8 @@ function compile(all: Block[]) {
 
 function prelude({ code }: Block): string {
   const declared = Object.entries(given).filter(([name]) => code.includes(name) && !new RegExp(`(const|function) ${name}\\b`).test(code));
-  return `import type { Orchestrator, TaskExecutor } from 'holdfast';\n${declared.map(([name, type]) => `declare const ${name}: ${type};\n`).join('')}`;
+  const types = ['Orchestrator', 'TaskExecutor'].filter((name) => !new RegExp(`^import .*\\b${name}\\b`, 'm').test(code));
+  return `import type { ${types.join(', ')} } from 'holdfast';\n${declared.map(([name, type]) => `declare const ${name}: ${type};\n`).join('')}`;
 }
 
 function complaints(block: Block): string[] {
