@@ -101,9 +101,10 @@ class GraphCode {
     const { house } = this.#container;
     const { definitionId, task } = node;
     const { timeout } = task.config;
+    const own = task.runOptions(house);
     const definition = definitionId === undefined ? this.#nodeDefinition : house.definition(definitionId);
     if (!definition) throw new UnrecognizedTaskError(`Node ${node.id}: no task ${JSON.stringify(definitionId)} is registered.`);
-    const made = this.#container.addNew({ key: node.id, definition, input: undefined, options: timeout === undefined ? undefined : { timeout }, deferred: definitionId === undefined ? undefined : byDataflow });
+    const made = this.#container.addNew({ key: node.id, definition, input: undefined, options: timeout === undefined ? own : { ...own, timeout }, deferred: definitionId === undefined ? undefined : byDataflow });
     if (node.incoming.length > 0) made.ownExtra.after = this.#after(node);
     else if (definitionId !== undefined) made.ownExtra.after = [];
     return made;

@@ -45,6 +45,13 @@ export class TaskGraphTimeoutError extends TaskTimeoutError {
 export class TaskFailedError extends TaskError {
   static override readonly type: string = 'TaskFailedError';
   override readonly code: string = 'TASK_FAILED';
+  /** As its cause says; most nodes have one attempt. */
+  override readonly retryable: boolean;
+  constructor(message: string, details: ErrorDetails = {}) {
+    super(message, details);
+    const { cause } = details;
+    this.retryable = !(cause instanceof OrchestratorError) || cause.retryable;
+  }
 }
 /** The job of a JobQueueTask failed; `jobError` is what with. */
 export class JobTaskFailedError extends TaskFailedError {

@@ -6,7 +6,9 @@ import type { Task } from './task.ts';
 const { markTask, TaskAbortedError, TaskError, TaskFailedError, TaskTimeoutError } = errors;
 
 /** Code threw it. */
-export function failureOf(thrown: unknown, { id, type }: Task<any, any, any>): Error {
+export function failureOf(given: unknown, task: Task<any, any, any>): Error {
+  const { id, type } = task;
+  const thrown = given instanceof Error ? task.failure(given) : given;
   if (thrown instanceof TaskError) return markTask(thrown, id, type);
   const message = thrown instanceof Error ? thrown.message : String(thrown);
   const what = thrown instanceof AbortedError ? TaskAbortedError : TaskFailedError;

@@ -8,6 +8,7 @@ export {
 export type * from './events.ts';
 export { DefinitionTask, FunctionTask, type PipeFunction } from './function-task.ts';
 export { type ReadGraphOptions, unknownTypes } from './json.ts';
+export { JobQueueTask, type JobQueueTaskConfig } from './job-queue-task.ts';
 export type { Provenance, ProvenanceItem } from './provenance.ts';
 export { globalTaskRegistry, registerTask, type TaskClass, TaskRegistry } from './registry.ts';
 export type { DataPortSchema, FromSchema, JsonSchema, JsonSchemaObject } from './schema.ts';

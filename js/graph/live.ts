@@ -31,10 +31,8 @@ import { checkNow } from './validate.ts';
 export interface ShownRun {
   readonly isRunning: boolean;
   abort(reason?: unknown): void;
-  /** @throws where this task of a run that goes on may not be changed */
+  /** @throws where this task is part of a run that goes on */
   refuseChange?(taskId: TaskIdType): void;
-  refuseTask?(taskId: TaskIdType): void;
-  structureChanged?(name: string, id: string): void;
   getProvenance?(taskId: TaskIdType): Provenance | undefined;
 }
 
@@ -380,10 +378,8 @@ export class LiveRun implements ShownRun {
   }
 
   refuseChange(taskId: TaskIdType): void {
-    if (!this.isRunning) return;
-    const node = this.plan.byId.get(taskId);
-    if (node && this.statuses[node.index] !== TaskStatus.PENDING)
-      throw new TaskConfigurationError(`Task ${taskId} has begun in the run that goes on (${this.run.id}); it and what leads to it stay as they are until that is over.`, { data: { taskId } });
+    if (this.isRunning && this.plan.byId.has(taskId))
+      throw new TaskConfigurationError(`Task ${taskId} is part of the run that goes on (${this.run.id}), and what leads to it and from it stays as it is until that is over. Abort it, or change a copy: createGraphFromGraphJSON(graph.toJSON()).`, { data: { taskId } });
   }
 
   /** Its code begins, for the first time or once more. */

@@ -56,7 +56,6 @@ export class TaskGraph {
     const task = asTask(given, config);
     const { id } = task;
     if (this.#dag.vertices.has(id)) throw new TaskConfigurationError(`There is a task ${JSON.stringify(id)} in this graph already. Give each its own id.`, { data: { taskId: id } });
-    this.shown?.refuseTask?.(id);
     this.#dag.add(id, task);
     task.parentGraph = this;
     this.#changed('task_added', id);
@@ -104,7 +103,7 @@ export class TaskGraph {
     const source = this.#vertex(dataflow.sourceTaskId);
     const target = this.#vertex(dataflow.targetTaskId);
     if (this.#dataflows.has(id)) throw new TaskConfigurationError(`There is an edge ${id} in this graph already.`, { data: { dataflowId: id } });
-    this.shown?.refuseChange?.(dataflow.targetTaskId);
+    this.#refuseChange(dataflow);
     const cycle = this.#dag.connect(source, target, dataflow);
     if (cycle) throw cycleOf(cycle, id);
     this.#dataflows.set(id, dataflow);
@@ -130,7 +129,7 @@ export class TaskGraph {
   removeDataflow(dataflow: Dataflow | DataflowIdType): boolean {
     const known = this.#dataflows.get(typeof dataflow === 'string' ? dataflow : dataflow.id);
     if (!known) return false;
-    this.shown?.refuseChange?.(known.targetTaskId);
+    this.#refuseChange(known);
     this.#dag.disconnect(this.#vertex(known.sourceTaskId), this.#vertex(known.targetTaskId), known);
     this.#dataflows.delete(known.id);
     this.#changed('dataflow_removed', known.id);
@@ -141,7 +140,7 @@ export class TaskGraph {
     const { id } = dataflow;
     const known = this.#dataflows.get(id);
     if (!known) throw new TaskConfigurationError(`replaceDataflow: there is no edge ${id}.`);
-    this.shown?.refuseChange?.(known.targetTaskId);
+    this.#refuseChange(known);
     for (const list of [this.#vertex(known.sourceTaskId).outgoing, this.#vertex(known.targetTaskId).incoming]) list[list.indexOf(known)] = dataflow;
     this.#dataflows.set(id, dataflow);
     this.#changed('dataflow_replaced', id);
@@ -176,6 +175,12 @@ export class TaskGraph {
   /** @internal Vertices, sources before targets. */
   sorted(): Vertex<AnyTask, Dataflow>[] {
     return this.#dag.sorted();
+  }
+
+  /** @throws TaskConfigurationError where an end is part of a run that goes on */
+  #refuseChange({ sourceTaskId, targetTaskId }: Dataflow): void {
+    this.shown?.refuseChange?.(sourceTaskId);
+    this.shown?.refuseChange?.(targetTaskId);
   }
 
   #vertex(id: TaskIdType): Vertex<AnyTask, Dataflow> {
@@ -270,7 +275,6 @@ export class TaskGraph {
   #changed(name: keyof TaskGraphStructureEvents, id: string): void {
     this.#version++;
     this.#changes.add(name as Exclude<typeof name, 'graph_changed'>, id, this.#events !== undefined);
-    this.shown?.structureChanged?.(name, id);
   }
 
   /** @internal */

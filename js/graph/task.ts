@@ -7,7 +7,9 @@
  * it keeps nothing on `this`.
  */
 import type { RunContext } from '../context/context.ts';
+import type { Orchestrator } from '../orchestrator.ts';
 import { wallClockMs } from '../time/clock.ts';
+import type { TriggerOptions } from '../types.ts';
 import { EventEmitter, type Listener } from './emitter.ts';
 import { TaskConfigurationError, type TaskError, TaskInvalidInputError, TaskSerializationError } from './errors.ts';
 import type { StreamEvent, TaskEvents } from './events.ts';
@@ -178,6 +180,16 @@ export class Task<Input extends TaskInput = TaskInput, Output extends TaskOutput
   /** Output ports whose edges are disabled by what it gave. Depends on the output alone. */
   inactivePorts(_output: Output): readonly string[] {
     return nothing;
+  }
+
+  /** What the run of its node is made with: queue, retries. undefined: nothing of its own. @throws TaskConfigurationError */
+  runOptions(_house: Orchestrator): TriggerOptions | undefined {
+    return undefined;
+  }
+
+  /** What is told of a failure in place of what its code threw. */
+  failure(thrown: Error): Error {
+    return thrown;
   }
 
   /** By itself: as a graph of one node. Gives what it gave. @throws TaskError */
