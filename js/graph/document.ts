@@ -7,6 +7,8 @@
  */
 import createModule, { type Documents } from '../json.js';
 import { compileFrom, type WasmSource } from '../load.ts';
+import type { TaskRegistry } from './registry.ts';
+import type { Task } from './task.ts';
 
 /** What can be wrong. */
 export type GraphIssueCode =
@@ -62,7 +64,7 @@ export interface GraphCatalogue {
 
 /** In the graph form, or in the dependency form (a list of tasks, each with its `dependencies`). */
 export type GraphDocument =
-  | { readonly tasks: readonly unknown[]; readonly dataflows: readonly unknown[]; readonly version?: number; readonly [more: string]: unknown }
+  | { readonly tasks: readonly unknown[]; readonly dataflows?: readonly unknown[]; readonly version?: number; readonly [more: string]: unknown }
   | readonly unknown[];
 
 export interface CheckedDocument {
@@ -98,6 +100,17 @@ export interface GraphLayout {
   readonly id: string;
   readonly column: number;
   readonly row: number;
+}
+
+/** What a registry knows, as a catalogue. `allowedTypes`: others are left out. Ask once, and keep it. */
+export function catalogueOf(registry: TaskRegistry, { allowedTypes, ...more }: Omit<GraphCatalogue, 'types'> & { readonly allowedTypes?: Iterable<string> } = {}): GraphCatalogue {
+  const allowed = allowedTypes && new Set(allowedTypes);
+  const types: Record<string, GraphCatalogue['types'][string]> = {};
+  for (const [type, each] of registry.all) {
+    const { hasDynamicSchemas, inputSchema, outputSchema } = each as unknown as typeof Task;
+    if (!allowed || allowed.has(type)) types[type] = { inputs: inputSchema.call(each as never), outputs: outputSchema.call(each as never), dynamic: hasDynamicSchemas };
+  }
+  return Object.freeze({ ...more, types });
 }
 
 let source: () => WasmSource = () => new URL('../json.wasm', import.meta.url);

@@ -1,6 +1,7 @@
 /** holdfast/graph: graphs of tasks, made in code or drawn by people, run by the core. */
 export { portsCompatible, semanticallyCompatible } from './compatibility.ts';
 export { Dataflow, DATAFLOW_ALL_PORTS, DATAFLOW_ERROR_PORT, DataflowArrow } from './dataflow.ts';
+export * from './document.ts';
 export {
   CycleError, JobTaskFailedError, TaskAbortedError, TaskConfigurationError, TaskError, TaskFailedError, TaskGraphTimeoutError, TaskInvalidInputError, TaskJSONError,
   TaskSerializationError, TaskTimeoutError, WorkflowError,

@@ -54,8 +54,8 @@ class Check {
       error("not-a-graph", base_, "A graph document is an object with `tasks` and `dataflows`, or a list of tasks with `dependencies`.");
       return {};
     }
-    const auto* tasks = list("tasks");
-    const auto* flows = list("dataflows");
+    const auto* tasks = list("tasks", true);
+    const auto* flows = list("dataflows", false);
     budget_.tasks += tasks == nullptr ? 0 : tasks->size();
     budget_.dataflows += flows == nullptr ? 0 : flows->size();
     if (budget_.tasks > catalogue_.tasks) error("too-large", pointer(base_, "tasks"), "More than " + std::to_string(catalogue_.tasks) + " tasks: split the graph, or raise limits.maxTasks.");
@@ -85,8 +85,9 @@ class Check {
     return key.empty() ? place : pointer(place, key);
   }
 
-  const Json::array_t* list(std::string_view key) {
+  const Json::array_t* list(std::string_view key, bool required) {
     const Json* found = find(document_, key);
+    if (found == nullptr && !required) return nullptr;
     if (found == nullptr) error("missing-field", base_, "`" + std::string(key) + "` is missing: give a list, which may be empty.");
     else if (!found->is_array()) error("wrong-type", pointer(base_, key), "`" + std::string(key) + "` has to be a list, but is " + found->type_name() + ".");
     return list_of(found);

@@ -138,7 +138,7 @@ std::string layout(const Json& document, const Plan& plan) {
 }  // namespace
 
 bool is_drawable(const Json& document, const Issues& issues) {
-  if (!document.is_object() || list_of(find(document, "tasks")) == nullptr || list_of(find(document, "dataflows")) == nullptr) return false;
+  if (!document.is_object() || list_of(find(document, "tasks")) == nullptr) return false;
   const auto& list = issues.list();
   return issues.left_out() == 0 && std::none_of(list.begin(), list.end(), [](const Issue& issue) {
     return issue.severity == Severity::Error && issue.code != "unknown-type" && issue.code != "unknown-port" && issue.code != "unknown-merge" &&

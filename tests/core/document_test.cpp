@@ -159,6 +159,8 @@ TEST_CASE("Hostile documents are refused in bounded time and memory") {
   CHECK(issues_of(R"({"tasks":[],"dataflows":[],"tasks":[]})") == Found{"duplicate-key /tasks"});
   CHECK(issues_of("") == Found{"invalid-json "});
   CHECK(issues_of("3") == Found{"not-a-graph "});
+  CHECK(issues_of("{}") == Found{"missing-field "});
+  CHECK(issues_of(R"({"tasks":[]})").empty());
   std::string wide = "{\"tasks\":[],\"dataflows\":[]";
   for (int i = 0; i < 60'000; i++) wide += ",\"k" + std::to_string(i) + "\":0";
   CHECK(issues_of(wide + "}").empty());

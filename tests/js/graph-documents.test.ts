@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { checkDocument, compileDocument, drawDocument, type GraphCatalogue, layoutDocument, toDependencyDocument } from '../../js/graph/document.ts';
+import { catalogueOf, checkDocument, compileDocument, drawDocument, type GraphCatalogue, layoutDocument, toDependencyDocument } from '../../js/graph/document.ts';
+import { TaskRegistry } from '../../js/graph/registry.ts';
+import { Task } from '../../js/graph/task.ts';
 
 const catalogue: GraphCatalogue = Object.freeze({
   types: {
@@ -50,6 +52,23 @@ describe('a graph document', () => {
   it('is drawn and laid out', async () => {
     expect((await drawDocument(sound, catalogue, 'mermaid')).text).toBe('flowchart LR\n  n0["b<br/><i>Length</i>"]\n  n1["Ä 😀<br/><i>Text</i>"]\n  n1 -->|"text → text"| n0\n');
     expect((await layoutDocument(sound, catalogue)).places).toEqual([{ id: 'b', column: 1, row: 0 }, { id: 'a', column: 0, row: 0 }]);
+  });
+
+  it('is checked by what a registry knows', async () => {
+    class Shout extends Task {
+      static override readonly type = 'Shout';
+      static override inputSchema() {
+        return { type: 'object', properties: { text: { type: 'string' } }, required: ['text'] } as const;
+      }
+    }
+    class Free extends Task {
+      static override readonly type = 'Free';
+      static override readonly hasDynamicSchemas = true;
+    }
+    const known = new TaskRegistry().registerTask(Shout, Free);
+    const document = { tasks: [{ id: 's', type: 'Shout' }, { id: 'f', type: 'Free' }], dataflows: [flow('f', 'any', 's', 'tone')] };
+    expect((await checkDocument(document, catalogueOf(known))).issues.map(({ code, pointer }) => `${code} ${pointer}`)).toEqual(['unknown-port /dataflows/0/targetTaskPortId', 'missing-input /tasks/0']);
+    expect((await checkDocument({ tasks: document.tasks }, catalogueOf(known, { allowedTypes: ['Shout'] }))).issues.map(({ code }) => code)).toEqual(['unknown-type']);
   });
 
   it('is checked by the catalogue of its call, whichever came before', async () => {
