@@ -93,10 +93,12 @@ class Check {
     return list_of(found);
   }
 
-  const std::string* text(const Json& object, std::string_view key, const std::string& place) {
+  // `place` is asked where something is wrong: there are many, and mostly nothing is.
+  template <class Place>
+  const std::string* text(const Json& object, std::string_view key, Place place) {
     const Json* found = find(object, key);
-    if (found == nullptr) error("missing-field", place, "`" + std::string(key) + "` is missing: give a text.");
-    else if (!found->is_string() || found->get_ref<const std::string&>().empty()) error("wrong-type", pointer(place, key), "`" + std::string(key) + "` has to be a text that is not empty.");
+    if (found == nullptr) error("missing-field", place(), "`" + std::string(key) + "` is missing: give a text.");
+    else if (!found->is_string() || found->get_ref<const std::string&>().empty()) error("wrong-type", pointer(place(), key), "`" + std::string(key) + "` has to be a text that is not empty.");
     const std::string* value = text_of(found);
     return value == nullptr || value->empty() ? nullptr : value;
   }
@@ -104,7 +106,7 @@ class Check {
   void take_task(const Json& task, std::uint32_t index) {
     Node& node = nodes_.emplace_back();
     if (!task.is_object()) return error("wrong-type", task_place(index), "A task has to be an object with `id` and `type`.");
-    node.id = text(task, "id", task_place(index));
+    node.id = text(task, "id", [&] { return task_place(index); });
     if (node.id != nullptr) {
       const auto [known, fresh] = by_id_.emplace(*node.id, index);
       if (!fresh) error("duplicate-id", task_place(index, "id"), "The id " + in_quotes(*node.id) + " is that of " + task_place(known->second) + " too: ids are unique in a graph.");
@@ -126,7 +128,7 @@ class Check {
     const Json* config = find(task, "config");
     node.defaults = find(task, "defaults");
     if (node.defaults == nullptr) node.defaults = find(config, "defaults");
-    const std::string* type = text(task, "type", task_place(index));
+    const std::string* type = text(task, "type", [&] { return task_place(index); });
     if (type == nullptr) return;
     const auto found = catalogue_.types.find(*type);
     if (found == catalogue_.types.end()) return error("unknown-type", task_place(index, "type"), "The type " + in_quotes(*type) + " is not registered, or not allowed here.");
@@ -150,7 +152,7 @@ class Check {
   }
 
   std::uint32_t end(const Json& flow, std::string_view key, std::uint32_t index) {
-    const std::string* id = text(flow, key, flow_place(index));
+    const std::string* id = text(flow, key, [&] { return flow_place(index); });
     if (id == nullptr) return kNowhere;
     const auto found = by_id_.find(*id);
     if (found != by_id_.end()) return found->second;
@@ -163,7 +165,8 @@ class Check {
     if (!json.is_object()) return error("wrong-type", flow_place(index), "A dataflow has to be an object with its source and its target.");
     flow.source = end(json, "sourceTaskId", index);
     flow.target = end(json, "targetTaskId", index);
-    const std::string *from = text(json, "sourceTaskPortId", flow_place(index)), *to = text(json, "targetTaskPortId", flow_place(index));
+    const auto place = [&] { return flow_place(index); };
+    const std::string *from = text(json, "sourceTaskPortId", place), *to = text(json, "targetTaskPortId", place);
     look_at_transforms(json, flow, index);
     if (flow.source != kNowhere && flow.source == flow.target) error("self-edge", flow_place(index), "Task " + in_quotes(*nodes_[flow.source].id) + " can't feed itself: use a loop (While, Reduce) inside it.");
     if (from == nullptr || to == nullptr) {
@@ -208,7 +211,11 @@ class Check {
 
   // `source[port] ==> target[port]`
   std::string id_of(const Flow& flow) const {
-    return *nodes_[flow.source].id + "[" + std::string(flow.source_port) + "] ==> " + *nodes_[flow.target].id + "[" + std::string(flow.target_port) + "]";
+    const std::string_view parts[] = {*nodes_[flow.source].id, "[", flow.source_port, "] ==> ", *nodes_[flow.target].id, "[", flow.target_port, "]"};
+    std::string id;
+    id.reserve(flow.source_port.size() + flow.target_port.size() + nodes_[flow.source].id->size() + nodes_[flow.target].id->size() + 9);
+    for (const std::string_view part : parts) id += part;
+    return id;
   }
 
   void sort_incoming() {
