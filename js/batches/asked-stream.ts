@@ -17,9 +17,9 @@ import { toError } from '../runs/serialize-error.ts';
 import type { TaskRunResult, TriggerOptions } from '../types.ts';
 import { Batch, placed, unmade } from './batch.ts';
 import type { Place } from './batches.ts';
-import { toldOf } from './container.ts';
 import type { BatchPlan } from './plan.ts';
 import type { SourceReader } from './sources.ts';
+import { toldOf } from './told.ts';
 import type { BatchItemResult } from './types.ts';
 
 /** Who hears of a batch's items as they end. */

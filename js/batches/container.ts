@@ -5,21 +5,20 @@
  * Invariants: member `index` stands under the key `index`; what became of an item that has no member of
  * its own (it could not be made, or its key is another run's) is recorded before the batch ends.
  */
-import { DuplicateRunError, UnrecognizedTaskError } from '../errors.ts';
+import { UnrecognizedTaskError } from '../errors.ts';
 import type { Container } from '../groups/container.ts';
 import { asksForKey } from '../identity/plan.ts';
 import type { Asker } from '../identity/key.ts';
 import type { Joined } from '../identity/keyed-handle.ts';
 import { duplicate } from '../identity/keyed-handle.ts';
-import { KeyPrefix, RecordKind, valueOf } from '../journal/history.ts';
+import { RecordKind } from '../journal/history.ts';
 import { End, type Run } from '../runs/run.ts';
-import { deserializeError, serializeError } from '../runs/serialize-error.ts';
-import type { Orchestrator } from '../orchestrator.ts';
-import type { TaskRunResult, TriggerOptions } from '../types.ts';
-import { unmade } from './batch.ts';
+import { serializeError } from '../runs/serialize-error.ts';
+import type { TriggerOptions } from '../types.ts';
 import { defaultHighWater } from './options.ts';
 import { type BatchPlan, itemsOf, type PlannedItem } from './plan.ts';
 import { lost, type SourceReader, untilAborted } from './sources.ts';
+import { type Outcome, outcomeMark, outcomesOf, resultOf } from './told.ts';
 
 /** What the run of a batch returns: what its members do not say themselves. */
 export interface BatchOutput {
@@ -36,8 +35,6 @@ export interface BatchOutput {
   readonly sourceError?: unknown;
 }
 
-const outcomeMark = `${KeyPrefix.Mark}item `;
-
 export async function runBatch(container: Container, plan: BatchPlan): Promise<BatchOutput> {
   const batch = new Batch(container, plan);
   container.onMemberEnded = (member) => batch.memberEnded(member);
@@ -48,29 +45,6 @@ export async function runBatch(container: Container, plan: BatchPlan): Promise<B
   await batch.waitForJoined();
   await container.settled();
   return batch.output();
-}
-
-type Outcome = { rejected: unknown; task: string } | { joined: string };
-
-function* outcomesOf({ services }: Orchestrator, run: Run): Generator<[number, Outcome]> {
-  for (const { key, ...entry } of services.historyOf(run).entries)
-    if (key.startsWith(outcomeMark)) yield [Number(key.slice(outcomeMark.length)), valueOf({ key, ...entry }) as Outcome];
-}
-
-/** What is recorded of items that have no run of their own. */
-export async function toldOf(house: Orchestrator, run: Run): Promise<[number, TaskRunResult | Promise<TaskRunResult>][]> {
-  if (run.end !== End.Completed) return [...outcomesOf(house, run)].map(([index, outcome]) => [index, resultOf(house, outcome)]);
-  const { rejected = [], joined = [] } = (await house.outcomes.outputOf(run)) as BatchOutput;
-  return [
-    ...rejected.map(([index, task, error]): [number, TaskRunResult] => [index, unmade(task, deserializeError(error as never))]),
-    ...joined.map(([index, id]): [number, Promise<TaskRunResult>] => [index, Promise.resolve(resultOf(house, { joined: id }))]),
-  ];
-}
-
-function resultOf(house: Orchestrator, outcome: Outcome): TaskRunResult | Promise<TaskRunResult> {
-  if ('rejected' in outcome) return unmade(outcome.task, deserializeError(outcome.rejected as never));
-  const gone = () => unmade('', new DuplicateRunError(`Run ${outcome.joined}, which held the key of this item, is not there any more.`));
-  return (house.attach(outcome.joined)?.wait() ?? Promise.resolve(gone())).catch(gone);
 }
 
 class Batch {
