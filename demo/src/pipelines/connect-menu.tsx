@@ -57,9 +57,8 @@ export function ConnectMenu({ document, catalog, taskId, onConnect, onClose }: C
   const [sought, setSought] = useState('');
   const targets = useTargets({ document, catalog, taskId }, output, sought);
   useEffect(() => {
-    const { current } = dialog;
-    current?.showModal();
-    return () => current?.close();
+    // Nothing closes it here: an effect that runs twice would tell that it was closed.
+    if (!dialog.current?.open) dialog.current?.showModal();
   }, []);
   if (!item) return null;
   return (
