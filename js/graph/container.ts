@@ -107,6 +107,7 @@ class GraphCode {
     const made = this.#container.addNew({ key: node.id, definition, input: undefined, options: timeout === undefined ? own : { ...own, timeout }, deferred: definitionId === undefined ? undefined : byDataflow });
     if (node.incoming.length > 0) made.ownExtra.after = this.#after(node);
     else if (definitionId !== undefined) made.ownExtra.after = [];
+    if (node.height > 0) made.ownExtra.height = node.height;
     return made;
   }
 

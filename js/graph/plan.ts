@@ -33,6 +33,8 @@ export interface PlanNode {
   readonly required: readonly string[];
   /** Several edges may bring to one port. */
   readonly joins: boolean;
+  /** Nodes on the longest way from here on, itself among them; 0: all ways through the graph are equally long. */
+  readonly height: number;
 }
 
 export interface Plan {
@@ -57,6 +59,7 @@ export function planOf(graph: TaskGraph): Plan {
     byId.set(node.id, node);
   }
   for (let index = 0; index < vertices.length; index++) connect(nodes[index]!, byId);
+  measure(nodes);
   const plan = { graph, version: graph.version, nodes, byId };
   plans.set(graph, plan);
   return plan;
@@ -77,6 +80,7 @@ function nodeOf({ node: task, place, outgoing, incoming }: Vertex<AnyTask, Dataf
     defaults: isEmpty(own) ? defaults : { ...defaults, ...own },
     required: requiredPorts(schema),
     joins: incoming.length > 1 && meet(incoming),
+    height: 0,
   };
 }
 
@@ -118,6 +122,25 @@ function connect(node: Writable<PlanNode>, byId: ReadonlyMap<string, PlanNode>):
     for (let at = 0; at < outgoing.length; at++) targets[at] = byId.get(outgoing[at]!.targetTaskId)!;
     node.targets = targets;
   }
+}
+
+/** The core's bound; deeper down nobody is told apart. */
+const highest = 2 ** 20 - 1;
+
+/** Heights, where there is something to choose: some way through the graph is shorter than another. */
+function measure(nodes: readonly Writable<PlanNode>[]): void {
+  const depths = new Uint32Array(nodes.length);
+  let [isEven, longest] = [true, 0];
+  for (const { index, targets } of nodes) for (const target of targets) depths[target.index] = Math.max(depths[target.index]!, depths[index]! + 1);
+  for (let index = nodes.length - 1; index >= 0; index--) {
+    const node = nodes[index]!;
+    let below = 0;
+    for (const { height } of node.targets) below = Math.max(below, height);
+    node.height = Math.min(below + 1, highest);
+    longest ||= depths[index]! + node.height;
+    isEven &&= depths[index]! + node.height === longest;
+  }
+  if (isEven) for (const node of nodes) node.height = 0;
 }
 
 export function isEmpty(object: object): boolean {

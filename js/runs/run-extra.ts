@@ -92,6 +92,8 @@ export class RunExtra {
   after: (Run | number)[] | undefined;
   /** The core's group that it joins as it is created; 0: none. */
   group = 0;
+  /** How far the way below it goes, said as it is created: who of its group begins first. 0: it does not matter. */
+  height = 0;
   /** Of a container: the family of its members. */
   siblings: EnvelopeExtras['family'];
   /** Of a container that goes on: what hears of its members. */
