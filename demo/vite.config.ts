@@ -20,7 +20,7 @@ export default defineConfig({
   worker: { format: 'es' },
   // `holdfast` is found by its own name, through the exports of package.json: the built package, as a stranger gets it.
   // Prebundling would move its workers and its wasm away from the files that point to them.
-  optimizeDeps: { exclude: ['holdfast', 'holdfast/react', 'holdfast/worker', 'pdfjs-dist'], include: ['idb', 'fflate', '@streamparser/json'] },
+  optimizeDeps: { exclude: ['holdfast', 'holdfast/graph', 'holdfast/react', 'holdfast/worker', 'pdfjs-dist'], include: ['idb', 'fflate', '@streamparser/json', '@xyflow/react', '@cfworker/json-schema', 're2js'] },
   build: { target: 'es2022', outDir: 'dist', emptyOutDir: true, assetsInlineLimit: 0, chunkSizeWarningLimit: 1500, reportCompressedSize: false },
   preview: { headers: { 'content-security-policy': contentSecurityPolicy, 'x-content-type-options': 'nosniff' } },
 });

@@ -75,7 +75,7 @@ function EditorWith({ first }: { first: GraphDocument }) {
         : <DrawingBar editing={editing} onFile={onFile} onRun={start} isStarting={isStarting} />}
       <Notices notices={notices} onDismiss={dismiss} />
       {editing.refused ? <Refused {...editing.refused} onClose={editing.forgetRefused} /> : null}
-      <Workbench key={run ? run.handle.id : 'drawing'} editing={editing} run={run} isKept={isKept} files={files} onFile={setFile} announce={announce} />
+      <Workbench key={run ? run.handle.id : `drawing ${editing.opened}`} editing={editing} run={run} isKept={isKept} files={files} onFile={setFile} announce={announce} />
       <RunList runs={runs} shown={shownId} onShow={show} />
       <p className="pl-unseen" aria-live="polite">{announced}</p>
     </div>

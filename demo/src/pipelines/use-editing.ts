@@ -140,8 +140,10 @@ export function useEditing(first: GraphDocument, announce: (text: string) => voi
   const flow = useReactFlow();
   const [editor, dispatch] = useReducer(edited, first, startedWith);
   const [refused, setRefused] = useState<{ name: string; issues: readonly Issue[] }>();
+  const [opened, setOpened] = useState(0);
   const open = (document: GraphDocument, name: string) => {
     dispatch({ type: 'open', document });
+    setOpened((count) => count + 1);
     setRefused(undefined);
     announce(say.announced.opened(name));
     fit(document);
@@ -172,7 +174,7 @@ export function useEditing(first: GraphDocument, announce: (text: string) => voi
     announce(say.announced.tidied);
     fit({ ...editor.document, layout: positions });
   };
-  return { editor, dispatch, refused, forgetRefused: () => setRefused(undefined), open, openFile, add, step, tidy };
+  return { editor, dispatch, opened, refused, forgetRefused: () => setRefused(undefined), open, openFile, add, step, tidy };
 }
 
 /** As wide as the inspector, which lies over the drawing's edge where there is room for it. */
