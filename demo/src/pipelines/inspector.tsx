@@ -203,6 +203,7 @@ const branches: JsonSchema = {
 function betterSchema(type: string, name: string, schema: JsonSchema): JsonSchema {
   if (type === 'ConditionalTask' && name === 'branches') return branches;
   if (name === 'title') return { type: 'string', title: 'Name' };
+  if (name === 'maxIterations') return { type: 'integer', minimum: 1, title: 'At most' };
   if (name === 'timeout') return { type: 'integer', minimum: 1, title: 'Time limit in ms' };
   return isSchemaObject(schema) && schema.title === undefined && names[name] ? { ...schema, title: names[name] } : schema;
 }
