@@ -173,10 +173,12 @@ export class Replay {
     this.#draining = true;
     this.#host.defer(() => {
       this.#draining = false;
-      const { key } = this.#order[this.#turn]!;
-      const resolve = this.#asked.get(key);
+      // Records that nobody will ask for may have been passed meanwhile, up to the last.
+      const key = this.#order[this.#turn]?.key;
+      const resolve = key === undefined ? undefined : this.#asked.get(key);
+      if (key === undefined || !resolve) return;
       this.#asked.delete(key);
-      resolve?.(this.#give(this.#turn));
+      resolve(this.#give(this.#turn));
     });
   }
 

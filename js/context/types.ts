@@ -47,7 +47,8 @@ export interface StepOptions<Value = any> {
   /**
    * `sync` (default): the code goes on when its result is acknowledged by the storage. `batched`: as soon as it is
    * handed over, in order; what a crash of the page catches on the way there is computed again. `none`: it is not
-   * recorded at all, and is computed whenever the code runs again.
+   * recorded at all, and is computed whenever the code runs again; so a race with such a step may then have another winner
+   * (`ctx.race` with `cancelLosers` records who won).
    */
   durability?: 'sync' | 'batched' | 'none';
 }

@@ -108,17 +108,20 @@ async function cancelling({ verb, branches }: Node & { kind: 'cancelling' }, ctx
   return verb === 'any' && winner === 'none' ? 'none' : verb;
 }
 
+/** What is not recorded stands outside of the order: a race with such a step may go another way when code runs again. */
+const isRecorded = (node: unknown): boolean => !JSON.stringify(node).includes('"durability":"none"');
+
 async function together(node: Node & { branches: Node[][] }, ctx: Code, witness: Witness, path: string, whole: TaskContext): Promise<unknown> {
   const running = node.branches.map((body, index) => interpret(body, ctx, witness, `${path}.${index}`, whole));
   if (node.kind === 'all') return Promise.all(running);
   if (node.kind === 'race') {
     const winner = await Promise.race(running.map((branch, index) => branch.then(() => index, () => index)));
-    if ((await ctx.step(`winner@${path}`, () => winner)) !== winner) witness.changed(path);
+    if ((await ctx.step(`winner@${path}`, () => winner)) !== winner && isRecorded(node)) witness.changed(path);
     return 'race';
   }
   if (node.kind === 'any') {
     const winner = await Promise.any(running.map((branch, index) => branch.then(() => index))).catch(() => 'none');
-    if ((await ctx.step(`winner@${path}`, () => winner)) !== winner) witness.changed(path);
+    if ((await ctx.step(`winner@${path}`, () => winner)) !== winner && isRecorded(node)) witness.changed(path);
     return winner === 'none' ? 'none' : 'any';
   }
   return (await Promise.allSettled(running)).map((end) => (end.status === 'fulfilled' ? end.value : `failed ${(end.reason as Error).message}`));
