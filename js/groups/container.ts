@@ -126,8 +126,9 @@ export class Container {
   /** Members that have ended begin anew in its group; what leads to them has been said by `describe`. */
   renew(member: Run, describe: () => void): void {
     const { commands } = this.house.pump;
-    commands.push(P.CommandJoinGroup, member.task, this.#group);
     commands.push(P.CommandRetry, member.task, P.RetryAsDraft);
+    // Only now: who joins as one that has ended badly counts against the threshold of the group.
+    commands.push(P.CommandJoinGroup, member.task, this.#group);
     describe();
     commands.push(P.CommandSubmit, member.task);
     this.#endedCount--;

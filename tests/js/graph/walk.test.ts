@@ -4,7 +4,7 @@ import '../../../js/graph/container.ts';
 import '../../../js/graph/home.ts';
 import '../../../js/graph/alone.ts';
 import '../../../js/groups/container.ts';
-import { Dataflow, registerTask, Task, TaskGraph, type TaskOutput } from 'holdfast/graph';
+import { Dataflow, type ExecuteContext, registerTask, Task, TaskGraph, type TaskOutput } from 'holdfast/graph';
 import { openHouse } from '../house.ts';
 
 class Input extends Task {
@@ -158,4 +158,37 @@ it('a run waits for types that this page has not registered, and says so', async
   await house.clock.settle();
   expect(await again.result()).toEqual([{ id: 'late', type: 'WalkLate', data: { n: 1 } }]);
   await house.orchestrator.dispose();
+});
+
+it('a run that was aborted is tried again, and again where a node fails: what had not completed is executed, nothing is missing in what it gives', async () => {
+  const { clock, orchestrator } = await openHouse();
+  let fails = true;
+  executed = [];
+  class Slow extends Task {
+    static override readonly type = 'WalkSlow';
+    override async execute(input: TaskOutput, { durable }: ExecuteContext) {
+      executed.push(this.id);
+      await durable.sleep('3s');
+      if (fails && this.id === 'fails') throw new Error('not now');
+      return input;
+    }
+  }
+  registerTask(Slow);
+  const graph = new TaskGraph();
+  graph.addTasks([new Slow({ id: 'slow' }), new Length({ id: 'length' }), new Slow({ id: 'fails' }), new Length({ id: 'other' })]);
+  graph.connect('slow', 'text', 'length', 'text');
+  graph.connect('fails', 'text', 'other', 'text');
+  const run = await orchestrator.graphs.run(graph, { text: 'abc' });
+  await clock.advance(1000);
+  await run.abort('enough');
+  await clock.settle();
+  expect(await run.retry()).toBe(true);
+  await clock.advance(4000);
+  await expect(run.result()).rejects.toThrow('not now');
+  fails = false;
+  expect(await run.retry()).toBe(true);
+  await clock.advance(4000);
+  expect(await run.result()).toEqual([{ id: 'length', type: 'WalkLength', data: { length: 3 } }, { id: 'other', type: 'WalkLength', data: { length: 3 } }]);
+  expect(executed.filter((each) => each.startsWith('length'))).toHaveLength(2);
+  await orchestrator.dispose();
 });
