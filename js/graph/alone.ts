@@ -6,7 +6,8 @@ import { Orchestrator } from '../orchestrator.ts';
 import * as P from '../protocol.ts';
 import type { Run } from '../runs/run.ts';
 import type { GraphHandle } from './handle.ts';
-import type { Graphs } from './home.ts';
+import type { Beginning } from './beginning.ts';
+import { cancelWith } from './home.ts';
 import type { Task } from './task.ts';
 import { TaskGraph } from './task-graph.ts';
 import type { GraphRun, GraphResultArray, GraphRunOptions, TaskInput } from './types.ts';
@@ -18,25 +19,19 @@ function house(): Orchestrator {
   return own;
 }
 
-async function begin(graph: TaskGraph, input: TaskInput, options: GraphRunOptions, isShown: boolean): Promise<{ graphs: Graphs; handle: GraphHandle }> {
+/** @param beginning what was aborted before there was a run */
+async function begin(graph: TaskGraph, input: TaskInput, options: GraphRunOptions, beginning?: Beginning): Promise<GraphHandle> {
   const orchestrator = house();
   const graphs = await orchestrator.graphs.load();
   await orchestrator.ready;
-  const handle = graphs.run(graph, input, { outputCache: graph.outputCache, ...options }, isShown);
-  for (const signal of [options.signal, options.parentSignal]) if (signal) abortWith(signal, handle);
-  return { graphs, handle };
+  if (graph.shown === beginning) graph.shown = undefined;
+  const handle = graphs.run(graph, input, { outputCache: graph.outputCache, ...options }, beginning !== undefined);
+  if (beginning) cancelWith(beginning.signal, handle.run);
+  return handle;
 }
 
-function abortWith(signal: AbortSignal, handle: GraphHandle): void {
-  const abort = () => void handle.abort(signal.reason);
-  if (signal.aborted) return abort();
-  signal.addEventListener('abort', abort);
-  const over = () => signal.removeEventListener('abort', abort);
-  handle.run.ended.then(over, over);
-}
-
-export async function runInMemory(graph: TaskGraph, input: TaskInput, options: GraphRunOptions): Promise<GraphResultArray<any>> {
-  const { handle } = await begin(graph, input, options, true);
+export async function runInMemory(graph: TaskGraph, input: TaskInput, options: GraphRunOptions, beginning: Beginning): Promise<GraphResultArray<any>> {
+  const handle = await begin(graph, input, options, beginning);
   try {
     return await handle.result();
   } finally {
@@ -45,16 +40,16 @@ export async function runInMemory(graph: TaskGraph, input: TaskInput, options: G
 }
 
 export async function startInMemory(graph: TaskGraph, input: TaskInput, options: GraphRunOptions): Promise<GraphRun<GraphResultArray>> {
-  return (await begin(graph, input, options, false)).handle;
+  return begin(graph, input, options);
 }
 
 /** A task as a graph of one node, which is not the one it stands in. */
-export async function runAlone(task: Task<any, any, any>, input: TaskInput, options: GraphRunOptions): Promise<any> {
+export async function runAlone(task: Task<any, any, any>, input: TaskInput, options: GraphRunOptions, beginning: Beginning): Promise<any> {
   const { parentGraph } = task;
   const graph = new TaskGraph();
   graph.addTask(task);
   try {
-    const [result] = await runInMemory(graph, input, options);
+    const [result] = await runInMemory(graph, input, options, beginning);
     return result?.data;
   } finally {
     task.parentGraph = parentGraph;

@@ -1,6 +1,8 @@
 /** What a node failed with, told as an error of this room; and back from storage. */
 import { AbortedError, DeadlineError, TaskTimeoutError as RunTimeoutError } from '../errors.ts';
 import * as errors from './errors.ts';
+import type { Orchestrator } from '../orchestrator.ts';
+import { End, type Run } from '../runs/run.ts';
 import type { Task } from './task.ts';
 
 const { markTask, TaskAbortedError, TaskError, TaskFailedError, TaskTimeoutError } = errors;
@@ -28,6 +30,14 @@ export function revived(error: Error, { id, type }: Task<any, any, any>): Error 
   if (error instanceof RunTimeoutError || error instanceof DeadlineError) return markTask(new TaskTimeoutError(error.message, { cause: error }), id, type);
   if (error instanceof AbortedError) return markTask(new TaskAbortedError(error.message, { cause: error }), id, type);
   return markTask(new TaskFailedError(error.message, { cause: error }), id, type);
+}
+
+/** Where a graph's run was ended, and not by a failure of a node. */
+export function endOf(house: Orchestrator, run: Run): Error | undefined {
+  const error = house.errorOf(run);
+  if (error instanceof DeadlineError) return new errors.TaskGraphTimeoutError(`Graph run ${run.id} did not end within its timeout.`, { cause: error });
+  if (run.end === End.Cancelled) return new TaskAbortedError(`Graph run ${run.id} was aborted.`, { cause: run.extra.cancelReason });
+  return undefined;
 }
 
 /** What else stood on it. */

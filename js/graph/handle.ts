@@ -1,8 +1,7 @@
 /** A run of a graph, as people hold it. Everything is read from its run and those of its nodes. */
 import { End, type Run } from '../runs/run.ts';
 import type { TaskStatus as RunStatus } from '../types.ts';
-import { DeadlineError } from '../errors.ts';
-import { TaskAbortedError, TaskGraphTimeoutError } from './errors.ts';
+import { endOf } from './failures.ts';
 import type { GraphPayload, Graphs } from './home.ts';
 import type { LiveRun } from './live.ts';
 import { mergeResults } from './merging.ts';
@@ -53,11 +52,11 @@ export class GraphHandle implements GraphRun {
   }
 
   async #error(): Promise<Error> {
-    const error = this.#graphs.house.errorOf(this.run);
-    if (error instanceof DeadlineError) return new TaskGraphTimeoutError(`Graph run ${this.id} did not end within its timeout.`, { cause: error });
-    if (this.run.end === End.Cancelled) return new TaskAbortedError(`Graph run ${this.id} was aborted.`, { cause: this.run.extra.cancelReason });
+    const { house } = this.#graphs;
+    const ended = endOf(house, this.run);
+    if (ended) return ended;
     const live = await this.live().catch(() => undefined);
-    return (live?.firstFailure && live.errorOf(live.firstFailure)) ?? error;
+    return (live?.firstFailure && live.errorOf(live.firstFailure)) ?? house.errorOf(this.run);
   }
 
   async output(taskId: TaskIdType): Promise<TaskOutput | undefined> {

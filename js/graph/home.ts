@@ -63,6 +63,7 @@ export class Graphs {
   run(given: TaskGraph | TaskGraphJson, input: TaskInput = {}, options: GraphRunOptions & { merge?: MergeStrategy } = {}, isShown = true): GraphHandle {
     const { merge = 'GRAPH_RESULT_ARRAY', registry = this.registry } = options;
     checkOptions(options, merge);
+    const signals = signalsOf(options);
     if (options.outputCache === undefined && given instanceof TaskGraph && given.outputCache !== undefined) options = { ...options, outputCache: given.outputCache };
     const isStored = this.house.journal !== undefined || !this.house.opening.inMemory;
     const graph = given instanceof TaskGraph ? given : this.read(given, registry);
@@ -74,7 +75,9 @@ export class Graphs {
     for (const name of storedNames) if (options[name] !== undefined) stored[name] = options[name];
     const payload: GraphPayload = isStored ? { document: document!, input, options: stored, ...(typeof merge === 'string' && { merge }) } : { beside: true };
     const run = this.house.intake.triggerTask(graphTask, payload, triggerOptions(options), 'graphs.run') as Run;
-    this.give(run, { graph, input, options: { ...options, registry }, isShown: isShown && !graph.shown?.isRunning });
+    // Now, so that what the graph becomes from here on is not part of this run, as it is not of what is stored.
+    this.#lives.set(run, new LiveRun({ house: this.house, run, graph, input, options: { ...options, registry }, isShown: isShown && !graph.shown?.isRunning }));
+    for (const signal of signals) cancelWith(signal, run);
     return new GraphHandle(this, run, merge);
   }
 
@@ -210,6 +213,27 @@ function triggerOptions({ name = 'Graph', metadata, tags, timeout, runId }: Grap
   return {
     name, ...(metadata && { metadata }), ...(tags !== undefined && { tags: tags as string[] }), ...(timeout !== undefined && { deadline: timeout }), ...(runId !== undefined && { id: runId }),
   };
+}
+
+/** @throws ConfigurationError */
+function signalsOf(options: GraphRunOptions): AbortSignal[] {
+  const given: AbortSignal[] = [];
+  for (const name of ['signal', 'parentSignal'] as const) {
+    const signal: Partial<AbortSignal> | undefined = options[name];
+    if (signal === undefined) continue;
+    if (typeof signal?.addEventListener !== 'function') refuse(`graphs.run ${name}`, 'an AbortSignal', signal);
+    given.push(signal as AbortSignal);
+  }
+  return given;
+}
+
+/** Ends the run as soon as the signal says so. */
+export function cancelWith(signal: AbortSignal, run: Run): void {
+  const cancel = () => void run.cancel(signal.reason);
+  if (signal.aborted) return cancel();
+  signal.addEventListener('abort', cancel);
+  const over = () => signal.removeEventListener('abort', cancel);
+  run.ended.then(over, over);
 }
 
 const policies = ['abort', 'continue-independent', 'collect'];

@@ -13,7 +13,7 @@ import { along, assemble } from './assembly.ts';
 import { askForOutput, isFromCache, isKept } from './caching.ts';
 import { DATAFLOW_ERROR_PORT, type Dataflow } from './dataflow.ts';
 import { markTask, TaskAbortedError, TaskConfigurationError } from './errors.ts';
-import { failureOf, revived } from './failures.ts';
+import { endOf, failureOf, revived } from './failures.ts';
 import { byPorts } from './function-task.ts';
 import { NodeContext } from './node-context.ts';
 import type { Plan, PlanNode } from './plan.ts';
@@ -67,10 +67,11 @@ export class LiveRun implements ShownRun {
   /** In the order in which they ended, in this page. */
   readonly endedOrder: PlanNode[] = [];
   firstFailure: PlanNode | undefined;
-  readonly mirror: Mirror | undefined;
+  readonly #mirror: Mirror | undefined;
   readonly listeners = new Set<() => void>();
   #endedCount = 0;
   isRunning = true;
+  #heard: Promise<void> | undefined;
 
   constructor({ house, run, graph, input, options, isShown }: LiveGiven) {
     this.house = house;
@@ -86,8 +87,14 @@ export class LiveRun implements ShownRun {
     this.#outputs = new Array(length).fill(undefined);
     this.#coming = new Array(length).fill(undefined);
     this.#over = new Uint8Array(length);
-    this.mirror = isShown ? new Mirror(this) : undefined;
+    this.#mirror = isShown ? new Mirror(this) : undefined;
     if (isShown) graph.shown = this;
+    this.#hearEnd();
+  }
+
+  /** undefined: its graph shows another run, or none. */
+  get mirror(): Mirror | undefined {
+    return this.graph.shown === this ? this.#mirror : undefined;
   }
 
   // The nodes' runs
@@ -385,8 +392,23 @@ export class LiveRun implements ShownRun {
   /** Its code begins, for the first time or once more. */
   begin(): void {
     this.isRunning = true;
+    this.#hearEnd();
+    if (this.#mirror && !this.graph.shown?.isRunning) this.graph.shown = this;
     this.mirror?.begun();
     this.catchUp(this.plan.nodes);
+  }
+
+  /** Its code does not get to say so where it is aborted, out of time, or not wanted in this page any more. */
+  #hearEnd(): void {
+    const { ended } = this.run;
+    if (ended === this.#heard) return;
+    this.#heard = ended;
+    const over = (): void => {
+      if (!this.isRunning) return;
+      this.over();
+      if (this.run.end !== End.None) this.mirror?.over(endOf(this.house, this.run) ?? this.house.errorOf(this.run));
+    };
+    ended.then(over, over);
   }
 
   /** Nothing of it changes any more. */

@@ -4,6 +4,7 @@
  * Invariants: it has no cycle, at no moment; an edge's ends are tasks of it; what is refused changes nothing. What
  * a run does stands in that run; its tasks and edges mirror the run that it shows.
  */
+import { Beginning } from './beginning.ts';
 import { Dag, type Vertex } from './dag.ts';
 import { Dataflow } from './dataflow.ts';
 import { EventEmitter, type Listener } from './emitter.ts';
@@ -12,6 +13,7 @@ import type { StreamEvent, TaskGraphEvents, TaskGraphStructureEvents } from './e
 import { asTask, type PipeFunction } from './function-task.ts';
 import { Changes } from './changes.ts';
 import { dependencyForm, type JsonTaskItem, type TaskGraphJsonOptions, withBoundaryNodes } from './forms.ts';
+import type { ShownRun } from './live.ts';
 import type { Provenance } from './provenance.ts';
 import type { Task } from './task.ts';
 import type { Task as Definition } from '../types.ts';
@@ -28,12 +30,11 @@ export class TaskGraph {
   #events: EventEmitter<TaskGraphEvents> | undefined;
   /** Counts changes of its structure. */
   #version = 0;
-  #isRunning = false;
   outputCache: boolean | undefined;
   /** Of an editor, and of whoever stores it: kept in its document. */
   extras: Record<string, any> = {};
   /** @internal The run that it shows. */
-  shown: import('./live.ts').ShownRun | undefined;
+  shown: ShownRun | undefined;
 
   constructor({ outputCache }: { outputCache?: boolean } = {}) {
     this.outputCache = outputCache;
@@ -197,13 +198,13 @@ export class TaskGraph {
    * @throws TaskError of the node that failed; TaskConfigurationError while it is running already
    */
   async run<Output = TaskOutput>(input: TaskInput = {}, config: GraphRunOptions = {}): Promise<GraphResultArray<Output>> {
-    if (this.#isRunning || this.shown?.isRunning) throw new TaskConfigurationError('The graph is already running. graph.start() begins another run beside this one.');
-    this.#isRunning = true;
+    if (this.shown?.isRunning) throw new TaskConfigurationError('The graph is already running. graph.start() begins another run beside this one.');
+    const beginning = (this.shown = new Beginning());
     try {
       const { runInMemory } = await import('./alone.ts');
-      return await runInMemory(this, input, config);
+      return await runInMemory(this, input, config, beginning);
     } finally {
-      this.#isRunning = false;
+      if (this.shown === beginning) this.shown = undefined;
     }
   }
   /** A run of its own beside others; the graph does not show it. */

@@ -10,6 +10,7 @@ import type { RunContext } from '../context/context.ts';
 import type { Orchestrator } from '../orchestrator.ts';
 import { wallClockMs } from '../time/clock.ts';
 import type { TriggerOptions } from '../types.ts';
+import { Beginning } from './beginning.ts';
 import { EventEmitter, type Listener } from './emitter.ts';
 import { TaskConfigurationError, type TaskError, TaskInvalidInputError, TaskSerializationError } from './errors.ts';
 import type { StreamEvent, TaskEvents } from './events.ts';
@@ -194,8 +195,10 @@ export class Task<Input extends TaskInput = TaskInput, Output extends TaskOutput
 
   /** By itself: as a graph of one node. Gives what it gave. @throws TaskError */
   async run(overrides: Partial<Input> = {}, config: GraphRunOptions = {}): Promise<Output> {
+    const beginning = new Beginning();
+    this.aborting = beginning.abort;
     const { runAlone } = await import('./alone.ts');
-    return runAlone(this as Task<any, any, any>, overrides, { ...this.runConfig, ...config });
+    return runAlone(this as Task<any, any, any>, overrides, { ...this.runConfig, ...config }, beginning);
   }
 
   async runPreview(overrides: Partial<Input> = {}): Promise<Output> {
@@ -208,7 +211,8 @@ export class Task<Input extends TaskInput = TaskInput, Output extends TaskOutput
 
   /** Ends the run in which it stands. */
   abort(reason?: unknown): void {
-    this.aborting?.(reason);
+    if (this.aborting) this.aborting(reason);
+    else this.parentGraph?.abort(reason);
   }
 
   /** In the next run it is not executed, and neither is what only follows it. */

@@ -75,7 +75,7 @@ export interface GraphRunOptions {
   outputCache?: boolean | undefined;
   /** The graph's input goes to every node with a required port that nothing gives, not only to those without incoming edges. Default false. */
   matchAllEmptyInputs?: boolean;
-  /** Aborts the run. */
+  /** Aborts the run, as long as this page lives. */
   parentSignal?: AbortSignal;
   /** As `parentSignal`. */
   signal?: AbortSignal;
