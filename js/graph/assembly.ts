@@ -18,7 +18,7 @@ export type Carried = (edge: Dataflow, source: PlanNode) => { readonly value: an
 export function assemble(node: PlanNode, input: TaskInput | undefined, matchAll: boolean, carried: Carried): Record<string, any> {
   const given: Record<string, any> = node.defaults ? { ...node.defaults } : {};
   const { incoming } = node;
-  if (input && (incoming.length === 0 || (matchAll && lacks(node, given)))) for (const [port, value] of taken(node, input)) given[port] = value;
+  if (input && (incoming.length === 0 || (matchAll && lacks(node, given)))) for (const [port, value] of taken(node, input)) bring(given, port, value);
   if (node.joins) return join(node, given, carried);
   for (let at = 0; at < incoming.length; at++) {
     const edge = incoming[at]!;
@@ -32,23 +32,34 @@ export function assemble(node: PlanNode, input: TaskInput | undefined, matchAll:
 
 function join(node: PlanNode, given: Record<string, any>, carried: Carried): Record<string, any> {
   const filled = new Set<string>();
-  const bring = (port: string, value: unknown): void => {
+  const fill = (port: string, value: unknown): void => {
     put(node, given, port, value, filled.has(port));
     filled.add(port);
   };
   for (const [at, edge] of node.incoming.entries()) {
     const arrived = carried(edge, node.sources[at]!);
     if (!arrived) continue;
-    if (edge.targetTaskPortId !== DATAFLOW_ALL_PORTS) bring(edge.targetTaskPortId, arrived.value);
-    else if (typeof arrived.value === 'object' && arrived.value !== null) for (const [port, value] of taken(node, arrived.value)) bring(port, value);
+    if (edge.targetTaskPortId !== DATAFLOW_ALL_PORTS) fill(edge.targetTaskPortId, arrived.value);
+    else if (typeof arrived.value === 'object' && arrived.value !== null) for (const [port, value] of taken(node, arrived.value)) fill(port, value);
   }
   return given;
+}
+
+/** Of a port, and of nothing that every object has. */
+export function portValue(output: any, port: string): any {
+  return typeof output === 'object' && output !== null && Object.hasOwn(output, port) ? output[port] : undefined;
+}
+
+/** As a port, whatever its name is: `__proto__` would be what the inputs inherit from. */
+function bring(given: Record<string, any>, port: string, value: unknown): void {
+  if (port === '__proto__') Object.defineProperty(given, port, { value, configurable: true, enumerable: true, writable: true });
+  else given[port] = value;
 }
 
 /** What leaves the source, on its way through the edge. */
 export function along(edge: Dataflow, output: any): any {
   const { sourceTaskPortId: port } = edge;
-  const value = port === DATAFLOW_ALL_PORTS || edge.isError ? output : output?.[port];
+  const value = port === DATAFLOW_ALL_PORTS || edge.isError ? output : portValue(output, port);
   const transforms = edge.getTransforms();
   return transforms.length === 0 ? value : applyTransforms(value, transforms);
 }
@@ -67,9 +78,9 @@ function lacks({ required, incoming }: PlanNode, given: Record<string, any>): bo
 function put(node: PlanNode, given: Record<string, any>, port: string, value: unknown, isSecond: boolean): void {
   if (value === undefined) return;
   const former = isSecond ? given[port] : undefined;
-  if (!takesLists(node.task, port, former)) given[port] = value;
+  if (!takesLists(node.task, port, former)) bring(given, port, value);
   else {
     const list = Array.isArray(value) ? value : [value];
-    given[port] = former === undefined ? [...list] : [...(Array.isArray(former) ? former : [former]), ...list];
+    bring(given, port, former === undefined ? [...list] : [...(Array.isArray(former) ? former : [former]), ...list]);
   }
 }

@@ -1,6 +1,7 @@
 /** What a node failed with, told as an error of this room; and back from storage. */
 import { AbortedError, DeadlineError, TaskTimeoutError as RunTimeoutError } from '../errors.ts';
 import * as errors from './errors.ts';
+import { describe } from '../intake/checks.ts';
 import type { Orchestrator } from '../orchestrator.ts';
 import { End, type Run } from '../runs/run.ts';
 import type { Task } from './task.ts';
@@ -12,9 +13,16 @@ export function failureOf(given: unknown, task: Task<any, any, any>): Error {
   const { id, type } = task;
   const thrown = given instanceof Error ? task.failure(given) : given;
   if (thrown instanceof TaskError) return markTask(thrown, id, type);
-  const message = thrown instanceof Error ? thrown.message : String(thrown);
+  const message = wordsOf(thrown);
   const what = thrown instanceof AbortedError ? TaskAbortedError : TaskFailedError;
   return markTask(new what(message, { cause: thrown }), id, type);
+}
+
+/** Of what is no error: its own words, where it has some. */
+function wordsOf(thrown: unknown): string {
+  if (typeof thrown !== 'object' || thrown === null) return String(thrown);
+  const { message } = thrown as { message?: unknown };
+  return typeof message === 'string' ? message : describe(thrown);
 }
 
 /** Of a run that has ended badly: as an error of this room, with the task it is of. */

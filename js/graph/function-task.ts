@@ -1,4 +1,5 @@
 /** Nodes whose work is a function of the page, or a task made by `defineTask`. */
+import { isPromise } from '../definition/validation.ts';
 import { isTask } from '../intake/registry.ts';
 import type { Task as Definition } from '../types.ts';
 import { TaskConfigurationError } from './errors.ts';
@@ -28,7 +29,7 @@ export class FunctionTask extends Task {
 
   override execute(input: TaskInput, context: ExecuteContext): TaskOutput | undefined | Promise<TaskOutput | undefined> {
     const given = this.#work(input, context);
-    return given instanceof Promise ? given.then(byPorts) : byPorts(given);
+    return isPromise(given) ? Promise.resolve(given).then(byPorts) : byPorts(given);
   }
 
   override canSerializeConfig(): boolean {

@@ -7,6 +7,7 @@
  */
 import type { RunContext } from '../context/context.ts';
 import type { Orchestrator } from '../orchestrator.ts';
+import { isPromise } from '../definition/validation.ts';
 import * as P from '../protocol.ts';
 import { End, type Run } from '../runs/run.ts';
 import { along, assemble } from './assembly.ts';
@@ -205,7 +206,7 @@ export class LiveRun implements ShownRun {
       this.statuses[index] = TaskStatus.PROCESSING;
       let input = this.inputOf(node);
       const narrowed = task.narrowInput(input, this.registry);
-      if (narrowed instanceof Promise) return narrowed.then((given) => this.#call(node, given, context)).catch((error) => this.#failed(node, error));
+      if (isPromise(narrowed)) return Promise.resolve(narrowed).then((given) => this.#call(node, given, context)).catch((error) => this.#failed(node, error));
       input = narrowed;
       const given = this.#call(node, input, context);
       return given instanceof Promise ? given.catch((error) => this.#failed(node, error)) : given;
@@ -221,7 +222,7 @@ export class LiveRun implements ShownRun {
     if (isKept(node, this.options)) return askForOutput(context, task, input).then((output) => this.#finished(node, output));
     const own = new NodeContext(this, node, context);
     const given = task.execute(input, own);
-    return given instanceof Promise ? given.then((output) => this.#finished(node, output)) : this.#finished(node, given);
+    return isPromise(given) ? Promise.resolve(given).then((output) => this.#finished(node, output)) : this.#finished(node, given);
   }
 
   /** For a node whose output is kept: what nobody has kept yet. */

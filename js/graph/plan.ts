@@ -1,7 +1,7 @@
 /**
  * A graph, made ready to run: nodes in an order in which sources come first, with what each waits for.
  *
- * Invariants: made once for each version of a graph's structure; between two nodes there is one edge of the core for
+ * Invariants: made once for each version of a graph's structure, as long as what its tasks take is the same; between two nodes there is one edge of the core for
  * each kind, however many dataflows lead from one to the other.
  */
 import type { Vertex } from './dag.ts';
@@ -30,6 +30,8 @@ export interface PlanNode {
   /** A failure of it goes on along an edge. */
   readonly handlesError: boolean;
   readonly defaults: Readonly<Record<string, any>> | undefined;
+  /** Those of the task itself, as they were. */
+  readonly own: Readonly<Record<string, any>> | undefined;
   readonly required: readonly string[];
   /** Several edges may bring to one port. */
   readonly joins: boolean;
@@ -49,7 +51,7 @@ const none: readonly never[] = Object.freeze([]);
 
 export function planOf(graph: TaskGraph): Plan {
   const known = plans.get(graph);
-  if (known && known.version === graph.version) return known;
+  if (known && known.version === graph.version && known.nodes.every(isAsItWas)) return known;
   const vertices = graph.sorted();
   const byId = new Map<string, PlanNode>();
   const nodes: PlanNode[] = [];
@@ -78,11 +80,22 @@ function nodeOf({ node: task, place, outgoing, incoming }: Vertex<AnyTask, Dataf
     definitionId: task instanceof DefinitionTask ? task.definitionId : undefined,
     handlesError: outgoing.some(isError),
     defaults: isEmpty(own) ? defaults : { ...defaults, ...own },
+    own: isEmpty(own) ? undefined : { ...own },
     required: requiredPorts(schema),
     joins: incoming.length > 1 && meet(incoming),
     height: 0,
   };
 }
+
+/** Defaults may be set between two runs, and ports that follow a config or a graph may be others: no edge tells of that. */
+function isAsItWas({ task, own = noDefaults }: PlanNode): boolean {
+  if ((task.constructor as typeof Task).hasDynamicSchemas) return false;
+  const { defaults } = task;
+  for (const port in defaults) if (defaults[port] !== own[port]) return false;
+  for (const port in own) if (!(port in defaults)) return false;
+  return true;
+}
+const noDefaults: Readonly<Record<string, any>> = Object.freeze({});
 
 const isError = (edge: Dataflow): boolean => edge.isError;
 

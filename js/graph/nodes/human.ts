@@ -188,7 +188,9 @@ export async function listHumanRequests(orchestrator: Answering, { targetHumanId
 /** undefined: its run has ended, or has not said yet what it asks for. */
 function requestOf(orchestrator: Answering, { id, tags, createdAt, timeoutAt }: TokenState): HumanRequest | undefined {
   const runId = tags.find((one) => one.startsWith('run:'))?.slice('run:'.length);
-  const asked = runId === undefined ? undefined : (orchestrator.getTaskState(runId)?.metadata[metadataKey] as HumanRequest | undefined);
+  const state = runId === undefined ? undefined : orchestrator.getTaskState(runId);
+  if (state?.endedAt !== undefined) return undefined;
+  const asked = state?.metadata[metadataKey] as HumanRequest | undefined;
   return asked?.id === id ? { ...asked, runId: runId!, createdAt, timeoutAt } : undefined;
 }
 
