@@ -4,6 +4,7 @@
  * Invariants: its id is made of its four ends, so there is one edge between two ports; while a graph runs its status
  * mirrors that of its source.
  */
+import { describe } from '../intake/checks.ts';
 import { EventEmitter, type Listener } from './emitter.ts';
 import { TaskConfigurationError } from './errors.ts';
 import type { DataflowEvents } from './events.ts';
@@ -31,7 +32,10 @@ export class Dataflow {
   #transforms: readonly TransformStep[] = [];
   #events: EventEmitter<DataflowEvents> | undefined;
 
+  /** @throws TaskConfigurationError where an end is no text */
   constructor(sourceTaskId: TaskIdType, sourceTaskPortId: string, targetTaskId: TaskIdType, targetTaskPortId: string) {
+    for (const [name, value] of Object.entries({ sourceTaskId, sourceTaskPortId, targetTaskId, targetTaskPortId }))
+      if (typeof value !== 'string' || value === '') throw new TaskConfigurationError(`Dataflow: ${name} must be text of at least one character, not ${describe(value)}.`);
     this.sourceTaskId = sourceTaskId;
     this.sourceTaskPortId = sourceTaskPortId;
     this.targetTaskId = targetTaskId;
@@ -86,8 +90,9 @@ export class Dataflow {
   getTransforms(): readonly TransformStep[] {
     return this.#transforms;
   }
-  /** What happens to the value on the way, one after the other; by ids of the registry. */
+  /** What happens to the value on the way, one after the other; by ids of the registry. @throws TaskConfigurationError of what is no list of `{ id, params }` */
   setTransforms(steps: readonly TransformStep[]): this {
+    if (!Array.isArray(steps) || steps.some((step) => typeof step?.id !== 'string')) throw new TaskConfigurationError(`Edge ${this.id}: transforms are a list of { id, params }, not ${describe(steps)}.`);
     this.#transforms = steps.map(({ id, params }) => Object.freeze(params ? { id, params: { ...params } } : { id }));
     return this;
   }

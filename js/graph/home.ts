@@ -7,7 +7,7 @@
 import type { RunContext } from '../context/context.ts';
 import { UnrecognizedTaskError } from '../errors.ts';
 import * as P from '../protocol.ts';
-import { refuse } from '../intake/checks.ts';
+import { checkNames, refuse } from '../intake/checks.ts';
 import type { Orchestrator } from '../orchestrator.ts';
 import { End, type Run } from '../runs/run.ts';
 import type { TriggerOptions } from '../types.ts';
@@ -61,6 +61,7 @@ export class Graphs {
 
   /** @throws TaskConfigurationError TaskSerializationError TaskJSONError CycleError and nothing is begun */
   run(given: TaskGraph | TaskGraphJson, input: TaskInput = {}, options: GraphRunOptions & { merge?: MergeStrategy } = {}, isShown = true): GraphHandle {
+    checkNames(options, optionNames, 'graphs.run');
     const { merge = 'GRAPH_RESULT_ARRAY', registry = this.registry } = options;
     checkOptions(options, merge);
     const signals = signalsOf(options);
@@ -238,6 +239,8 @@ export function cancelWith(signal: AbortSignal, run: Run): void {
 
 const policies = ['abort', 'continue-independent', 'collect'];
 const orders = ['insertion', 'completion'];
+
+const optionNames = [...storedNames, 'parentSignal', 'signal', 'registry', 'accumulateLeafOutputs', 'timeout', 'entitlements', 'name', 'metadata', 'tags', 'runId', 'merge'];
 
 /** @throws ConfigurationError TaskConfigurationError */
 function checkOptions({ failurePolicy, resultsOrder, concurrency, maxTasks }: GraphRunOptions, merge: MergeStrategy): void {

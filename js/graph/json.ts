@@ -76,7 +76,8 @@ function isDefined(id: string, { isDefined }: Reading): boolean {
 /** Types that a document names and nobody here knows, each once. */
 export function unknownTypes(json: TaskGraphJson, options: ReadGraphOptions = {}): string[] {
   const unknown = new Set<string>();
-  const look = ({ tasks }: TaskGraphJson, depth: number): void => {
+  const look = (graph: Partial<TaskGraphJson> | null | undefined, depth: number): void => {
+    const tasks = graph?.tasks;
     if (!Array.isArray(tasks) || depth > depthLimit) return;
     for (const item of tasks) {
       const type = item?.type;

@@ -5,10 +5,11 @@
  * is a version of its own; what a document that comes back says is checked as any other.
  */
 import { type DBSchema, type IDBPDatabase, openDB } from 'idb';
+import { describe } from '../intake/checks.ts';
 import { wallClockMs } from '../time/clock.ts';
 import { createGraphFromGraphJSON, type ReadDocumentOptions } from './documents.ts';
 import { EventEmitter, type Listener } from './emitter.ts';
-import { TaskConfigurationError } from './errors.ts';
+import { TaskConfigurationError, TaskJSONError } from './errors.ts';
 import { TaskGraph } from './task-graph.ts';
 import type { TaskGraphJson } from './types.ts';
 
@@ -70,6 +71,7 @@ export class TaskGraphRepository {
   async saveTaskGraph(key: string, graph: TaskGraph | TaskGraphJson): Promise<number> {
     checkKey(key);
     const document = graph instanceof TaskGraph ? graph.toJSON() : graph;
+    if (!Array.isArray(document?.tasks)) throw new TaskJSONError(`saveTaskGraph: what is saved as ${JSON.stringify(key)} must be a TaskGraph or its document, { tasks: […], dataflows: […] }, not ${describe(document)}.`);
     // What a store may do to an object, and what happens to it later, does not reach what is saved.
     const version = await this.#store.add(key, JSON.parse(JSON.stringify(document)), wallClockMs(), this.#keepVersions);
     this.#events.emit('graph_saved', key, version);

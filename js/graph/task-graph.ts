@@ -4,7 +4,9 @@
  * Invariants: it has no cycle, at no moment; an edge's ends are tasks of it; what is refused changes nothing. What
  * a run does stands in that run; its tasks and edges mirror the run that it shows.
  */
+import { describe } from '../intake/checks.ts';
 import { Beginning } from './beginning.ts';
+import { refuseNesting } from './nesting.ts';
 import { Dag, type Vertex } from './dag.ts';
 import { Dataflow } from './dataflow.ts';
 import { EventEmitter, type Listener } from './emitter.ts';
@@ -57,12 +59,15 @@ export class TaskGraph {
     const task = asTask(given, config);
     const { id } = task;
     if (this.#dag.vertices.has(id)) throw new TaskConfigurationError(`There is a task ${JSON.stringify(id)} in this graph already. Give each its own id.`, { data: { taskId: id } });
+    if (task.hasChildren()) refuseNesting(task.subGraph!, this, task);
     this.#dag.add(id, task);
     task.parentGraph = this;
     this.#changed('task_added', id);
     return task;
   }
+  /** @throws TaskConfigurationError as `addTask`; those before it have been added */
   addTasks(tasks: readonly TaskLike[]): AnyTask[] {
+    if (!Array.isArray(tasks)) throw new TaskConfigurationError(`addTasks takes a list of tasks, not ${describe(tasks)}.`);
     return tasks.map((task) => this.addTask(task));
   }
   getTask(id: TaskIdType): AnyTask | undefined {
@@ -100,6 +105,7 @@ export class TaskGraph {
 
   /** Gives its id. @throws CycleError TaskConfigurationError and nothing is changed */
   addDataflow(dataflow: Dataflow): DataflowIdType {
+    if (!(dataflow instanceof Dataflow)) throw new TaskConfigurationError(`addDataflow takes a Dataflow, not ${describe(dataflow)}. graph.connect(sourceTaskId, port, targetTaskId, port) makes one.`);
     const { id } = dataflow;
     const source = this.#vertex(dataflow.sourceTaskId);
     const target = this.#vertex(dataflow.targetTaskId);
@@ -112,6 +118,7 @@ export class TaskGraph {
     return id;
   }
   addDataflows(dataflows: readonly Dataflow[]): DataflowIdType[] {
+    if (!Array.isArray(dataflows)) throw new TaskConfigurationError(`addDataflows takes a list of Dataflows, not ${describe(dataflows)}.`);
     return dataflows.map((dataflow) => this.addDataflow(dataflow));
   }
   /** Shorthand for `addDataflow(new Dataflow(…))`. */
@@ -128,7 +135,7 @@ export class TaskGraph {
   }
   /** False: it is not there. */
   removeDataflow(dataflow: Dataflow | DataflowIdType): boolean {
-    const known = this.#dataflows.get(typeof dataflow === 'string' ? dataflow : dataflow.id);
+    const known = this.#dataflows.get(typeof dataflow === 'string' ? dataflow : dataflow?.id);
     if (!known) return false;
     this.#refuseChange(known);
     this.#dag.disconnect(this.#vertex(known.sourceTaskId), this.#vertex(known.targetTaskId), known);

@@ -7,6 +7,7 @@
  * it keeps nothing on `this`.
  */
 import type { RunContext } from '../context/context.ts';
+import { describe } from '../intake/checks.ts';
 import type { Orchestrator } from '../orchestrator.ts';
 import { wallClockMs } from '../time/clock.ts';
 import type { TriggerOptions } from '../types.ts';
@@ -14,6 +15,7 @@ import { Beginning } from './beginning.ts';
 import { EventEmitter, type Listener } from './emitter.ts';
 import { TaskConfigurationError, type TaskError, TaskInvalidInputError, TaskSerializationError } from './errors.ts';
 import type { StreamEvent, TaskEvents } from './events.ts';
+import { refuseNesting } from './nesting.ts';
 import { dependencyForm, type JsonTaskItem } from './forms.ts';
 import type { Provenance } from './provenance.ts';
 import type { TaskRegistry } from './registry.ts';
@@ -270,7 +272,10 @@ export class Task<Input extends TaskInput = TaskInput, Output extends TaskOutput
   get subGraph(): TaskGraph | undefined {
     return this.#subGraph;
   }
+  /** @throws TaskConfigurationError of what is no graph; CycleError where it would stand in itself */
   set subGraph(graph: TaskGraph | undefined) {
+    if (graph !== undefined && typeof (graph as Partial<TaskGraph> | null)?.getTasks !== 'function') throw new TaskConfigurationError(`Task ${this.id} (${this.type}): subGraph must be a TaskGraph, not ${describe(graph)}.`);
+    if (graph) refuseNesting(graph, this.parentGraph, this as Task<any, any, any>);
     this.#subGraph = graph;
     this.regenerateGraph();
   }
@@ -357,6 +362,7 @@ export class Task<Input extends TaskInput = TaskInput, Output extends TaskOutput
 const configNames = new WeakMap<Function, ReadonlySet<string> | undefined>();
 
 function checkConfig(type: typeof Task, config: object): void {
+  if (typeof config !== 'object' || config === null) throw new TaskConfigurationError(`${type.type}: config must be an object, not ${describe(config)}.`);
   for (const name in config) {
     if (name === 'id') checkId((config as TaskConfig).id, type.type);
     else if (!knows(type, name)) throw new TaskConfigurationError(`${type.type}: config has no ${JSON.stringify(name)}. Its configSchema() names what there is: ${[...namesOf(type)!].join(', ')}.`, { data: { name } });

@@ -56,8 +56,8 @@ export class GraphAsTask<Config extends GraphAsTaskConfig = GraphAsTaskConfig> e
   }
   /** Its ports follow the graph: what is changed in it is told as `regenerate` and `schemaChange`. */
   override set subGraph(graph: TaskGraph | undefined) {
-    this.#stopHearing?.();
     super.subGraph = graph;
+    this.#stopHearing?.();
     const stops = graph && structural.map((name) => graph.subscribe(name, () => this.regenerateGraph()));
     this.#stopHearing = stops && (() => stops.forEach((stop) => stop()));
   }
