@@ -6,7 +6,7 @@
  * its own (it could not be made, or its key is another run's) is recorded before the batch ends.
  */
 import { UnrecognizedTaskError } from '../errors.ts';
-import type { Container } from '../groups/container.ts';
+import type { Container, MemberListener } from '../groups/container.ts';
 import { asksForKey } from '../identity/plan.ts';
 import type { Asker } from '../identity/key.ts';
 import type { Joined } from '../identity/keyed-handle.ts';
@@ -37,8 +37,7 @@ export interface BatchOutput {
 
 export async function runBatch(container: Container, plan: BatchPlan): Promise<BatchOutput> {
   const batch = new Batch(container, plan);
-  container.onMemberEnded = (member) => batch.memberEnded(member);
-  container.onMemberAnnounced = (member) => batch.memberAnnounced(member);
+  container.listener = batch;
   container.open({ concurrency: plan.concurrency, failureThreshold: plan.failureThreshold });
   if (!container.isClosed) await batch.fill();
   await container.close();
@@ -47,7 +46,7 @@ export async function runBatch(container: Container, plan: BatchPlan): Promise<B
   return batch.output();
 }
 
-class Batch {
+class Batch implements MemberListener {
   readonly #container: Container;
   readonly #plan: BatchPlan;
   readonly #outcomes = new Map<number, Outcome>();

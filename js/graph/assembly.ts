@@ -11,18 +11,20 @@ import { takesLists } from './task.ts';
 import { applyTransforms } from './transforms.ts';
 import type { TaskInput } from './types.ts';
 
-/** Of an edge: what it carries, as it leaves its source; undefined: it is not active. */
-export type Carried = (edge: Dataflow, source: PlanNode) => { readonly value: any } | undefined;
+export interface Carrier {
+  /** Of an edge: what it carries, as it leaves its source; undefined: it is not active. */
+  carried(edge: Dataflow, source: PlanNode): { readonly value: any } | undefined;
+}
 
 /** @throws what a transform throws */
-export function assemble(node: PlanNode, input: TaskInput | undefined, matchAll: boolean, carried: Carried): Record<string, any> {
+export function assemble(node: PlanNode, input: TaskInput | undefined, matchAll: boolean, carrier: Carrier): Record<string, any> {
   const given: Record<string, any> = node.defaults ? { ...node.defaults } : {};
   const { incoming } = node;
   if (input && (incoming.length === 0 || (matchAll && lacks(node, given)))) for (const [port, value] of taken(node, input)) bring(given, port, value);
-  if (node.joins) return join(node, given, carried);
+  if (node.joins) return join(node, given, carrier);
   for (let at = 0; at < incoming.length; at++) {
     const edge = incoming[at]!;
-    const arrived = carried(edge, node.sources[at]!);
+    const arrived = carrier.carried(edge, node.sources[at]!);
     if (!arrived) continue;
     if (edge.targetTaskPortId !== DATAFLOW_ALL_PORTS) put(node, given, edge.targetTaskPortId, arrived.value, false);
     else if (typeof arrived.value === 'object' && arrived.value !== null) for (const [name, value] of taken(node, arrived.value)) put(node, given, name, value, false);
@@ -30,14 +32,14 @@ export function assemble(node: PlanNode, input: TaskInput | undefined, matchAll:
   return given;
 }
 
-function join(node: PlanNode, given: Record<string, any>, carried: Carried): Record<string, any> {
+function join(node: PlanNode, given: Record<string, any>, carrier: Carrier): Record<string, any> {
   const filled = new Set<string>();
   const fill = (port: string, value: unknown): void => {
     put(node, given, port, value, filled.has(port));
     filled.add(port);
   };
   for (const [at, edge] of node.incoming.entries()) {
-    const arrived = carried(edge, node.sources[at]!);
+    const arrived = carrier.carried(edge, node.sources[at]!);
     if (!arrived) continue;
     if (edge.targetTaskPortId !== DATAFLOW_ALL_PORTS) fill(edge.targetTaskPortId, arrived.value);
     else if (typeof arrived.value === 'object' && arrived.value !== null) for (const [port, value] of taken(node, arrived.value)) fill(port, value);

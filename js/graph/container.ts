@@ -4,7 +4,7 @@
  *
  * Invariants: a node is one run, under its id, whatever crashed in between; when it begins, and whether, is the core's.
  */
-import type { Container } from '../groups/container.ts';
+import type { Container, MemberListener } from '../groups/container.ts';
 import { KeyPrefix, RecordKind } from '../journal/history.ts';
 import type { Definition } from '../intake/registry.ts';
 import * as P from '../protocol.ts';
@@ -13,6 +13,7 @@ import { UnrecognizedTaskError } from '../errors.ts';
 import type { LiveRun } from './live.ts';
 import { nodeTask } from './names.ts';
 import type { PlanNode } from './plan.ts';
+import { shapesOf } from './shapes.ts';
 import { type FailurePolicy, TaskStatus } from './types.ts';
 import { prepareValidation, saysMuch } from './validate.ts';
 
@@ -32,12 +33,16 @@ export async function runGraph(container: Container): Promise<GraphOutput> {
   if (waits) return waits.promise;
   const live = await graphs.liveOf(run);
   if (live.plan.nodes.some(({ task }) => saysMuch(task.inputSchema()))) await prepareValidation();
-  return new GraphCode(container, live).run();
+  try {
+    return await new GraphCode(container, live).run();
+  } finally {
+    graphs.shapes = shapesOf(house, GraphCode);
+  }
 }
 
 const byDataflow = Object.freeze({ by: 'holdfast/dataflow' });
 
-class GraphCode {
+class GraphCode implements MemberListener {
   readonly #container: Container;
   readonly #live: LiveRun;
   readonly #nodeDefinition: Definition;
@@ -56,7 +61,7 @@ class GraphCode {
     const generation = container.house.services.closedAttemptOf(container.run);
     const renewedMark = `${KeyPrefix.Mark}renewed ${generation}`;
     const isAgain = generation > 0 && container.durable.replay.mark(renewedMark) === undefined;
-    container.onMemberEnded = (member) => this.#ended(member);
+    container.listener = this;
     container.open({ concurrency, failureThreshold: failurePolicy === 'abort' ? 1 : undefined }, isAgain);
     live.begin();
     if (isAgain) {
@@ -127,7 +132,7 @@ class GraphCode {
     return after;
   }
 
-  #ended(member: Run): void {
+  memberEnded(member: Run): void {
     const live = this.#live;
     live.ended(member);
     const whole = Math.floor(live.progress);

@@ -50,6 +50,8 @@ export class Graphs {
   readonly house: Orchestrator;
   /** Of graphs that are read from documents. */
   registry: TaskRegistry = globalTaskRegistry;
+  /** See shapes.ts. */
+  shapes: readonly object[] = [];
   readonly #lives = new WeakMap<Run, LiveRun>();
   readonly #loading = new WeakMap<Run, Promise<LiveRun>>();
   readonly #given = new WeakMap<Run, GivenGraph>();

@@ -10,7 +10,7 @@ import type { Orchestrator } from '../orchestrator.ts';
 import { isPromise } from '../definition/validation.ts';
 import * as P from '../protocol.ts';
 import { End, type Run } from '../runs/run.ts';
-import { along, assemble } from './assembly.ts';
+import { along, assemble, type Carrier } from './assembly.ts';
 import { askForOutput, isFromCache, isKept } from './caching.ts';
 import { DATAFLOW_ERROR_PORT, type Dataflow } from './dataflow.ts';
 import { markTask, TaskAbortedError, TaskConfigurationError } from './errors.ts';
@@ -48,13 +48,16 @@ export interface LiveGiven {
   readonly isShown: boolean;
 }
 
-export class LiveRun implements ShownRun {
+export class LiveRun implements ShownRun, Carrier {
   readonly house: Orchestrator;
   readonly run: Run;
   readonly graph: TaskGraph;
   readonly input: TaskInput;
   readonly options: GraphRunOptions;
   readonly registry: TaskRegistry;
+  /** Options are objects of people's: what each node asks is read once. */
+  readonly #keepsOutputs: boolean;
+  readonly #matchAllEmptyInputs: boolean;
   plan: Plan;
   /** By index of the plan. */
   runs: (Run | undefined)[];
@@ -81,6 +84,8 @@ export class LiveRun implements ShownRun {
     this.input = input;
     this.options = options;
     this.registry = options.registry ?? globalTaskRegistry;
+    this.#keepsOutputs = options.outputCache === true;
+    this.#matchAllEmptyInputs = options.matchAllEmptyInputs === true;
     this.plan = planOf(graph);
     const { length } = this.plan.nodes;
     this.runs = new Array(length).fill(undefined);
@@ -219,7 +224,7 @@ export class LiveRun implements ShownRun {
     const { task } = node;
     checkNow(task, input);
     this.mirror?.started(node, input);
-    if (isKept(node, this.options)) return askForOutput(context, task, input).then((output) => this.#finished(node, output));
+    if (this.#keepsOutputs && isKept(node, this.options)) return askForOutput(context, task, input).then((output) => this.#finished(node, output));
     const own = new NodeContext(this, node, context);
     const given = task.execute(input, own);
     return isPromise(given) ? Promise.resolve(given).then((output) => this.#finished(node, output)) : this.#finished(node, given);
@@ -309,14 +314,14 @@ export class LiveRun implements ShownRun {
 
   /** REQUIRES: outputs of its sources are in this page. */
   inputOf(node: PlanNode): Record<string, any> {
-    return assemble(node, this.input, this.options.matchAllEmptyInputs === true, this.#carried);
+    return assemble(node, this.input, this.#matchAllEmptyInputs, this);
   }
 
-  readonly #carried = (edge: Dataflow, source: PlanNode): { value: any } | undefined => {
+  carried(edge: Dataflow, source: PlanNode): { value: any } | undefined {
     const value = this.valueOn(edge, source);
     if (value && this.mirror) edge.value = value.value;
     return value;
-  };
+  }
 
   /** undefined: the edge is not active. */
   valueOn(edge: Dataflow, source: PlanNode): { value: any } | undefined {

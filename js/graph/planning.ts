@@ -39,7 +39,7 @@ async function planOne(house: Orchestrator, node: PlanNode, planned: readonly Pl
     return output !== undefined && !edge.isError && !node.sources[at]!.task.inactivePorts(output).includes(edge.sourceTaskPortId);
   });
   if (node.incoming.length > 0 && !isActive.includes(true)) return as('disabled', 'No edge into it is active.');
-  const given = assemble(node, input, options.matchAllEmptyInputs === true, (edge, source) => (isActive[node.incoming.indexOf(edge)] ? { value: along(edge, outputs[source.index]) } : undefined));
+  const given = assemble(node, input, options.matchAllEmptyInputs === true, { carried: (edge, source) => (isActive[node.incoming.indexOf(edge)] ? { value: along(edge, outputs[source.index]) } : undefined) });
   const missing = task.missingPorts(given);
   if (missing.length > 0) return as('blocked', `Nothing gives ${missing.map((port) => JSON.stringify(port)).join(', ')}.`);
   if (!isKept(node, options)) return as('run', options.outputCache ? 'Its output is not kept.' : 'The run has no output cache.');

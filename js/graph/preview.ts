@@ -12,9 +12,11 @@ export async function previewGraph(graph: TaskGraph, input: TaskInput): Promise<
   const { nodes } = planOf(graph);
   const outputs: (TaskOutput | undefined)[] = new Array(nodes.length);
   for (const node of nodes) {
-    const given = assemble(node, input, false, (edge, source) => {
-      const output = outputs[source.index];
-      return output === undefined || edge.isError ? undefined : { value: along(edge, output) };
+    const given = assemble(node, input, false, {
+      carried(edge, source) {
+        const output = outputs[source.index];
+        return output === undefined || edge.isError ? undefined : { value: along(edge, output) };
+      },
     });
     outputs[node.index] = node.task.status === TaskStatus.COMPLETED ? node.task.runOutputData : ((await node.task.executePreview(given, context)) ?? {});
   }

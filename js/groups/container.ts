@@ -13,6 +13,7 @@ import { KeyPrefix, RecordKind } from '../journal/history.ts';
 import type { Orchestrator } from '../orchestrator.ts';
 import * as P from '../protocol.ts';
 import { End, type Run } from '../runs/run.ts';
+import type { Members } from '../runs/run-extra.ts';
 import type { GroupOptions, Settled } from './groups.ts';
 
 const closedMark = `${KeyPrefix.Mark}closed`;
@@ -21,14 +22,22 @@ const turnMembers = 512;
 /** So many may be on their way to the core. */
 const comingMembers = 2048;
 
-export class Container {
+/** Who hears of members, of each once: it has ended, and that is acknowledged. */
+export interface MemberListener {
+  memberEnded(member: Run): void;
+  memberAnnounced?(member: Run): void;
+}
+
+/**
+ * It hears of its members itself, by methods. Closures made anew for each container were compiled into the code that
+ * calls them, and that code was thrown away with the container: 1,000 nodes took 75 ms each time in place of 20.
+ */
+export class Container implements Members {
   readonly house: Orchestrator;
   readonly context: RunContext;
   readonly durable: Durable;
   readonly run: Run;
-  /** Heard with each member that has ended, and when that is acknowledged. */
-  onMemberEnded: (member: Run) => void = () => {};
-  onMemberAnnounced: (member: Run) => void = () => {};
+  listener: MemberListener | undefined;
   #group = 0;
   #made = 0;
   #coming: Run[] = [];
@@ -42,7 +51,7 @@ export class Container {
     this.context = context;
     this.durable = context.durableWork;
     this.run = this.durable.run;
-    this.run.ownExtra.members = { ended: (member) => this.#ended(member), announced: (member) => this.onMemberAnnounced(member) };
+    this.run.ownExtra.members = this;
   }
 
   get signal(): AbortSignal {
@@ -153,12 +162,16 @@ export class Container {
     return this.durable.wait(outside, () => {});
   }
 
-  #ended(member: Run): void {
+  ended(member: Run): void {
     this.#endedCount++;
-    this.onMemberEnded(member);
+    this.listener?.memberEnded(member);
     const tell = this.#whenEnded;
     this.#whenEnded = undefined;
     tell?.();
+  }
+
+  announced(member: Run): void {
+    this.listener?.memberAnnounced?.(member);
   }
 }
 

@@ -22,6 +22,11 @@ import type { CommandWaiter, PayloadBytes, Run, Settlement } from './run.ts';
 import type { StreamLog } from '../streams/log.ts';
 import type { MissingFile, RunHistory, RunItem, TaskState } from '../types.ts';
 
+export interface Members {
+  ended(member: Run): void;
+  announced(member: Run): void;
+}
+
 export class RunExtra {
   name: string | undefined;
   metadata: Record<string, any> | undefined;
@@ -97,7 +102,7 @@ export class RunExtra {
   /** Of a container: the family of its members. */
   siblings: EnvelopeExtras['family'];
   /** Of a container that goes on: what hears of its members. */
-  members: { ended(member: Run): void; announced(member: Run): void } | undefined;
+  members: Members | undefined;
 
   /** One of ours, an event or a token: no list shows it. */
   hidden = false;

@@ -80,8 +80,10 @@ function watch(home: Signatures, container: Container, group: number): void {
     if (isTooMuch(run, members)) stop(home, run, group, members);
     else if ((mode === 'any' || mode === 'race') && members.some((member) => counts(member, mode))) for (const member of members) if (member.end === End.None) house.pump.commands.push(P.CommandCancel, member.task);
   };
-  container.onMemberEnded = ({ end }) => {
-    if (mode !== undefined || end === End.Failed || ++unseen >= step) look();
+  container.listener = {
+    memberEnded({ end }) {
+      if (mode !== undefined || end === End.Failed || ++unseen >= step) look();
+    },
   };
   look();
 }
