@@ -79,6 +79,10 @@ function lacks({ required, incoming }: PlanNode, given: Record<string, any>): bo
 
 function put(node: PlanNode, given: Record<string, any>, port: string, value: unknown, isSecond: boolean): void {
   if (value === undefined) return;
+  if (!isSecond && !node.hasLists) {
+    given[port] = value;
+    return;
+  }
   const former = isSecond ? given[port] : undefined;
   if (!takesLists(node.task, port, former)) bring(given, port, value);
   else {

@@ -150,7 +150,7 @@ class GraphCode implements MemberListener {
       else if (status === TaskStatus.DISABLED) counts.disabled++;
       else counts.failed++;
     }
-    const failed = policy === 'collect' ? undefined : this.#firstFailed();
+    const failed = policy === 'collect' || counts.failed === 0 ? undefined : this.#firstFailed();
     const error = failed && live.errorOf(failed);
     live.mirror?.over(error);
     if (error) throw error;

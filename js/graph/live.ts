@@ -351,7 +351,7 @@ export class LiveRun implements ShownRun, Carrier {
   /** Of the leaves that have completed. */
   async results(): Promise<GraphResultArray> {
     const { nodes } = this.plan;
-    let leaves = nodes.filter(({ outgoing }) => outgoing.every(({ isError }) => isError));
+    let leaves = nodes.filter(({ outgoing }) => outgoing.length === 0 || outgoing.every(({ isError }) => isError));
     const marked = leaves.filter(({ task }) => (task.constructor as { isGraphOutput?: boolean }).isGraphOutput);
     if (marked.length > 0) leaves = marked;
     if (this.options.resultsOrder === 'completion') {

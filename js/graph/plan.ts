@@ -7,8 +7,9 @@
 import type { Vertex } from './dag.ts';
 import { DATAFLOW_ALL_PORTS, type Dataflow } from './dataflow.ts';
 import { DefinitionTask } from './function-task.ts';
+import type { JsonSchema } from './ports.ts';
 import { defaultsOf, requiredPorts } from './schema.ts';
-import type { Task } from './task.ts';
+import { isForLists, type Task } from './task.ts';
 import type { TaskGraph } from './task-graph.ts';
 
 type AnyTask = Task<any, any, any>;
@@ -35,6 +36,8 @@ export interface PlanNode {
   readonly required: readonly string[];
   /** Several edges may bring to one port. */
   readonly joins: boolean;
+  /** Some of its ports are for lists. */
+  readonly hasLists: boolean;
   /** Nodes on the longest way from here on, itself among them; 0: all ways through the graph are equally long. */
   readonly height: number;
 }
@@ -71,7 +74,7 @@ type Writable<Each> = { -readonly [Name in keyof Each]: Each[Name] };
 
 function nodeOf({ node: task, place, outgoing, incoming }: Vertex<AnyTask, Dataflow>, index: number): PlanNode {
   const schema = task.inputSchema();
-  const defaults = defaultsOf(schema);
+  const { defaults, hasLists } = readOnce(schema);
   const own = task.defaults;
   return {
     index, id: task.id, task, place,
@@ -83,6 +86,7 @@ function nodeOf({ node: task, place, outgoing, incoming }: Vertex<AnyTask, Dataf
     own: isEmpty(own) ? undefined : { ...own },
     required: requiredPorts(schema),
     joins: incoming.length > 1 && meet(incoming),
+    hasLists,
     height: 0,
   };
 }
@@ -96,6 +100,24 @@ function isAsItWas({ task, own = noDefaults }: PlanNode): boolean {
   return true;
 }
 const noDefaults: Readonly<Record<string, any>> = Object.freeze({});
+interface ReadSchema {
+  readonly defaults: Readonly<Record<string, any>> | undefined;
+  readonly hasLists: boolean;
+}
+
+/** Many nodes are of one class, and have one schema. */
+const schemas = new WeakMap<object, ReadSchema>();
+
+function readOnce(schema: JsonSchema): ReadSchema {
+  if (typeof schema === 'boolean') return { defaults: undefined, hasLists: false };
+  let read = schemas.get(schema);
+  if (!read) {
+    const { properties = {}, additionalProperties } = schema;
+    read = { defaults: defaultsOf(schema), hasLists: isForLists(additionalProperties) || Object.values(properties).some(isForLists) };
+    schemas.set(schema, read);
+  }
+  return read;
+}
 
 const isError = (edge: Dataflow): boolean => edge.isError;
 

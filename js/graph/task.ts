@@ -260,7 +260,8 @@ export class Task<Input extends TaskInput = TaskInput, Output extends TaskOutput
 
   /** @internal Required ports without a value. */
   missingPorts(input: Record<string, any>): string[] {
-    return requiredPorts(this.inputSchema()).filter((port) => input[port] === undefined);
+    const required = requiredPorts(this.inputSchema());
+    return required.length === 0 ? [] : required.filter((port) => input[port] === undefined);
   }
 
   // A graph in it
@@ -403,9 +404,14 @@ export function takesLists(task: Task<any, any, any>, port: string, former?: unk
   const schema = task.inputPort(port);
   if (schema === undefined || schema === true) return Array.isArray(former);
   if (schema === false) return false;
-  const { type } = schema;
-  if (type === 'array' || (Array.isArray(type) && type.includes('array'))) return true;
-  return type === undefined && schema.anyOf === undefined && schema.oneOf === undefined && Array.isArray(former);
+  if (isForLists(schema)) return true;
+  return schema.type === undefined && schema.anyOf === undefined && schema.oneOf === undefined && Array.isArray(former);
+}
+
+export function isForLists(port: JsonSchema | undefined): boolean {
+  if (typeof port !== 'object') return false;
+  const { type } = port;
+  return type === 'array' || (Array.isArray(type) && type.includes('array'));
 }
 
 /** By value, but for what has a class, and what is binary. */
