@@ -36,7 +36,7 @@ export async function runGraph(container: Container): Promise<GraphOutput> {
   try {
     return await new GraphCode(container, live).run();
   } finally {
-    graphs.shapes = shapesOf(house, GraphCode);
+    if (run.extra.parentId === undefined) graphs.shapes = shapesOf(house, GraphCode);
   }
 }
 
