@@ -79,10 +79,7 @@ function lacks({ required, incoming }: PlanNode, given: Record<string, any>): bo
 
 function put(node: PlanNode, given: Record<string, any>, port: string, value: unknown, isSecond: boolean): void {
   if (value === undefined) return;
-  if (!isSecond && !node.hasLists) {
-    given[port] = value;
-    return;
-  }
+  if (!isSecond && !node.hasLists) return bring(given, port, value);
   const former = isSecond ? given[port] : undefined;
   if (!takesLists(node.task, port, former)) bring(given, port, value);
   else {

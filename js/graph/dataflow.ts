@@ -17,6 +17,10 @@ export const DATAFLOW_ALL_PORTS = '*';
 /** As a source port: `{ error, errorType }` of a task that failed. */
 export const DATAFLOW_ERROR_PORT = '[error]';
 
+function checkEnd(name: string, value: unknown): void {
+  if (typeof value !== 'string' || value === '') throw new TaskConfigurationError(`Dataflow: ${name} must be text of at least one character, not ${describe(value)}.`);
+}
+
 export class Dataflow {
   readonly sourceTaskId: TaskIdType;
   readonly sourceTaskPortId: string;
@@ -34,8 +38,10 @@ export class Dataflow {
 
   /** @throws TaskConfigurationError where an end is no text */
   constructor(sourceTaskId: TaskIdType, sourceTaskPortId: string, targetTaskId: TaskIdType, targetTaskPortId: string) {
-    for (const [name, value] of Object.entries({ sourceTaskId, sourceTaskPortId, targetTaskId, targetTaskPortId }))
-      if (typeof value !== 'string' || value === '') throw new TaskConfigurationError(`Dataflow: ${name} must be text of at least one character, not ${describe(value)}.`);
+    checkEnd('sourceTaskId', sourceTaskId);
+    checkEnd('sourceTaskPortId', sourceTaskPortId);
+    checkEnd('targetTaskId', targetTaskId);
+    checkEnd('targetTaskPortId', targetTaskPortId);
     this.sourceTaskId = sourceTaskId;
     this.sourceTaskPortId = sourceTaskPortId;
     this.targetTaskId = targetTaskId;

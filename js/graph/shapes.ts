@@ -20,5 +20,5 @@ export function shapesOf(house: Orchestrator, Code: new (container: Container, l
   const live = new LiveRun({ house, run, graph: new TaskGraph(), input: {}, options: {}, isShown: true });
   const container = new Container(house, context);
   run.ownExtra.members = undefined;
-  return [live, new NodeContext(live, undefined as never, context), new Dataflow('', '', '', ''), container, new Code(container, live)];
+  return [live, new NodeContext(live, undefined as never, context), new Dataflow('a', '*', 'b', '*'), container, new Code(container, live)];
 }
