@@ -282,6 +282,7 @@ export type RunEventType =
   | 'optionSet' // option, value
   | 'dependencyAdded' // on, kind
   | 'edgeDisabled' // on, kind
+  | 'edgeMet' // on, kind
   | 'joined' // group
   | 'submitted'
   | 'started' // attempt

@@ -151,6 +151,7 @@ bool Core::admissible_task_event(const Record& event, const Task* task) const {
                task->state == State::Running);
     case Event::Depended:
     case Event::EdgeDisabled:
+    case Event::EdgeMet:
       return admissible_edge(event, slot);
     case Event::Retried:
       return event.a <= kRetryAsDraft;
@@ -209,7 +210,7 @@ bool Core::admissible_edge(const Record& event, std::uint32_t slot) const {
   const std::uint32_t prerequisite = tasks_.find(event.a);
   const auto edge = static_cast<EdgeKind>(event.b);
   if (prerequisite == kNone || edge > EdgeKind::ErrorFlow) return false;
-  if (static_cast<Event>(event.kind) == Event::EdgeDisabled) return is_flow(edge) && graph_.find(prerequisite, slot, edge) != kNone;
+  if (static_cast<Event>(event.kind) != Event::Depended) return is_flow(edge) && graph_.find(prerequisite, slot, edge) != kNone;
   return !tasks_[slot].has(kSubmitted) && !makes_cycle(slot, prerequisite);
 }
 

@@ -63,7 +63,8 @@ void Core::apply_to_task(Event kind, const Record& event, std::uint32_t slot) {
   switch (kind) {
     case Event::TaskSet: return apply_task_set(slot, event);
     case Event::Depended: return apply_depended(slot, event);
-    case Event::EdgeDisabled: return apply_edge_disabled(slot, event);
+    case Event::EdgeDisabled:
+    case Event::EdgeMet: return apply_flow_decided(slot, event);
     case Event::Joined: return apply_joined(slot, groups_.table().find(event.a));
     case Event::Submitted:
       task.flags |= kSubmitted;

@@ -150,9 +150,9 @@ class Core {
   void depend_on(const Ask& ask);
   bool is_against(std::uint32_t slot, std::uint32_t prerequisite) const;
   bool makes_cycle(std::uint32_t slot, std::uint32_t prerequisite) const;
-  void disable_edge(const Record& command);
+  void decide_flow(const Record& command);
   void apply_depended(std::uint32_t slot, const Record& event);
-  void apply_edge_disabled(std::uint32_t slot, const Record& event);
+  void apply_flow_decided(std::uint32_t slot, const Record& event);
   void settle_edges(std::uint32_t slot, State state);
   void note_fate(std::uint32_t dependent, EdgeFate fate);
   void unblock(std::uint32_t slot, DisabledBy by);

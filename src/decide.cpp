@@ -45,7 +45,8 @@ void Core::decide(const Record& command, Bytes& payloads) {
     case Command::SetCircuit:
       return set_circuit(command);
     case Command::DisableEdge:
-      return disable_edge(command);
+    case Command::MeetEdge:
+      return decide_flow(command);
     case Command::Recover:
       return recover(command.a == 1);
     case Command::Close:
@@ -219,7 +220,7 @@ void Core::wake(const Ask& ask) {
 
 void Core::cancel(const Ask& ask) {
   if (tasks_[ask.slot].stopping_for_good()) return reject(ask.command, Rejection::WrongState);
-  cancel_task(ask.slot, CancelCause::Asked, ask.command.a);
+  cancel_task(ask.slot, ask.command.b == kCancelAsDisabled ? CancelCause::Disabled : CancelCause::Asked, ask.command.a);
 }
 
 void Core::pause(const Ask& ask) {

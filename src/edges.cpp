@@ -3,7 +3,8 @@
 //
 // A disabled flow takes nobody along by itself. What waits goes on once all edges into it are settled, if one of its
 // flows was active (kFed); where all were disabled (kStarved alone) it is cancelled as disabled, which disables the
-// flows out of it in turn.
+// flows out of it in turn. The host may say of an open flow that it is disabled, or active before its prerequisite has
+// ended: what begins then goes on whatever comes of that, and it is for the host to say what that means.
 //
 // Invariant: after a step no submitted task is Blocked without an open edge.
 #include "core.h"
@@ -41,13 +42,13 @@ bool Core::makes_cycle(std::uint32_t slot, std::uint32_t prerequisite) const {
   return graph_.reaches(slot, prerequisite);
 }
 
-void Core::disable_edge(const Record& command) {
+void Core::decide_flow(const Record& command) {
   const std::uint32_t slot = tasks_.find(command.task), prerequisite = tasks_.find(command.a);
   if (slot == kNone || prerequisite == kNone) return reject(command, Rejection::UnknownTask);
   const auto kind = static_cast<EdgeKind>(command.b);
   if (!is_flow(kind)) return reject(command, Rejection::InvalidValue);
   if (graph_.find(prerequisite, slot, kind) == kNone) return reject(command, Rejection::WrongState);
-  emit(Event::EdgeDisabled, slot, command.a, command.b);
+  emit(static_cast<Command>(command.kind) == Command::MeetEdge ? Event::EdgeMet : Event::EdgeDisabled, slot, command.a, command.b);
 }
 
 void Core::apply_depended(std::uint32_t slot, const Record& event) {
@@ -58,9 +59,9 @@ void Core::apply_depended(std::uint32_t slot, const Record& event) {
   note_fate(slot, fate);
 }
 
-void Core::apply_edge_disabled(std::uint32_t slot, const Record& event) {
+void Core::apply_flow_decided(std::uint32_t slot, const Record& event) {
   graph_.drop(tasks_.find(event.a), slot, static_cast<EdgeKind>(event.b));
-  note_fate(slot, EdgeFate::Disabled);
+  note_fate(slot, static_cast<Event>(event.kind) == Event::EdgeMet ? EdgeFate::Active : EdgeFate::Disabled);
   if (tasks_[slot].has(kSubmitted)) unblock(slot, DisabledBy::Host);
 }
 

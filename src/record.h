@@ -53,6 +53,7 @@ enum class Command : std::uint32_t {
   // task: a waiting task may go on; it queues for a slot ahead of new ones of its priority
   Wake = 10,
   // task · a: a reason of the host, kept as is
+  // b: kCancelAsDisabled: as one that nothing leads to any more (CancelCause::Disabled), though it may have begun · a: DisabledBy
   Cancel = 11,
   // task · a: PauseKind
   Pause = 12,
@@ -96,6 +97,9 @@ enum class Command : std::uint32_t {
   // task: a dependent that has not begun · a: its prerequisite, which has not ended · b: EdgeKind, a flow. What leads from
   // one to the other by that kind is disabled, whatever becomes of the prerequisite. WrongState where no such edge is.
   DisableEdge = 42,
+  // As DisableEdge, of a flow that is active from now on, whatever becomes of the prerequisite: what that gives comes
+  // piece by piece, and the pieces have begun to come.
+  MeetEdge = 43,
   // After load or import: every task that was running, waiting or stopping when the log ended lost its host.
   // a: 1 when the last session ended in order (page closed or reloaded): its interruptions are not
   // counted and nobody is quarantined. Yields nothing where there is nothing to recover. Tasks started
@@ -164,6 +168,7 @@ enum class Event : std::uint32_t {
   LimitUsed = 107,
   Restored = 112,         // snapshot and import only: task (or group) · a: RestoredField · b, at: see there
   EdgeDisabled = 114,     // as DisableEdge · at: now
+  EdgeMet = 115,          // as MeetEdge · at: now
   SnapshotEnded = 113,    // snapshot only: everything before it is the compacted state · at: its time
   // Not journalled:
   Rejected = 120,         // task · a: Rejection · b: kind of the command (no payload)
@@ -291,7 +296,7 @@ enum class FailReason : std::uint32_t {
 };
 // Disabled: no flow into it is active. Its reason is a DisabledBy: what became of the last of them.
 enum class CancelCause : std::uint32_t { Asked = 0, Cascade = 1, Group = 2, Overflow = 3, RateLimited = 4, Disabled = 5 };
-// Before: it was settled before the task was submitted. Host: by DisableEdge. Success: an ErrorFlow of what succeeded.
+// Before: it was settled before the task was submitted. Host: by DisableEdge or Cancel. Success: an ErrorFlow of what succeeded.
 enum class DisabledBy : std::uint32_t { Before = 0, Host = 1, Success = 2, Failure = 3, Cancel = 4, Disabled = 5 };
 enum class PayloadKind : std::uint32_t { Input = 1, Step = 2, Result = 3, Error = 4, Note = 5 };
 
@@ -400,6 +405,8 @@ inline constexpr std::uint32_t kMaxParts = 8;
 inline constexpr std::uint32_t kFirstLimit = 0x40000000;
 // Of Forget.
 inline constexpr std::uint32_t kForgetTaken = 1;
+// Of Cancel.
+inline constexpr std::uint32_t kCancelAsDisabled = 1;
 // Of Retry.
 inline constexpr std::uint32_t kRetryAsDraft = 1;
 inline constexpr std::uint32_t kMaxHeight = (1u << 20) - 1;

@@ -179,6 +179,7 @@ constexpr std::uint32_t states_before(Event event) {
     case Event::Joined: return bit(State::Blocked) | bit(State::Failed) | bit(State::Cancelled);
     case Event::Depended:
     case Event::EdgeDisabled:
+    case Event::EdgeMet:
     case Event::Submitted:
     case Event::Restored: return bit(State::Blocked);
     case Event::Started:

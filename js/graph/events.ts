@@ -11,7 +11,9 @@ export type StreamEvent<Output = TaskOutput> =
   | { readonly type: 'object-delta'; readonly port: string; readonly objectDelta: any }
   | { readonly type: 'snapshot'; readonly data: Output }
   | { readonly type: 'finish'; readonly data: Partial<Output> }
-  | { readonly type: 'error'; readonly error: Error };
+  | { readonly type: 'error'; readonly error: Error }
+  /** What it is at, for people: no part of the output, and heard by listeners alone. `progress`: 0-100. */
+  | { readonly type: 'phase'; readonly message: string; readonly progress?: number | undefined };
 
 /** Of a task. `status` comes before the event that says what it means. */
 export interface TaskEvents {

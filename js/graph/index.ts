@@ -34,4 +34,6 @@ export { type CreateWorkflow, type RenameOptions, Workflow, type WorkflowEvents 
 export {
   directoryGraphStore, type GraphDirectory, type GraphRecord, type GraphStore, indexedDBGraphStore, memoryGraphStore, type SavedGraph, TaskGraphRepository, type TaskGraphRepositoryEvents, type TaskGraphRepositoryOptions,
 } from './repository.ts';
-export { portStreamMode, StreamAccumulator, StreamingTask, type StreamMode } from './streaming.ts';
+export type { InputStream } from './output-stream.ts';
+export { type EdgeStream, portStreamMode, type StreamMode, streamsOf } from './stream-ports.ts';
+export { StreamAccumulator, StreamingTask } from './streaming.ts';

@@ -12,6 +12,7 @@ import * as P from '../protocol.ts';
 import { End, type Run } from '../runs/run.ts';
 import { along, assemble, type Carrier } from './assembly.ts';
 import { askForOutput, isFromCache, isKept } from './caching.ts';
+import { callReading, executeReading, LiveStreams } from './live-streams.ts';
 import { DATAFLOW_ERROR_PORT, type Dataflow } from './dataflow.ts';
 import { markTask, TaskAbortedError, TaskConfigurationError } from './errors.ts';
 import { endOf, failureOf, revived } from './failures.ts';
@@ -75,6 +76,7 @@ export class LiveRun implements ShownRun, Carrier {
   readonly listeners = new Set<() => void>();
   #endedCount = 0;
   isRunning = true;
+  #streams: LiveStreams | undefined;
   #heard: Promise<void> | undefined;
 
   constructor({ house, run, graph, input, options, isShown }: LiveGiven) {
@@ -110,6 +112,7 @@ export class LiveRun implements ShownRun, Carrier {
     this.runs[node.index] = run;
     if (run.end !== End.None && !this.#over[node.index]) this.#note(node, run, true);
     else if (run.attempt > 0) this.statuses[node.index] = TaskStatus.PROCESSING;
+    if (this.#streams && node.takesStreams) this.#streams.joined(node);
   }
 
   nodeOf(run: Run): PlanNode | undefined {
@@ -154,6 +157,7 @@ export class LiveRun implements ShownRun, Carrier {
     }
     if (status === TaskStatus.FAILED && !this.firstFailure && run.end === End.Failed && !node.handlesError) this.firstFailure = node;
     this.mirror?.ended(node, status, isFound);
+    this.#streams?.ended(node);
     if (this.listeners.size > 0) for (const tell of this.listeners) tell();
   }
 
@@ -192,6 +196,22 @@ export class LiveRun implements ShownRun, Carrier {
     return markTask(new TaskAbortedError(`Task ${node.id} (${node.task.type}) ${why}`, { data: failed && { failedTaskId: failed.id } }), node.id, node.task.type);
   }
 
+  /** The core has said that it is over. */
+  isOver({ index }: PlanNode): boolean {
+    return this.#over[index] === 1;
+  }
+
+  /** Something came along it; its source is over, and what says so is in this page. */
+  isActive(edge: Dataflow, source: PlanNode): boolean {
+    if (edge.isError) return this.runs[source.index]?.end === End.Failed;
+    return this.statuses[source.index] === TaskStatus.COMPLETED && !source.task.inactivePorts(this.#outputs[source.index] ?? {}).includes(edge.sourceTaskPortId);
+  }
+
+  /** Made with the first node that gives or reads one. */
+  get streams(): LiveStreams {
+    return (this.#streams ??= new LiveStreams(this));
+  }
+
   // Executing a node
 
   /** What the run of a node does. */
@@ -200,32 +220,39 @@ export class LiveRun implements ShownRun, Carrier {
     if (!node) throw new TaskConfigurationError(`Run ${run.id} is of node ${JSON.stringify(run.extra.childKey)}, which graph run ${this.run.id} does not have any more.`);
     this.runs[node.index] = run;
     this.catchUp(node.sources);
-    if (this.failedSourceOf(node)) return this.#skip(run);
-    const waiting = this.#toLoad(node);
-    return waiting ? waiting.then(() => this.#execute(node, context)) : this.#execute(node, context);
+    if (this.failedSourceOf(node)) return this.skip(run);
+    if (node.takesStreams && node.incoming.length > 0) return executeReading(this, node, run, context);
+    return this.executeWhole(node, context);
   }
 
-  #execute(node: PlanNode, context: RunContext): unknown {
+  /** All that it needs of its sources is there, or comes as streams. */
+  executeWhole(node: PlanNode, context: RunContext, early?: readonly PlanNode[]): unknown {
+    const waiting = this.#toLoad(node);
+    return waiting ? waiting.then(() => this.#execute(node, context, early)) : this.#execute(node, context, early);
+  }
+
+  #execute(node: PlanNode, context: RunContext, early?: readonly PlanNode[]): unknown {
     const { index, task } = node;
     try {
       this.statuses[index] = TaskStatus.PROCESSING;
       let input = this.inputOf(node);
       const narrowed = task.narrowInput(input, this.registry);
-      if (isPromise(narrowed)) return Promise.resolve(narrowed).then((given) => this.#call(node, given, context)).catch((error) => this.#failed(node, error));
+      if (isPromise(narrowed)) return Promise.resolve(narrowed).then((given) => this.#call(node, given, context, early)).catch((error) => this.#failed(node, error));
       input = narrowed;
-      const given = this.#call(node, input, context);
+      const given = this.#call(node, input, context, early);
       return given instanceof Promise ? given.catch((error) => this.#failed(node, error)) : given;
     } catch (error) {
       return this.#failed(node, error);
     }
   }
 
-  #call(node: PlanNode, input: Record<string, any>, context: RunContext): unknown {
+  #call(node: PlanNode, input: Record<string, any>, context: RunContext, early?: readonly PlanNode[]): unknown {
     const { task } = node;
+    if (early) return callReading(this, node, input, context, early).then((output) => this.#finished(node, output));
     checkNow(task, input);
     this.mirror?.started(node, input);
     if (this.#keepsOutputs && isKept(node, this.options)) return askForOutput(context, task, input).then((output) => this.#finished(node, output));
-    const own = new NodeContext(this, node, context);
+    const own = node.takesStreams ? new NodeContext(this, node, context, this.streams.open(node, input, context, []).streams) : new NodeContext(this, node, context);
     const given = task.execute(input, own);
     return isPromise(given) ? Promise.resolve(given).then((output) => this.#finished(node, output)) : this.#finished(node, given);
   }
@@ -233,7 +260,7 @@ export class LiveRun implements ShownRun, Carrier {
   /** For a node whose output is kept: what nobody has kept yet. */
   executeKept(run: Run, input: Record<string, any>, context: RunContext): unknown {
     const node = this.nodeOf(run)!;
-    return node.task.execute(input, new NodeContext(this, node, context));
+    return node.task.execute(input, new NodeContext(this, node, context, node.takesStreams ? this.streams.open(node, input, context, []).streams : undefined));
   }
 
   /** Its output is kept here by reference; what is stored is a copy. */
@@ -284,9 +311,9 @@ export class LiveRun implements ShownRun, Carrier {
   }
 
   /** One of its sources failed: it is not executed, as what follows that source alone is not. */
-  #skip(run: Run): Promise<never> {
+  skip(run: Run, isDisabled = false): Promise<never> {
     const { pump, attempts } = this.house;
-    pump.commands.push(P.CommandCancel, run.task);
+    pump.commands.push(P.CommandCancel, run.task, isDisabled ? P.DisabledByFailure : 0, isDisabled ? P.CancelAsDisabled : 0);
     attempts.interrupt(run, new TaskAbortedError(`Run ${run.id} is not executed: what feeds it failed.`));
     return new Promise(() => {});
   }
@@ -341,7 +368,7 @@ export class LiveRun implements ShownRun, Carrier {
     const node = this.nodeOf(run)!;
     this.catchUp(node.sources);
     await this.#toLoad(node);
-    if (this.failedSourceOf(node)) return this.#skip(run);
+    if (this.failedSourceOf(node)) return this.skip(run);
     this.statuses[node.index] = TaskStatus.PROCESSING;
     const input = this.inputOf(node);
     this.mirror?.started(node, input);

@@ -5,12 +5,14 @@
  * lead to.
  */
 import { DATAFLOW_ERROR_PORT, type Dataflow } from './dataflow.ts';
+import type { StreamEvent } from './events.ts';
 import { TaskAbortedError, type TaskError } from './errors.ts';
 import { End } from '../runs/run.ts';
 import type { LiveRun } from './live.ts';
 import type { PlanNode } from './plan.ts';
 import type { Task } from './task.ts';
-import { TaskStatus } from './types.ts';
+import { portStreamMode } from './stream-ports.ts';
+import { type TaskOutput, TaskStatus } from './types.ts';
 
 export class Mirror {
   readonly #live: LiveRun;
@@ -33,6 +35,23 @@ export class Mirror {
     task.setStatus(TaskStatus.PROCESSING);
     task.emit('start');
     for (let at = 0; at < outgoing.length; at++) this.#edge(outgoing[at]!, TaskStatus.PROCESSING);
+  }
+
+  /** Of ports that say how they grow, edges stream too. */
+  streamBegun({ id, task, outgoing }: PlanNode): void {
+    task.setStatus(TaskStatus.STREAMING);
+    task.emit('stream_start');
+    if (!this.#live.graph.isSilent) this.#live.graph.emit('task_stream_start', id);
+    const schema = task.outputSchema();
+    for (const edge of outgoing) if (portStreamMode(schema, edge.sourceTaskPortId) !== 'none') this.#edge(edge, TaskStatus.STREAMING);
+  }
+  streamed({ id, task }: PlanNode, event: StreamEvent): void {
+    task.emit('stream_chunk', event);
+    if (!this.#live.graph.isSilent) this.#live.graph.emit('task_stream_chunk', id, event);
+  }
+  streamEnded({ id, task }: PlanNode, output: TaskOutput): void {
+    task.emit('stream_end', output);
+    if (!this.#live.graph.isSilent) this.#live.graph.emit('task_stream_end', id, output);
   }
 
   readonly #abort = (reason?: unknown): void => this.#live.abort(reason);

@@ -5,10 +5,12 @@ import { KeyPrefix } from '../journal/history.ts';
 import { End } from '../runs/run.ts';
 import { revived } from './failures.ts';
 import type { LiveRun } from './live.ts';
+import { NodeOutlet } from './live-streams.ts';
 import { graphTask } from './names.ts';
 import type { PlanNode } from './plan.ts';
 import type { TaskRegistry } from './registry.ts';
-import type { ExecuteContext, SubgraphOptions } from './task.ts';
+import type { InputStream } from './output-stream.ts';
+import type { ExecuteContext, Outlet, SubgraphOptions } from './task.ts';
 import type { TaskGraph } from './task-graph.ts';
 import type { TaskInput } from './types.ts';
 
@@ -16,11 +18,18 @@ export class NodeContext implements ExecuteContext {
   readonly #live: LiveRun;
   readonly #node: PlanNode;
   readonly durable: RunContext;
+  readonly inputStreams: ReadonlyMap<string, InputStream> | undefined;
 
-  constructor(live: LiveRun, node: PlanNode, durable: RunContext) {
+  constructor(live: LiveRun, node: PlanNode, durable: RunContext, inputStreams?: ReadonlyMap<string, InputStream>) {
     this.#live = live;
     this.#node = node;
     this.durable = durable;
+    this.inputStreams = inputStreams;
+  }
+
+  /** @internal */
+  get outlet(): Outlet {
+    return new NodeOutlet(this.#live, this.#node, this.durable);
   }
 
   get signal(): AbortSignal {

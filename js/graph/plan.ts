@@ -38,6 +38,8 @@ export interface PlanNode {
   readonly joins: boolean;
   /** Some of its ports are for lists. */
   readonly hasLists: boolean;
+  /** Some of its input ports say how they grow, and its code reads them piece by piece. */
+  readonly takesStreams: boolean;
   /** Nodes on the longest way from here on, itself among them; 0: all ways through the graph are equally long. */
   readonly height: number;
 }
@@ -74,7 +76,7 @@ type Writable<Each> = { -readonly [Name in keyof Each]: Each[Name] };
 
 function nodeOf({ node: task, place, outgoing, incoming }: Vertex<AnyTask, Dataflow>, index: number): PlanNode {
   const schema = task.inputSchema();
-  const { defaults, hasLists } = readOnce(schema);
+  const { defaults, hasLists, grows } = readOnce(schema);
   const own = task.defaults;
   return {
     index, id: task.id, task, place,
@@ -87,6 +89,7 @@ function nodeOf({ node: task, place, outgoing, incoming }: Vertex<AnyTask, Dataf
     required: requiredPorts(schema),
     joins: incoming.length > 1 && meet(incoming),
     hasLists,
+    takesStreams: grows && (task.constructor as typeof Task).takesStreams,
     height: 0,
   };
 }
@@ -103,22 +106,25 @@ const noDefaults: Readonly<Record<string, any>> = Object.freeze({});
 interface ReadSchema {
   readonly defaults: Readonly<Record<string, any>> | undefined;
   readonly hasLists: boolean;
+  /** Some port says how it grows. */
+  readonly grows: boolean;
 }
 
 /** Many nodes are of one class, and have one schema. */
 const schemas = new WeakMap<object, ReadSchema>();
 
 function readOnce(schema: JsonSchema): ReadSchema {
-  if (typeof schema === 'boolean') return { defaults: undefined, hasLists: false };
+  if (typeof schema === 'boolean') return { defaults: undefined, hasLists: false, grows: false };
   let read = schemas.get(schema);
   if (!read) {
     const { properties = {}, additionalProperties } = schema;
-    read = { defaults: defaultsOf(schema), hasLists: isForLists(additionalProperties) || Object.values(properties).some(isForLists) };
+    read = { defaults: defaultsOf(schema), hasLists: isForLists(additionalProperties) || Object.values(properties).some(isForLists), grows: Object.values(properties).some(saysGrowth) };
     schemas.set(schema, read);
   }
   return read;
 }
 
+const saysGrowth = (port: JsonSchema): boolean => typeof port === 'object' && port['x-stream'] !== undefined;
 const isError = (edge: Dataflow): boolean => edge.isError;
 
 /** Few at once: what the language's own does for such costs more than the nodes themselves. */

@@ -1,27 +1,16 @@
 /**
- * Tasks whose output comes in pieces: what the pieces add up to, and that people see them as they come. A port says how it
+ * Tasks whose output comes in pieces: what the pieces add up to, and who gets them as they come. A port says how it
  * grows: `'x-stream': 'append'` (text), `'object'` (fields, and elements of lists by their id), `'replace'` (whole values).
  *
- * What follows such a task begins when its output is whole; what is stored, cached and replayed is the whole. An attempt
- * that begins again streams from its start.
+ * What is stored, cached and replayed is the whole. An attempt that begins again streams from its start.
  *
  * Invariant: the output depends on the pieces and their order alone.
  */
 import { TaskFailedError } from './errors.ts';
 import type { StreamEvent } from './events.ts';
-import { isSchemaObject } from './ports.ts';
-import { type JsonSchema, portOf } from './schema.ts';
+import type { Streaming } from './stream-ports.ts';
 import { type ExecuteContext, Task } from './task.ts';
-import { type TaskConfig, type TaskInput, type TaskOutput, TaskStatus } from './types.ts';
-
-export type StreamMode = 'append' | 'replace' | 'object' | 'none';
-
-/** How a port grows. */
-export function portStreamMode(schema: JsonSchema, port: string): StreamMode {
-  const found = portOf(schema, port);
-  const mode = isSchemaObject(found) ? found['x-stream'] : undefined;
-  return mode === 'append' || mode === 'replace' || mode === 'object' ? mode : 'none';
-}
+import type { TaskConfig, TaskInput, TaskOutput } from './types.ts';
 
 /** Adds pieces up. */
 export class StreamAccumulator {
@@ -44,6 +33,8 @@ export class StreamAccumulator {
         return;
       case 'error':
         throw event.error;
+      case 'phase':
+        return;
     }
   }
 
@@ -74,27 +65,46 @@ function upserted(list: unknown[], item: unknown): unknown[] {
 const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);
 const defined = (data: object): object => Object.fromEntries(Object.entries(data).filter(([, value]) => value !== undefined));
 
-/** Gives its output by pieces: `executeStream` in place of `execute`. Its pieces are told as `stream_start`, `stream_chunk`, `stream_end`. */
-export abstract class StreamingTask<Input extends TaskInput = TaskInput, Output extends TaskOutput = TaskOutput, Config extends TaskConfig = TaskConfig> extends Task<Input, Output, Config> {
+/**
+ * Gives its output by pieces: `executeStream` in place of `execute`. Its pieces are told as `stream_start`, `stream_chunk`,
+ * `stream_end`, and go on at once along edges whose both ends say the same `x-stream`.
+ */
+export abstract class StreamingTask<Input extends TaskInput = TaskInput, Output extends TaskOutput = TaskOutput, Config extends TaskConfig = TaskConfig> extends Task<Input, Output, Config> implements Streaming {
+  /** An async generator, mostly. It is asked for the next piece when whoever reads has room for it. */
   abstract executeStream(input: Input, context: ExecuteContext): AsyncIterable<StreamEvent>;
 
-  override async execute(input: Input, context: ExecuteContext): Promise<Output> {
-    const accumulator = new StreamAccumulator();
-    this.setStatus(TaskStatus.STREAMING);
-    this.emit('stream_start');
-    this.parentGraph?.emit('task_stream_start', this.id);
+  override execute(input: Input, context: ExecuteContext): Promise<Output> {
+    return gathered(this, input, context) as Promise<Output>;
+  }
+}
+
+/** Executes what streams: passes its pieces on, and gives what they add up to. @throws what it throws, the error of an `error` */
+export async function gathered(task: Streaming, input: TaskInput, context: ExecuteContext): Promise<TaskOutput> {
+  const accumulator = new StreamAccumulator();
+  const { outlet } = context;
+  try {
     let left = 100;
-    for await (const event of this.executeStream(input, context)) {
+    for await (const event of task.executeStream(input, context)) {
       context.signal.throwIfAborted();
       accumulator.add(event);
-      this.emit('stream_chunk', event);
-      this.parentGraph?.emit('task_stream_chunk', this.id, event);
+      if (event.type === 'phase') {
+        outlet?.told(event);
+        await context.updateProgress(event.progress, event.message);
+        continue;
+      }
+      const room = outlet?.gave(event, accumulator.output);
+      if (room) {
+        await room;
+        context.signal.throwIfAborted();
+      }
       // Nobody knows how much is to come: each piece is a twentieth of what is left.
       left *= 0.95;
       await context.updateProgress(Math.min(99, Math.round(100 - left)));
     }
-    this.emit('stream_end', accumulator.output);
-    this.parentGraph?.emit('task_stream_end', this.id, accumulator.output);
-    return accumulator.output as Output;
+  } catch (error) {
+    outlet?.broke(error);
+    throw error;
   }
+  outlet?.gaveAll(accumulator.output);
+  return accumulator.output;
 }

@@ -15,6 +15,7 @@ import { Beginning } from './beginning.ts';
 import { EventEmitter, type Listener } from './emitter.ts';
 import { TaskConfigurationError, type TaskError, TaskInvalidInputError, TaskSerializationError } from './errors.ts';
 import type { StreamEvent, TaskEvents } from './events.ts';
+import type { InputStream } from './output-stream.ts';
 import { refuseNesting } from './nesting.ts';
 import { dependencyForm, type JsonTaskItem } from './forms.ts';
 import type { Provenance } from './provenance.ts';
@@ -41,8 +42,24 @@ export interface ExecuteContext {
   runGraph(graph: TaskGraph, input?: TaskInput, options?: SubgraphOptions): Promise<any>;
   /** Says that a graph or task belongs to this node. */
   own<Each>(owned: Each): Each;
-  /** Streams of ports whose both ends stream. */
-  readonly inputStreams?: ReadonlyMap<string, ReadableStream<StreamEvent>>;
+  /**
+   * Of input ports that say how they grow (`x-stream`): their pieces, as they come where both ends of the edge stream, else
+   * one snapshot of what is there. Each ends with `finish`, which has the whole; a source that fails is an error of
+   * the stream. Pieces speak of the port by its name here. A port that streams has no value in the input.
+   * undefined: no port of the task says how it grows.
+   */
+  readonly inputStreams?: ReadonlyMap<string, InputStream>;
+  /** @internal Where pieces of the output go. */
+  readonly outlet?: Outlet;
+}
+
+/** @internal Where pieces of an output go. */
+export interface Outlet {
+  told(event: StreamEvent): void;
+  /** @param output what has come so far, with this piece. Gives: until there is room for the next one; undefined: there is */
+  gave(event: StreamEvent, output: TaskOutput): Promise<void> | undefined;
+  gaveAll(output: TaskOutput): void;
+  broke(error: unknown): void;
 }
 
 export interface SubgraphOptions extends Pick<GraphRunOptions, 'matchAllEmptyInputs' | 'concurrency' | 'failurePolicy' | 'resultsOrder' | 'timeout'> {
@@ -87,6 +104,8 @@ export class Task<Input extends TaskInput = TaskInput, Output extends TaskOutput
   static readonly isGraphOutput: boolean = false;
   static readonly isPassthrough: boolean = false;
   static readonly hasDynamicEntitlements: boolean = false;
+  /** Where an input port says how it grows (`x-stream`) its code reads `inputStreams`, so it may begin when pieces begin to come. */
+  static readonly takesStreams: boolean = true;
 
   static inputSchema(): JsonSchema {
     return anything;

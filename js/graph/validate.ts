@@ -7,6 +7,7 @@
 import type { Validator as ValidatorClass } from '@cfworker/json-schema';
 import { describe } from '../intake/checks.ts';
 import { TaskInvalidInputError } from './errors.ts';
+import { isSchemaObject } from './ports.ts';
 import type { JsonSchema } from './schema.ts';
 import { refuseMissing, type Task } from './task.ts';
 
@@ -84,11 +85,16 @@ export async function checkInput(task: AnyTask, input: Record<string, any>): Pro
   checkNow(task, input);
 }
 
-/** REQUIRES: `prepareValidation`, where the schema says much. @throws TaskInvalidInputError */
-export function checkNow(task: AnyTask, input: Record<string, any>): void {
-  const missing = task.missingPorts(input);
+/**
+ * REQUIRES: `prepareValidation`, where the schema says much.
+ * @param coming ports whose value comes as a stream
+ * @throws TaskInvalidInputError
+ */
+export function checkNow(task: AnyTask, input: Record<string, any>, coming?: Pick<ReadonlyMap<string, unknown>, 'has' | 'size'>): void {
+  const missing = task.missingPorts(input).filter((port) => !coming?.has(port));
   if (missing.length > 0) refuseMissing(task, missing);
-  const schema = task.inputSchema();
+  const asked = task.inputSchema();
+  const schema = coming && isSchemaObject(asked) && asked.required ? { ...asked, required: asked.required.filter((port) => !coming.has(port)) } : asked;
   const { types: ports, more } = askedBy(schema);
   for (const [port, type] of ports) {
     const value = input[port];

@@ -431,9 +431,9 @@ export class Attempts implements ContextHost {
     context?.abandon();
   }
 
-  /** By its own code, not by a pause. */
   waited(run: Run): void {
     this.#host.definitions.hooks.waiting(run);
+    run.extra.flows?.moved();
   }
   /** What runs for one run goes on for another, which waits. false: it can't, nothing has changed. */
   handOver(from: Run, to: Run): boolean {

@@ -101,6 +101,8 @@ export class RunExtra {
   height = 0;
   /** Of a container: the family of its members. */
   siblings: EnvelopeExtras['family'];
+  /** Of a node of a graph that gives or reads a stream: what hears that it has lost its slot, or has it again. */
+  flows: { moved(): void } | undefined;
   /** Of a container that goes on: what hears of its members. */
   members: Members | undefined;
 

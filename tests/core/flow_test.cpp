@@ -25,6 +25,10 @@ std::vector<Event> disable(Scenario& s, std::uint32_t task, std::uint32_t from, 
   return s.give(Command::DisableEdge, task, from, number(kind));
 }
 
+std::vector<Event> meet(Scenario& s, std::uint32_t task, std::uint32_t from, EdgeKind kind = kFlow) {
+  return s.give(Command::MeetEdge, task, from, number(kind));
+}
+
 bool disabled(const Scenario& s, std::uint32_t task, DisabledBy by) {
   return s.state(task) == State::Cancelled && s.value(task, Field::CancelReason) == (number(CancelCause::Disabled) << 24 | number(by));
 }
@@ -269,4 +273,50 @@ TEST_CASE("Flows are imported as they stood") {
   t.succeed(12);
   CHECK(t.state(13) == State::Running);
   CHECK(disabled(t, 14, DisabledBy::Success));
+}
+
+TEST_CASE("A flow that the host says is met lets its dependent begin beside its prerequisite, whatever becomes of that") {
+  Scenario s;
+  s.create(1);
+  node(s, 2, {{1}});
+  CHECK(meet(s, 2, 1) == Events{Event::EdgeMet, Event::Started});
+  meet(s, 2, 1);
+  CHECK(s.refused(Rejection::WrongState));
+  s.restart();
+  CHECK(s.value(2, Field::UnmetEdges) == 0);
+  break_down(s, 1);
+  CHECK(s.state(2) == State::Running);
+  s.succeed(2);
+  CHECK(s.state(2) == State::Succeeded);
+}
+
+TEST_CASE("Beside a flow that is met the others are waited for, and one that is disabled does not count, after a crash neither") {
+  Scenario s;
+  s.create(1);
+  s.create(2);
+  node(s, 3, {{1}, {2}});
+  node(s, 4, {{1}, {2}});
+  CHECK(meet(s, 3, 1) == Events{Event::EdgeMet});
+  CHECK(s.state(3) == State::Blocked);
+  s.restart();
+  break_down(s, 2);
+  CHECK(s.state(3) == State::Running);
+  s.succeed(1);
+  CHECK(s.state(4) == State::Running);
+}
+
+TEST_CASE("What began by a flow that was met can be ended as one that nothing leads to: no group counts it, and flows out of it are disabled") {
+  Scenario s;
+  s.group(1, GroupField::FailureThreshold, 1);
+  s.create(1);
+  node(s, 2, {{1}}, 1);
+  node(s, 3, {{2}}, 1);
+  node(s, 4, {}, 1);
+  meet(s, 2, 1);
+  s.give(Command::Cancel, 2, number(DisabledBy::Failure), kCancelAsDisabled);
+  s.restart();
+  s.settle(2, Outcome::Interrupted);
+  CHECK(disabled(s, 2, DisabledBy::Failure));
+  CHECK(disabled(s, 3, DisabledBy::Disabled));
+  CHECK(s.state(4) == State::Running);
 }

@@ -50,10 +50,11 @@ void World::follow_edges(const Record& event, std::size_t place) {
     else found->second.push_back({event.a, kind, edge_fate(kind, state)});
     return;
   }
-  if (is(event, Event::EdgeDisabled) && found != edges_.end()) {
+  const bool met = is(event, Event::EdgeMet);
+  if ((met || is(event, Event::EdgeDisabled)) && found != edges_.end()) {
     for (Followed& edge : found->second) {
       const bool same = edge.prerequisite == event.a && static_cast<std::uint32_t>(edge.kind) == event.b;
-      if (same && edge.fate == EdgeFate::Open) edge.fate = EdgeFate::Disabled;
+      if (same && edge.fate == EdgeFate::Open) edge.fate = met ? EdgeFate::Active : EdgeFate::Disabled;
     }
   }
   if (const State state = end_of(event); state != State::None) end_flows(event.task, state);

@@ -120,7 +120,7 @@ Record World::settle(std::uint32_t task) {
 // Mostly an edge that is there.
 Record World::disable_edge(std::uint32_t task) {
   const Core& core = session_->core();
-  Record command = make(Command::DisableEdge, task, random_task(), 4 + below(2));
+  Record command = make(chance(40) ? Command::MeetEdge : Command::DisableEdge, task, random_task(), 4 + below(2));
   core.graph().each_incoming(core.tasks().find(task), [&](const Graph::Edge& edge) {
     if (!is_flow(edge.kind) || chance(30)) return;
     command.a = core.tasks()[edge.from].number;

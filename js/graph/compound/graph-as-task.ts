@@ -32,6 +32,8 @@ export class GraphAsTask<Config extends GraphAsTaskConfig = GraphAsTaskConfig> e
   static override readonly title: string = 'Group';
   static override readonly description: string = 'A graph as one task';
   static override readonly hasDynamicSchemas: boolean = true;
+  /** What it runs gets its input whole. */
+  static override readonly takesStreams: boolean = false;
   /** Of instances whose config says nothing. */
   static readonly compoundMerge: MergeStrategy = PROPERTY_ARRAY;
   static override configSchema(): JsonSchema {

@@ -1,0 +1,354 @@
+/**
+ * The streams of a run of a graph, in this page: who gives pieces just now, who reads them, who begins because they come.
+ *
+ * A node whose input streams is begun by the core when the first piece comes (`MeetEdge`), and not when its source ends. It has
+ * begun on trust: where its source does not end well, or begins anew, what it has read counts for nothing. It is stopped
+ * then and begins anew, with nothing of what it recorded, and finds what every other node would find: a stream again, a whole
+ * output, or that nothing leads to it. And it ends only after its sources have, so what is stored of it came from what is
+ * stored of them.
+ *
+ * Invariants: no slot is held by who waits for one that has none; a source waits only for those who run.
+ */
+import type { RunContext } from '../context/context.ts';
+import { InterruptedError } from '../errors.ts';
+import * as P from '../protocol.ts';
+import { End, type Run } from '../runs/run.ts';
+import { isKept } from './caching.ts';
+import type { StreamEvent } from './events.ts';
+import type { LiveRun } from './live.ts';
+import { NodeContext } from './node-context.ts';
+import { type InputStream, inputStream, OutputStream, type PortReader, type StreamConsumer, type StreamPath, wholeStream } from './output-stream.ts';
+import type { PlanNode } from './plan.ts';
+import { portStreamMode, streamsInto } from './stream-ports.ts';
+import type { Outlet } from './task.ts';
+import { applyTransforms } from './transforms.ts';
+import { type TaskOutput, TaskStatus } from './types.ts';
+import { checkNow } from './validate.ts';
+
+export class LiveStreams {
+  readonly live: LiveRun;
+  readonly #outputs = new Map<PlanNode, OutputStream>();
+  readonly #readers = new Map<PlanNode, Consumer>();
+  /** Of each edge into a node: it leads pieces. */
+  readonly #leading = new Map<PlanNode, readonly boolean[]>();
+  /** Those that have read in this page. */
+  readonly #known = new Set<PlanNode>();
+  /** Who waits until one of its sources streams, or is over. */
+  readonly #waiting = new Set<() => void>();
+
+  constructor(live: LiveRun) {
+    this.live = live;
+  }
+
+  /** Of the edges into it: which lead pieces. What is kept by its whole input waits for that. */
+  leading(node: PlanNode): readonly boolean[] {
+    let leading = this.#leading.get(node);
+    if (!leading) {
+      const never = !node.takesStreams || isKept(node, this.live.options);
+      leading = never ? node.incoming.map(() => false) : streamsInto(node).map(({ mode }) => mode !== 'none');
+      this.#leading.set(node, leading);
+    }
+    return leading;
+  }
+
+  outputOf(node: PlanNode): OutputStream | undefined {
+    return this.#outputs.get(node);
+  }
+
+  // Who gives
+
+  /** The first piece of an execution has come. */
+  begin(node: PlanNode, context: RunContext): OutputStream {
+    const { live } = this;
+    const { owner, signal } = context;
+    const { services } = live.house;
+    const former = this.#outputs.get(node);
+    if (former) this.broke(node, former, new InterruptedError(`Task ${node.id} begins its output anew.`));
+    const output = new OutputStream(() => services.isRunning(owner));
+    this.#outputs.set(node, output);
+    signal.addEventListener('abort', () => this.broke(node, output, signal.reason), { once: true });
+    owner.ownExtra.flows = { moved: () => output.moved() };
+    for (const target of new Set(node.targets)) if (this.#isLedTo(node, target)) this.#meet(node, target);
+    this.#tell();
+    return output;
+  }
+
+  #isLedTo(source: PlanNode, target: PlanNode): boolean {
+    return target.takesStreams && this.leading(target).some((leads, at) => leads && target.sources[at] === source);
+  }
+
+  /** The core need not wait for the source's end. */
+  #meet(source: PlanNode, target: PlanNode): void {
+    const { runs, house } = this.live;
+    const [from, to] = [runs[source.index]!, runs[target.index]];
+    if (!to || to.end !== End.None || this.live.isOver(source)) return;
+    if (to.task === 0) return void to.accepted.then(() => to.task !== 0 && this.#meet(source, target), () => {});
+    house.pump.commands.push(P.CommandMeetEdge, to.task, from.task, P.EdgeKindDataflow);
+    house.pump.wake();
+  }
+
+  /** It is in the core now: what streams already leads to it. */
+  joined(target: PlanNode): void {
+    for (const source of new Set(target.sources)) if (this.#outputs.has(source) && this.#isLedTo(source, target)) this.#meet(source, target);
+  }
+
+  /** What was read of it counts for nothing. */
+  broke(node: PlanNode, output: OutputStream, error: unknown): void {
+    if (output.isOver) return;
+    output.break(error);
+    if (this.#outputs.get(node) === output) this.#outputs.delete(node);
+    for (const [target, consumer] of this.#readers) if (consumer.sources.has(node)) this.#beginAnew(target, consumer, error);
+  }
+
+  #beginAnew(target: PlanNode, consumer: Consumer, error: unknown): void {
+    consumer.close({ error });
+    this.#readers.delete(target);
+    const { run, context } = consumer;
+    if (run.end === End.None && run.context === context && !context.stopReason) beginAnew(this.live, run, error);
+  }
+
+  /** A node is over, as the core says. */
+  ended(node: PlanNode): void {
+    this.#readers.delete(node);
+    const output = this.#outputs.get(node);
+    if (output) {
+      this.#outputs.delete(node);
+      const { runs } = this.live;
+      const completed = this.live.statuses[node.index] === TaskStatus.COMPLETED;
+      const run = runs[node.index]!;
+      if (run.extra.flows) run.ownExtra.flows = undefined;
+      if (completed) output.finish(({ edge }) => this.live.valueOn(edge, node)?.value);
+      else this.broke(node, output, this.live.errorOf(node) ?? new InterruptedError(`Task ${node.id} was ended.`));
+    }
+    this.#tell();
+  }
+
+  // Who reads
+
+  /** What is recorded of it came from a stream that went with its page, or was read from its beginning; one that follows is cut otherwise. */
+  hasStaleRecords(node: PlanNode, run: Run): boolean {
+    const { services } = this.live.house;
+    const { entries } = services.historyOf(run);
+    if (entries.length === 0) return false;
+    const closed = services.closedAttemptOf(run);
+    return !this.#known.has(node) || entries.some(({ attempt }) => attempt > closed);
+  }
+
+  /** Sources that have not ended, though it has begun. Empty: it began as every node does. */
+  early(node: PlanNode): PlanNode[] {
+    return [...new Set(node.sources)].filter((source) => !this.live.isOver(source));
+  }
+
+  /** Until all of those stream, or are over; undefined: they do. */
+  coming(sources: readonly PlanNode[]): Promise<void> | undefined {
+    return this.#until(() => sources.every((source) => this.live.isOver(source) || this.#outputs.has(source)));
+  }
+
+  /** Until all of those are over; undefined: they are. */
+  over(sources: readonly PlanNode[]): Promise<void> | undefined {
+    return this.#until(() => sources.every((source) => this.live.isOver(source)));
+  }
+
+  #until(isSo: () => boolean): Promise<void> | undefined {
+    if (isSo()) return undefined;
+    return new Promise((resolve) => {
+      const look = (): void => {
+        if (!isSo()) return;
+        this.#waiting.delete(look);
+        resolve();
+      };
+      this.#waiting.add(look);
+    });
+  }
+
+  #tell(): void {
+    for (const look of [...this.#waiting]) look();
+  }
+
+  /** What its code reads. @param sources those that stream */
+  open(node: PlanNode, input: Record<string, any>, context: RunContext, sources: readonly PlanNode[]): Consumer {
+    const consumer = new Consumer(this.live, node, context, new Set(sources));
+    const leading = this.leading(node);
+    for (const [at, edge] of node.incoming.entries()) {
+      const output = leading[at] ? this.#outputs.get(node.sources[at]!) : undefined;
+      if (!output) continue;
+      const { sourceTaskPortId: from, targetTaskPortId: to } = edge;
+      const steps = edge.getTransforms();
+      consumer.read(output, { edge, from, to, transform: steps.length > 0 ? (value) => applyTransforms(value, steps) : undefined });
+    }
+    consumer.addWhole(input);
+    if (sources.length === 0) return consumer;
+    this.#readers.set(node, consumer);
+    this.#known.add(node);
+    return consumer;
+  }
+
+  /** Its code has come to its end, or was stopped. */
+  left(node: PlanNode, consumer: Consumer): void {
+    consumer.close();
+    if (this.#readers.get(node) === consumer) this.#readers.delete(node);
+  }
+}
+
+/** What it recorded came from what counts for nothing. */
+export function beginAnew({ house }: LiveRun, run: Run, reason: unknown): void {
+  const { services, pump, attempts } = house;
+  if (services.historyOf(run).entries.length > 0) {
+    services.release(run);
+    services.beginEra(run);
+    pump.commands.push(P.CommandDropSteps, run.task, run.attempt, 0);
+  }
+  attempts.interrupt(run, new InterruptedError(`Run ${run.id} begins anew: what it read as a stream has broken off.`, { cause: reason }));
+}
+
+/** A node that reads streams, in one execution. */
+export class Consumer implements StreamConsumer {
+  readonly run: Run;
+  /** Whom it reads from. */
+  readonly sources: ReadonlySet<PlanNode>;
+  readonly streams = new Map<string, InputStream>();
+  reads = 0;
+  readonly #live: LiveRun;
+  readonly #node: PlanNode;
+  readonly context: RunContext;
+  readonly #readers: { reader: PortReader; output: OutputStream }[] = [];
+  readonly #close = (): void => this.close({ error: this.context.signal.reason });
+
+  constructor(live: LiveRun, node: PlanNode, context: RunContext, reads: ReadonlySet<PlanNode>) {
+    this.#live = live;
+    this.#node = node;
+    this.context = context;
+    this.run = context.owner;
+    this.sources = reads;
+    if (reads.size === 0) return;
+    this.run.ownExtra.flows = { moved: () => this.changed() };
+    context.signal.addEventListener('abort', this.#close, { once: true });
+  }
+
+  read(output: OutputStream, path: StreamPath): void {
+    const reader = output.read(path, this);
+    this.#readers.push({ reader, output });
+    this.streams.set(path.to, inputStream(reader));
+  }
+
+  /** Of ports that grow, and got their value otherwise. */
+  addWhole(input: Record<string, any>): void {
+    const schema = this.#node.task.inputSchema();
+    for (const [port, value] of Object.entries(input)) if (value !== undefined && !this.streams.has(port) && portStreamMode(schema, port) !== 'none') this.streams.set(port, wholeStream(port, value));
+  }
+
+  get isRunning(): boolean {
+    return this.#live.house.services.isRunning(this.run);
+  }
+
+  /** Without its slot, where who gives has none either. */
+  wait(outside: Promise<void>, isMoving: boolean): Promise<void> {
+    return isMoving ? outside : this.context.durableWork.wait(outside, () => {});
+  }
+
+  changed(): void {
+    for (const { output } of this.#readers) output.look();
+  }
+
+  /** @param over what who still reads hears */
+  close(over?: { readonly error: unknown }): void {
+    for (const { reader } of this.#readers.splice(0)) reader.close(over);
+  }
+}
+
+/** Of one execution of a node that streams. */
+export class NodeOutlet implements Outlet {
+  readonly #live: LiveRun;
+  readonly #node: PlanNode;
+  readonly #context: RunContext;
+  #output: OutputStream | undefined;
+
+  constructor(live: LiveRun, node: PlanNode, context: RunContext) {
+    this.#live = live;
+    this.#node = node;
+    this.#context = context;
+  }
+
+  #begun(): OutputStream {
+    if (!this.#output) {
+      this.#output = this.#live.streams.begin(this.#node, this.#context);
+      this.#live.statuses[this.#node.index] = TaskStatus.STREAMING;
+      this.#live.mirror?.streamBegun(this.#node);
+    }
+    return this.#output;
+  }
+
+  told(event: StreamEvent): void {
+    this.#live.mirror?.streamed(this.#node, event);
+  }
+
+  gave(event: StreamEvent, output: TaskOutput): Promise<void> | undefined {
+    const room = this.#begun().push(event, output);
+    this.told(event);
+    return room;
+  }
+
+  gaveAll(output: TaskOutput): void {
+    this.#begun();
+    this.#live.mirror?.streamEnded(this.#node, output);
+  }
+
+  broke(error: unknown): void {
+    if (this.#output) this.#live.streams.broke(this.#node, this.#output, error);
+  }
+}
+
+/** Of a node whose input ports grow: it may have begun before its sources have ended. */
+export function executeReading(live: LiveRun, node: PlanNode, run: Run, context: RunContext): unknown {
+  const deciding = live.deciding(node);
+  if (deciding) return deciding.then(() => executeReading(live, node, run, context));
+  const early = live.streams.early(node);
+  if (early.length > 0) return executeEarly(live, node, run, context, early);
+  if (isLeadTo(live, node)) return live.executeWhole(node, context);
+  // It had begun with what a source that has failed since gave.
+  return live.skip(run, true);
+}
+
+function isLeadTo(live: LiveRun, { incoming, sources }: PlanNode): boolean {
+  return incoming.some((edge, at) => live.isActive(edge, sources[at]!));
+}
+
+async function executeEarly(live: LiveRun, node: PlanNode, run: Run, context: RunContext, early: readonly PlanNode[]): Promise<unknown> {
+  const { streams } = live;
+  if (streams.hasStaleRecords(node, run)) {
+    beginAnew(live, run, undefined);
+    return new Promise(() => {});
+  }
+  for (let coming = streams.coming(early); coming; coming = streams.coming(early)) await context.durableWork.wait(coming, () => {});
+  if (live.failedSourceOf(node)) return live.skip(run);
+  const open = streams.early(node);
+  if (open.length === 0) return executeReading(live, node, run, context);
+  return live.executeWhole(node, context, open);
+}
+
+/** With streams of what has not ended yet. Gives what it gave when its sources are over. */
+export async function callReading(live: LiveRun, node: PlanNode, input: Record<string, any>, context: RunContext, early: readonly PlanNode[]): Promise<unknown> {
+  const { task } = node;
+  const { streams } = live;
+  const consumer = streams.open(node, input, context, early);
+  try {
+    checkNow(task, input, consumer.streams);
+    live.mirror?.started(node, input);
+    const given = await task.execute(input, new NodeContext(live, node, context, consumer.streams));
+    consumer.close();
+    // It stays known as one that reads, so it begins anew where a source does.
+    for (let coming = streams.over(early); coming; coming = streams.over(early)) await context.durableWork.wait(coming, () => {});
+    checkWhole(live, node);
+    return given;
+  } finally {
+    streams.left(node, consumer);
+  }
+}
+
+/** Now that all of it is there. */
+function checkWhole(live: LiveRun, node: PlanNode): void {
+  const { task } = node;
+  const whole = live.inputOf(node);
+  checkNow(task, whole);
+  if (live.mirror) task.runInputData = whole;
+}
