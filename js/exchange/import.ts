@@ -37,12 +37,12 @@ export interface ImportReport {
   blobs: number;
 }
 
-interface ReadRun extends RunLine {
+export interface ReadRun extends RunLine {
   line: number;
   bytes: Uint8Array<ArrayBuffer>[];
 }
 
-interface ReadExport {
+export interface ReadExport {
   runs: ReadRun[];
   blobs: Map<string, { blob: Blob; line: number }>;
 }
@@ -51,7 +51,7 @@ export async function importState(house: Orchestrator, source: unknown, options:
   checkNames(options, ['unfinished'], 'importState');
   const { unfinished = 'paused' } = options;
   oneOf(unfinished, ['paused', 'go', 'skip'], 'importState unfinished');
-  const stream = streamOf(source);
+  const stream = streamOf(source, 'importState');
   await house.ready;
   if (!house.journal) throw new ConfigurationError("importState: with storage 'memory' nothing can be stored. Use memory() of holdfast/storage/memory.");
   const read = await readExport(stream);
@@ -80,17 +80,18 @@ export async function importState(house: Orchestrator, source: unknown, options:
   }
 }
 
-function streamOf(source: unknown): ReadableStream<Uint8Array | string> {
+/** @throws ConfigurationError */
+export function streamOf(source: unknown, verb: string): ReadableStream<Uint8Array | string> {
   if (source instanceof ReadableStream) {
-    if (source.locked) throw new ConfigurationError('importState: the stream is being read by somebody else.');
+    if (source.locked) throw new ConfigurationError(`${verb}: the stream is being read by somebody else.`);
     return source as ReadableStream<Uint8Array | string>;
   }
   if (source instanceof Blob) return source.stream();
-  return refuse('importState', 'given the stream of an export, or a Blob or File of it', source);
+  return refuse(verb, 'given the stream of an export, or a Blob or File of it', source);
 }
 
 /** @throws ImportError */
-async function readExport(source: ReadableStream<Uint8Array | string>): Promise<ReadExport> {
+export async function readExport(source: ReadableStream<Uint8Array | string>): Promise<ReadExport> {
   const read: ReadExport = { runs: [], blobs: new Map() };
   const ids = new Set<string>();
   let open: OpenBlob | undefined;
@@ -171,7 +172,7 @@ function hasEnded({ events }: RunLine): boolean {
 }
 
 /** One for each mention of a blob that came along. */
-function referencesOf(run: ReadRun, blobs: ReadExport['blobs']): BlobReference[] {
+export function referencesOf(run: ReadRun, blobs: ReadExport['blobs']): BlobReference[] {
   return blobsOf(run).flatMap((found) => {
     const given = blobs.get(found.entry.id);
     return given ? [referenceOf(found, given.blob)] : [];
@@ -195,7 +196,7 @@ async function tryOut(house: Orchestrator, runs: readonly ReadRun[]): Promise<vo
 }
 
 /** As a compacted log: what is to be known of all, then whose children they are, what they wait for, and where they stand. */
-function logOf(runs: readonly ReadRun[]): { log: Uint8Array<ArrayBuffer>; ends: number[] } {
+export function logOf(runs: readonly ReadRun[]): { log: Uint8Array<ArrayBuffer>; ends: number[] } {
   const chain: Chain = { session: 1, sequence: 0, crc: 0 };
   const numbers = new Map(runs.map(({ id }, index) => [id, index + 1]));
   const frames: Uint8Array<ArrayBuffer>[] = [];

@@ -13,3 +13,4 @@ export { memory } from '../storage/memory.ts';
 export type { Dispatch, DispatchedOptions } from './dispatches.ts';
 export { AssertionError, createTestOrchestrator, type RunUntilOptions, TestOrchestrator, type TestOptions } from './kit.ts';
 export { type HoldfastMatchers, matchers } from './matchers.ts';
+export { assertReplays, replay, type ReplayDrift, type ReplayedRun, type ReplayOptions, type ReplayReport } from './replay.ts';
