@@ -11,6 +11,7 @@
  */
 import type { RunContext } from '../context/context.ts';
 import { InterruptedError } from '../errors.ts';
+import { KeyPrefix, RecordKind } from '../journal/history.ts';
 import * as P from '../protocol.ts';
 import { End, type Run } from '../runs/run.ts';
 import { isKept } from './caching.ts';
@@ -31,8 +32,6 @@ export class LiveStreams {
   readonly #readers = new Map<PlanNode, Consumer>();
   /** Of each edge into a node: it leads pieces. */
   readonly #leading = new Map<PlanNode, readonly boolean[]>();
-  /** Those that have read in this page. */
-  readonly #known = new Set<PlanNode>();
   /** Who waits until one of its sources streams, or is over. */
   readonly #waiting = new Set<() => void>();
 
@@ -125,15 +124,6 @@ export class LiveStreams {
 
   // Who reads
 
-  /** What is recorded of it came from a stream that went with its page, or was read from its beginning; one that follows is cut otherwise. */
-  hasStaleRecords(node: PlanNode, run: Run): boolean {
-    const { services } = this.live.house;
-    const { entries } = services.historyOf(run);
-    if (entries.length === 0) return false;
-    const closed = services.closedAttemptOf(run);
-    return !this.#known.has(node) || entries.some(({ attempt }) => attempt > closed);
-  }
-
   /** Sources that have not ended, though it has begun. Empty: it began as every node does. */
   early(node: PlanNode): PlanNode[] {
     return [...new Set(node.sources)].filter((source) => !this.live.isOver(source));
@@ -177,9 +167,7 @@ export class LiveStreams {
       consumer.read(output, { edge, from, to, transform: steps.length > 0 ? (value) => applyTransforms(value, steps) : undefined });
     }
     consumer.addWhole(input);
-    if (sources.length === 0) return consumer;
-    this.#readers.set(node, consumer);
-    this.#known.add(node);
+    if (sources.length > 0) this.#readers.set(node, consumer);
     return consumer;
   }
 
@@ -190,7 +178,7 @@ export class LiveStreams {
   }
 }
 
-/** What it recorded came from what counts for nothing. */
+/** Without what it recorded: other pieces come, or the same cut otherwise. */
 export function beginAnew({ house }: LiveRun, run: Run, reason: unknown): void {
   const { services, pump, attempts } = house;
   if (services.historyOf(run).entries.length > 0) {
@@ -198,7 +186,7 @@ export function beginAnew({ house }: LiveRun, run: Run, reason: unknown): void {
     services.beginEra(run);
     pump.commands.push(P.CommandDropSteps, run.task, run.attempt, 0);
   }
-  attempts.interrupt(run, new InterruptedError(`Run ${run.id} begins anew: what it read as a stream has broken off.`, { cause: reason }));
+  attempts.interrupt(run, new InterruptedError(`Run ${run.id} begins anew: it had begun with a stream.`, { cause: reason }));
 }
 
 /** A node that reads streams, in one execution. */
@@ -298,8 +286,15 @@ export class NodeOutlet implements Outlet {
   }
 }
 
+/** Recorded by a node that reads pieces: what else it records depends on how they were cut. */
+const readingMark = `${KeyPrefix.Mark}reads pieces`;
+
 /** Of a node whose input ports grow: it may have begun before its sources have ended. */
 export function executeReading(live: LiveRun, node: PlanNode, run: Run, context: RunContext): unknown {
+  if (live.house.services.historyOf(run).entries.some(({ key }) => key === readingMark)) {
+    beginAnew(live, run, undefined);
+    return new Promise(() => {});
+  }
   const deciding = live.deciding(node);
   if (deciding) return deciding.then(() => executeReading(live, node, run, context));
   const early = live.streams.early(node);
@@ -315,10 +310,6 @@ function isLeadTo(live: LiveRun, { incoming, sources }: PlanNode): boolean {
 
 async function executeEarly(live: LiveRun, node: PlanNode, run: Run, context: RunContext, early: readonly PlanNode[]): Promise<unknown> {
   const { streams } = live;
-  if (streams.hasStaleRecords(node, run)) {
-    beginAnew(live, run, undefined);
-    return new Promise(() => {});
-  }
   for (let coming = streams.coming(early); coming; coming = streams.coming(early)) await context.durableWork.wait(coming, () => {});
   if (live.failedSourceOf(node)) return live.skip(run);
   const open = streams.early(node);
@@ -333,6 +324,7 @@ export async function callReading(live: LiveRun, node: PlanNode, input: Record<s
   const consumer = streams.open(node, input, context, early);
   try {
     checkNow(task, input, consumer.streams);
+    context.durableWork.note(readingMark, RecordKind.Mark);
     live.mirror?.started(node, input);
     const given = await task.execute(input, new NodeContext(live, node, context, consumer.streams));
     consumer.close();

@@ -126,7 +126,7 @@ it('one slot is enough: who reads takes it when who gives has ended, whatever wa
   house.cut();
 });
 
-it('a page that dies after who gave has ended: who reads finds one snapshot, and what it has recorded', async () => {
+it('a page that dies after who gave has ended: who reads begins anew, with one snapshot, and records anew what it had recorded of pieces', async () => {
   let house = await openHouse();
   const graph = pair();
   let steps = 0;
@@ -143,8 +143,10 @@ it('a page that dies after who gave has ended: who reads finds one snapshot, and
   house = await house.crash();
   await house.clock.advance(100);
   const again = (await house.orchestrator.graphs.get(run.id))!;
-  expect(await again.result()).toMatchObject([{ data: { heard: 'a b c ' } }]);
+  expect(await again.result()).toMatchObject([{ data: { heard: 'a b c ', text: 'a b c ' } }]);
   expect(told).toEqual(['listener listens']);
+  // With the snapshot, and with the end.
+  expect(steps).toBe(1 + 2);
   house.cut();
 });
 
