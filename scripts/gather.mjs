@@ -15,7 +15,7 @@ const dist = join(root, 'dist');
 function graph(entry, found = new Set()) {
   if (found.has(entry)) return found;
   found.add(entry);
-  for (const [, path] of readFileSync(entry, 'utf8').matchAll(/^(?:import|export)\b[^;'"]*['"](\.[^'"]+)['"]/gm))
+  for (const [, path] of readFileSync(entry, 'utf8').matchAll(/^(?:import|export)\b[^;'"()=]*['"](\.[^'"]+)['"]/gm))
     graph(resolve(dirname(entry), path), found);
   return found;
 }
