@@ -20,6 +20,7 @@ import { LiveRun } from './live.ts';
 import { checkMergeStrategy } from './merging.ts';
 import { graphTask } from './names.ts';
 import { globalTaskRegistry, type TaskRegistry } from './registry.ts';
+import type { Passed } from './task.ts';
 import { TaskGraph } from './task-graph.ts';
 import type { OutputQuestion } from './caching.ts';
 import type { GraphRun, GraphRunOptions, MergeStrategy, PlannedNode, TaskGraphJson, TaskInput } from './types.ts';
@@ -44,6 +45,8 @@ export interface GivenGraph {
   readonly input: TaskInput;
   readonly options: GraphRunOptions;
   readonly isShown: boolean;
+  /** Where pieces of one of its tasks go. */
+  readonly passed?: Passed | undefined;
 }
 
 export class Graphs {
@@ -104,6 +107,8 @@ export class Graphs {
   /** What the run of a graph works on, as an object of this page. */
   give(run: Run, given: GivenGraph): void {
     this.#given.set(run, given);
+    const live = this.#lives.get(run);
+    if (live) live.passed = given.passed;
     for (const tell of this.#awaited.get(run) ?? []) tell();
     this.#awaited.delete(run);
   }

@@ -95,6 +95,8 @@ export class LiveStreams {
   broke(node: PlanNode, output: OutputStream, error: unknown): void {
     if (output.isOver) return;
     output.break(error);
+    const { passed } = this.live;
+    if (passed?.from === node.id) passed.outlet.broke(error);
     if (this.#outputs.get(node) === output) this.#outputs.delete(node);
     for (const [target, consumer] of this.#readers) if (consumer.sources.has(node)) this.#beginAnew(target, consumer, error);
   }
@@ -159,10 +161,18 @@ export class LiveStreams {
   open(node: PlanNode, input: Record<string, any>, context: RunContext, sources: readonly PlanNode[]): Consumer {
     const consumer = new Consumer(this.live, node, context, new Set(sources));
     const leading = this.leading(node);
+    // Of several into one port the last one counts.
+    const ports = new Map<string, number>();
     for (const [at, edge] of node.incoming.entries()) {
-      const output = leading[at] ? this.#outputs.get(node.sources[at]!) : undefined;
-      if (!output) continue;
+      const source = node.sources[at]!;
+      if (leading[at] && this.#outputs.has(source)) ports.set(edge.targetTaskPortId, at);
+      else if (this.live.isActive(edge, source)) ports.delete(edge.targetTaskPortId);
+    }
+    for (const at of ports.values()) {
+      const edge = node.incoming[at]!;
+      const output = this.#outputs.get(node.sources[at]!)!;
       const { sourceTaskPortId: from, targetTaskPortId: to } = edge;
+      delete input[to];
       const steps = edge.getTransforms();
       consumer.read(output, { edge, from, to, transform: steps.length > 0 ? (value) => applyTransforms(value, steps) : undefined });
     }
@@ -258,7 +268,8 @@ export class NodeOutlet implements Outlet {
   }
 
   #begun(): OutputStream {
-    if (!this.#output) {
+    // Of a graph within it a task may begin again while this goes on.
+    if (!this.#output || this.#output.isOver) {
       this.#output = this.#live.streams.begin(this.#node, this.#context);
       this.#live.statuses[this.#node.index] = TaskStatus.STREAMING;
       this.#live.mirror?.streamBegun(this.#node);
@@ -271,12 +282,16 @@ export class NodeOutlet implements Outlet {
   }
 
   gave(event: StreamEvent, output: TaskOutput): Promise<void> | undefined {
+    if (this.#context.signal.aborted) return undefined;
     const room = this.#begun().push(event, output);
     this.told(event);
-    return room;
+    const { passed } = this.#live;
+    const beyond = passed?.from === this.#node.id ? passed.outlet.gave(event, output) : undefined;
+    return room && beyond ? Promise.all([room, beyond]).then(() => {}) : (room ?? beyond);
   }
 
   gaveAll(output: TaskOutput): void {
+    if (this.#context.signal.aborted) return;
     this.#begun();
     this.#live.mirror?.streamEnded(this.#node, output);
   }

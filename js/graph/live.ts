@@ -23,7 +23,7 @@ import { planOf } from './plan.ts';
 import type { Provenance } from './provenance.ts';
 import { globalTaskRegistry, type TaskRegistry } from './registry.ts';
 import { Mirror } from './mirror.ts';
-import { Task } from './task.ts';
+import { type Passed, Task } from './task.ts';
 import type { TaskGraph } from './task-graph.ts';
 import { lineageOf } from './lineage.ts';
 import { type GraphResultArray, type GraphRunOptions, type NodeState, type TaskIdType, type TaskInput, type TaskOutput, TaskStatus } from './types.ts';
@@ -47,6 +47,7 @@ export interface LiveGiven {
   readonly options: GraphRunOptions;
   /** Its graph's tasks and edges mirror it. */
   readonly isShown: boolean;
+  readonly passed?: Passed | undefined;
 }
 
 export class LiveRun implements ShownRun, Carrier {
@@ -76,10 +77,13 @@ export class LiveRun implements ShownRun, Carrier {
   readonly listeners = new Set<() => void>();
   #endedCount = 0;
   isRunning = true;
+  /** Of a graph within a node: where pieces of one of its tasks go. */
+  passed: Passed | undefined;
   #streams: LiveStreams | undefined;
   #heard: Promise<void> | undefined;
 
-  constructor({ house, run, graph, input, options, isShown }: LiveGiven) {
+  constructor({ house, run, graph, input, options, isShown, passed }: LiveGiven) {
+    this.passed = passed;
     this.house = house;
     this.run = run;
     this.graph = graph;

@@ -17,6 +17,7 @@ import type { TaskInput } from './types.ts';
 export class NodeContext implements ExecuteContext {
   readonly #live: LiveRun;
   readonly #node: PlanNode;
+  #outlet: Outlet | undefined;
   readonly durable: RunContext;
   readonly inputStreams: ReadonlyMap<string, InputStream> | undefined;
 
@@ -29,7 +30,7 @@ export class NodeContext implements ExecuteContext {
 
   /** @internal */
   get outlet(): Outlet {
-    return new NodeOutlet(this.#live, this.#node, this.durable);
+    return (this.#outlet ??= new NodeOutlet(this.#live, this.#node, this.durable));
   }
 
   get signal(): AbortSignal {
@@ -51,12 +52,12 @@ export class NodeContext implements ExecuteContext {
     return owned;
   }
 
-  async runGraph(graph: TaskGraph, input: TaskInput = {}, { key, merge = 'PROPERTY_ARRAY', shown = false, ...options }: SubgraphOptions = {}): Promise<any> {
+  async runGraph(graph: TaskGraph, input: TaskInput = {}, { key, merge = 'PROPERTY_ARRAY', shown = false, passed, ...options }: SubgraphOptions = {}): Promise<any> {
     const { house, registry } = this.#live;
     const graphs = await house.graphs.load();
     const work = this.durable.durableWork;
     const place = work.key(KeyPrefix.Child, graphTask, key);
-    const given = { graph, input, options: { ...options, registry, outputCache: this.#live.options.outputCache }, isShown: shown };
+    const given = { graph, input, options: { ...options, registry, outputCache: this.#live.options.outputCache }, isShown: shown, passed };
     const found = house.services.find(work.run, place);
     if (found) graphs.give(found, given);
     const child = await runContainer(work, house.services, {

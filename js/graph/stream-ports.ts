@@ -10,7 +10,7 @@ import { isSchemaObject } from './ports.ts';
 import { type Plan, type PlanNode, planOf } from './plan.ts';
 import { type JsonSchema, portOf } from './schema.ts';
 import type { StreamEvent } from './events.ts';
-import { type ExecuteContext, Task } from './task.ts';
+import { type ExecuteContext, isForLists, Task } from './task.ts';
 import type { TaskGraph } from './task-graph.ts';
 import type { TaskIdType } from './types.ts';
 
@@ -32,16 +32,12 @@ export function portStreamMode(schema: JsonSchema, port: string): StreamMode {
   return mode === 'append' || mode === 'replace' || mode === 'object' ? mode : 'none';
 }
 
-export function isStreaming(task: object): task is Streaming {
-  return typeof (task as Partial<Streaming>).executeStream === 'function';
-}
-
 const whole = (why: string): EdgeStream => ({ mode: 'none', why });
 
 /** Of each edge into a node, in the order of `incoming`. */
 export function streamsInto(node: PlanNode): readonly EdgeStream[] {
   const alone = node.incoming.map((edge, at) => edgeAlone(edge, node.sources[at]!, node));
-  const atPorts = alone.map((found, at) => (found.mode === 'none' ? found : (portShared(node, at) ?? found)));
+  const atPorts = alone.map((found, at) => (found.mode === 'none' ? found : (portShared(node, at, found.mode) ?? found)));
   return atPorts.map((found, at) => (found.mode === 'none' ? found : (heldBack(node, at, atPorts) ?? found)));
 }
 
@@ -49,7 +45,7 @@ function edgeAlone(edge: Dataflow, { task: source }: PlanNode, { task: target, d
   const { sourceTaskPortId: from, targetTaskPortId: to } = edge;
   if (edge.isError) return whole('what a failure gives is there at once.');
   if (from === DATAFLOW_ALL_PORTS || to === DATAFLOW_ALL_PORTS) return whole('* is all ports, and pieces are of one.');
-  if (!isStreaming(source)) return whole(`task ${source.id} (${source.type}) gives its output at once: it has no executeStream.`);
+  if (!source.givesStreams) return whole(`task ${source.id} (${source.type}) gives its output at once: neither it nor the one leaf of its graph has an executeStream.`);
   const [gives, takes] = [portStreamMode(source.outputSchema(), from), portStreamMode(target.inputSchema(), to)];
   if (gives === 'none') return whole(`output port ${from} of ${source.id} does not say how it grows ('x-stream').`);
   if (takes === 'none') return whole(`input port ${to} of ${target.id} does not say how it grows ('x-stream').`);
@@ -61,10 +57,12 @@ function edgeAlone(edge: Dataflow, { task: source }: PlanNode, { task: target, d
   return { mode: gives };
 }
 
-function portShared({ incoming }: PlanNode, at: number): EdgeStream | undefined {
-  const port = incoming[at]!.targetTaskPortId;
-  const isShared = incoming.some(({ targetTaskPortId }, other) => other !== at && (targetTaskPortId === port || targetTaskPortId === DATAFLOW_ALL_PORTS));
-  return isShared ? whole(`other edges lead into port ${port} too, and what it gets of them together is known when all are over.`) : undefined;
+/** Of several that bring text the last one counts, and which is the last is known when all have begun. */
+function portShared({ incoming, task }: PlanNode, at: number, mode: StreamMode): EdgeStream | undefined {
+  const { id, targetTaskPortId: port } = incoming[at]!;
+  const other = incoming.find(({ targetTaskPortId, id: each }) => each !== id && (targetTaskPortId === port || targetTaskPortId === DATAFLOW_ALL_PORTS));
+  if (!other || (mode === 'append' && other.targetTaskPortId === port && !isForLists(task.inputPort(port)))) return undefined;
+  return whole(`edge ${other.id} leads into port ${port} too, and what comes of them together is known when both are over.`);
 }
 
 /** Another edge of the same two tasks carries what is there only when the source has ended. */

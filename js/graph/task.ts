@@ -22,7 +22,7 @@ import type { Provenance } from './provenance.ts';
 import type { TaskRegistry } from './registry.ts';
 import { defaultsOf, type JsonSchema, type JsonSchemaObject, portOf, requiredPorts } from './schema.ts';
 import type { TaskGraph } from './task-graph.ts';
-import { type GraphRunOptions, type TaskConfig, type TaskGraphItemJson, type TaskInput, type TaskOutput, TaskStatus } from './types.ts';
+import { type GraphRunOptions, type TaskConfig, type TaskGraphItemJson, type TaskIdType, type TaskInput, type TaskOutput, TaskStatus } from './types.ts';
 
 /** What `execute` gets beside the input. */
 export interface ExecuteContext {
@@ -69,6 +69,14 @@ export interface SubgraphOptions extends Pick<GraphRunOptions, 'matchAllEmptyInp
   merge?: import('./types.ts').MergeStrategy;
   /** The graph's own tasks show this run: their events and values. Default false: several may run at once. */
   shown?: boolean;
+  /** @internal Pieces of this task of the graph are pieces of the node. */
+  passed?: Passed | undefined;
+}
+
+/** @internal */
+export interface Passed {
+  readonly from: TaskIdType;
+  readonly outlet: Outlet;
 }
 
 const nothing: readonly string[] = Object.freeze([]);
@@ -185,6 +193,11 @@ export class Task<Input extends TaskInput = TaskInput, Output extends TaskOutput
   }
   outputPort(port: string): JsonSchema | undefined {
     return portOf(this.outputSchema(), port);
+  }
+
+  /** It gives its output piece by piece: it has an `executeStream`. */
+  get givesStreams(): boolean {
+    return typeof (this as { executeStream?: unknown }).executeStream === 'function';
   }
 
   // What it does

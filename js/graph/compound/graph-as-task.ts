@@ -94,11 +94,25 @@ export class GraphAsTask<Config extends GraphAsTaskConfig = GraphAsTaskConfig> e
     return { type: 'object', properties: Object.fromEntries(properties), ...(required.size > 0 && { required: [...required] }), additionalProperties: isOpen };
   }
 
-  protected innerOutputSchema(): JsonSchema {
+  /** Whose outputs are its own. */
+  #leaves(): Task<any, any, any>[] {
     const tasks = this.subGraph?.getTasks() ?? [];
     const leaves = tasks.filter(({ id }) => this.subGraph!.getTargetDataflows(id).every(({ isError }) => isError));
     const marked = leaves.filter((task) => (task.constructor as typeof Task).isGraphOutput);
-    return mergedSchema((marked.length > 0 ? marked : leaves).map((task) => ({ id: task.id, outputSchema: task.outputSchema() })), this.compoundMerge);
+    return marked.length > 0 ? marked : leaves;
+  }
+
+  protected innerOutputSchema(): JsonSchema {
+    return mergedSchema(this.#leaves().map((task) => ({ id: task.id, outputSchema: task.outputSchema() })), this.compoundMerge);
+  }
+
+  /** The only leaf, where it gives its output piece by piece: its pieces are those of this task. */
+  get #streamingLeaf(): Task<any, any, any> | undefined {
+    const [leaf, other] = this.#leaves();
+    return leaf?.givesStreams && !other && this.execute === GraphAsTask.prototype.execute ? leaf : undefined;
+  }
+  override get givesStreams(): boolean {
+    return this.#streamingLeaf !== undefined;
   }
 
   override inputSchema(): JsonSchema {
@@ -119,8 +133,15 @@ export class GraphAsTask<Config extends GraphAsTaskConfig = GraphAsTaskConfig> e
     // A graph shows one run: where this task runs several times at once, the first of them.
     const shown = !graph.shown?.isRunning;
     const stop = shown ? graph.subscribe('graph_progress', (progress, message) => void context.updateProgress(Math.min(99, progress), message)) : undefined;
+    const leaf = this.#streamingLeaf;
+    const outlet = leaf && context.outlet;
     try {
-      return await this.runInner(context, input, 'graph', { shown });
+      const output = await this.runInner(context, input, 'graph', { shown, passed: outlet && { from: leaf!.id, outlet } });
+      outlet?.gaveAll(output);
+      return output;
+    } catch (error) {
+      outlet?.broke(error);
+      throw error;
     } finally {
       stop?.();
     }
