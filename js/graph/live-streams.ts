@@ -301,7 +301,7 @@ export class NodeOutlet implements Outlet {
   }
 }
 
-/** Recorded by a node that reads pieces: what else it records depends on how they were cut. */
+/** Recorded by a node that reads pieces, before all else it records: that depends on how they were cut. */
 const readingMark = `${KeyPrefix.Mark}reads pieces`;
 
 /** Of a node whose input ports grow: it may have begun before its sources have ended. */
@@ -339,9 +339,8 @@ export async function callReading(live: LiveRun, node: PlanNode, input: Record<s
   const consumer = streams.open(node, input, context, early);
   try {
     checkNow(task, input, consumer.streams);
-    context.durableWork.note(readingMark, RecordKind.Mark);
     live.mirror?.started(node, input);
-    const given = await task.execute(input, new NodeContext(live, node, context, consumer.streams));
+    const given = await task.execute(input, new NodeContext(live, node, context, consumer.streams, () => context.durableWork.note(readingMark, RecordKind.Mark)));
     consumer.close();
     // It stays known as one that reads, so it begins anew where a source does.
     for (let coming = streams.over(early); coming; coming = streams.over(early)) await context.durableWork.wait(coming, () => {});

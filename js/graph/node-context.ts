@@ -18,23 +18,32 @@ export class NodeContext implements ExecuteContext {
   readonly #live: LiveRun;
   readonly #node: PlanNode;
   #outlet: Outlet | undefined;
-  readonly durable: RunContext;
+  readonly #context: RunContext;
+  /** Its code is about to record something. */
+  #recording: (() => void) | undefined;
   readonly inputStreams: ReadonlyMap<string, InputStream> | undefined;
 
-  constructor(live: LiveRun, node: PlanNode, durable: RunContext, inputStreams?: ReadonlyMap<string, InputStream>) {
+  constructor(live: LiveRun, node: PlanNode, context: RunContext, inputStreams?: ReadonlyMap<string, InputStream>, recording?: () => void) {
     this.#live = live;
     this.#node = node;
-    this.durable = durable;
+    this.#context = context;
     this.inputStreams = inputStreams;
+    this.#recording = recording;
+  }
+
+  get durable(): RunContext {
+    this.#recording?.();
+    this.#recording = undefined;
+    return this.#context;
   }
 
   /** @internal */
   get outlet(): Outlet {
-    return (this.#outlet ??= new NodeOutlet(this.#live, this.#node, this.durable));
+    return (this.#outlet ??= new NodeOutlet(this.#live, this.#node, this.#context));
   }
 
   get signal(): AbortSignal {
-    return this.durable.signal;
+    return this.#context.signal;
   }
   get registry(): TaskRegistry {
     return this.#live.registry;
@@ -44,7 +53,7 @@ export class NodeContext implements ExecuteContext {
   }
 
   async updateProgress(progress: number | undefined, message?: string, ...more: any[]): Promise<void> {
-    if (progress !== undefined) this.durable.progress(message === undefined ? progress : { value: progress, message });
+    if (progress !== undefined) this.#context.progress(message === undefined ? progress : { value: progress, message });
     this.#live.mirror?.progressed(this.#node, progress, message, more);
   }
 

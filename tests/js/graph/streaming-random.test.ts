@@ -256,7 +256,7 @@ async function live(seed: number): Promise<number> {
 it('random graphs of streams give what their whole values say', async () => {
   let nodes = 0;
   const first = Number(process.env.HOLDFAST_SEED ?? 1);
-  const count = Number(process.env.HOLDFAST_RUNS ?? (process.env.HOLDFAST_SEED ? 1 : 40));
+  const count = Number(process.env.HOLDFAST_RUNS ?? (process.env.HOLDFAST_SEED ? 1 : 25));
   for (let seed = first; seed < first + count; seed++) nodes += await live(seed);
   expect(nodes).toBeGreaterThan(count);
-}, 120_000);
+}, 300_000);

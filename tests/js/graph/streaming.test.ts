@@ -45,6 +45,24 @@ it('an error among the pieces fails it; a workflow tells of pieces', async () =>
   expect(heard).toEqual(['text-delta']);
 });
 
+it('what it is at is told, and is no part of the output', async () => {
+  class Busy extends StreamingTask {
+    static override readonly type = 'StreamBusy';
+    override async *executeStream(): AsyncIterable<StreamEvent> {
+      yield { type: 'phase', message: 'Thinking', progress: 40 };
+      yield { type: 'snapshot', data: { text: 'done' } };
+    }
+  }
+  const graph = new TaskGraph();
+  graph.addTask(new Busy({ id: 'busy' }));
+  const heard: unknown[] = [];
+  graph.subscribeToTaskProgress((_, progress, message) => heard.push([progress, message]));
+  graph.subscribeToTaskStatus((_, status) => heard.push(status));
+  graph.subscribeToTaskStreaming({ onStreamChunk: (_, { type }) => heard.push(type) });
+  expect(await graph.run()).toMatchObject([{ data: { text: 'done' } }]);
+  expect(heard.slice(0, 5)).toEqual(['PROCESSING', 'phase', [40, 'Thinking'], 'STREAMING', 'snapshot']);
+});
+
 describe('pieces', () => {
   it('of objects are put together by fields, of lists by ids', () => {
     expect(sum([{ type: 'object-delta', port: 'o', objectDelta: { a: 1 } }, { type: 'object-delta', port: 'o', objectDelta: { b: 2 } }])).toEqual({ o: { a: 1, b: 2 } });
