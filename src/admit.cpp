@@ -71,6 +71,7 @@ bool Core::group_value_valid(GroupField field, double value) {
     case GroupField::Owner:
       return is_limit(value) && value <= kMaxNumber;
     case GroupField::Closed:
+      return value == 0 || value == 1;
     case GroupField::LetsFinish:
       return value == 1;
   }
@@ -159,6 +160,8 @@ bool Core::admissible_task_event(const Record& event, const Task* task) const {
       return (draft || task->ended()) && groups_.table().find(event.a) != kNone && groups_.of(slot) == kNone;
     case Event::Submitted:
       return draft;
+    case Event::Revised:
+      return !task->has(kTried);
     case Event::Started:
       return event.a <= kAttemptMask && !task->live() && task->startable();
     case Event::Resumed:

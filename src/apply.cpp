@@ -65,6 +65,7 @@ void Core::apply_to_task(Event kind, const Record& event, std::uint32_t slot) {
     case Event::Depended: return apply_depended(slot, event);
     case Event::EdgeDisabled:
     case Event::EdgeMet: return apply_flow_decided(slot, event);
+    case Event::Revised: return apply_revised(slot);
     case Event::Joined: return apply_joined(slot, groups_.table().find(event.a));
     case Event::Submitted:
       task.flags |= kSubmitted;
@@ -313,7 +314,7 @@ void Core::apply_group_set(const Record& event) {
       group.threshold = value;
       group.swept = false;
       break;
-    case GroupField::Closed: group.closed = true; break;
+    case GroupField::Closed: group.closed = value == 1; break;
     case GroupField::LetsFinish: group.lets_finish = true; break;
     case GroupField::Owner: return groups_.set_owner(slot, value);
   }

@@ -151,12 +151,15 @@ class Core {
   bool is_against(std::uint32_t slot, std::uint32_t prerequisite) const;
   bool makes_cycle(std::uint32_t slot, std::uint32_t prerequisite) const;
   void decide_flow(const Record& command);
+  void revise(const Record& command);
+  void apply_revised(std::uint32_t slot);
   void apply_depended(std::uint32_t slot, const Record& event);
   void apply_flow_decided(std::uint32_t slot, const Record& event);
   void settle_edges(std::uint32_t slot, State state);
   void note_fate(std::uint32_t dependent, EdgeFate fate);
   void unblock(std::uint32_t slot, DisabledBy by);
   void cancel_doomed();
+  void disable(std::uint32_t slot, DisabledBy by);
 
   // calls.cpp: circuits, and what the ends of attempts say about them.
   void set_circuit(const Record& command);

@@ -47,6 +47,8 @@ void Core::decide(const Record& command, Bytes& payloads) {
     case Command::DisableEdge:
     case Command::MeetEdge:
       return decide_flow(command);
+    case Command::Revise:
+      return revise(command);
     case Command::Recover:
       return recover(command.a == 1);
     case Command::Close:
@@ -139,6 +141,7 @@ void Core::join_group(const Ask& ask) {
 
 void Core::submit(const Ask& ask) {
   if (tasks_[ask.slot].has(kSubmitted)) return reject(ask.command, Rejection::AlreadySubmitted);
+  if (ask.command.a == kSubmitDisabled) return disable(ask.slot, DisabledBy::Host);
   if (drops(ask.slot)) return;
   emit(Event::Submitted, ask.slot);
   make_room(ask.slot);
@@ -357,8 +360,10 @@ void Core::set_group(const Record& command) {
   const auto field = static_cast<GroupField>(command.a);
   if (!group_value_valid(field, command.at)) return reject(command, Rejection::InvalidValue);
   const std::uint32_t group = groups_.table().find(command.task);
-  if (field == GroupField::Closed && group != kNone && groups_.table()[group].closed) {
-    return reject(command, Rejection::GroupClosed);
+  if (field == GroupField::Closed) {
+    const bool closes = command.at == 1;
+    if (group == kNone && !closes) return reject(command, Rejection::UnknownGroup);
+    if (group != kNone && closes && groups_.table()[group].closed) return reject(command, Rejection::GroupClosed);
   }
   if (field == GroupField::Owner) {
     const std::uint32_t owner = tasks_.find(static_cast<std::uint32_t>(command.at));

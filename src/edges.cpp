@@ -51,6 +51,23 @@ void Core::decide_flow(const Record& command) {
   emit(static_cast<Command>(command.kind) == Command::MeetEdge ? Event::EdgeMet : Event::EdgeDisabled, slot, command.a, command.b);
 }
 
+void Core::revise(const Record& command) {
+  const std::uint32_t slot = tasks_.find(command.task);
+  if (slot == kNone) return reject(command, Rejection::UnknownTask);
+  const Task& task = tasks_[slot];
+  if ((states_before(Event::Revised) & bit(task.state)) == 0 || task.has(kTried)) return reject(command, Rejection::WrongState);
+  emit(Event::Revised, slot);
+}
+
+void Core::apply_revised(std::uint32_t slot) {
+  graph_.drop_incoming(slot);
+  // Out of the line of its queue too: what does not wait there is not dropped from it.
+  uncount(slot);
+  tasks_[slot].flags &= static_cast<std::uint16_t>(~(kSubmitted | kFed | kStarved | kDoomed));
+  move(slot, State::Blocked);
+  count(slot);
+}
+
 void Core::apply_depended(std::uint32_t slot, const Record& event) {
   const std::uint32_t prerequisite = tasks_.find(event.a);
   const auto kind = static_cast<EdgeKind>(event.b);
@@ -105,7 +122,9 @@ void Core::cancel_doomed() {
   if (task.state != State::Blocked || !task.has(kSubmitted)) return;
   if (task.has(kDoomed)) return cancel_task(slot, CancelCause::Cascade, 0);
   const bool disabled = task.disabled() && graph_.unmet(slot) == 0;
-  if (disabled) cancel_task(slot, CancelCause::Disabled, static_cast<std::uint32_t>(by));
+  if (disabled) disable(slot, by);
 }
+
+void Core::disable(std::uint32_t slot, DisabledBy by) { cancel_task(slot, CancelCause::Disabled, static_cast<std::uint32_t>(by)); }
 
 }  // namespace holdfast

@@ -11,7 +11,7 @@ bool known_kind(std::uint32_t kind) {
     return kind >= static_cast<std::uint32_t>(first) && kind <= static_cast<std::uint32_t>(last);
   };
   return in(Event::Created, Event::StepsDropped) || in(Event::QueueSet, Event::LimitUsed) ||
-         in(Event::Restored, Event::EdgeMet);
+         in(Event::Restored, Event::EdgeMet) || kind == static_cast<std::uint32_t>(Event::Revised);
 }
 
 // Before anything is applied: all kinds are known, and the payloads are as long as the events say.

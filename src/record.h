@@ -39,6 +39,7 @@ enum class Command : std::uint32_t {
   // What joins one with too many failures is cancelled as its others were.
   JoinGroup = 4,
   // task: description complete; the hold that Create placed is lifted
+  // a: kSubmitDisabled: it is not to begin, and is cancelled as what no flow leads to (DisabledBy::Host)
   Submit = 5,
   // task · a: attempt (bits 0-23), Outcome (bits 24-31) · b: payload (result or error)
   // at: for Failure, the earliest time of the next attempt (0: the policy decides). After a timeout or a
@@ -100,6 +101,9 @@ enum class Command : std::uint32_t {
   // As DisableEdge, of a flow that is active from now on, whatever becomes of the prerequisite: what that gives comes
   // piece by piece, and the pieces have begun to come.
   MeetEdge = 43,
+  // task: one that has not begun since it was made, or tried again, is a draft, which waits for nothing: what it waits for
+  // may be told anew. WrongState where it has begun, or has ended.
+  Revise = 44,
   // After load or import: every task that was running, waiting or stopping when the log ended lost its host.
   // a: 1 when the last session ended in order (page closed or reloaded): its interruptions are not
   // counted and nobody is quarantined. Yields nothing where there is nothing to recover. Tasks started
@@ -169,6 +173,7 @@ enum class Event : std::uint32_t {
   Restored = 112,         // snapshot and import only: task (or group) · a: RestoredField · b, at: see there
   EdgeDisabled = 114,     // as DisableEdge · at: now
   EdgeMet = 115,          // as MeetEdge · at: now
+  Revised = 116,          // as Revise · at: now
   SnapshotEnded = 113,    // snapshot only: everything before it is the compacted state · at: its time
   // Not journalled:
   Rejected = 120,         // task · a: Rejection · b: kind of the command (no payload)
@@ -229,7 +234,8 @@ enum class QueueOrder : std::uint32_t { Priority = 0, Fifo = 1, Lifo = 2, Offset
 // priority the newest.
 enum class Overflow : std::uint32_t { Reject = 0, DropNew = 1, DropOldest = 2, DropLowest = 3 };
 enum class GroupField : std::uint32_t {
-  Concurrency = 1, FailureThreshold = 2, Closed = 3,
+  Concurrency = 1, FailureThreshold = 2,
+  Closed = 3,  // 1; of one that is not settled also 0: it may be joined again
   LetsFinish = 7,  // 1: after too many failures those that have begun go on; only the others are cancelled
   Owner = 4,  // a task that has not ended, and has one such group: the last. The group closes as that ends.
 };
@@ -409,6 +415,8 @@ inline constexpr std::uint32_t kForgetTaken = 1;
 inline constexpr std::uint32_t kCancelAsDisabled = 1;
 // Of Retry.
 inline constexpr std::uint32_t kRetryAsDraft = 1;
+// Of Submit.
+inline constexpr std::uint32_t kSubmitDisabled = 1;
 inline constexpr std::uint32_t kMaxHeight = (1u << 20) - 1;
 // Parents above a child.
 inline constexpr std::uint32_t kMaxDepth = 64;

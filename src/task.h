@@ -197,6 +197,7 @@ constexpr std::uint32_t states_before(Event event) {
     case Event::Thawed:
     case Event::HeartbeatSeen:
     case Event::Abandoned: return kLiveStates;
+    case Event::Revised: return bit(State::Blocked) | bit(State::Delayed) | bit(State::Ready);
     case Event::RetryScheduled:
     case Event::TimeReached: return bit(State::Delayed);
     case Event::Waited: return bit(State::Running);

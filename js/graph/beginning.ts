@@ -1,7 +1,6 @@
 /**
  * What a graph shows from the call that runs it until there is a run: what is said meanwhile counts as if there were.
  */
-import { TaskConfigurationError } from './errors.ts';
 import type { ShownRun } from './live.ts';
 
 export class Beginning implements ShownRun {
@@ -13,8 +12,4 @@ export class Beginning implements ShownRun {
     return this.#aborting.signal;
   }
   readonly abort = (reason?: unknown): void => this.#aborting.abort(reason);
-
-  refuseChange(taskId: string): void {
-    throw new TaskConfigurationError(`Task ${taskId} is part of the run that begins, and what leads to it and from it stays as it is until that is over. Abort it, or change a copy: createGraphFromGraphJSON(graph.toJSON()).`, { data: { taskId } });
-  }
 }

@@ -23,7 +23,7 @@ export interface OutputQuestion {
 }
 
 /** Names of a config that say nothing of what the node does. */
-const said: ReadonlySet<string> = new Set(['id', 'title', 'name', 'description', 'defaults', 'provenance', 'cacheable', 'timeout', 'extras']);
+const said: ReadonlySet<string> = new Set(['id', 'title', 'name', 'description', 'defaults', 'provenance', 'cacheable', 'timeout', 'extras', 'disabled']);
 
 export function isKept({ task, definitionId }: PlanNode, { outputCache }: GraphRunOptions): boolean {
   return outputCache === true && definitionId === undefined && task.cacheable && isStorable(task);

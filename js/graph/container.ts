@@ -6,12 +6,12 @@
  */
 import type { Container, MemberListener } from '../groups/container.ts';
 import { KeyPrefix, RecordKind } from '../journal/history.ts';
-import type { Definition } from '../intake/registry.ts';
+import type { NewMember } from '../context/services.ts';
 import * as P from '../protocol.ts';
+import type { Told } from '../pump/pump.ts';
 import { End, type Run } from '../runs/run.ts';
-import { UnrecognizedTaskError } from '../errors.ts';
 import type { LiveRun } from './live.ts';
-import { nodeTask } from './names.ts';
+import { dropNode, letGo, makeNode, sayWaits } from './making.ts';
 import type { PlanNode } from './plan.ts';
 import { shapesOf } from './shapes.ts';
 import { type FailurePolicy, TaskStatus } from './types.ts';
@@ -40,18 +40,15 @@ export async function runGraph(container: Container): Promise<GraphOutput> {
   }
 }
 
-const byDataflow = Object.freeze({ by: 'holdfast/dataflow' });
-
-class GraphCode implements MemberListener {
+class GraphCode implements MemberListener, Told {
   readonly #container: Container;
   readonly #live: LiveRun;
-  readonly #nodeDefinition: Definition;
   #told = 0;
+  #ended: Run[] = [];
 
   constructor(container: Container, live: LiveRun) {
     this.#container = container;
     this.#live = live;
-    this.#nodeDefinition = container.house.definition(nodeTask)!;
   }
 
   async run(): Promise<GraphOutput> {
@@ -62,80 +59,107 @@ class GraphCode implements MemberListener {
     const renewedMark = `${KeyPrefix.Mark}renewed ${generation}`;
     const isAgain = generation > 0 && container.durable.replay.mark(renewedMark) === undefined;
     container.listener = this;
-    container.open({ concurrency, failureThreshold: failurePolicy === 'abort' ? 1 : undefined }, isAgain);
+    const limits = { concurrency, failureThreshold: failurePolicy === 'abort' ? 1 : undefined };
+    container.open(limits, isAgain);
     live.begin();
     if (isAgain) {
       await this.#renew();
       container.durable.note(renewedMark, RecordKind.Mark);
     }
-    if (!container.isClosed) await this.#fill();
-    await container.close();
-    await container.settled();
+    // A node may have come since all were made, when there was nobody to make it.
+    if (container.isClosed && live.isChanged) container.reopen(limits);
+    if (!container.isClosed || live.isChanged) await this.#fill();
+    if (!container.isFresh) await this.#mend();
+    for (;;) {
+      live.isFilled = true;
+      await container.close();
+      await container.settled();
+      while (live.changing) await live.changing;
+      if (live.plan.nodes.every(({ index }) => live.runs[index])) break;
+      live.isFilled = false;
+      container.reopen(limits);
+      await this.#fill();
+    }
     return this.#end(failurePolicy);
+  }
+
+  /** What a page that is gone has begun to change, and has not told to the end: it is told anew, as it stands in the document. */
+  async #mend(): Promise<void> {
+    const { house, members } = this.#container;
+    const live = this.#live;
+    for (const run of members) if (run.task !== 0 && run.end === End.None && !live.nodeOf(run)) dropNode(house, run);
+    await this.#each(
+      ({ index }) => {
+        const run = live.runs[index];
+        return run !== undefined && run.task !== 0 && run.end === End.None && house.pump.engine.value(run.task, P.FieldSubmitted) === 0;
+      },
+      (node) => {
+        const run = live.runs[node.index]!;
+        house.pump.commands.push(P.CommandRevise, run.task);
+        letGo(live, node, run);
+      },
+    );
+    house.pump.wake();
   }
 
   /** It is tried again: what has not completed begins anew, but for failures that an edge has led on. */
   async #renew(): Promise<void> {
     const container = this.#container;
     const live = this.#live;
-    for (const node of live.plan.nodes) {
-      const run = live.runs[node.index];
-      if (!run || run.end === End.None || run.end === End.Completed || (run.end === End.Failed && node.handlesError)) continue;
-      const deciding = live.deciding(node);
-      if (deciding) await deciding;
-      container.renew(run, () => {
-        const after = node.incoming.length > 0 ? this.#after(node) : [];
-        for (let at = 0; at < after.length; at += 2) container.house.pump.commands.push(P.CommandDependOn, run.task, (after[at] as Run).task, after[at + 1] as number);
-      });
-      live.reopened(node);
-    }
+    await this.#each(
+      (node) => {
+        const run = live.runs[node.index];
+        return run !== undefined && run.end !== End.None && run.end !== End.Completed && !node.isDisabled && !(run.end === End.Failed && node.handlesError);
+      },
+      (node) => {
+        const run = live.runs[node.index]!;
+        container.renew(run, () => sayWaits(live, node, run));
+        live.reopened(node);
+      },
+    );
   }
 
   async #fill(): Promise<void> {
+    const live = this.#live;
+    const add = (member: NewMember) => this.#container.addNew(member);
+    await this.#each(
+      (node) => !live.runs[node.index],
+      (node) => live.joined(node, makeNode(live, node, add)),
+    );
+  }
+
+  /** Sources first; from the front again where the graph was changed meanwhile. */
+  async #each(isDue: (node: PlanNode) => boolean, work: (node: PlanNode) => void): Promise<void> {
     const container = this.#container;
-    for (const node of this.#live.plan.nodes) {
-      if (this.#live.runs[node.index]) continue;
+    const live = this.#live;
+    let { plan } = live;
+    for (let at = 0; at < plan.nodes.length; at++) {
+      const node = plan.nodes[at]!;
+      if (!isDue(node)) continue;
       if (container.isBreathless) await container.breathe();
-      const deciding = this.#live.deciding(node);
+      const deciding = live.deciding(node);
       if (deciding) await deciding;
-      this.#live.joined(node, this.#make(node));
+      while (live.changing) await live.changing;
+      if (live.plan === plan) work(node);
+      else {
+        plan = live.plan;
+        at = -1;
+      }
     }
-  }
-
-  #make(node: PlanNode): Run {
-    const { house } = this.#container;
-    const { definitionId, task } = node;
-    const { timeout } = task.config;
-    const own = task.runOptions(house);
-    const definition = definitionId === undefined ? this.#nodeDefinition : house.definition(definitionId);
-    if (!definition) throw new UnrecognizedTaskError(`Node ${node.id}: no task ${JSON.stringify(definitionId)} is registered.`);
-    const made = this.#container.addNew({ key: node.id, definition, input: undefined, options: timeout === undefined ? own : { ...own, timeout }, deferred: definitionId === undefined ? undefined : byDataflow });
-    if (node.incoming.length > 0) made.ownExtra.after = this.#after(node);
-    else if (definitionId !== undefined) made.ownExtra.after = [];
-    if (node.height > 0) made.ownExtra.height = node.height;
-    return made;
-  }
-
-  /** Its sources' runs and the kinds of edges from them, one after the other. */
-  #after(node: PlanNode): (Run | number)[] {
-    const { incoming, sources } = node;
-    const { runs } = this.#live;
-    const first = runs[sources[0]!.index]!;
-    const after: (Run | number)[] = [first, this.#live.kindOf(node, 0)];
-    for (let at = 1; at < incoming.length; at++) {
-      const source = runs[sources[at]!.index]!;
-      const kind = this.#live.kindOf(node, at);
-      let isKnown = false;
-      for (let each = 0; each < after.length; each += 2) isKnown ||= after[each] === source && after[each + 1] === kind;
-      if (!isKnown) after.push(source, kind);
-    }
-    return after;
+    while (live.changing) await live.changing;
+    if (live.plan !== plan) await this.#each(isDue, work);
   }
 
   memberEnded(member: Run): void {
-    const live = this.#live;
-    live.ended(member);
-    const whole = Math.floor(live.progress);
+    if (this.#ended.push(member) === 1) this.#container.house.pump.afterRead(this);
+  }
+
+  /** People's code hears of it, and may change the graph. */
+  tell(): void {
+    const ended = this.#ended;
+    this.#ended = [];
+    for (const member of ended) this.#live.ended(member);
+    const whole = Math.floor(this.#live.progress);
     if (whole === this.#told) return;
     this.#told = whole;
     this.#container.context.progress(whole);

@@ -17,10 +17,12 @@ export class Vertex<Node, Edge> {
   order = 0;
   before: Vertex<Node, Edge> | undefined;
   after: Vertex<Node, Edge> | undefined;
-  readonly incoming: Edge[] = [];
-  readonly outgoing: Edge[] = [];
-  readonly sources: Vertex<Node, Edge>[] = [];
-  readonly targets: Vertex<Node, Edge>[] = [];
+  incoming: Edge[] = [];
+  outgoing: Edge[] = [];
+  sources: Vertex<Node, Edge>[] = [];
+  targets: Vertex<Node, Edge>[] = [];
+  /** A plan has its lists: it changes others. */
+  isPlanned = false;
   /** Of the search that came last along the edges, and where it came from … */
   ahead = 0;
   cameFrom: Vertex<Node, Edge> | undefined;
@@ -55,8 +57,14 @@ export class Dag<Node, Edge> {
     other.outgoing.push(...vertex.outgoing);
     other.sources.push(...vertex.sources);
     other.targets.push(...vertex.targets);
-    for (const source of other.sources) exchange(source.targets, vertex, other);
-    for (const target of other.targets) exchange(target.sources, vertex, other);
+    for (const source of other.sources) {
+      own(source);
+      exchange(source.targets, vertex, other);
+    }
+    for (const target of other.targets) {
+      own(target);
+      exchange(target.sources, vertex, other);
+    }
     this.#insert(other, vertex);
     this.#unlink(vertex);
     this.vertices.set(id, other);
@@ -76,6 +84,8 @@ export class Dag<Node, Edge> {
       const cycle = this.#reorder(source, target);
       if (cycle) return cycle;
     }
+    own(source);
+    own(target);
     source.outgoing.push(edge);
     source.targets.push(target);
     target.incoming.push(edge);
@@ -84,12 +94,22 @@ export class Dag<Node, Edge> {
   }
 
   disconnect(source: Vertex<Node, Edge>, target: Vertex<Node, Edge>, edge: Edge): void {
+    own(source);
+    own(target);
     const out = source.outgoing.indexOf(edge);
     source.outgoing.splice(out, 1);
     source.targets.splice(out, 1);
     const into = target.incoming.indexOf(edge);
     target.incoming.splice(into, 1);
     target.sources.splice(into, 1);
+  }
+
+  /** Of the same ends. */
+  exchange(source: Vertex<Node, Edge>, target: Vertex<Node, Edge>, edge: Edge, other: Edge): void {
+    own(source);
+    own(target);
+    exchange(source.outgoing, edge, other);
+    exchange(target.incoming, edge, other);
   }
 
   /** Sources before targets. */
@@ -194,6 +214,16 @@ function cycle<Node, Edge>(met: Vertex<Node, Edge>): Vertex<Node, Edge>[] {
   path.reverse();
   for (let vertex = met.leadsTo; vertex; vertex = vertex.leadsTo) path.push(vertex);
   return path;
+}
+
+/** What a plan has read stays as it was then. */
+function own<Node, Edge>(vertex: Vertex<Node, Edge>): void {
+  if (!vertex.isPlanned) return;
+  vertex.isPlanned = false;
+  vertex.incoming = [...vertex.incoming];
+  vertex.outgoing = [...vertex.outgoing];
+  vertex.sources = [...vertex.sources];
+  vertex.targets = [...vertex.targets];
 }
 
 function byOrder(one: { readonly order: number }, other: { readonly order: number }): number {

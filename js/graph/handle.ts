@@ -43,6 +43,10 @@ export class GraphHandle implements GraphRun {
     return this.#graphs.liveOf(this.run);
   }
 
+  async changesStored(): Promise<void> {
+    await this.#graphs.liveNow(this.run)?.changes.stored;
+  }
+
   async result(): Promise<any> {
     await this.run.ended;
     const { house } = this.#graphs;

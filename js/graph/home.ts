@@ -6,6 +6,8 @@
  */
 import type { RunContext } from '../context/context.ts';
 import { UnrecognizedTaskError } from '../errors.ts';
+import { closedMark } from '../groups/container.ts';
+import { NoteKind } from '../journal/notes.ts';
 import * as P from '../protocol.ts';
 import { checkNames, refuse } from '../intake/checks.ts';
 import type { Orchestrator } from '../orchestrator.ts';
@@ -131,7 +133,7 @@ export class Graphs {
   }
 
   async #open(run: Run): Promise<LiveRun> {
-    const payload = this.#given.has(run) ? undefined : ((await this.house.attempts.inputOf(run)) as GraphPayload);
+    const payload = this.#given.has(run) ? undefined : await this.payloadOf(run);
     if (payload?.nested && !this.#given.has(run)) await new Promise<void>((resolve) => this.#await(run, resolve));
     const given = this.#given.get(run) ?? this.#fromStored(payload!);
     const live = new LiveRun({ house: this.house, run, ...given });
@@ -140,9 +142,18 @@ export class Graphs {
       const member = this.house.services.find(run, node.id);
       if (member) live.joined(node, member);
     }
+    live.isFilled = this.house.services.historyOf(run).entries.some(({ key }) => key === closedMark);
+    live.isChanged = run.extra.notes?.has(NoteKind.Graph) ?? false;
     if (run.end !== End.None) live.over();
     this.#lives.set(run, live);
     return live;
+  }
+
+  /** With its graph as it was changed since it began. */
+  async payloadOf(run: Run): Promise<GraphPayload> {
+    const payload = (await this.house.attempts.inputOf(run)) as GraphPayload;
+    const changed = this.house.services.readNote(run, NoteKind.Graph);
+    return changed ? { ...payload, document: (await changed.value) as TaskGraphJson } : payload;
   }
 
   /** Until the code of its node gives it. */
@@ -160,7 +171,7 @@ export class Graphs {
   /** Types of its graph that nobody has registered here. */
   async missingTypes(run: Run): Promise<string[]> {
     if (this.#lives.has(run) || this.#given.has(run)) return [];
-    const { document } = (await this.house.attempts.inputOf(run)) as GraphPayload;
+    const { document } = await this.payloadOf(run);
     return document ? unknownTypes(document, { registry: this.registry, isDefined: (id) => this.house.definition(id) !== undefined }) : [];
   }
 

@@ -37,7 +37,7 @@ function itemOf(live: LiveRun, node: PlanNode): ProvenanceItem {
   const { engine } = live.house.pump;
   const startedAt = engine.value(run.task, P.FieldStartedAt);
   const { version } = task.constructor as { version?: number | string };
-  const { id: _id, provenance: _provenance, ...config } = task.config;
+  const { id: _id, provenance: _provenance, disabled: _disabled, ...config } = task.config;
   return {
     taskId: id, type: task.type, graphRunId: live.run.id, runId: run.id,
     ...(version !== undefined && { version }),

@@ -22,6 +22,7 @@ import type { Plan, PlanNode } from './plan.ts';
 import { planOf } from './plan.ts';
 import type { Provenance } from './provenance.ts';
 import { globalTaskRegistry, type TaskRegistry } from './registry.ts';
+import { LiveChanges } from './live-changes.ts';
 import { Mirror } from './mirror.ts';
 import { type Passed, Task } from './task.ts';
 import type { TaskGraph } from './task-graph.ts';
@@ -33,8 +34,8 @@ import { checkNow } from './validate.ts';
 export interface ShownRun {
   readonly isRunning: boolean;
   abort(reason?: unknown): void;
-  /** @throws where this task is part of a run that goes on */
-  refuseChange?(taskId: TaskIdType): void;
+  /** What a change of its graph asks first; undefined: it may be changed as one likes. */
+  readonly changes?: LiveChanges | undefined;
   getProvenance?(taskId: TaskIdType): Provenance | undefined;
 }
 
@@ -81,6 +82,11 @@ export class LiveRun implements ShownRun, Carrier {
   passed: Passed | undefined;
   #streams: LiveStreams | undefined;
   #heard: Promise<void> | undefined;
+  #changes: LiveChanges | undefined;
+  /** All nodes that there are were made, so one that comes is made by the change. */
+  isFilled = false;
+  /** Its graph is not the one it began with. */
+  isChanged = false;
 
   constructor({ house, run, graph, input, options, isShown, passed }: LiveGiven) {
     this.passed = passed;
@@ -102,6 +108,40 @@ export class LiveRun implements ShownRun, Carrier {
     this.#mirror = isShown ? new Mirror(this) : undefined;
     if (isShown) graph.shown = this;
     this.#hearEnd();
+  }
+
+  get changes(): LiveChanges {
+    return (this.#changes ??= new LiveChanges(this));
+  }
+  /** Until a change that is under way is part of the run; undefined: none is. */
+  get changing(): Promise<void> | undefined {
+    return this.#changes?.settled;
+  }
+
+  /** Its graph is another now. @param renewed nodes that are another run than before */
+  replan(plan: Plan, renewed: ReadonlySet<TaskIdType>): void {
+    const former = this.plan;
+    const places = plan.nodes.map(({ id }) => (renewed.has(id) ? undefined : former.byId.get(id)?.index));
+    const moved = <Each>(list: readonly Each[], fresh: Each): Each[] => places.map((at) => (at === undefined ? fresh : list[at]!));
+    this.plan = plan;
+    this.runs = moved(this.runs, undefined);
+    this.statuses = moved(this.statuses, TaskStatus.PENDING);
+    this.#outputs = moved(this.#outputs, undefined);
+    this.#coming = moved(this.#coming, undefined);
+    this.#over = Uint8Array.from(moved(Array.from(this.#over), 0));
+    this.endedOrder.splice(0, this.endedOrder.length, ...this.endedOrder.map((node) => this.#now(node)));
+    if (this.firstFailure) this.firstFailure = this.#now(this.firstFailure);
+    this.isChanged = true;
+    this.mirror?.replanned();
+  }
+
+  /** As the plan has it now. REQUIRES: it has begun, so it is still there */
+  #now(node: PlanNode): PlanNode {
+    return this.plan.nodes[node.index] === node ? node : this.plan.byId.get(node.id)!;
+  }
+
+  isOver({ index }: PlanNode): boolean {
+    return this.#over[index] === 1;
   }
 
   /** undefined: its graph shows another run, or none. */
@@ -135,7 +175,7 @@ export class LiveRun implements ShownRun, Carrier {
   /** The core says that it is over. */
   ended(run: Run): void {
     const node = this.nodeOf(run);
-    if (node && !this.#over[node.index]) this.#note(node, run, false);
+    if (node && !this.#over[node.index] && (this.runs[node.index] ?? run) === run) this.#note(node, run, false);
   }
 
   /** It is to begin anew. */
@@ -167,10 +207,13 @@ export class LiveRun implements ShownRun, Carrier {
 
   #statusOf(node: PlanNode, run: Run): TaskStatus {
     if (run.end === End.Completed) return TaskStatus.COMPLETED;
-    if (run.end === End.Failed || this.failedSourceOf(node)) return TaskStatus.FAILED;
     const { pump } = this.house;
+    const isDisabled = run.end === End.Cancelled && pump.open && pump.engine.value(run.task, P.FieldCancelReason) >>> 24 === P.CancelCauseDisabled;
+    // Whatever became of its sources.
+    if (isDisabled && node.isDisabled) return TaskStatus.DISABLED;
+    if (run.end === End.Failed || this.failedSourceOf(node)) return TaskStatus.FAILED;
     if (!pump.open) return TaskStatus.FAILED;
-    if (pump.engine.value(run.task, P.FieldCancelReason) >>> 24 === P.CancelCauseDisabled) return TaskStatus.DISABLED;
+    if (isDisabled) return TaskStatus.DISABLED;
     // What was ended before it began has not been.
     return pump.engine.value(run.task, P.FieldStartedAt) === 0 ? TaskStatus.PENDING : TaskStatus.FAILED;
   }
@@ -232,7 +275,7 @@ export class LiveRun implements ShownRun, Carrier {
   /** All that it needs of its sources is there, or comes as streams. */
   executeWhole(node: PlanNode, context: RunContext, early?: readonly PlanNode[]): unknown {
     const waiting = this.#toLoad(node);
-    return waiting ? waiting.then(() => this.#execute(node, context, early)) : this.#execute(node, context, early);
+    return waiting ? waiting.then(() => this.#execute(this.#now(node), context, early)) : this.#execute(node, context, early);
   }
 
   #execute(node: PlanNode, context: RunContext, early?: readonly PlanNode[]): unknown {
@@ -241,7 +284,7 @@ export class LiveRun implements ShownRun, Carrier {
       this.statuses[index] = TaskStatus.PROCESSING;
       let input = this.inputOf(node);
       const narrowed = task.narrowInput(input, this.registry);
-      if (isPromise(narrowed)) return Promise.resolve(narrowed).then((given) => this.#call(node, given, context, early)).catch((error) => this.#failed(node, error));
+      if (isPromise(narrowed)) return Promise.resolve(narrowed).then((given) => this.#call(this.#now(node), given, context, early)).catch((error) => this.#failed(node, error));
       input = narrowed;
       const given = this.#call(node, input, context, early);
       return given instanceof Promise ? given.catch((error) => this.#failed(node, error)) : given;
@@ -268,7 +311,8 @@ export class LiveRun implements ShownRun, Carrier {
   }
 
   /** Its output is kept here by reference; what is stored is a copy. */
-  #finished(node: PlanNode, given: unknown): unknown {
+  #finished(begun: PlanNode, given: unknown): unknown {
+    const node = this.#now(begun);
     const output = byPorts(given) ?? {};
     this.#coming[node.index] = output;
     this.#disableEdges(node, output);
@@ -340,7 +384,11 @@ export class LiveRun implements ShownRun, Carrier {
     const known = this.#outputs[index];
     const run = this.runs[index];
     if (known || !run || this.statuses[index] !== TaskStatus.COMPLETED) return Promise.resolve(known);
-    return this.house.outcomes.copyOf(run).then((output) => (this.#outputs[index] = byPorts(output) ?? {}));
+    return this.house.outcomes.copyOf(run).then((given) => {
+      const output = byPorts(given) ?? {};
+      this.#outputs[this.nodeOf(run)!.index] = output;
+      return output;
+    });
   }
 
   /** REQUIRES: outputs of its sources are in this page. */
@@ -419,11 +467,6 @@ export class LiveRun implements ShownRun, Carrier {
 
   abort(reason?: unknown): void {
     if (this.isRunning) void this.house.cancelRun(this.run, reason);
-  }
-
-  refuseChange(taskId: TaskIdType): void {
-    if (this.isRunning && this.plan.byId.has(taskId))
-      throw new TaskConfigurationError(`Task ${taskId} is part of the run that goes on (${this.run.id}), and what leads to it and from it stays as it is until that is over. Abort it, or change a copy: createGraphFromGraphJSON(graph.toJSON()).`, { data: { taskId } });
   }
 
   /** Its code begins, for the first time or once more. */

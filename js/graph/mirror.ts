@@ -24,6 +24,15 @@ export class Mirror {
     for (const edge of live.graph.getDataflows()) if (edge.status !== TaskStatus.PENDING) edge.reset();
   }
 
+  /** Tasks and edges have come. */
+  replanned(): void {
+    const live = this.#live;
+    for (const node of live.plan.nodes) {
+      if (live.isOver(node)) this.#edges(node, live.statuses[node.index]!, live.errorOf(node));
+      else if (live.runs[node.index] === undefined && node.task.status !== TaskStatus.PENDING) node.task.resetStatus();
+    }
+  }
+
   begun(): void {
     if (!this.#live.graph.isSilent) this.#live.graph.emit('start');
   }

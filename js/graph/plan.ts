@@ -1,7 +1,7 @@
 /**
  * A graph, made ready to run: nodes in an order in which sources come first, with what each waits for.
  *
- * Invariants: made once for each version of a graph's structure, as long as what its tasks take is the same; between two nodes there is one edge of the core for
+ * Invariants: made once for each version of a graph's structure, as long as what its tasks take is the same, and never changed; between two nodes there is one edge of the core for
  * each kind, however many dataflows lead from one to the other.
  */
 import type { Vertex } from './dag.ts';
@@ -40,6 +40,8 @@ export interface PlanNode {
   readonly hasLists: boolean;
   /** Some of its input ports say how they grow, and its code reads them piece by piece. */
   readonly takesStreams: boolean;
+  /** It is switched off. */
+  readonly isDisabled: boolean;
   /** Nodes on the longest way from here on, itself among them; 0: all ways through the graph are equally long. */
   readonly height: number;
 }
@@ -74,7 +76,9 @@ export function planOf(graph: TaskGraph): Plan {
 
 type Writable<Each> = { -readonly [Name in keyof Each]: Each[Name] };
 
-function nodeOf({ node: task, place, outgoing, incoming }: Vertex<AnyTask, Dataflow>, index: number): PlanNode {
+function nodeOf(vertex: Vertex<AnyTask, Dataflow>, index: number): PlanNode {
+  const { node: task, place, outgoing, incoming } = vertex;
+  vertex.isPlanned = true;
   const schema = task.inputSchema();
   const { defaults, hasLists, grows } = readOnce(schema);
   const own = task.defaults;
@@ -90,13 +94,14 @@ function nodeOf({ node: task, place, outgoing, incoming }: Vertex<AnyTask, Dataf
     joins: incoming.length > 1 && meet(incoming),
     hasLists,
     takesStreams: grows && (task.constructor as typeof Task).takesStreams,
+    isDisabled: task.isDisabled,
     height: 0,
   };
 }
 
 /** Defaults may be set between two runs, and ports that follow a config or a graph may be others: no edge tells of that. */
-function isAsItWas({ task, own = noDefaults }: PlanNode): boolean {
-  if ((task.constructor as typeof Task).hasDynamicSchemas) return false;
+function isAsItWas({ task, isDisabled, own = noDefaults }: PlanNode): boolean {
+  if ((task.constructor as typeof Task).hasDynamicSchemas || task.isDisabled !== isDisabled) return false;
   const { defaults } = task;
   for (const port in defaults) if (defaults[port] !== own[port]) return false;
   for (const port in own) if (!(port in defaults)) return false;

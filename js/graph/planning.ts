@@ -29,6 +29,7 @@ type One = { readonly plan: PlannedNode; readonly output?: TaskOutput };
 async function planOne(house: Orchestrator, node: PlanNode, planned: readonly PlannedNode[], outputs: readonly (TaskOutput | undefined)[], input: TaskInput, options: GraphRunOptions): Promise<One> {
   const { id, task } = node;
   const as = (action: PlannedNode['action'], why: string): One => ({ plan: { id, type: task.type, action, why } });
+  if (node.isDisabled) return as('disabled', 'It is switched off.');
   const ofSources = node.sources.map(({ index }) => planned[index]!);
   const blocking = ofSources.find(({ action }, at) => action === 'blocked' && !node.incoming[at]!.isError);
   if (blocking) return as('blocked', `It follows ${blocking.id}, which can't be executed.`);

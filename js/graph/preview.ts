@@ -11,7 +11,12 @@ const context = { own: <Each>(owned: Each): Each => owned };
 export async function previewGraph(graph: TaskGraph, input: TaskInput): Promise<GraphResultArray> {
   const { nodes } = planOf(graph);
   const outputs: (TaskOutput | undefined)[] = new Array(nodes.length);
+  const isOff = new Uint8Array(nodes.length);
   for (const node of nodes) {
+    if (node.isDisabled || (node.incoming.length > 0 && node.sources.every(({ index }) => isOff[index]))) {
+      isOff[node.index] = 1;
+      continue;
+    }
     const given = assemble(node, input, false, {
       carried(edge, source) {
         const output = outputs[source.index];
@@ -21,7 +26,7 @@ export async function previewGraph(graph: TaskGraph, input: TaskInput): Promise<
     outputs[node.index] = node.task.status === TaskStatus.COMPLETED ? node.task.runOutputData : ((await node.task.executePreview(given, context)) ?? {});
   }
   return nodes
-    .filter(({ outgoing }) => outgoing.length === 0)
+    .filter(({ outgoing, index }) => outgoing.length === 0 && !isOff[index])
     .sort((one, other) => one.place - other.place)
     .map(({ id, task, index }) => ({ id, type: task.type, data: outputs[index]! }));
 }

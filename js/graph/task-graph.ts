@@ -16,6 +16,7 @@ import { asTask, type PipeFunction } from './function-task.ts';
 import { Changes } from './changes.ts';
 import { dependencyForm, type JsonTaskItem, type TaskGraphJsonOptions, withBoundaryNodes } from './forms.ts';
 import type { ShownRun } from './live.ts';
+import type { LiveChanges } from './live-changes.ts';
 import type { Provenance } from './provenance.ts';
 import type { Task } from './task.ts';
 import type { Task as Definition } from '../types.ts';
@@ -60,6 +61,7 @@ export class TaskGraph {
     const { id } = task;
     if (this.#dag.vertices.has(id)) throw new TaskConfigurationError(`There is a task ${JSON.stringify(id)} in this graph already. Give each its own id.`, { data: { taskId: id } });
     if (task.hasChildren()) refuseNesting(task.subGraph!, this, task);
+    this.#live?.adding(task);
     this.#dag.add(id, task);
     task.parentGraph = this;
     this.#changed('task_added', id);
@@ -81,8 +83,8 @@ export class TaskGraph {
   removeTask(id: TaskIdType): boolean {
     const vertex = this.#dag.vertices.get(id);
     if (!vertex) return false;
-    this.shown?.refuseChange?.(id);
-    for (const edge of new Set([...vertex.incoming, ...vertex.outgoing])) this.removeDataflow(edge);
+    this.#live?.removing(id);
+    for (const edge of new Set([...vertex.incoming, ...vertex.outgoing])) this.#disconnect(edge);
     this.#dag.remove(id);
     vertex.node.parentGraph = undefined;
     this.#changed('task_removed', id);
@@ -93,7 +95,7 @@ export class TaskGraph {
     const vertex = this.#vertex(id);
     const task = asTask(given, config);
     if (task.id !== id) throw new TaskConfigurationError(`replaceTask: the other task's id is ${JSON.stringify(task.id)}, and must be ${JSON.stringify(id)}.`);
-    this.shown?.refuseChange?.(id);
+    this.#live?.replacing(task);
     this.#dag.replace(vertex, id, task);
     vertex.node.parentGraph = undefined;
     task.parentGraph = this;
@@ -110,9 +112,10 @@ export class TaskGraph {
     const source = this.#vertex(dataflow.sourceTaskId);
     const target = this.#vertex(dataflow.targetTaskId);
     if (this.#dataflows.has(id)) throw new TaskConfigurationError(`There is an edge ${id} in this graph already.`, { data: { dataflowId: id } });
-    this.#refuseChange(dataflow);
+    this.#live?.refuseBegun(dataflow);
     const cycle = this.#dag.connect(source, target, dataflow);
     if (cycle) throw cycleOf(cycle, id);
+    this.#live?.claim(dataflow.targetTaskId);
     this.#dataflows.set(id, dataflow);
     this.#changed('dataflow_added', id);
     return id;
@@ -137,19 +140,24 @@ export class TaskGraph {
   removeDataflow(dataflow: Dataflow | DataflowIdType): boolean {
     const known = this.#dataflows.get(typeof dataflow === 'string' ? dataflow : dataflow?.id);
     if (!known) return false;
-    this.#refuseChange(known);
+    this.#live?.refuseBegun(known);
+    this.#live?.claim(known.targetTaskId);
+    this.#disconnect(known);
+    return true;
+  }
+  #disconnect(known: Dataflow): void {
     this.#dag.disconnect(this.#vertex(known.sourceTaskId), this.#vertex(known.targetTaskId), known);
     this.#dataflows.delete(known.id);
     this.#changed('dataflow_removed', known.id);
-    return true;
   }
   /** Of the same ends: its transforms may be others. */
   replaceDataflow(dataflow: Dataflow): void {
     const { id } = dataflow;
     const known = this.#dataflows.get(id);
     if (!known) throw new TaskConfigurationError(`replaceDataflow: there is no edge ${id}.`);
-    this.#refuseChange(known);
-    for (const list of [this.#vertex(known.sourceTaskId).outgoing, this.#vertex(known.targetTaskId).incoming]) list[list.indexOf(known)] = dataflow;
+    this.#live?.refuseBegun(known);
+    this.#live?.claim(known.targetTaskId);
+    this.#dag.exchange(this.#vertex(known.sourceTaskId), this.#vertex(known.targetTaskId), known, dataflow);
     this.#dataflows.set(id, dataflow);
     this.#changed('dataflow_replaced', id);
   }
@@ -185,10 +193,9 @@ export class TaskGraph {
     return this.#dag.sorted();
   }
 
-  /** @throws TaskConfigurationError where an end is part of a run that goes on */
-  #refuseChange({ sourceTaskId, targetTaskId }: Dataflow): void {
-    this.shown?.refuseChange?.(sourceTaskId);
-    this.shown?.refuseChange?.(targetTaskId);
+  /** What a change has to ask first while the run that it shows goes on. */
+  get #live(): LiveChanges | undefined {
+    return this.shown?.isRunning ? this.shown.changes : undefined;
   }
 
   #vertex(id: TaskIdType): Vertex<AnyTask, Dataflow> {
@@ -228,10 +235,22 @@ export class TaskGraph {
   abort(reason?: unknown): void {
     this.shown?.abort(reason);
   }
-  /** In the next run nothing of it is executed. */
+  /** From the next run on nothing of it is executed; of a run that it shows nothing that has not begun. */
   async disable(): Promise<void> {
-    for (const task of this.getTasks()) await task.disable();
+    const changes = this.#live;
+    for (const task of this.getTasks()) if (!changes || changes.isPending(task.id)) await task.disable();
     this.#events?.emit('disabled');
+  }
+  /** All of its tasks are executed again from the next run on. @throws TaskConfigurationError where a run that goes on has left one out */
+  async enable(): Promise<void> {
+    for (const task of this.getTasks()) await task.enable();
+  }
+  /** @internal What a task takes, or whether it is executed, becomes other. @throws TaskConfigurationError where a run that goes on has begun it */
+  retouch(id: TaskIdType, change: () => void): void {
+    const changes = this.#live;
+    changes?.retouching(id);
+    change();
+    changes?.changed();
   }
   /** Statuses and values as before the first run. @throws TaskConfigurationError while it runs */
   resetGraph(): void {
@@ -282,6 +301,7 @@ export class TaskGraph {
   }
   #changed(name: keyof TaskGraphStructureEvents, id: string): void {
     this.#version++;
+    this.#live?.changed();
     this.#changes.add(name as Exclude<typeof name, 'graph_changed'>, id, this.#events !== undefined);
   }
 

@@ -88,7 +88,7 @@ export const TaskConfigSchema = {
   properties: {
     id: {}, title: { type: 'string' }, name: { type: 'string' }, description: { type: 'string' }, cacheable: { type: 'boolean' },
     timeout: { type: 'number', description: 'Milliseconds that it may run' },
-    inputSchema: {}, outputSchema: {}, extras: { type: 'object' }, defaults: { type: 'object' }, provenance: { type: 'object' },
+    inputSchema: {}, outputSchema: {}, disabled: { type: 'boolean' }, extras: { type: 'object' }, defaults: { type: 'object' }, provenance: { type: 'object' },
   },
   additionalProperties: false,
 } as const satisfies JsonSchema;
@@ -148,6 +148,7 @@ export class Task<Input extends TaskInput = TaskInput, Output extends TaskOutput
     this.config = { ...config, id: config.id ?? crypto.randomUUID() } as Config;
     this.runConfig = runConfig;
     this.defaults = config.defaults ?? {};
+    if (config.disabled) this.status = TaskStatus.DISABLED;
     if (config.defaults !== undefined) this.resetInputData();
   }
 
@@ -249,19 +250,32 @@ export class Task<Input extends TaskInput = TaskInput, Output extends TaskOutput
     else this.parentGraph?.abort(reason);
   }
 
-  /** In the next run it is not executed, and neither is what only follows it. */
-  disable(): Promise<void> {
-    this.isDisabled = true;
-    this.setStatus(TaskStatus.DISABLED);
-    return Promise.resolve();
+  /**
+   * Switched off: not executed from the next run on until `enable`, and neither is what only follows it. Kept with its
+   * config. In a run that its graph shows it is disabled as soon as the call is over.
+   * @throws TaskConfigurationError where such a run has begun it already, and nothing is changed
+   */
+  async disable(): Promise<void> {
+    if (!this.isDisabled) switchTask(this as Task<any, any, any>, true);
   }
-  isDisabled = false;
+  /** From the next run on it is executed again. @throws TaskConfigurationError where a run that goes on has left it out */
+  async enable(): Promise<void> {
+    if (this.isDisabled) switchTask(this as Task<any, any, any>, false);
+  }
+  get isDisabled(): boolean {
+    return this.config.disabled === true;
+  }
 
   // Values
 
+  /** @throws TaskConfigurationError where a run that goes on has begun it */
   setDefaults(defaults: Partial<Input>): void {
-    this.defaults = defaults;
-    this.resetInputData();
+    const set = (): void => {
+      this.defaults = defaults;
+      this.resetInputData();
+    };
+    if (this.parentGraph) this.parentGraph.retouch(this.id, set);
+    else set();
   }
   /** The inputs are the defaults again, by value where that is plain data. */
   resetInputData(): void {
@@ -357,7 +371,7 @@ export class Task<Input extends TaskInput = TaskInput, Output extends TaskOutput
     this.parentGraph?.heardStatus(this as Task<any, any, any>, status);
   }
   resetStatus(): void {
-    this.setStatus(TaskStatus.PENDING);
+    this.setStatus(this.isDisabled ? TaskStatus.DISABLED : TaskStatus.PENDING);
     this.progress = 0;
     this.error = this.provenance = this.startedAtMs = this.completedAtMs = undefined;
     this.runOutputData = {};
@@ -391,6 +405,20 @@ export class Task<Input extends TaskInput = TaskInput, Output extends TaskOutput
   }
 }
 
+function switchTask(task: Task<any, any, any>, off: boolean): void {
+  const { parentGraph } = task;
+  const set = (): void => {
+    if (off) task.config.disabled = true;
+    else delete task.config.disabled;
+  };
+  if (parentGraph) parentGraph.retouch(task.id, set);
+  else set();
+  // In a run it is told when that is so.
+  if (parentGraph?.shown?.isRunning) return;
+  task.setStatus(off ? TaskStatus.DISABLED : TaskStatus.PENDING);
+  if (off) task.emit('disabled');
+}
+
 /** Names that a class's configs may have; undefined: any. */
 const configNames = new WeakMap<Function, ReadonlySet<string> | undefined>();
 
@@ -398,6 +426,7 @@ function checkConfig(type: typeof Task, config: object): void {
   if (typeof config !== 'object' || config === null) throw new TaskConfigurationError(`${type.type}: config must be an object, not ${describe(config)}.`);
   for (const name in config) {
     if (name === 'id') checkId((config as TaskConfig).id, type.type);
+    else if (name === 'disabled' && typeof (config as TaskConfig).disabled !== 'boolean' && (config as TaskConfig).disabled !== undefined) throw new TaskConfigurationError(`${type.type}: config.disabled must be true or false, not ${describe((config as TaskConfig).disabled)}.`);
     else if (!knows(type, name)) throw new TaskConfigurationError(`${type.type}: config has no ${JSON.stringify(name)}. Its configSchema() names what there is: ${[...namesOf(type)!].join(', ')}.`, { data: { name } });
   }
 }

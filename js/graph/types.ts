@@ -40,6 +40,8 @@ export interface TaskConfig {
   outputSchema?: JsonSchema;
   /** Values of ports that nothing else gives. */
   defaults?: Record<string, any>;
+  /** It is switched off: not executed, and neither is what only follows it. Default false. `disable()` and `enable()` set it. */
+  disabled?: boolean;
   /** Of yours: kept and ignored. */
   extras?: Record<string, any>;
   /** Of its outputs, beside where they come from. */
@@ -172,6 +174,10 @@ export interface GraphRun<Output = any> {
   readonly status: RunStatus;
   /** Settles when it is stored. */
   readonly accepted: Promise<void>;
+  /** Settles when every change of its graph so far is part of it, and stored. */
+  changesStored(): Promise<void>;
+  /** The graph that shows it; after a reload one that was read from its document, as it was changed. */
+  graph(): Promise<import('./task-graph.ts').TaskGraph>;
   /** By ids of nodes. */
   readonly nodes: ReadonlyMap<TaskIdType, NodeState>;
   /** What it gave, merged as its options say. @throws TaskError of the node that failed */

@@ -16,7 +16,8 @@ import { End, type Run } from '../runs/run.ts';
 import type { Members } from '../runs/run-extra.ts';
 import type { GroupOptions, Settled } from './groups.ts';
 
-const closedMark = `${KeyPrefix.Mark}closed`;
+/** It stands in the history of a container whose members were all made. */
+export const closedMark = `${KeyPrefix.Mark}closed`;
 /** So many members are made before the page gets its turn. */
 const turnMembers = 512;
 /** So many may be on their way to the core. */
@@ -91,6 +92,15 @@ export class Container implements Members {
     // Settled before the page went: its members have ended.
     if (this.#group === 0 && this.isClosed && !isAgain) return;
     if (this.#group === 0) this.#group = groups.begin(this.run, options);
+    this.#settling = groups.settled(this.#group);
+  }
+
+  /** Others may be made after all: in its group, or in a new one where that is settled. */
+  reopen(options: GroupOptions): void {
+    const { groups } = this.house;
+    this.#group = groups.ownedBy(this.run);
+    if (this.#group === 0) this.#group = groups.begin(this.run, options);
+    else groups.reopen(this.#group);
     this.#settling = groups.settled(this.#group);
   }
 

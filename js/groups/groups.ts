@@ -69,6 +69,11 @@ export class Groups {
     this.#set(group, P.GroupFieldClosed, 1);
   }
 
+  /** It may be joined again. REQUIRES: it is not settled, as far as the core has said */
+  reopen(group: number): void {
+    this.#set(group, P.GroupFieldClosed, 0);
+  }
+
   /** REQUIRES: the group is not settled, as far as the core has said. */
   settled(group: number): Promise<Settled> {
     return new Promise((resolve) => {

@@ -416,7 +416,7 @@ export class Intake {
   #describe(run: Run, options: ResolvedRunOptions): void {
     const { commands } = this.#house.pump;
     const set = (field: number, value: number) => commands.push(P.CommandSetTask, run.task, field, 0, value);
-    const { notBeforeMs, pendingBlobs, parent, childPolicy, group, key, fork, deferred, after, height } = run.extra;
+    const { notBeforeMs, pendingBlobs, parent, childPolicy, group, key, fork, deferred, after, height, isDisabled } = run.extra;
     // A draft is told later what it waits for.
     const isDraft = deferred !== undefined && after === undefined;
     if (options.priority) set(P.TaskFieldPriority, options.priority);
@@ -442,7 +442,7 @@ export class Intake {
     if (height > 0) set(P.TaskFieldHeight, height);
     if (after) sayAfter(run, after, commands);
     // Whoever made it says when: it may depend on runs that are to come.
-    if (!isDraft) commands.push(P.CommandSubmit, run.task);
+    if (!isDraft) commands.push(P.CommandSubmit, run.task, isDisabled ? P.SubmitDisabled : 0);
   }
 
   /** A run of the predecessor: its input was never kept, so it waits for the person. */

@@ -35,6 +35,8 @@ export const NoteKind = {
   Era: 23,
   /** Keys of calls that it has taken in, and until when they count. */
   Keys: 24,
+  /** The document of a graph's run, as it was changed since that began. */
+  Graph: 25,
   /** Chunks of streams: all of them are kept, in order … */
   StreamPacked: P.PackedNote,
   /** … until a pack takes their place; packs are kept … */

@@ -4,17 +4,15 @@
  * Invariants: the core is stepped from here only, never re-entrantly; no user code runs while events
  * are read; effects happen in event order; at most 8 ms go by before the page gets its turn.
  */
-import type { Clock } from '../time/clock.ts';
 import { CommandBuffer, type Engine, recordWords } from './engine.ts';
-import type { EventLog } from '../events/event-log.ts';
 import type { FoundRuns } from '../opening/found.ts';
-import type { Journal } from '../journal/journal.ts';
 import { overflowError } from '../limiting/sizes.ts';
 import { awaitedNote } from '../journal/notes.ts';
 import * as P from '../protocol.ts';
 import { End, type Run } from '../runs/run.ts';
 import { Slice } from './slice.ts';
-import { TimeWatch, type TimeWatchHost } from '../time/time-watch.ts';
+import { TimeWatch } from '../time/time-watch.ts';
+import type { PumpHost } from './host.ts';
 
 /** Creations wait while more than this is handed over and not acknowledged: a full disk must fit it. */
 const creationWindowBytes = 256 * 1024;
@@ -28,43 +26,9 @@ const answered: ReadonlyMap<number, number> = new Map([
   [P.EventReleased, P.CommandRelease], [P.EventTaskSet, P.CommandSetTask], [P.EventSubmitted, P.CommandSubmit],
 ]);
 
-/** What events mean for the code of a run. */
-export interface PumpedAttempts {
-  start(run: Run, attempt: number): void;
-  /** It has a slot again. */
-  resumed(run: Run): void;
-  /** It asked to give its slot back, and keeps it. */
-  waitRefused(run: Run): void;
-  /** Its own code waits; a pause is no such thing. */
-  waited(run: Run): void;
-  /** Woken, and in line for a slot. */
-  woken(run: Run): void;
-  alarmRang(run: Run): void;
-  stopping(run: Run, reason: number): void;
-  /** Its parent was over, or its group, before the core knew that it belongs there. */
-  orphaned(run: Run): void;
-  abandoned(run: Run): void;
-}
-
-export interface PumpHost extends TimeWatchHost {
-  readonly journal: Journal | undefined;
-  readonly eventLog: EventLog;
-  /** Pushes the commands that create this run. False: it is refused, and was told so. */
-  create(run: Run): boolean;
-  refuse(run: Run, error: unknown): void;
-  /** People's code. */
-  readonly attempts: PumpedAttempts;
-  /** Groups of the core. */
-  readonly groups: { heard(group: number, succeeded: number, endedBadly: number): void };
-  attemptFailed(run: Run): void;
-  /** In the core; not yet acknowledged. */
-  ended(run: Run): void;
-  /** The events of a step are read. People may hear of them now. */
-  stepped(): void;
-  forgotten(run: Run): void;
-  /** Something people see changed. */
-  changed(run: Run): void;
-  crashed(error: unknown): void;
+/** Has something to say that may be heard by people's code. */
+export interface Told {
+  tell(): void;
 }
 
 export class Pump {
@@ -87,6 +51,7 @@ export class Pump {
   #starts: Run[] = [];
   #attempts: number[] = [];
   #burstMs = Number.NaN;
+  #untold: Told[] = [];
 
   constructor(host: PumpHost) {
     this.#host = host;
@@ -153,6 +118,31 @@ export class Pump {
   drain(): void {
     if (!this.#engine || this.#pumping) return;
     while (!this.#step(this.#host.clock.now())) this.#host.journal?.handOver();
+  }
+
+  /** Once the events of a step are read, so that whoever hears of it may ask for more at once. */
+  afterRead(told: Told): void {
+    this.#untold.push(told);
+  }
+
+  /**
+   * What has been asked for before is carried out, and then what `say` asks for: now, without time going on, and in one
+   * frame. REQUIRES: the core is open, and no events are being read.
+   */
+  atOnce(say: () => void): void {
+    const { steppedMs } = this.#engine!;
+    while (!this.#step(steppedMs));
+    say();
+    while (!this.#step(steppedMs));
+    this.wake();
+  }
+
+  /** Creates now what waits to be created as children of this run. */
+  admitChildren(parent: Run): void {
+    for (const run of this.#creations.splice(this.#nextCreation)) {
+      if (run.extra.parent === parent) this.#create(run);
+      else this.#creations.push(run);
+    }
   }
 
   /** Pumps once what is under way on this stack is done. */
@@ -264,7 +254,7 @@ export class Pump {
       const done = this.#step(nowMs);
       this.#host.stepped();
       this.#runStarts();
-      if (done && this.commands.count === 0 && !this.#admissible()) break;
+      if (done && this.commands.count === 0 && this.#starts.length === 0 && !this.#admissible()) break;
       nowMs = this.#host.clock.now();
       if (this.#slice.isOver(nowMs)) return this.#yield();
     }
@@ -274,6 +264,7 @@ export class Pump {
   #step(nowMs: number): boolean {
     const done = this.#engine!.step(this.commands, nowMs);
     this.#read(nowMs);
+    if (this.#untold.length > 0) for (const told of this.#untold.splice(0)) told.tell();
     return done;
   }
 

@@ -99,6 +99,8 @@ export class RunExtra {
   group = 0;
   /** How far the way below it goes, said as it is created: who of its group begins first. 0: it does not matter. */
   height = 0;
+  /** It is not to begin: said as it is created. */
+  isDisabled = false;
   /** Of a container: the family of its members. */
   siblings: EnvelopeExtras['family'];
   /** Of a node of a graph that gives or reads a stream: what hears that it has lost its slot, or has it again. */

@@ -22,7 +22,11 @@ void World::check_flows() {
     const Record& event = outbox[place];
     if (is(event, Event::Rejected)) continue;
     if (is(event, Event::Started)) check_begin(event);
-    if (is(event, Event::Cancelled) && event.a >> 24 == static_cast<std::uint32_t>(CancelCause::Disabled)) check_disabled(event);
+    if (is(event, Event::Cancelled) && event.a >> 24 == static_cast<std::uint32_t>(CancelCause::Disabled)) {
+      // A draft that is not to begin has edges of any fate.
+      const bool asked = (event.a & 0xffffff) == static_cast<std::uint32_t>(DisabledBy::Host);
+      if (!asked || (place > 0 && is(outbox[place - 1], Event::EdgeDisabled))) check_disabled(event);
+    }
     follow_edges(event, place);
   }
   const Core& core = session_->core();
@@ -38,7 +42,7 @@ void World::follow_edges(const Record& event, std::size_t place) {
     edges_.erase(event.task);
     ends_.erase(event.task);
   }
-  if (is(event, Event::Created) || is(event, Event::Retried)) {
+  if (is(event, Event::Created) || is(event, Event::Retried) || is(event, Event::Revised)) {
     edges_[event.task].clear();
     ends_.erase(event.task);
   }

@@ -105,7 +105,7 @@ Record World::random_setting() {
     }
     default: {
       const std::uint32_t field = chance(10) ? 7 : 1 + below(4);
-      return make(Command::SetGroup, 1 + below(kGroups), field, 0, field == 4 ? random_task() : field == 3 || field == 7 ? 1 : below(4));
+      return make(Command::SetGroup, 1 + below(kGroups), field, 0, field == 4 ? random_task() : field == 3 ? !chance(20) : field == 7 ? 1 : below(4));
     }
   }
 }
@@ -153,9 +153,10 @@ Record World::command_for(std::uint32_t task) {
                              : field == 9 ? below(2) : field == 7 || field == 8 ? below(kQueues) : below(9000);
         return make(Command::SetTask, task, field, 0, value);
       }
-      default: return make(Command::Submit, task);
+      default: return make(Command::Submit, task, chance(4));
     }
   }
+  if (state <= State::Ready && chance(6)) return make(Command::Revise, task);
   if ((core.state(task) & 16) != 0 && chance(40)) return make(Command::Resume, task, below(3));
   if ((core.state(task) >> 16) != 0 && chance(40)) return make(Command::Release, task, 0xff);
   if (state == State::Waiting && chance(50)) return make(Command::Wake, task);

@@ -94,7 +94,7 @@ export class FallbackTask extends GraphAsTask<FallbackTaskConfig> {
 
   #ways(input: TaskInput): { name: string; graph: TaskGraph; input: TaskInput }[] {
     const graph = this.graph();
-    if (this.config.fallbackMode !== 'data') return graph.getTasks().map((task) => ({ name: task.id, graph: alone(task), input }));
+    if (this.config.fallbackMode !== 'data') return graph.getTasks().filter(({ isDisabled }) => !isDisabled).map((task) => ({ name: task.id, graph: alone(task), input }));
     const alternatives = this.config.alternatives ?? [];
     return (alternatives.length > 0 ? alternatives : [{}]).map((over, index) => ({ name: `alternative ${index}`, graph, input: { ...input, ...over } }));
   }

@@ -84,7 +84,7 @@ export class GraphAsTask<Config extends GraphAsTaskConfig = GraphAsTaskConfig> e
     for (const task of this.subGraph?.getTasks() ?? []) {
       const schema = task.inputSchema();
       const fed = new Set(this.subGraph!.getSourceDataflows(task.id).map(({ targetTaskPortId }) => targetTaskPortId));
-      if (fed.has(DATAFLOW_ALL_PORTS)) continue;
+      if (fed.has(DATAFLOW_ALL_PORTS) || task.isDisabled) continue;
       const needed = requiredPorts(schema).filter((port) => !fed.has(port) && task.defaults[port] === undefined && !hasDefault(propertyOf(schema, port)));
       const open = fed.size === 0 ? Object.keys(propertiesOf(schema)) : needed;
       for (const port of open) if (!properties.has(port)) properties.set(port, propertyOf(schema, port) ?? true);

@@ -64,7 +64,7 @@ async function live(seed: number): Promise<void> {
   const begun = house.orchestrator.graphs.run(graphOf(spec), input, { failurePolicy: 'collect', concurrency: below(3) === 0 ? 1 + below(3) : undefined });
   let run: GraphRun | undefined;
   void begun.then((made) => (run = made));
-  while (!run) await house.clock.settle();
+  while (!run) await null;
   const { id } = run;
   let crashes = 0;
   for (let deaths = below(6); deaths > 0; deaths--) {

@@ -10,6 +10,7 @@ export interface SpecNode {
   readonly kind: 'sum' | 'choose' | 'fail' | 'nest';
   /** Turns of the page that it takes. */
   readonly turns: number;
+  readonly isDisabled?: boolean;
 }
 export interface SpecEdge {
   readonly from: number;
@@ -62,6 +63,10 @@ export function reference({ nodes, edges }: Spec, input: TaskInput): Map<string,
       .filter(({ to }) => to === place)
       .map((edge) => ({ edge, id: Dataflow.createId(nodes[edge.from]!.id, edge.port, node.id, edge.toPort), source: nodes[edge.from]!, was: expected.get(nodes[edge.from]!.id)! }))
       .sort((one, other) => (one.id < other.id ? -1 : 1));
+    if (node.isDisabled) {
+      expected.set(node.id, { status: 'DISABLED' });
+      continue;
+    }
     const handles = (at: SpecNode) => edges.some(({ from, port }) => nodes[from] === at && port === '[error]') && errors.has(at.id);
     const isActive = ({ edge, source, was }: (typeof into)[number]) => edge.port === '[error]' ? errors.has(source.id) : was.status === 'COMPLETED' && !inactive(source.kind, was.output).includes(edge.port);
     if (into.some(({ edge, source, was }) => edge.port !== '[error]' && was.status === 'FAILED' && !handles(source))) {
@@ -148,11 +153,14 @@ class Nest extends Worker {
 registerTask(Worker, Choose, Fail, Nest);
 const classes = { sum: Worker, choose: Choose, fail: Fail, nest: Nest };
 
+export function taskOf({ id, kind, turns, isDisabled }: SpecNode): Task<any, any, any> {
+  return new classes[kind]({ id, turns, ...(isDisabled && { disabled: true }) });
+}
+
 export function graphOf({ nodes, edges, order }: Spec): TaskGraph {
   const graph = new TaskGraph();
   for (const at of order) {
-    const { id, kind, turns } = nodes[at]!;
-    graph.addTask(new classes[kind]({ id, turns }));
+    graph.addTask(taskOf(nodes[at]!));
   }
   for (const { from, port, to, toPort } of edges) graph.addDataflow(new Dataflow(nodes[from]!.id, port, nodes[to]!.id, toPort));
   return graph;
