@@ -7,7 +7,8 @@
  * output, or that nothing leads to it. And it ends only after its sources have, so what is stored of it came from what is
  * stored of them.
  *
- * Invariants: no slot is held by who waits for one that has none; a source waits only for those who run.
+ * Invariants: no slot is held by who waits for one that has none; a source waits only for those who run; what is kept here is
+ * kept by id, since a graph that is changed meanwhile has other nodes (`LiveRun.now`).
  */
 import type { RunContext } from '../context/context.ts';
 import { InterruptedError } from '../errors.ts';
@@ -23,13 +24,13 @@ import type { PlanNode } from './plan.ts';
 import { portStreamMode, streamsInto } from './stream-ports.ts';
 import type { Outlet } from './task.ts';
 import { applyTransforms } from './transforms.ts';
-import { type TaskOutput, TaskStatus } from './types.ts';
+import { type TaskIdType, type TaskOutput, TaskStatus } from './types.ts';
 import { checkNow } from './validate.ts';
 
 export class LiveStreams {
   readonly live: LiveRun;
-  readonly #outputs = new Map<PlanNode, OutputStream>();
-  readonly #readers = new Map<PlanNode, Consumer>();
+  readonly #outputs = new Map<TaskIdType, OutputStream>();
+  readonly #readers = new Map<TaskIdType, Consumer>();
   /** Of each edge into a node: it leads pieces. */
   readonly #leading = new Map<PlanNode, readonly boolean[]>();
   /** Who waits until one of its sources streams, or is over. */
@@ -51,7 +52,7 @@ export class LiveStreams {
   }
 
   outputOf(node: PlanNode): OutputStream | undefined {
-    return this.#outputs.get(node);
+    return this.#outputs.get(node.id);
   }
 
   // Who gives
@@ -61,26 +62,28 @@ export class LiveStreams {
     const { live } = this;
     const { owner, signal } = context;
     const { services } = live.house;
-    const former = this.#outputs.get(node);
+    const former = this.#outputs.get(node.id);
     if (former) this.broke(node, former, new InterruptedError(`Task ${node.id} begins its output anew.`));
     const output = new OutputStream(() => services.isRunning(owner));
-    this.#outputs.set(node, output);
+    this.#outputs.set(node.id, output);
     signal.addEventListener('abort', () => this.broke(node, output, signal.reason), { once: true });
     owner.ownExtra.flows = { moved: () => output.moved() };
-    for (const target of new Set(node.targets)) if (this.#isLedTo(node, target)) this.#meet(node, target);
+    for (const target of new Set(live.now(node).targets)) this.#meet(node, target);
     this.#tell();
     return output;
   }
 
   #isLedTo(source: PlanNode, target: PlanNode): boolean {
-    return target.takesStreams && this.leading(target).some((leads, at) => leads && target.sources[at] === source);
+    return target.takesStreams && this.leading(target).some((leads, at) => leads && target.sources[at]!.id === source.id);
   }
 
   /** The core need not wait for the source's end. */
   #meet(source: PlanNode, target: PlanNode): void {
-    const { runs, house } = this.live;
-    const [from, to] = [runs[source.index]!, runs[target.index]];
-    if (!to || to.end !== End.None || this.live.isOver(source)) return;
+    const { runs, house, plan } = this.live;
+    const from = runs[plan.byId.get(source.id)!.index]!;
+    const known = plan.byId.get(target.id);
+    const to = known && runs[known.index];
+    if (!to || to.end !== End.None || this.live.isOver(source) || !this.#isLedTo(source, known)) return;
     if (to.task === 0) return void to.accepted.then(() => to.task !== 0 && this.#meet(source, target), () => {});
     house.pump.commands.push(P.CommandMeetEdge, to.task, from.task, P.EdgeKindDataflow);
     house.pump.wake();
@@ -88,7 +91,7 @@ export class LiveStreams {
 
   /** It is in the core now: what streams already leads to it. */
   joined(target: PlanNode): void {
-    for (const source of new Set(target.sources)) if (this.#outputs.has(source) && this.#isLedTo(source, target)) this.#meet(source, target);
+    for (const source of new Set(target.sources)) if (this.#outputs.has(source.id)) this.#meet(source, target);
   }
 
   /** What was read of it counts for nothing. */
@@ -97,11 +100,11 @@ export class LiveStreams {
     output.break(error);
     const { passed } = this.live;
     if (passed?.from === node.id) passed.outlet.broke(error);
-    if (this.#outputs.get(node) === output) this.#outputs.delete(node);
-    for (const [target, consumer] of this.#readers) if (consumer.sources.has(node)) this.#beginAnew(target, consumer, error);
+    if (this.#outputs.get(node.id) === output) this.#outputs.delete(node.id);
+    for (const [target, consumer] of this.#readers) if (consumer.sources.has(node.id)) this.#beginAnew(target, consumer, error);
   }
 
-  #beginAnew(target: PlanNode, consumer: Consumer, error: unknown): void {
+  #beginAnew(target: TaskIdType, consumer: Consumer, error: unknown): void {
     consumer.close({ error });
     this.#readers.delete(target);
     const { run, context } = consumer;
@@ -110,10 +113,10 @@ export class LiveStreams {
 
   /** A node is over, as the core says. */
   ended(node: PlanNode): void {
-    this.#readers.delete(node);
-    const output = this.#outputs.get(node);
+    this.#readers.delete(node.id);
+    const output = this.#outputs.get(node.id);
     if (output) {
-      this.#outputs.delete(node);
+      this.#outputs.delete(node.id);
       const { runs } = this.live;
       const completed = this.live.statuses[node.index] === TaskStatus.COMPLETED;
       const run = runs[node.index]!;
@@ -128,12 +131,12 @@ export class LiveStreams {
 
   /** Sources that have not ended, though it has begun. Empty: it began as every node does. */
   early(node: PlanNode): PlanNode[] {
-    return [...new Set(node.sources)].filter((source) => !this.live.isOver(source));
+    return [...new Set(this.live.now(node).sources)].filter((source) => !this.live.isOver(source));
   }
 
   /** Until all of those stream, or are over; undefined: they do. */
   coming(sources: readonly PlanNode[]): Promise<void> | undefined {
-    return this.#until(() => sources.every((source) => this.live.isOver(source) || this.#outputs.has(source)));
+    return this.#until(() => sources.every((source) => this.live.isOver(source) || this.#outputs.has(source.id)));
   }
 
   /** Until all of those are over; undefined: they are. */
@@ -159,32 +162,32 @@ export class LiveStreams {
 
   /** What its code reads. @param sources those that stream */
   open(node: PlanNode, input: Record<string, any>, context: RunContext, sources: readonly PlanNode[]): Consumer {
-    const consumer = new Consumer(this.live, node, context, new Set(sources));
+    const consumer = new Consumer(this.live, node, context, new Set(sources.map(({ id }) => id)));
     const leading = this.leading(node);
     // Of several into one port the last one counts.
     const ports = new Map<string, number>();
     for (const [at, edge] of node.incoming.entries()) {
       const source = node.sources[at]!;
-      if (leading[at] && this.#outputs.has(source)) ports.set(edge.targetTaskPortId, at);
+      if (leading[at] && this.#outputs.has(source.id)) ports.set(edge.targetTaskPortId, at);
       else if (this.live.isActive(edge, source)) ports.delete(edge.targetTaskPortId);
     }
     for (const at of ports.values()) {
       const edge = node.incoming[at]!;
-      const output = this.#outputs.get(node.sources[at]!)!;
+      const output = this.#outputs.get(node.sources[at]!.id)!;
       const { sourceTaskPortId: from, targetTaskPortId: to } = edge;
       delete input[to];
       const steps = edge.getTransforms();
       consumer.read(output, { edge, from, to, transform: steps.length > 0 ? (value) => applyTransforms(value, steps) : undefined });
     }
     consumer.addWhole(input);
-    if (sources.length > 0) this.#readers.set(node, consumer);
+    if (sources.length > 0) this.#readers.set(node.id, consumer);
     return consumer;
   }
 
   /** Its code has come to its end, or was stopped. */
   left(node: PlanNode, consumer: Consumer): void {
     consumer.close();
-    if (this.#readers.get(node) === consumer) this.#readers.delete(node);
+    if (this.#readers.get(node.id) === consumer) this.#readers.delete(node.id);
   }
 }
 
@@ -203,7 +206,7 @@ export function beginAnew({ house }: LiveRun, run: Run, reason: unknown): void {
 export class Consumer implements StreamConsumer {
   readonly run: Run;
   /** Whom it reads from. */
-  readonly sources: ReadonlySet<PlanNode>;
+  readonly sources: ReadonlySet<TaskIdType>;
   readonly streams = new Map<string, InputStream>();
   reads = 0;
   readonly #live: LiveRun;
@@ -212,7 +215,7 @@ export class Consumer implements StreamConsumer {
   readonly #readers: { reader: PortReader; output: OutputStream }[] = [];
   readonly #close = (): void => this.close({ error: this.context.signal.reason });
 
-  constructor(live: LiveRun, node: PlanNode, context: RunContext, reads: ReadonlySet<PlanNode>) {
+  constructor(live: LiveRun, node: PlanNode, context: RunContext, reads: ReadonlySet<TaskIdType>) {
     this.#live = live;
     this.#node = node;
     this.context = context;
@@ -271,8 +274,9 @@ export class NodeOutlet implements Outlet {
     // Of a graph within it a task may begin again while this goes on.
     if (!this.#output || this.#output.isOver) {
       this.#output = this.#live.streams.begin(this.#node, this.#context);
-      this.#live.statuses[this.#node.index] = TaskStatus.STREAMING;
-      this.#live.mirror?.streamBegun(this.#node);
+      const now = this.#live.now(this.#node);
+      this.#live.statuses[now.index] = TaskStatus.STREAMING;
+      this.#live.mirror?.streamBegun(now);
     }
     return this.#output;
   }
@@ -311,7 +315,7 @@ export function executeReading(live: LiveRun, node: PlanNode, run: Run, context:
     return new Promise(() => {});
   }
   const deciding = live.deciding(node);
-  if (deciding) return deciding.then(() => executeReading(live, node, run, context));
+  if (deciding) return deciding.then(() => executeReading(live, live.now(node), run, context));
   const early = live.streams.early(node);
   if (early.length > 0) return executeEarly(live, node, run, context, early);
   if (isLeadTo(live, node)) return live.executeWhole(node, context);
@@ -323,9 +327,10 @@ function isLeadTo(live: LiveRun, { incoming, sources }: PlanNode): boolean {
   return incoming.some((edge, at) => live.isActive(edge, sources[at]!));
 }
 
-async function executeEarly(live: LiveRun, node: PlanNode, run: Run, context: RunContext, early: readonly PlanNode[]): Promise<unknown> {
+async function executeEarly(live: LiveRun, begun: PlanNode, run: Run, context: RunContext, early: readonly PlanNode[]): Promise<unknown> {
   const { streams } = live;
   for (let coming = streams.coming(early); coming; coming = streams.coming(early)) await context.durableWork.wait(coming, () => {});
+  const node = live.now(begun);
   if (live.failedSourceOf(node)) return live.skip(run);
   const open = streams.early(node);
   if (open.length === 0) return executeReading(live, node, run, context);
@@ -344,7 +349,7 @@ export async function callReading(live: LiveRun, node: PlanNode, input: Record<s
     consumer.close();
     // It stays known as one that reads, so it begins anew where a source does.
     for (let coming = streams.over(early); coming; coming = streams.over(early)) await context.durableWork.wait(coming, () => {});
-    checkWhole(live, node);
+    checkWhole(live, live.now(node));
     return given;
   } finally {
     streams.left(node, consumer);

@@ -16,6 +16,7 @@ import { callReading, executeReading, LiveStreams } from './live-streams.ts';
 import { DATAFLOW_ERROR_PORT, type Dataflow } from './dataflow.ts';
 import { markTask, TaskAbortedError, TaskConfigurationError } from './errors.ts';
 import { endOf, failureOf, revived } from './failures.ts';
+import { disableIn, isInactive } from './inactive-edges.ts';
 import { byPorts } from './function-task.ts';
 import { NodeContext } from './node-context.ts';
 import type { Plan, PlanNode } from './plan.ts';
@@ -129,19 +130,15 @@ export class LiveRun implements ShownRun, Carrier {
     this.#outputs = moved(this.#outputs, undefined);
     this.#coming = moved(this.#coming, undefined);
     this.#over = Uint8Array.from(moved(Array.from(this.#over), 0));
-    this.endedOrder.splice(0, this.endedOrder.length, ...this.endedOrder.map((node) => this.#now(node)));
-    if (this.firstFailure) this.firstFailure = this.#now(this.firstFailure);
+    this.endedOrder.splice(0, this.endedOrder.length, ...this.endedOrder.map((node) => this.now(node)));
+    if (this.firstFailure) this.firstFailure = this.now(this.firstFailure);
     this.isChanged = true;
     this.mirror?.replanned();
   }
 
   /** As the plan has it now. REQUIRES: it has begun, so it is still there */
-  #now(node: PlanNode): PlanNode {
+  now(node: PlanNode): PlanNode {
     return this.plan.nodes[node.index] === node ? node : this.plan.byId.get(node.id)!;
-  }
-
-  isOver({ index }: PlanNode): boolean {
-    return this.#over[index] === 1;
   }
 
   /** undefined: its graph shows another run, or none. */
@@ -244,8 +241,8 @@ export class LiveRun implements ShownRun, Carrier {
   }
 
   /** The core has said that it is over. */
-  isOver({ index }: PlanNode): boolean {
-    return this.#over[index] === 1;
+  isOver(node: PlanNode): boolean {
+    return this.#over[this.now(node).index] === 1;
   }
 
   /** Something came along it; its source is over, and what says so is in this page. */
@@ -275,7 +272,7 @@ export class LiveRun implements ShownRun, Carrier {
   /** All that it needs of its sources is there, or comes as streams. */
   executeWhole(node: PlanNode, context: RunContext, early?: readonly PlanNode[]): unknown {
     const waiting = this.#toLoad(node);
-    return waiting ? waiting.then(() => this.#execute(this.#now(node), context, early)) : this.#execute(node, context, early);
+    return waiting ? waiting.then(() => this.#execute(this.now(node), context, early)) : this.#execute(node, context, early);
   }
 
   #execute(node: PlanNode, context: RunContext, early?: readonly PlanNode[]): unknown {
@@ -284,7 +281,7 @@ export class LiveRun implements ShownRun, Carrier {
       this.statuses[index] = TaskStatus.PROCESSING;
       let input = this.inputOf(node);
       const narrowed = task.narrowInput(input, this.registry);
-      if (isPromise(narrowed)) return Promise.resolve(narrowed).then((given) => this.#call(this.#now(node), given, context, early)).catch((error) => this.#failed(node, error));
+      if (isPromise(narrowed)) return Promise.resolve(narrowed).then((given) => this.#call(this.now(node), given, context, early)).catch((error) => this.#failed(node, error));
       input = narrowed;
       const given = this.#call(node, input, context, early);
       return given instanceof Promise ? given.catch((error) => this.#failed(node, error)) : given;
@@ -312,7 +309,7 @@ export class LiveRun implements ShownRun, Carrier {
 
   /** Its output is kept here by reference; what is stored is a copy. */
   #finished(begun: PlanNode, given: unknown): unknown {
-    const node = this.#now(begun);
+    const node = this.now(begun);
     const output = byPorts(given) ?? {};
     this.#coming[node.index] = output;
     this.#disableEdges(node, output);
@@ -495,22 +492,4 @@ export class LiveRun implements ShownRun, Carrier {
   over(): void {
     this.isRunning = false;
   }
-}
-
-/** No port of the source that feeds the target gives anything. */
-function isInactive(source: PlanNode, target: PlanNode, inactive: readonly string[]): boolean {
-  const { outgoing, targets } = source;
-  let leads = false;
-  for (let at = 0; at < outgoing.length; at++) {
-    const edge = outgoing[at]!;
-    if (targets[at] !== target || edge.isError) continue;
-    if (!inactive.includes(edge.sourceTaskPortId)) return false;
-    leads = true;
-  }
-  return leads;
-}
-
-/** What the core has not been told yet: as an edge that its source's success disables. */
-function disableIn(after: (Run | number)[], source: Run): void {
-  for (let at = 0; at < after.length; at += 2) if (after[at] === source && after[at + 1] === P.EdgeKindDataflow) after[at + 1] = P.EdgeKindErrorFlow;
 }

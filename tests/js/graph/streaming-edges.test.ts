@@ -168,3 +168,25 @@ it('a page that dies in the middle: who gives begins anew, and so does who reads
   expect(told.filter((word) => !word.startsWith('heard'))).toEqual(['says a', 'listens', 'says b', 'says c', 'said all']);
   house.cut();
 });
+
+it('a graph that is changed while pieces go along an edge: they go on to who reads them, and other tasks take their places', async () => {
+  const house = await openHouse();
+  [told, after] = [[], () => settled];
+  before = (word) => (word === 'a' ? settled : pause(house, 100));
+  const graph = new TaskGraph();
+  graph.addTasks([new MergeTask({ id: 'gone' }), new Speaker({ id: 'speaker', defaults: { words: 'a b c' } }), new Listener({ id: 'listener' }), new MergeTask({ id: 'last' })]);
+  graph.connect('speaker', 'text', 'listener', 'text');
+  graph.connect('listener', 'heard', 'last', 'heard');
+  graph.connect('last', '*', 'gone', '*');
+  const run = await house.orchestrator.graphs.run(graph);
+  await house.clock.advance(50);
+  graph.removeTask('gone');
+  graph.addTask(new MergeTask({ id: 'new' }));
+  graph.connect('last', 'merged', 'new', 'merged');
+  await house.clock.advance(1000);
+  expect(told.at(-1)).toBe('heard all');
+  expect(graph.getTasks().map(({ id, status }) => `${id} ${status}`)).toEqual(['speaker COMPLETED', 'listener COMPLETED', 'last COMPLETED', 'new COMPLETED']);
+  expect((await run.result()).map(({ id }) => id)).toEqual(['new']);
+  expect(graph.getTask('listener')!.runOutputData).toEqual({ heard: 'a b c ' });
+  house.cut();
+});
