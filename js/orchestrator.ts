@@ -447,7 +447,7 @@ export class Orchestrator extends Listenable implements OrchestratorApi {
     await this.ready.catch(() => {});
     this.attempts.close(destroyed ?? new InterruptedError('The orchestrator was disposed.'));
     this.pump.drain();
-    await this.definitions.services.close();
+    await (await this.definitions.services.ifAsked())?.close();
     this.progress.dispose();
     // One for all: to make an error takes microseconds, and there may be a hundred thousand runs.
     const because = destroyed ?? new DisposedError('The orchestrator was disposed; the run is found again by the next one.');

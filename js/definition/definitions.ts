@@ -9,6 +9,7 @@ import { ConfigurationError, UnrecognizedTaskError } from '../errors.ts';
 import { HoldSchemaMismatch } from '../runs/holds.ts';
 import { checkIdentifier, describe, refuse } from '../intake/checks.ts';
 import { retryOptionsOf } from '../intake/options.ts';
+import { Lazy } from '../lazy.ts';
 import type { Orchestrator } from '../orchestrator.ts';
 import * as P from '../protocol.ts';
 import { checkExecutor, type Definition, executorHandler, isTask, pageRegistry, Registry, watchBoth } from '../intake/registry.ts';
@@ -24,7 +25,7 @@ import { type TaskInfo, taskInfo } from './info.ts';
 import { Lifecycle } from './lifecycle.ts';
 import { isSkipped, skipped } from './process.ts';
 import { RecoveredInputs } from './recovered-inputs.ts';
-import { Services } from './services.ts';
+import type { Services } from './services.ts';
 import { defineSpec, type NamedSpec, plainDefinition } from './spec.ts';
 import type { Validator } from './schema.ts';
 import type { TaskHandler } from './types.ts';
@@ -40,7 +41,8 @@ export class Definitions {
   /** Queue → the task whose definition spoke last of it. */
   readonly #queueOwners = new Map<string, { id: string; limit: string }>();
   readonly recoveredInputs: RecoveredInputs;
-  readonly services: Services;
+  /** Loaded with the first `setup`. */
+  readonly services: Lazy<Services>;
   readonly hooks: Hooks;
   readonly lifecycle: Lifecycle;
   readonly describing: Describing;
@@ -55,7 +57,7 @@ export class Definitions {
     this.heartbeats = new Heartbeats(house);
     this.batching = batchingDoor(house);
     this.recoveredInputs = new RecoveredInputs(house);
-    this.services = new Services(house);
+    this.services = new Lazy(async () => new (await import('./services.ts')).Services(house));
     this.hooks = new Hooks(this);
     this.hooks.useOptions(house.getOptions().hooks);
     this.lifecycle = new Lifecycle(this);
@@ -195,7 +197,7 @@ export class Definitions {
     this.#house.intake.definitionsChanged();
     this.#house.waiting.cancellations.considerTask(id);
     this.#house.schedules.consider(id);
-    this.services.replaced(id, this.get(id)?.spec);
+    this.services.loaded?.replaced(id, this.get(id)?.spec);
     for (const run of pump.runs) {
       if (!run || run.identifier !== id || run.end !== End.None) continue;
       run.definition = undefined;
@@ -216,7 +218,8 @@ export class Definitions {
   /** A run has ended, and that is acknowledged. */
   ended(run: Run): void {
     this.#house.dependencies.ended(run);
-    if (this.services.endWithRuns) this.services.ended(run);
+    const services = this.services.loaded;
+    if (services?.endWithRuns) services.ended(run);
     if (this.describing.metadata.isDirty) this.describing.metadata.store(run);
     if (this.hooks.hearsEnd(run)) this.hooks.ended(run);
   }

@@ -15,6 +15,7 @@ import type { ContextServices } from '../context/services.ts';
 import type { RunContext } from '../context/context.ts';
 import { ContextClosedError, DriftError, EmptyOutputError, type OrchestratorError, RetryableError } from '../errors.ts';
 import { NoteKind } from '../journal/notes.ts';
+import type { Lazy } from '../lazy.ts';
 import type { Definition } from '../intake/registry.ts';
 import { type Run, settlement } from '../runs/run.ts';
 import { toError } from '../runs/serialize-error.ts';
@@ -38,7 +39,7 @@ export interface LifecycleHost {
   readonly cache: CacheDoor;
   readonly clock: Clock;
   readonly recoveredInputs: RecoveredInputs;
-  readonly services: Services;
+  readonly services: Lazy<Services>;
   readonly hooks: Hooks;
   readonly heartbeats: Heartbeats;
   readonly batching: BatchingDoor;
@@ -111,7 +112,7 @@ export class Lifecycle {
 
   async #code(attempt: Attempt, event: AttemptEvent): Promise<unknown> {
     const { run, definition, prepared, context, code = definition.handler } = attempt;
-    const services = prepared.setup && (await this.#host.services.acquire(run, definition, context.signal));
+    const services = prepared.setup && (await (await this.#host.services.load()).acquire(run, definition, context.signal));
     try {
       alive(attempt);
       services?.mergeInto(context);

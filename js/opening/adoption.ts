@@ -19,7 +19,7 @@ import { recoverTakenOver } from './recovery.ts';
 import { eventTask } from '../waiting/internal.ts';
 import { End, type Run, settlement } from '../runs/run.ts';
 import type { Storage, StorageSlot } from '../storage.ts';
-import type { Standing, Tabs } from '../tabs/tabs.ts';
+import type { Tabs } from '../tabs/tabs.ts';
 
 const retryDelaysMs = [1000, 2000, 5000];
 const slowMs = 10_000;
@@ -84,22 +84,6 @@ export class Adoption {
     const failures = this.#failures.get(slot) ?? 0;
     const delayMs = retryDelaysMs[Math.min(failures, retryDelaysMs.length - 1)]!;
     this.#schedule(delayMs, () => this.#host.tabs?.watch(slot));
-  }
-
-  /** What lies in slots that nobody holds; in those excepted files are still open. */
-  async adoptFree(except: ReadonlySet<number>): Promise<void> {
-    const { tabs } = this.#host;
-    const own = this.#house.journal!.slot.slot;
-    for (const slot of await this.#storage.occupiedSlots()) {
-      if (slot === own || except.has(slot) || this.#closed) continue;
-      // Where nobody watches over slots we are alone: what lies in another one is what a wrong key has kept us from.
-      await (tabs ? tabs.adoptIfFree(slot) : this.adopt(slot));
-    }
-  }
-
-  /** What lies in a slot that nobody watched over when its session ended: that was while we were opening. */
-  async sweep(): Promise<void> {
-    for (const slot of await this.#storage.occupiedSlots()) if (!this.#closed) this.#host.tabs?.watch(slot);
   }
 
   /** Waits for what is under way; what waits for an acknowledgement is left to the next session. */
@@ -268,7 +252,7 @@ export class Adoption {
     // One event under one id, whoever has it.
     const isCopy = twin !== undefined && run.taskIdentifier === eventTask;
     if (!twin || !(isCopy || sameEnvelope(twin, run))) return this.#admit(run, twin !== undefined);
-    if (!sure || !this.#isHeld(twin)) {
+    if (!sure || !this.isHeld(twin)) {
       this.#drop(run);
       return undefined;
     }
@@ -301,7 +285,8 @@ export class Adoption {
     this.#house.pump.commands.push(P.CommandForget, run.task);
   }
 
-  #isHeld(run: Run): boolean {
+  /** It waits for its import to be confirmed. */
+  isHeld(run: Run): boolean {
     if (run.task === 0 || !this.#house.pump.open) return false;
     if (run.end !== End.None) return this.#doubtful.has(run);
     return (this.#house.pump.engine.holds(run.task) & P.HoldImportUnconfirmed) !== 0;
@@ -312,7 +297,7 @@ export class Adoption {
     const { pump, intake } = this.#house;
     for (const run of runs) {
       this.#doubtful.delete(run);
-      if (!this.#isHeld(run)) continue;
+      if (!this.isHeld(run)) continue;
       const { queue, policy } = intake.placeAnew(run);
       pump.commands.push(P.CommandSetTask, run.task, P.TaskFieldQueue, 0, queue);
       pump.commands.push(P.CommandSetTask, run.task, P.TaskFieldPolicy, 0, policy);
@@ -325,26 +310,9 @@ export class Adoption {
 
   // Runs whose import was cut short
 
-  /** Of the log that this session goes on with. */
-  found(engine: Engine): void {
-    if (engine.heldTasks(P.HoldImportUnconfirmed).length === 0) return;
+  /** Of the log that this session goes on with, in which there are some. */
+  found(): void {
     for (const run of this.#house.pump.allRuns()) if (run && run.end !== End.None) this.#doubtful.add(run);
-  }
-
-  /**
-   * Those of these ids that go on here, and those that are held here, as other sessions ask for them.
-   * Undefined while there is no core: runs that nobody has asked for yet can't be found then.
-   */
-  standingOf(ids: readonly string[]): Standing | undefined {
-    if (!this.#house.pump.open) return undefined;
-    const owned: string[] = [];
-    const held: string[] = [];
-    for (const id of ids) {
-      const run = this.#house.localRun(id);
-      // Of an event every tab has a copy of its own: nobody owns it alone.
-      if (run && run.taskIdentifier !== eventTask) (this.#isHeld(run) ? held : owned).push(id);
-    }
-    return { owned, held };
   }
 
   /** They are ours unless another session has them. */
@@ -358,14 +326,14 @@ export class Adoption {
     await this.#turn;
     const { pump } = this.#house;
     if (this.#closed || !pump.open) return;
-    const held = [...pump.heldRuns(P.HoldImportUnconfirmed), ...this.#doubtful].filter((run) => this.#isHeld(run));
+    const held = [...pump.heldRuns(P.HoldImportUnconfirmed), ...this.#doubtful].filter((run) => this.isHeld(run));
     if (held.length === 0) return;
     const others = await this.#whoHas(held);
     if (this.#closed || !pump.open) return;
     if (!others) return this.#askAgain(held.length);
     this.#toldSilence = false;
     // An adoption may have decided meanwhile.
-    const open = held.filter((run) => this.#isHeld(run));
+    const open = held.filter((run) => this.isHeld(run));
     for (const run of open.filter((run) => others.has(run.id))) {
       this.#doubtful.delete(run);
       this.#drop(run);

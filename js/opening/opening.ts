@@ -6,7 +6,8 @@
  * Invariants: nothing is written before a successful load; a log of a newer version is left as it is.
  */
 import { DisposedError, NamespaceDestroyedError, StorageUnavailableError, StoreTooNewError } from '../errors.ts';
-import { Adoption, type AdoptionHost } from './adoption.ts';
+import type { AdoptionHost } from './adoption.ts';
+import { AdoptionDoor } from './adoption-door.ts';
 import type { MainModule } from '../core.js';
 import { Engine, type LocatedPayload } from '../pump/engine.ts';
 import { Journal } from '../journal/journal.ts';
@@ -62,7 +63,7 @@ export class Opening implements AdoptionHost {
   /** How much of what lay behind the log was more than zeros: for the report, which nobody's task waits for. */
   #dropped = () => 0;
   /** Once there is a storage. */
-  #adoption: Adoption | undefined;
+  #adoption: AdoptionDoor | undefined;
   /** Had ended before this page. */
   readonly #over = new Set<Run>();
   /** Why there is no engine, and won't be. */
@@ -266,9 +267,9 @@ export class Opening implements AdoptionHost {
     journal.begin(log, settled);
     if (status === 'degraded') journal.degraded(message ?? '');
     this.#house.journal = journal;
-    this.#adoption = new Adoption(this.#house, this, storage, this.#page);
+    this.#adoption = new AdoptionDoor(this.#house, this, storage, this.#page);
     this.#know(engine, log);
-    this.#adoption.found(engine);
+    await this.#adoption.found(engine);
     await this.#holdGhosts(engine, await this.#lookAtBlobs(engine));
     recover(this.#house, engine, this.#page.endedInOrder(slot.slot));
     this.#page.clearEnd(slot.slot);
@@ -399,8 +400,7 @@ export class Opening implements AdoptionHost {
     await adoption.resolve();
     releaseLeftovers(this.#house);
     this.#releaseKnown();
-    for (const slot of blocked) adoption.later(slot);
-    void adoption.sweep().catch(() => {});
+    void adoption.sweep(blocked).catch(() => {});
     this.report.tailBytesDropped = this.#dropped();
     await importLegacy(this.#house, this.report);
     await fillReport(this.#house, this.report, this.#over);
