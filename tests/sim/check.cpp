@@ -97,7 +97,7 @@ void World::check_step(const std::vector<Record>& commands) {
   check_named_limits();
   check_bounds();
   check_turns();
-  check_flows();
+  check_flows(commands);
 }
 
 void World::look_before_step() {

@@ -16,7 +16,11 @@ State end_of(const Record& event) {
 
 }  // namespace
 
-void World::check_flows() {
+void World::check_flows(const std::vector<Record>& commands) {
+  for (const Record& command : commands) {
+    const bool disables = command.kind == static_cast<std::uint32_t>(Command::Cancel) && command.b == kCancelAsDisabled;
+    if (disables) disabled_by_host_.insert(command.task);
+  }
   const auto& outbox = session_->outbox();
   for (std::size_t place = 0; place < outbox.size(); place++) {
     const Record& event = outbox[place];
@@ -99,6 +103,7 @@ void World::check_begin(const Record& event) {
 }
 
 void World::check_disabled(const Record& event) {
+  if (disabled_by_host_.contains(event.task)) return;
   const auto found = edges_.find(event.task);
   if (found == edges_.end()) return;
   bool flows = false;

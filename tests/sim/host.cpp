@@ -175,7 +175,7 @@ Record World::command_for(std::uint32_t task) {
     case 1: return make(Command::ReportProgress, task, attempt, 0, below(130));
     case 2:
     case 3: return make(Command::Wait, task, attempt, below(2));
-    case 4: return make(Command::Cancel, task, below(100));
+    case 4: return make(Command::Cancel, task, below(100), chance(20) ? kCancelAsDisabled : 0);
     case 5: return make(Command::Pause, task, below(2));
     case 6: return make(Command::Hold, task, 1 + below(15));
     case 7: return make(Command::AttachBlob, task, below(1000), below(1000), below(100000));

@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <set>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -78,7 +79,7 @@ class World {
   void check_bounds();
   void check_turns();
   // flows.cpp
-  void check_flows();
+  void check_flows(const std::vector<Record>& commands);
   void follow_edges(const Record& event, std::size_t place);
   void end_flows(std::uint32_t task, State state);
   State state_at(std::uint32_t task, std::size_t place) const;
@@ -129,6 +130,7 @@ class World {
   };
   std::map<std::uint32_t, std::vector<Followed>> edges_;
   std::map<std::uint32_t, State> ends_;
+  std::set<std::uint32_t> disabled_by_host_;
   // What stood before the step: promoted tasks, and how many of a queue were submitted and had never begun.
   std::map<std::uint32_t, bool> promoted_;
   std::map<std::uint32_t, std::uint32_t> waited_;
