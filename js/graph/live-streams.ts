@@ -89,6 +89,11 @@ export class LiveStreams {
     house.pump.wake();
   }
 
+  /** The page has its turn: who begins because the first piece has come does so before the second is asked for, however fast those come. */
+  turn(): Promise<void> {
+    return new Promise((resolve) => this.live.house.clock.defer(resolve));
+  }
+
   /** It is in the core now: what streams already leads to it. */
   joined(target: PlanNode): void {
     for (const source of new Set(target.sources)) if (this.#outputs.has(source.id)) this.#meet(source, target);
@@ -257,12 +262,16 @@ export class Consumer implements StreamConsumer {
   }
 }
 
+/** So many pieces are given before the page gets its turn: who gives and who reads may wait for nothing but each other. */
+const turnPieces = 256;
+
 /** Of one execution of a node that streams. */
 export class NodeOutlet implements Outlet {
   readonly #live: LiveRun;
   readonly #node: PlanNode;
   readonly #context: RunContext;
   #output: OutputStream | undefined;
+  #count = 0;
 
   constructor(live: LiveRun, node: PlanNode, context: RunContext) {
     this.#live = live;
@@ -287,7 +296,8 @@ export class NodeOutlet implements Outlet {
 
   gave(event: StreamEvent, output: TaskOutput): Promise<void> | undefined {
     if (this.#context.signal.aborted) return undefined;
-    const room = this.#begun().push(event, output);
+    const isFirst = !this.#output || this.#output.isOver;
+    const room = this.#begun().push(event, output) ?? (isFirst || ++this.#count % turnPieces === 0 ? this.#live.streams.turn() : undefined);
     this.told(event);
     const { passed } = this.#live;
     const beyond = passed?.from === this.#node.id ? passed.outlet.gave(event, output) : undefined;

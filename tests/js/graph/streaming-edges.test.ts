@@ -104,6 +104,22 @@ it('who gives waits for who reads slowly, with sixteen pieces before it; who giv
   house.cut();
 });
 
+it('who gives without ever waiting is read beside it all the same', async () => {
+  const graph = pair();
+  const words = Array.from({ length: 1000 }, (_, at) => `w${at}`).join(' ');
+  graph.getTask('speaker')!.setDefaults({ words });
+  expect(await graph.run()).toMatchObject([{ data: { heard: `${words} ` } }]);
+  expect(told.indexOf('listens')).toBe(1);
+  let [said, heard, most] = [0, 0, 0];
+  for (const word of told) {
+    if (word.startsWith('says')) said++;
+    if (word.startsWith('heard w')) heard++;
+    most = Math.max(most, said - heard);
+  }
+  expect(heard).toBe(1000);
+  expect(most).toBeLessThanOrEqual(18);
+});
+
 it('who reads the whole and who reads pieces follow one port; a chain of streaming nodes runs side by side', async () => {
   const house = await openHouse();
   const graph = pair();
