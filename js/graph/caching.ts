@@ -48,7 +48,7 @@ export async function askForOutput(context: RunContext, task: Task<any, any, any
   return context.run(outputTask, questionOf(task, input) as never, { id: 'output', label: task.title });
 }
 
-/** The run that a node has asked was answered by the cache. */
+/** The run that a node has asked was answered by the cache. As its state says: after a reload that stands with what it gave. */
 export function isFromCache(house: Orchestrator, run: Run): boolean {
-  return house.services.children.of(run).some((child) => child.taskIdentifier === outputTask && child.extra.fromCache);
+  return house.services.children.of(run).some((child) => child.taskIdentifier === outputTask && child.state.fromCache);
 }

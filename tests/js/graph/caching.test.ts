@@ -7,7 +7,7 @@ import '../../../js/graph/home.ts';
 import '../../../js/graph/planning.ts';
 import '../../../js/groups/container.ts';
 import { registerTask, Task, TaskConfigSchema, TaskGraph, type TaskInput, type TaskOutput } from 'holdfast/graph';
-import { open } from '../houses.ts';
+import { again, open } from '../houses.ts';
 
 let executed: string[] = [];
 class Times extends Task {
@@ -56,4 +56,21 @@ it('a second run executes nothing, one of a changed graph what has changed and w
   executed = [];
   expect(await outcome(changed)).toMatchObject({ n: 40, executed: ['t1', 't2'] });
   expect((await graphs.plan(graphOf(2), {}))[0]).toMatchObject({ action: 'blocked', why: 'Nothing gives "n".' });
+});
+
+it('what the cache has answered is known to be after a reload, of a run that was changed while it went on, too', async () => {
+  let house = await open({ cache: {} });
+  await (await house.orchestrator.graphs.run(graphOf(2, 3), { n: 1 })).result();
+  executed = [];
+  const graph = graphOf(2, 3);
+  const { id } = await house.orchestrator.graphs.run(graph, { n: 1 });
+  graph.addTask(new Times({ id: 'more', by: 7 }));
+  graph.connect('t1', 'n', 'more', 'n');
+  await house.clock.advance(10);
+  house = await again(house.reload());
+  const found = (await house.orchestrator.graphs.get(id))!;
+  expect((await found.result()).map((each: { data: unknown }) => each.data)).toEqual([{ n: 42 }]);
+  expect([...found.nodes.values()].map((node) => [node.id, node.fromCache ?? false])).toEqual([['t0', true], ['t1', true], ['more', false]]);
+  expect((await found.getProvenance('t1'))!.items.map(({ fromCache }) => fromCache)).toEqual([true, true]);
+  expect(executed).toEqual(['more']);
 });
