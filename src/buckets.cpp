@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "limits.h"
+#include "order.h"
 
 namespace holdfast {
 
@@ -78,8 +79,9 @@ void Limits::set_limit(std::uint32_t number, LimitField field, double value, dou
     case LimitField::RateKeyed: rule.rate_keyed = value == 1; break;
     case LimitField::ClosedUntilMs: rule.closed_until = value; break;
     case LimitField::Drops: rule.drops = value == 1; break;
+    case LimitField::Leave: rule.leave = static_cast<std::uint32_t>(value); break;
   }
-  const bool same_rate = field == LimitField::Concurrency || field == LimitField::KeyConcurrency || field == LimitField::ClosedUntilMs || field == LimitField::Drops;
+  const bool same_rate = field <= LimitField::KeyConcurrency || field >= LimitField::ClosedUntilMs;
   for (std::uint32_t i = rule.buckets; i != kNone && !same_rate; i = buckets_[i].next) {
     Bucket& bucket = buckets_[i];
     if (!bucket.rate) continue;
@@ -176,6 +178,32 @@ void Limits::restore_use(std::uint32_t number, double key, LimitUse use, std::ui
   }
 }
 
+std::vector<Record> Limits::uses(std::uint32_t limit, double now) const {
+  std::vector<Record> list;
+  std::vector<Keyed> order;
+  for (std::uint32_t i = rules_[limit].buckets; i != kNone; i = buckets_[i].next) {
+    if (remembered(buckets_[i], now)) order.push_back({static_cast<std::uint64_t>(buckets_[i].key), i});
+  }
+  sort_by_key(order);
+  const RateRule& rule = rules_[limit].rate;
+  for (const auto& [key, bucket] : order) {
+    const auto tell = [&](LimitUse use, double weight, double at) {
+      do {
+        const auto part = static_cast<std::uint32_t>(std::min(weight, 16383.0));
+        list.push_back({static_cast<std::uint32_t>(Event::LimitUsed), rules_[limit].number, static_cast<std::uint32_t>(key),
+                        static_cast<std::uint32_t>(key >> 32) | (static_cast<std::uint32_t>(use) << 16) | (part << 18), at});
+        weight -= part;
+      } while (weight > 0);
+    };
+    const Rate& rate = *buckets_[bucket].rate;
+    rate.each_taken(rule, now, [&](const Rate::Taken& taken) { tell(LimitUse::Taken, taken.weight, taken.at); });
+    if (!rule.windowed() && rule.limit > 0) tell(LimitUse::FullAt, 0, rate.full_at());
+    // That of a window is its last start.
+    if ((rule.spacing_ms > 0 || !rule.windowed()) && rate.last_at() >= 0) tell(LimitUse::LastAt, 0, rate.last_at());
+  }
+  return list;
+}
+
 // Open, or closed
 
 const RateRule* Limits::rate_rule(const Bucket& bucket) const {
@@ -209,6 +237,8 @@ double Limits::opens_at(const Bucket& bucket, std::uint32_t weight) const {
 
 // Who is heavier than the limit begins alone.
 bool Limits::has_room(const Bucket& bucket, std::uint32_t weight) const {
+  const std::uint32_t leave = rate_rule(bucket) == nullptr ? 0 : rules_[bucket.limit].leave;
+  if (leave != 0 && weight >= leave) return false;
   const std::uint32_t concurrency = concurrency_of(bucket);
   return concurrency == 0 || bucket.running == 0 || bucket.running + weight <= concurrency;
 }
@@ -262,7 +292,10 @@ void Limits::take(std::uint32_t slot, double at, bool submits) {
   for (std::uint32_t i = nodes_[slot].parts; i != kNone; i = links_[i].next) {
     Bucket& bucket = buckets_[links_[i].bucket];
     const RateRule* rule = rate_rule(bucket);
-    if (rule != nullptr && rules_[bucket.limit].drops == submits) rate_of(bucket).take(*rule, at, links_[i].weight);
+    if (rule == nullptr || rules_[bucket.limit].drops != submits) continue;
+    rate_of(bucket).take(*rule, at, links_[i].weight);
+    std::uint32_t& leave = rules_[bucket.limit].leave;
+    if (leave != 0) leave -= std::min(links_[i].weight, leave - 1);
   }
 }
 
@@ -294,6 +327,19 @@ double Limits::limit_running(std::uint32_t number, double key) const {
   const std::uint32_t limit = find(number);
   const std::uint32_t bucket = limit == kNone ? kNone : find_bucket(limit, key);
   return bucket == kNone ? 0 : buckets_[bucket].running;
+}
+
+double Limits::limit_opens_at(std::uint32_t limit) const {
+  double at = kNever;
+  for (std::uint32_t i = rules_[limit].buckets; i != kNone; i = buckets_[i].next) {
+    if (rate_rule(buckets_[i]) == nullptr) continue;
+    for (const Share& share : buckets_[i].shares) {
+      const std::uint32_t best = first(share.aside);
+      if (best == kNone || share.front != kNone || !queues_[share.queue].open()) continue;
+      at = std::min(at, opens_at(buckets_[i], weight_in(nodes_[best], i)));
+    }
+  }
+  return at;
 }
 
 std::uint32_t Limits::limited_by(std::uint32_t slot) const {

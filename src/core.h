@@ -104,6 +104,7 @@ class Core {
  private:
   double task_value(std::uint32_t number, Field field) const;
   std::uint32_t group_number(std::uint32_t slot) const;
+  double limit_value(std::uint32_t number, Field field) const;
   double part_key(std::uint32_t slot, std::uint32_t limit) const;
   std::uint32_t policy_end() const;
   std::uint32_t next_held(std::uint32_t number) const;
@@ -144,6 +145,7 @@ class Core {
   void make_room(std::uint32_t slot);
   bool drops(std::uint32_t slot);
   void set_limit(const Record& command);
+  void use_limit(Record command);
   void reject(const Record& command, Rejection why);
 
   // edges.cpp: who waits for whom.

@@ -42,6 +42,8 @@ void Core::decide(const Record& command, Bytes& payloads) {
       return set_group(command);
     case Command::SetLimit:
       return set_limit(command);
+    case Command::UseLimit:
+      return use_limit(command);
     case Command::SetCircuit:
       return set_circuit(command);
     case Command::DisableEdge:
@@ -353,6 +355,13 @@ void Core::set_limit(const Record& command) {
     return reject(command, Rejection::InvalidValue);
   }
   emit_record({static_cast<std::uint32_t>(Event::LimitSet), command.task, command.a, 0, command.at});
+}
+
+void Core::use_limit(Record command) {
+  command.kind = static_cast<std::uint32_t>(Event::LimitUsed);
+  if (admissible(command)) return emit_record(command);
+  command.kind = static_cast<std::uint32_t>(Command::UseLimit);
+  reject(command, Rejection::InvalidValue);
 }
 
 void Core::set_group(const Record& command) {

@@ -32,8 +32,9 @@ class Import {
       case Event::CircuitHalfOpened:
       case Event::LimitSet:
       case Event::SnapshotEnded: return;
-      // What the other has used up is used up.
+      // What the other has used up is used up; of a rate that hosts share the host tells what all have used.
       case Event::LimitUsed:
+        if (core_.value(event.task, Field::LimitLeave) != 0) return;
         event.at = std::max(0.0, event.at + shift_);
         return adopt(event);
       case Event::GroupSet:

@@ -16,13 +16,22 @@ std::uint32_t Core::state(std::uint32_t number) const {
 
 double Core::value(std::uint32_t number, Field field) const {
   switch (field) {
-    case Field::HasLimit: return limits_.find(number) != kNone;
+    case Field::HasLimit:
+    case Field::LimitOpensAt:
+    case Field::LimitLeave: return limit_value(number, field);
     case Field::TaskEnd: return tasks_.number_end();
     case Field::PolicyEnd: return policy_end();
     case Field::NextHeld: return next_held(number);
     case Field::GroupEnd: return groups_.number_end();
     default: return task_value(number, field);
   }
+}
+
+double Core::limit_value(std::uint32_t number, Field field) const {
+  const std::uint32_t limit = limits_.find(number);
+  if (limit == kNone) return field == Field::LimitOpensAt ? kNever : 0;
+  if (field == Field::LimitOpensAt) return limits_.limit_opens_at(limit);
+  return field == Field::LimitLeave ? limits_.rule(limit).leave : 1;
 }
 
 std::uint32_t Core::next_held(std::uint32_t number) const {

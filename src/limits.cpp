@@ -10,6 +10,7 @@ bool limit_value_valid(LimitField field, double value) {
   const bool whole = value == std::floor(value);
   switch (field) {
     case LimitField::Concurrency:
+    case LimitField::Leave:
     case LimitField::KeyConcurrency: return whole && value >= 0 && value <= 0xfffffffe;
     case LimitField::RateLimit: return whole && value >= 0 && value <= 1e9;
     case LimitField::RatePeriodMs: return value >= 1 && value <= kMaxTimeMs;

@@ -54,6 +54,7 @@ class Limits {
     RateRule rate;
     bool rate_keyed = false;
     bool drops = false;
+    std::uint32_t leave = 0;  // one more than may begin; 0: it was not asked
     double closed_until = 0;
     std::uint32_t buckets = kNone;  // the first of them
   };
@@ -101,16 +102,9 @@ class Limits {
       visit(Part{keyed.limit, all.weight, keyed.key});
     }
   }
-  // For a snapshot: the buckets of which something is remembered, and what: each start that still counts, when a
-  // bucket of tokens is full again, the last start.
-  template <class Visit>
-  void each_used(double now, Visit&& visit) const {
-    for (std::uint32_t i = 0; i < buckets_.size(); i++) {
-      if (remembered(buckets_[i], now)) visit(i, buckets_[i].limit, buckets_[i].key);
-    }
-  }
-  template <class Visit>
-  void each_use(std::uint32_t bucket, double now, Visit&& visit) const;
+  // What of a limit's rate is remembered, as LimitUsed, by key: each start that still counts, when a bucket of tokens is full
+  // again, the last start.
+  std::vector<Record> uses(std::uint32_t limit, double now) const;
   // REQUIRES: may_know(number).
   void restore_use(std::uint32_t number, double key, LimitUse use, std::uint32_t weight, double at);
 
@@ -155,6 +149,8 @@ class Limits {
   std::uint32_t group_running(std::uint32_t group) const;
   // Of a key of a limit (0: of all of it), in weights.
   double limit_running(std::uint32_t number, double key) const;
+  // When the rate lets the first of those begin that wait for it, or for leave, alone; kNever: nobody does.
+  double limit_opens_at(std::uint32_t limit) const;
   // The limit that keeps a queued task back, or 0; and until when, 0: until somebody else ends.
   std::uint32_t limited_by(std::uint32_t slot) const;
   double limited_until(std::uint32_t slot) const;
@@ -338,15 +334,5 @@ class Limits {
   std::uint64_t tickets_ = 0, served_ = 0;
   double now_ = 0;
 };
-
-template <class Visit>
-void Limits::each_use(std::uint32_t index, double now, Visit&& visit) const {
-  const Bucket& bucket = buckets_[index];
-  const RateRule& rule = *rate_rule(bucket);
-  bucket.rate->each_taken(rule, now, [&](const Rate::Taken& taken) { visit(bucket.limit, LimitUse::Taken, taken.weight, taken.at); });
-  if (!rule.windowed() && rule.limit > 0) visit(bucket.limit, LimitUse::FullAt, 0.0, bucket.rate->full_at());
-  // That of a window is its last start.
-  if ((rule.spacing_ms > 0 || !rule.windowed()) && bucket.rate->last_at() >= 0) visit(bucket.limit, LimitUse::LastAt, 0.0, bucket.rate->last_at());
-}
 
 }  // namespace holdfast

@@ -95,6 +95,8 @@ enum class Command : std::uint32_t {
   SetCircuit = 35,
   // task: a limit, by a number of the host's that is the same everywhere; not 0 · a: LimitField · at: value
   SetLimit = 36,
+  // What another host of the same limit has begun counts here: as LimitUsed.
+  UseLimit = 37,
   // task: a dependent that has not begun · a: its prerequisite, which has not ended · b: EdgeKind, a flow. What leads from
   // one to the other by that kind is disabled, whatever becomes of the prerequisite. WrongState where no such edge is.
   DisableEdge = 42,
@@ -167,7 +169,7 @@ enum class Event : std::uint32_t {
   CircuitHalfOpened = 104,  // task: circuit · at: now. A few may try.
   CircuitClosed = 105,    // task: circuit · at: now
   LimitSet = 106,         // as SetLimit
-  // snapshot and import only: task: limit · a: low 32 bits of a key (0: of all its tasks), b: its high 16 bits (0-15),
+  // by UseLimit, snapshot and import: task: limit · a: low 32 bits of a key (0: of all its tasks), b: its high 16 bits (0-15),
   // LimitUse (16-17), weight (18-31) · at: when
   LimitUsed = 107,
   Restored = 112,         // snapshot and import only: task (or group) · a: RestoredField · b, at: see there
@@ -262,6 +264,7 @@ enum class LimitField : std::uint32_t {
   RateKeyed = 8,
   ClosedUntilMs = 9,   // epoch time before which nothing of it begins
   Drops = 10,          // 1: the rate counts what is submitted, and what comes beyond it is cancelled instead of waiting
+  Leave = 11,          // one more than may begin by leave of the host, which shares the rate with others; each start takes of it. 0: it was not asked
 };
 enum class RateKind : std::uint32_t { Sliding = 0, Fixed = 1, TokenBucket = 2 };
 enum class LimitUse : std::uint32_t { Taken = 0, FullAt = 1, LastAt = 2 };
@@ -360,8 +363,9 @@ enum class Field : std::uint32_t {
   Position = 38,
   // Of what LimitedBy says: the key, 0: all of the limit.
   LimitedKey = 39,
-  // Asked about the number of a limit: 1 where the core knows it.
-  HasLimit = 41,
+  // Asked about the number of a limit: 1 where the core knows it; when its rate lets the first of those begin that wait for it or
+  // for leave and for nothing else (infinite: none does); LimitField::Leave.
+  HasLimit = 41, LimitOpensAt = 42, LimitLeave = 43,
   // Of all tasks, whichever is asked about: their numbers, and those of the policies they have, are below it.
   TaskEnd = 32, PolicyEnd = 33,
   // The next task above the one that is asked about on which any hold lies. 0: none.

@@ -65,6 +65,8 @@ class Session {
   void locate_blobs();
   // Lists a task of each queue that has any: Queued.
   void locate_queues();
+  // Lists what is remembered of what began by the rate of a limit: LimitUsed.
+  void locate_uses(std::uint32_t limit);
 
   // The calls below read a log of that length from the reserved area.
 

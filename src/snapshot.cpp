@@ -57,7 +57,6 @@ class Snapshot {
   void write_groups();
   void write_circuits();
   void write_limits();
-  void write_use(std::uint32_t number, double key, LimitUse use, double weight, double at);
   void write_task(std::uint32_t slot);
   void write_options(const Task& task, const TaskExtra& more);
   void write_parts(const Task& task);
@@ -202,33 +201,13 @@ void Snapshot::write_limits() {
     differs(LimitField::SpacingMs, rule.rate.spacing_ms, usual.rate.spacing_ms);
     differs(LimitField::RateKeyed, rule.rate_keyed, usual.rate_keyed);
     differs(LimitField::Drops, rule.drops, usual.drops);
+    // What was left of it was for the host that is gone.
+    differs(LimitField::Leave, rule.leave != 0, 0);
     differs(LimitField::ClosedUntilMs, rule.closed_until, usual.closed_until);
   }
-  // Each limit by its rank, and of it each key.
-  std::vector<std::uint32_t> rank(order.size());
-  for (std::uint32_t i = 0; i < order.size(); i++) rank[order[i].value] = i;
-  std::vector<Keyed> used;
-  limits.each_used(core_.event_time(), [&](std::uint32_t bucket, std::uint32_t limit, double key) {
-    used.push_back({(std::uint64_t{rank[limit]} << 48) | static_cast<std::uint64_t>(key), bucket});
-  });
-  sort_by_key(used);
-  for (const auto& [key, bucket] : used) {
-    const double own = static_cast<double>(key & 0xffffffffffffull);
-    limits.each_use(bucket, core_.event_time(), [&](std::uint32_t limit, LimitUse use, double weight, double at) {
-      write_use(limits.rule(limit).number, own, use, weight, at);
-    });
+  for (const auto& [number, index] : order) {
+    for (const Record& use : limits.uses(index, core_.event_time())) records_.push_back({use, 0});
   }
-}
-
-void Snapshot::write_use(std::uint32_t number, double key, LimitUse use, double weight, double at) {
-  constexpr double most = 0x3fff;
-  const auto high = static_cast<std::uint32_t>(key / 4294967296.0);
-  const auto low = static_cast<std::uint32_t>(key - high * 4294967296.0);
-  do {
-    const auto part = static_cast<std::uint32_t>(std::min(weight, most));
-    add(Event::LimitUsed, number, low, high | (static_cast<std::uint32_t>(use) << 16) | (part << 18), at);
-    weight -= part;
-  } while (weight > 0);
 }
 
 void Snapshot::write_task(std::uint32_t slot) {

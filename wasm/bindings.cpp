@@ -39,6 +39,7 @@ class Door {
   void locate(std::uint32_t task) { session_.locate(task); }
   void locate_blobs() { session_.locate_blobs(); }
   void locate_queues() { session_.locate_queues(); }
+  void locate_uses(std::uint32_t limit) { session_.locate_uses(limit); }
   double import_log(double bytes, std::uint32_t first_task, std::uint32_t first_group) {
     return session_.import_log(size(bytes), first_task, first_group);
   }
@@ -96,6 +97,7 @@ EMSCRIPTEN_BINDINGS(holdfast) {
       .function("locate(task)", &Door::locate)
       .function("locateBlobs", &Door::locate_blobs)
       .function("locateQueues", &Door::locate_queues)
+      .function("locateUses(limit)", &Door::locate_uses)
       .function("importLog(bytes, firstTask, firstGroup)", &Door::import_log)
       .function("compact(bytes)", &Door::compact)
       .function("commitCompaction", &Door::commit_compaction)

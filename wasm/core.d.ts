@@ -15,6 +15,7 @@ export interface Core {
   outboxCount(): number;
   seal(): number;
   locate(task: number): void;
+  locateUses(limit: number): void;
   state(task: number): number;
   inbox(): number;
   reserve(bytes: number): number;
