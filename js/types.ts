@@ -16,7 +16,7 @@ import type { Validator } from './definition/schema.ts';
 import type { TaskContext, TaskSpec } from './definition/types.ts';
 import type { PayloadLimits } from './intake/limits.ts';
 import type { KeyOptions } from './identity/types.ts';
-import type { LimitedRunOptions, LimitOptions, QueueRules } from './limiting/types.ts';
+import type { AutoConcurrency, ConcurrencyChange, LimitedRunOptions, LimitOptions, QueueRules } from './limiting/types.ts';
 import type { ConnectivityOptions, NetworkMode } from './network/types.ts';
 import type { RecoveryReport, StorageState } from './opening/types.ts';
 import type { Durability, Storage, StorageEvent } from './storage.ts';
@@ -87,13 +87,13 @@ export interface RetryOptions {
   nonRetryable?: readonly (string | (abstract new (...args: any[]) => unknown))[];
 }
 
-export interface QueueOptions extends CircuitOptions, LimitOptions, QueueRules {
+export interface QueueOptions extends CircuitOptions, Omit<LimitOptions, 'concurrency'>, QueueRules {
   name: string;
   /**
-   * Runs at once. As an object it counts weights, and may have a limit for each `concurrencyKey`. Default: no limit.
-   * Alias: concurrencyLimit.
+   * Runs at once. As an object it counts weights, and may have a limit for each `concurrencyKey`; `'auto'`: what the page and what
+   * it calls bear is found out. Default: no limit. Alias: concurrencyLimit.
    */
-  concurrency?: LimitOptions['concurrency'];
+  concurrency?: LimitOptions['concurrency'] | 'auto' | AutoConcurrency;
   concurrencyLimit?: number;
 }
 
@@ -355,6 +355,7 @@ export interface OrchestratorEvents extends CacheEvents {
   event: [event: RunEvent];
   storage: [event: StorageEvent | { type: 'durability'; level: Durability; reason?: string }];
   warning: [message: string];
+  concurrency: [change: ConcurrencyChange];
   log: [entry: LogEntry];
   emit: [runId: string, name: string, data: unknown];
 }

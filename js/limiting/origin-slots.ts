@@ -1,6 +1,6 @@
 /**
  * Queues whose concurrency all tabs of the origin share: each of its slots is a Web Lock, and the core runs as many as this tab
- * holds. Loaded with the first such queue.
+ * holds.
  *
  * A tab asks for a slot when it has a run that wants one. In the core a grant is for one run: when that is over the lock is let
  * go of, and whoever waited longer in another tab gets it. The browser frees the slots of a tab that dies.
@@ -39,7 +39,7 @@ export class OriginSlots {
   stepped(names: Iterable<string>): void {
     for (const name of names) {
       const queue = this.#house.table.queues.named(name);
-      if (!queue || queue.number === undefined) continue;
+      if (!queue || queue.number === undefined || queue.concurrency === 0) continue;
       const former = this.#shares.get(name);
       const share = former?.queue === queue ? former : { name, queue, held: former?.held ?? [], asking: former?.asking };
       this.#shares.set(name, share);

@@ -3,6 +3,7 @@
  * Invariant: a number is given when the first run needs it, after the journal was read: what that has numbered keeps its number,
  * and goes by what the code says today.
  */
+import type { AutoLimit } from './adaptation.ts';
 import type { CircuitTable } from '../circuits/table.ts';
 import { ConfigurationError } from '../errors.ts';
 import { checkIdentifier, checkNames } from '../intake/checks.ts';
@@ -11,7 +12,7 @@ import type { CommandBuffer, Engine } from '../pump/engine.ts';
 import { platformOf, type TabLocks, type TabPlatform } from '../tabs/platform.ts';
 import type { QueueOptions } from '../types.ts';
 import { refuseReserved } from '../waiting/internal.ts';
-import { checkQueueOptions, plainRules, queueNames, queueSettings, type Rules, rulesOf, withThrottle } from './order.ts';
+import { checkQueueOptions, plainRules, queueNames, queueSettings, type Rules, rulesOf, plainOf } from './order.ts';
 import type { LimitTable } from './table.ts';
 
 /** When it was, and by whom it was said to be. */
@@ -28,6 +29,8 @@ export interface Queue {
   /** In place of its concurrency, for a while. */
   override?: number | undefined;
   overridden?: Overridden | undefined;
+  /** Found out, in place of its concurrency. */
+  adapted?: AutoLimit | undefined;
   /** One more than the slots that this tab holds, of a queue whose concurrency all tabs share. */
   granted?: number;
   /** Takes nothing more. */
@@ -47,8 +50,9 @@ export class QueueTable {
   readonly #owner: CoreOwner | undefined;
   readonly #queues = new Map<string, Queue>();
   #nextNumber = 1;
-  /** Names of queues whose concurrency all tabs share. */
+  /** Names of queues whose concurrency or rate all tabs share; of those whose concurrency is found out. */
   readonly shared = new Set<string>();
+  readonly adaptive = new Set<string>();
 
   constructor(commands: CommandBuffer, circuits: CircuitTable, limits: LimitTable, owner?: CoreOwner) {
     this.#owner = owner;
@@ -116,16 +120,16 @@ export class QueueTable {
     const where = `queue "${name}"`;
     checkNames(options, queueNames, where);
     const concurrency = checkQueueOptions(options, where);
-    const said = withThrottle(options, where);
+    const said = plainOf(options, where);
     const rules = rulesOf(said, where);
     this.#circuits.declare('queue', name, said);
-    this.#limits.declareQueue(name, said);
+    this.#limits.declareQueue(name, said, rules.isOrigin && this.#hasLocks);
     const known = this.#queues.get(name);
     if (known?.number !== undefined && this.#owner?.pump.open) this.#limits.joinOpenRuns(name, known.number, this.#owner.pump.engine);
     if (known?.concurrency === concurrency && JSON.stringify(known.rules) === JSON.stringify(rules)) return;
-    const queue = { ...known, number: known?.number, concurrency, rules };
-    if (rules.isOrigin) this.shared.add(name);
-    else this.shared.delete(name);
+    const queue: Queue = { ...known, number: known?.number, concurrency, rules };
+    if (!rules.auto) queue.adapted = undefined;
+    for (const [names, isOne] of [[this.shared, rules.isOrigin], [this.adaptive, rules.auto]] as const) isOne ? names.add(name) : names.delete(name);
     this.#queues.set(name, queue);
     if (queue.number !== undefined) this.#tell(queue, true);
   }
@@ -145,13 +149,17 @@ export class QueueTable {
     return queue.number;
   }
 
-  #tell({ number, concurrency, rules, override, granted = 1 }: Queue, all: boolean): void {
+  #tell({ number, concurrency, rules, override, adapted, granted = 1 }: Queue, all: boolean): void {
     const set = (field: number, value: number) => this.#commands.push(P.CommandSetQueue, number!, field, 0, value);
-    set(P.QueueFieldConcurrency, override || concurrency);
+    set(P.QueueFieldConcurrency, override || adapted?.limit || concurrency);
     if (override === 0) set(P.QueueFieldStill, 1);
     for (const [field, value] of queueSettings(rules, all)) set(field, value);
-    if (rules.isOrigin && this.#owner && locksOf(this.#owner)) set(P.QueueFieldGranted, granted);
+    if (rules.isOrigin && concurrency > 0 && this.#hasLocks) set(P.QueueFieldGranted, granted);
     else if (all) set(P.QueueFieldGranted, 0);
+  }
+
+  get #hasLocks(): boolean {
+    return this.#owner !== undefined && locksOf(this.#owner) !== undefined;
   }
 }
 

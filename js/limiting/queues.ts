@@ -29,16 +29,17 @@ export class Queues implements QueuesApi {
 
   retrieve(name: string): QueueInfo {
     const { pump, table } = this.#house;
-    const { number, concurrency, override, overridden, rules } = this.#of(name);
+    const { number, concurrency, override, overridden, adapted, rules } = this.#of(name);
     const ask = (field: number) => (pump.open && number !== undefined ? pump.engine.queueValue(number, field) : 0);
     const limit = (value: number | undefined) => (value === undefined || value === 0 ? undefined : value);
-    const base = limit(concurrency) ?? limit(table.limits.totalOf('queue', name));
+    const base = adapted?.limit ?? limit(concurrency) ?? limit(table.limits.totalOf('queue', name));
     const isPaused = ask(P.QueueValuePaused) === 1;
     return Object.freeze({
       name, type: name.startsWith(ownQueuePrefix) ? 'task' : 'custom', running: ask(P.QueueValueRunning), queued: ask(P.QueueValueReady), size: ask(P.QueueValueWaiting), paused: isPaused,
       maxSize: limit(rules.maxSize) ?? limit(rules.blockAt), order: orders[rules.order]!,
       concurrencyLimit: override ?? base,
-      concurrency: Object.freeze({ current: override ?? base, base, override, overriddenAt: overridden?.atMs, overriddenBy: overridden?.by }),
+      concurrency: Object.freeze({ current: override ?? base, base, override, overriddenAt: overridden?.atMs, overriddenBy: overridden?.by,
+        auto: rules.auto && Object.freeze({ min: rules.auto.min, max: rules.auto.max, limit: adapted?.limit ?? concurrency, reason: adapted?.reason ?? 'start', changedAt: adapted?.changedAt }) }),
     });
   }
 
@@ -67,7 +68,7 @@ export class Queues implements QueuesApi {
   async resetConcurrencyLimit(name: string): Promise<void> {
     const queue = this.#of(name);
     queue.override = queue.overridden = undefined;
-    await this.#set(name, P.QueueFieldConcurrency, queue.concurrency);
+    await this.#set(name, P.QueueFieldConcurrency, queue.adapted?.limit ?? queue.concurrency);
     await this.#set(name, P.QueueFieldStill, 0);
   }
 

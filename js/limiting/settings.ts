@@ -52,13 +52,15 @@ function rateSettings(rate: RateLimit, where: string): Settings {
 }
 
 /** Everything, also what is switched off: the core may remember what another page said. @throws ConfigurationError */
-export function settingsOf({ concurrency, rateLimit, minTime }: LimitOptions, where: string): Settings {
+export function settingsOf({ concurrency, rateLimit, minTime }: LimitOptions, where: string, isShared = false): Settings {
   const { total, perKey } = concurrencyOf(concurrency, `${where} concurrency`);
   return [
     [P.LimitFieldConcurrency, total],
     [P.LimitFieldKeyConcurrency, perKey],
     [P.LimitFieldSpacingMs, minTime === undefined ? 0 : toMilliseconds(minTime, `${where} minTime`)],
     ...(rateLimit === undefined ? ([[P.LimitFieldRateLimit, 0]] as const) : rateSettings(rateLimit, `${where} rateLimit`)),
+    // None yet.
+    [P.LimitFieldLeave, isShared ? 1 : 0],
   ];
 }
 

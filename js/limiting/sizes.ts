@@ -5,10 +5,10 @@
  * here for nothing costs a step one look.
  */
 import { DisposedError, QueueOverflowError } from '../errors.ts';
+import { Lazy } from '../lazy.ts';
 import type { Orchestrator } from '../orchestrator.ts';
 import * as P from '../protocol.ts';
 import type { Run } from '../runs/run.ts';
-import type { OriginSlots } from './origin-slots.ts';
 import { locksOf } from './queue-table.ts';
 
 interface Line {
@@ -24,13 +24,21 @@ interface Watcher {
   reject: (error: unknown) => void;
 }
 
+/** What looks at some queues after each step. */
+interface Room {
+  stepped(names: Iterable<string>): void;
+  close(): void;
+}
+
 export class QueueSizes {
   readonly #house: Orchestrator;
   readonly #lines = new Map<number, Line>();
   readonly #watchers = new Set<Watcher>();
-  /** Of queues whose concurrency all tabs share. */
-  #slots: OriginSlots | undefined;
-  #loading = false;
+  /** For queues that all tabs share, and for those whose concurrency is found out. */
+  readonly #shares = new Lazy<Room>(async () => new (await import('./origin-shares.ts')).OriginShares(this.#house));
+  readonly #adaptive = new Lazy<Room>(async () => new (await import('./adaptive.ts')).AdaptiveQueues(this.#house));
+  readonly #loading = new Set<Lazy<Room>>();
+  readonly #warned = new Set<string>();
 
   constructor(house: Orchestrator) {
     this.#house = house;
@@ -75,8 +83,9 @@ export class QueueSizes {
 
   stepped(): void {
     if (this.#lines.size > 0) this.#letIn();
-    const { shared } = this.#house.table.queues;
+    const { shared, adaptive } = this.#house.table.queues;
     if (shared.size > 0) this.#share(shared);
+    if (adaptive.size > 0) this.#use(this.#adaptive, adaptive);
     for (const watcher of this.#watchers) {
       if (!watcher.isSo()) continue;
       this.#watchers.delete(watcher);
@@ -85,21 +94,28 @@ export class QueueSizes {
   }
 
   #share(names: Iterable<string>): void {
-    if (this.#slots) return this.#slots.stepped(names);
-    if (this.#loading) return;
-    this.#loading = true;
-    if (!locksOf(this.#house)) return this.#house.warn("This page has no Web Locks (plain http): a queue's scope 'origin' is this tab's alone.");
-    import('./origin-slots.ts').then(
-      ({ OriginSlots }) => {
-        if (this.#house.disposed) return;
-        this.#slots = new OriginSlots(this.#house);
-        if (this.#house.pump.open) this.#slots.stepped(names);
-      },
+    if (!locksOf(this.#house)) return this.#warnOnce("This page has no Web Locks (plain http): a queue's scope 'origin' is this tab's alone.");
+    this.#use(this.#shares, names);
+  }
+
+  /** What is loaded with the first such queue sees each step from then on. */
+  #use(room: Lazy<Room>, names: Iterable<string>): void {
+    if (room.loaded) return room.loaded.stepped(names);
+    if (this.#loading.has(room)) return;
+    this.#loading.add(room);
+    room.load().then(
+      (loaded) => this.#house.pump.open && loaded.stepped(names),
       (error) => {
-        this.#loading = false;
-        this.#house.warn(`The code for queues that tabs share can't be loaded: ${error?.message ?? error}`);
+        this.#loading.delete(room);
+        this.#warnOnce(`Code for queues can't be loaded: ${error?.message ?? error}`);
       },
     );
+  }
+
+  #warnOnce(message: string): void {
+    if (this.#warned.has(message)) return;
+    this.#warned.add(message);
+    this.#house.warn(message);
   }
 
   #letIn(): void {
@@ -124,7 +140,8 @@ export class QueueSizes {
   }
 
   close(): void {
-    this.#slots?.close();
+    this.#shares.loaded?.close();
+    this.#adaptive.loaded?.close();
     for (const watcher of this.#watchers) watcher.reject(disposed());
     this.#watchers.clear();
   }

@@ -36,6 +36,9 @@ interface Known {
   total: number;
   feedback: boolean;
   isTold: boolean;
+  shared: SharedRate | undefined;
+  /** As this page was told. */
+  closedUntilMs?: number;
   /** In place of its concurrency, for a while. */
   override?: LimitOverride | undefined;
 }
@@ -46,9 +49,34 @@ export interface LimitOverride extends Overridden {
   readonly perKey: number;
 }
 
+/** The rate of a queue that all tabs share. */
+export interface SharedRate {
+  readonly queue: string;
+  /** In the core. */
+  readonly number: number;
+  /** At once: of a window, or of a bucket; of a spacing 1. */
+  readonly most: number;
+  readonly periodMs: number;
+  readonly isKeyed: boolean;
+  /** Of a bucket of tokens: until it is full. */
+  readonly fillMs: number;
+  /** After so long nothing that began before counts. */
+  readonly longestMs: number;
+}
+
 const baseOf = (settings: Settings) => ({ total: settings[0]![1], perKey: settings[1]![1] });
 
 const isLimited = ({ concurrency, rateLimit, minTime }: LimitOptions) => rateLimit !== undefined || minTime !== undefined || (typeof concurrency === 'object' && concurrency !== null);
+
+function sharedRateOf(queue: string, number: number, settings: Settings): SharedRate | undefined {
+  const of = (field: number) => settings.find(([known]) => known === field)?.[1] ?? 0;
+  const [limit, periodMs, spacingMs] = [of(P.LimitFieldRateLimit), of(P.LimitFieldRatePeriodMs), of(P.LimitFieldSpacingMs)];
+  if (limit === 0 && spacingMs === 0) return undefined;
+  const isBucket = limit > 0 && of(P.LimitFieldRateKind) === P.RateKindTokenBucket;
+  const most = Math.max(1, isBucket ? of(P.LimitFieldRateBurst) : limit);
+  const fillMs = isBucket ? (most * periodMs) / limit : 0;
+  return { queue, number, most, periodMs: Math.max(periodMs, spacingMs), isKeyed: of(P.LimitFieldRateKeyed) === 1, fillMs, longestMs: Math.max(periodMs, spacingMs, fillMs) };
+}
 
 export class LimitTable {
   readonly #commands: CommandBuffer;
@@ -62,8 +90,8 @@ export class LimitTable {
   }
 
   /** A queue whose concurrency is all it says needs none: the core's queue has that. @throws ConfigurationError */
-  declareQueue(name: string, options: LimitOptions): void {
-    if (isLimited(options) || this.#known.has(`queue${name}`)) this.#declare('queue', name, isLimited(options) ? options : {});
+  declareQueue(name: string, options: LimitOptions, isShared: boolean): void {
+    if (isLimited(options) || this.#known.has(`queue${name}`)) this.#declare('queue', name, isLimited(options) ? options : {}, isShared);
   }
   /** @throws ConfigurationError */
   declareTask(id: string, options: LimitOptions): void {
@@ -74,13 +102,13 @@ export class LimitTable {
     this.#declare('limit', name, options);
   }
 
-  #declare(kind: LimitKind, name: string, options: LimitOptions): void {
-    const settings = settingsOf(options, `${kind} "${name}"`);
+  #declare(kind: LimitKind, name: string, options: LimitOptions, isShared = false): void {
+    const settings = settingsOf(options, `${kind} "${name}"`, isShared);
     const text = JSON.stringify([settings, options.rateLimit?.feedback]);
     const known = this.#known.get(kind + name);
     if (known?.text === text) return;
     const number = known?.number ?? limitNumber(kind, name);
-    const now = { kind, name, number, settings, text, total: settings[0]![1], feedback: options.rateLimit?.feedback === true, isTold: false, override: known?.override };
+    const now = { kind, name, number, settings, text, total: settings[0]![1], feedback: options.rateLimit?.feedback === true, isTold: false, override: known?.override, shared: isShared ? sharedRateOf(name, number, settings) : undefined };
     this.#known.set(kind + name, now);
     this.#byNumber.set(number, now);
     // Runs that take part in it already go by what is said now.
@@ -177,7 +205,21 @@ export class LimitTable {
 
   /** A service has said until when it wants to hear nothing: limits with `feedback` are closed until then. */
   penalize(parts: readonly Part[], untilMs: number): void {
-    for (const { number } of parts) if (this.#byNumber.get(number)?.feedback) this.#commands.push(P.CommandSetLimit, number, P.LimitFieldClosedUntilMs, 0, untilMs);
+    for (const { number } of parts) if (this.#byNumber.get(number)?.feedback) this.#close(this.#byNumber.get(number)!, untilMs);
+  }
+
+  #close(known: Known, untilMs: number): void {
+    known.closedUntilMs = untilMs;
+    this.#commands.push(P.CommandSetLimit, known.number, P.LimitFieldClosedUntilMs, 0, untilMs);
+  }
+
+  /** Another tab was told to. */
+  closeToo(number: number, untilMs: number): void {
+    const known = this.#byNumber.get(number);
+    if (known && untilMs > (known.closedUntilMs ?? 0)) this.#close(known, untilMs);
+  }
+  closedUntil(number: number): number {
+    return this.#byNumber.get(number)?.closedUntilMs ?? 0;
   }
 
   /** Nothing of it begins until then. A named limit, else that of a queue. @throws ConfigurationError */
@@ -185,7 +227,16 @@ export class LimitTable {
     const known = this.#known.get(`limit${name}`) ?? this.#known.get(`queue${name}`) ?? this.#known.get(`task${name}`);
     if (!known) throw new ConfigurationError(`There is no limit of the name ${describe(name)}, and no queue or task of it with a rate, a minTime or a concurrency as an object.`);
     if (!known.isTold) this.#tell(known);
-    this.#commands.push(P.CommandSetLimit, known.number, P.LimitFieldClosedUntilMs, 0, untilMs);
+    this.#close(known, untilMs);
+  }
+
+  /** undefined: it has none, or its rate is this tab's. */
+  sharedRate(queue: string): SharedRate | undefined {
+    return this.#known.get(`queue${queue}`)?.shared;
+  }
+
+  isShared(number: number): boolean {
+    return this.#byNumber.get(number)?.shared !== undefined;
   }
 
   /** Of all its keys; undefined: there is none. */

@@ -24,6 +24,36 @@ export interface RateLimit {
   onExceed?: 'wait' | 'drop';
 }
 
+/** A concurrency that is found out: `'auto'` is `{ auto: true }`. */
+export interface AutoConcurrency {
+  auto: true;
+  /** Default 1; it begins with so many. */
+  min?: number;
+  /** Default four times the cores of the machine. */
+  max?: number;
+  /** So much longer than without others may a run take, as a part of that, before there are fewer at once. Default 0.2. */
+  tolerance?: number;
+  /** What is left of the limit when something speaks against it: longer runs, refusals, timeouts, a busy page, little memory. Default 0.75. */
+  backoff?: number;
+}
+
+/**
+ * Why a concurrency that is found out is what it is. `start`: its least. `room`: more, since nothing spoke against it. Fewer because of:
+ * `latency` (runs took longer), `refused` (429, 503, a `retryAfter`), `timeout` (also a missing heartbeat), `long-tasks` (of the
+ * page, 30 % of a second), `memory` (80 % of the heap). `probe`, `probed`: half for a moment, to see what runs take without others, and back.
+ */
+export type ConcurrencyReason = 'start' | 'room' | 'latency' | 'refused' | 'timeout' | 'long-tasks' | 'memory' | 'probe' | 'probed';
+
+/** The event `concurrency`. */
+export interface ConcurrencyChange {
+  readonly queue: string;
+  readonly from: number;
+  readonly to: number;
+  readonly reason: ConcurrencyReason;
+  /** Milliseconds since the epoch. */
+  readonly at: number;
+}
+
 /** What a queue says beside its limits. */
 export interface QueueRules {
   /**
@@ -53,7 +83,8 @@ export interface QueueRules {
   throttle?: { every: Duration; trailing?: boolean };
   /**
    * `tab` (default): each tab has the limits for itself. `origin`: its `concurrency`, a number up to 64, is that of all tabs of this
-   * origin together (of one namespace); a rate stays each tab's. Where there are no Web Locks it is the tab's, with a warning.
+   * origin together (of one namespace), and so are its `rateLimit` and `minTime`, over reloads too: a queue may have either alone. A rate
+   * that drops, a concurrency that is found out or counts weights are refused. Where there are no Web Locks it is the tab's, with a warning.
    */
   scope?: 'tab' | 'origin';
   /**
@@ -100,7 +131,9 @@ export interface QueueInfo {
   readonly concurrencyLimit: number | undefined;
   readonly concurrency: { readonly current: number | undefined; readonly base: number | undefined; readonly override: number | undefined;
     /** Milliseconds since the epoch; undefined: it is not overridden. */
-    readonly overriddenAt: number | undefined; readonly overriddenBy: string | undefined };
+    readonly overriddenAt: number | undefined; readonly overriddenBy: string | undefined;
+    /** Of one that is found out: what it is now, and why; it begins anew with the page. */
+    readonly auto: { readonly min: number; readonly max: number; readonly limit: number; readonly reason: ConcurrencyReason; readonly changedAt: number | undefined } | undefined };
 }
 
 /** Of the runs of a queue that are known in this tab; ended ones until they are forgotten. */
@@ -125,7 +158,7 @@ export interface QueueStatistics {
 }
 
 export interface BlockedBy {
-  /** Its queue is paused, or runs all it may, here or in other tabs; a rate, or a limit of weights. */
+  /** Its queue is paused, or runs all it may, here or in other tabs, which may also have the turn at a rate; a rate, or a limit of weights. */
   readonly reason: 'paused' | 'concurrency' | 'other-tabs' | 'rate' | 'limit';
   /** Of the queue or limit. */
   readonly name: string | undefined;

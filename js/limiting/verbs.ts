@@ -127,6 +127,7 @@ function blockedBy(house: Orchestrator, run: Run): BlockedBy[] {
   const key = value(house, run, P.FieldLimitedKey);
   const named = house.table.limits.nameOf(limit);
   if (untilMs > 0) return [...reasons, { reason: 'rate', name: named, untilMs, holders: [] }];
+  if (house.table.limits.isShared(limit)) return [...reasons, { reason: 'other-tabs', name: named, holders: [] }];
   return [...reasons, { reason: 'limit', name: named, holders: holders(house, (other) => (key === 0 ? value(house, other, limit) !== 0 : value(house, other, limit) === key)) }];
 }
 

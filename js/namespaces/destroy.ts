@@ -64,6 +64,7 @@ export async function destroyStored(namespace: string, { storage, timeoutMs = de
       deleteFiles(namespace),
       deleteDatabase(`holdfast:${namespace}`),
       deleteDatabase(`holdfast:${namespace}:handles`),
+      deleteDatabase(`holdfast-limits:${namespace}`),
       // The cache names its database by what it is given, which is our name already.
       deleteDatabase(`holdfast-cache:${storageName(namespace)}`),
     ]);

@@ -264,6 +264,18 @@ export class Engine {
     });
   }
 
+  /** What is remembered of what began by the rate of a limit; key 0: of all its runs. */
+  usesOf(limit: number): [key: number, use: number, weight: number, at: number][] {
+    this.#core.locateUses(limit);
+    const start = this.#core.outbox() >> 2;
+    const { HEAPU32: words, HEAPF64: times } = this.#module;
+    return Array.from({ length: this.#core.outboxCount() }, (_, index) => {
+      const word = start + index * recordWords;
+      const b: number = words[word + 3]!;
+      return [words[word + 2]! + (b & 0xffff) * 0x100000000, (b >>> 16) & 3, b >>> 18, times[(word >> 1) + 2]!];
+    });
+  }
+
   /** Blobs that the log that was loaded refers to, by the tasks that do. */
   referredBlobs(): (LocatedPayload & { blobId: string })[] {
     this.#core.locateBlobs();

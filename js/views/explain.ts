@@ -171,6 +171,7 @@ function limit(house: Orchestrator, run: Run, limited: number): WaitReason {
   const name = house.table.limits.nameOf(limited) ?? 'a limit that is not declared any more';
   const untilMs = engine.value(run.task, P.FieldLimitedUntilMs);
   if (untilMs > 0) return reason('rate', `Waits for its turn: ${name} lets the next one begin ${at(untilMs)}.`, { name, until: untilMs });
+  if (house.table.limits.isShared(limited)) return reason('rate', `Waits for its turn: ${name} is that of all tabs, one after the other.`, { name });
   const runs = running(house, (other) => other.options?.parts?.some(({ number }) => number === limited) === true);
   return reason('limit', `Waits for a slot of ${name}${holders(runs)}.`, { name, runs });
 }

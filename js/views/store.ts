@@ -24,7 +24,7 @@ interface Listening {
 
 /** What the cache tells. */
 const cacheEvents = ['cache_hit', 'cache_miss', 'cache_migrated', 'cache_stale', 'output_saved', 'output_retrieved', 'output_cleared', 'output_pruned'] as const;
-const eventNames: readonly (keyof OrchestratorEvents)[] = ['complete', 'error', 'progress', 'change', 'event', 'storage', 'warning', 'log', 'emit', ...cacheEvents];
+const eventNames: readonly (keyof OrchestratorEvents)[] = ['complete', 'error', 'progress', 'change', 'event', 'storage', 'warning', 'concurrency', 'log', 'emit', ...cacheEvents];
 const checkEvent = (name: unknown, verb: string): void => oneOf(name, eventNames, `${verb} name`);
 
 function signalOf(options: Listening, verb: string): AbortSignal | undefined {

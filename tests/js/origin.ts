@@ -30,6 +30,7 @@ class Locks {
 
   async request(name: string, options: any, callback: (lock: object | null) => unknown): Promise<unknown> {
     const tab = current.getStore()!;
+    if (tab.dead) return never;
     const isFree = !this.#held.has(name) && !this.#waiting.some((one) => one.name === name);
     if (options.ifAvailable && !isFree) return callback(null);
     const request: LockRequest = { name, tab, shared: options.mode === 'shared', grant: () => {} };
@@ -127,6 +128,11 @@ export class Origin {
     }
     vi.stubGlobal('navigator', { locks: this.locks });
     vi.stubGlobal('BroadcastChannel', Channel);
+  }
+
+  /** On whose behalf code runs now. */
+  get acting(): Tab | undefined {
+    return current.getStore();
   }
 
   /** A tab whose orchestrator is open. */

@@ -47,6 +47,14 @@ const shared = defineTask({
   },
 });
 
+/** In a queue whose rate all tabs share; the server counts. */
+const rated = defineTask({
+  id: 'rated',
+  queue: { name: 'rated', rateLimit: { limit: 10, period: 500 }, scope: 'origin' },
+  retry: { maxAttempts: 1 },
+  run: async (run: string) => void (await said('rated', { run })),
+});
+
 /** Asks what may be down. */
 const flaky = defineTask({
   id: 'flaky',
@@ -83,6 +91,10 @@ class Network {
 
   async share(ids: string[]): Promise<void> {
     await Promise.all(ids.map((id) => this.#orchestrator.trigger(shared, id, { id }).accepted));
+  }
+
+  async rate(ids: string[]): Promise<void> {
+    await Promise.all(ids.map((id) => this.#orchestrator.trigger(rated, id, { id }).accepted));
   }
 
   async ask(id: string): Promise<void> {
