@@ -190,8 +190,9 @@ std::vector<Record> Limits::uses(std::uint32_t limit, double now) const {
     const auto tell = [&](LimitUse use, double weight, double at) {
       do {
         const auto part = static_cast<std::uint32_t>(std::min(weight, 16383.0));
-        list.push_back({static_cast<std::uint32_t>(Event::LimitUsed), rules_[limit].number, static_cast<std::uint32_t>(key),
-                        static_cast<std::uint32_t>(key >> 32) | (static_cast<std::uint32_t>(use) << 16) | (part << 18), at});
+        const Record used{static_cast<std::uint32_t>(Event::LimitUsed), rules_[limit].number, static_cast<std::uint32_t>(key),
+                          static_cast<std::uint32_t>(key >> 32) | (static_cast<std::uint32_t>(use) << 16) | (part << 18), at};
+        list.push_back(used);
         weight -= part;
       } while (weight > 0);
     };

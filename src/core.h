@@ -67,7 +67,10 @@ class Core {
   // Adds an event that was made elsewhere (an import). False where it cannot be true.
   bool adopt(const Record& event, Bytes payload);
   void clear_outbox() { outbox_.clear(); }
-  void say(const Record& record) { outbox_.push_back(record); }
+  // Out of line: a log that is taken over says much, and each place would bring the growing of the outbox along.
+  [[gnu::noinline]] void say(const Record& record) { outbox_.push_back(record); }
+  // The outbox holds what is remembered of a limit's rate, and nothing else.
+  [[gnu::noinline]] void list_uses(std::uint32_t number);
 
   const Table<Task>& tasks() const { return tasks_; }
   const Groups& groups() const { return groups_; }
@@ -104,7 +107,7 @@ class Core {
  private:
   double task_value(std::uint32_t number, Field field) const;
   std::uint32_t group_number(std::uint32_t slot) const;
-  double limit_value(std::uint32_t number, Field field) const;
+  [[gnu::noinline]] double limit_value(std::uint32_t number, Field field) const;
   double part_key(std::uint32_t slot, std::uint32_t limit) const;
   std::uint32_t policy_end() const;
   std::uint32_t next_held(std::uint32_t number) const;
@@ -145,7 +148,7 @@ class Core {
   void make_room(std::uint32_t slot);
   bool drops(std::uint32_t slot);
   void set_limit(const Record& command);
-  void use_limit(Record command);
+  [[gnu::noinline]] void use_limit(Record command);
   void reject(const Record& command, Rejection why);
 
   // edges.cpp: who waits for whom.

@@ -357,13 +357,6 @@ void Core::set_limit(const Record& command) {
   emit_record({static_cast<std::uint32_t>(Event::LimitSet), command.task, command.a, 0, command.at});
 }
 
-void Core::use_limit(Record command) {
-  command.kind = static_cast<std::uint32_t>(Event::LimitUsed);
-  if (admissible(command)) return emit_record(command);
-  command.kind = static_cast<std::uint32_t>(Command::UseLimit);
-  reject(command, Rejection::InvalidValue);
-}
-
 void Core::set_group(const Record& command) {
   if (command.task > kMaxNumber) return reject(command, Rejection::TooMany);
   const auto field = static_cast<GroupField>(command.a);

@@ -34,6 +34,12 @@ double Core::limit_value(std::uint32_t number, Field field) const {
   return field == Field::LimitLeave ? limits_.rule(limit).leave : 1;
 }
 
+void Core::list_uses(std::uint32_t number) {
+  outbox_.clear();
+  const std::uint32_t limit = limits_.find(number);
+  if (limit != kNone) outbox_ = limits_.uses(limit, event_time_);
+}
+
 std::uint32_t Core::next_held(std::uint32_t number) const {
   while (++number < tasks_.number_end()) {
     const std::uint32_t slot = tasks_.find(number);

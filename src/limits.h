@@ -104,7 +104,7 @@ class Limits {
   }
   // What of a limit's rate is remembered, as LimitUsed, by key: each start that still counts, when a bucket of tokens is full
   // again, the last start.
-  std::vector<Record> uses(std::uint32_t limit, double now) const;
+  [[gnu::noinline]] std::vector<Record> uses(std::uint32_t limit, double now) const;
   // REQUIRES: may_know(number).
   void restore_use(std::uint32_t number, double key, LimitUse use, std::uint32_t weight, double at);
 
@@ -150,7 +150,7 @@ class Limits {
   // Of a key of a limit (0: of all of it), in weights.
   double limit_running(std::uint32_t number, double key) const;
   // When the rate lets the first of those begin that wait for it, or for leave, alone; kNever: nobody does.
-  double limit_opens_at(std::uint32_t limit) const;
+  [[gnu::noinline]] double limit_opens_at(std::uint32_t limit) const;
   // The limit that keeps a queued task back, or 0; and until when, 0: until somebody else ends.
   std::uint32_t limited_by(std::uint32_t slot) const;
   double limited_until(std::uint32_t slot) const;

@@ -1,4 +1,4 @@
-// What queues are told, who of them has never begun, and what is done when those are too many.
+// What queues and limits are told, who of them has never begun, and what is done when those are too many.
 #include <algorithm>
 #include <cmath>
 
@@ -32,6 +32,13 @@ bool Core::drops(std::uint32_t slot) {
   const double tenths = std::min(std::ceil((until - time_) / 100), static_cast<double>(kAttemptMask));
   cancel_task(slot, CancelCause::RateLimited, static_cast<std::uint32_t>(tenths));
   return true;
+}
+
+void Core::use_limit(Record command) {
+  command.kind = static_cast<std::uint32_t>(Event::LimitUsed);
+  if (admissible(command)) return emit_record(command);
+  command.kind = static_cast<std::uint32_t>(Command::UseLimit);
+  reject(command, Rejection::InvalidValue);
 }
 
 void Core::apply_queue_set(const Record& event) {

@@ -115,13 +115,6 @@ void Session::locate_queues() {
   }
 }
 
-void Session::locate_uses(std::uint32_t number) {
-  core_.clear_outbox();
-  const std::uint32_t limit = core_.limits().find(number);
-  if (limit == kNone) return;
-  for (const Record& use : core_.limits().uses(limit, core_.event_time())) core_.say(use);
-}
-
 double Session::import_log(std::size_t bytes, std::uint32_t first_task, std::uint32_t first_group) {
   core_.clear_outbox();
   const Log log = read_log(area(bytes), seed_);

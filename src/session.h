@@ -66,7 +66,7 @@ class Session {
   // Lists a task of each queue that has any: Queued.
   void locate_queues();
   // Lists what is remembered of what began by the rate of a limit: LimitUsed.
-  void locate_uses(std::uint32_t limit);
+  void locate_uses(std::uint32_t limit) { core_.list_uses(limit); }
 
   // The calls below read a log of that length from the reserved area.
 

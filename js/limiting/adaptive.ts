@@ -40,7 +40,8 @@ export class AdaptiveQueues {
   }
 
   /** After each step of the core. */
-  stepped(names: Iterable<string>): void {
+  stepped(names: ReadonlySet<string>): void {
+    for (const adapted of this.#byName.values()) if (!names.has(adapted.name)) this.#forget(adapted);
     for (const name of names) this.#know(name);
     const { words, times, count } = this.#house.pump.engine.events;
     for (let word = 0; word < count * recordWords; word += recordWords) this.#heard(words[word]!, words[word + 1]!, words[word + 2]!, times[(word >> 1) + 2]!);
@@ -59,6 +60,12 @@ export class AdaptiveQueues {
     this.#byName.set(name, adapted);
     this.#byNumber.set(queue.number, adapted);
     this.#tell(adapted, queue.adapted?.limit ?? queue.concurrency);
+  }
+
+  /** It has another concurrency now. */
+  #forget({ name, queue }: Adapted): void {
+    this.#byName.delete(name);
+    this.#byNumber.delete(queue.number!);
   }
 
   #heard(kind: number, task: number, a: number, at: number): void {
@@ -87,6 +94,7 @@ export class AdaptiveQueues {
     let running = 0;
     for (const other of this.#begun.values()) if (other.of === of) running++;
     this.#begun.delete(task);
+    if (this.#byName.get(of.name) !== of) return;
     const former = of.adaptation.now.limit;
     if (change(of.adaptation, running)) this.#tell(of, former);
   }

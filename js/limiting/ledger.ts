@@ -51,6 +51,7 @@ export function believed(found: unknown): LedgerRecord {
 export class StoredLedger implements Ledger {
   readonly #name: string;
   #opening: Promise<IDBPDatabase<LedgerSchema>> | undefined;
+  #isClosed = false;
 
   /** @param namespace as files are called */
   constructor(namespace: string) {
@@ -64,13 +65,14 @@ export class StoredLedger implements Ledger {
   async write(limit: number, record: LedgerRecord): Promise<void> {
     await this.#run(async (db) => {
       const transaction = db.transaction('limits', 'readwrite', { durability: 'relaxed' });
-      void transaction.store.put(record, limit);
+      const put = transaction.store.put(record, limit);
       transaction.commit();
-      await transaction.done;
+      await Promise.all([put, transaction.done]);
     });
   }
 
   close(): void {
+    this.#isClosed = true;
     this.#drop();
   }
 
@@ -78,8 +80,9 @@ export class StoredLedger implements Ledger {
   async #run<T>(work: (db: IDBPDatabase<LedgerSchema>) => Promise<T>): Promise<T> {
     try {
       return await work(await this.#database());
-    } catch {
+    } catch (error) {
       this.#drop();
+      if (this.#isClosed) throw error;
       return work(await this.#database());
     }
   }

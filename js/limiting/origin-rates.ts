@@ -44,7 +44,7 @@ class RateShare {
   readonly #rate: SharedRate;
   readonly #warnOnce: (error: unknown) => void;
   #asking: AbortController | undefined;
-  #askLater: (() => void) | undefined;
+  #askLater: { readonly atMs: number; readonly cancel: () => void } | undefined;
   #turn: Turn | undefined;
   /** The host's closing of the limit, as the ledger knows it. */
   #closedUntilMs = 0;
@@ -67,7 +67,19 @@ class RateShare {
     if (this.#turn) return this.#lookInTurn(this.#turn, opensAt);
     const isNews = this.#ownClosedUntilMs > Math.max(this.#closedUntilMs, this.#house.clock.now());
     if (opensAt === Number.POSITIVE_INFINITY && !isNews) this.#stopAsking();
+    else if (this.#rate.isKeyed && !isNews && opensAt > this.#house.clock.now() + earlyMs) this.#askAt(opensAt - earlyMs);
     else this.#ask();
+  }
+
+  /** What others begin can only put it off. */
+  #askAt(atMs: number): void {
+    if (this.#askLater?.atMs === atMs) return;
+    this.#stopAsking();
+    const cancel = this.#house.clock.schedule(atMs, () => {
+      this.#askLater = undefined;
+      this.#house.pump.wake();
+    });
+    this.#askLater = { atMs, cancel };
   }
 
   /** What this tab was told to, by a service or by people. */
@@ -99,16 +111,9 @@ class RateShare {
     // What has to be known to all is written before anything is waited for.
     if (turn.isStale || opensAt === Number.POSITIVE_INFINITY) return this.#end(turn);
     if (opensAt <= now + earlyMs) return void this.#reserve(turn, this.#share());
-    if (!this.#rate.isKeyed) {
-      turn.cancel = this.#wakeAt(opensAt - earlyMs);
-      return;
-    }
     // Keys of other tabs may be open meanwhile.
-    this.#askLater = this.#house.clock.schedule(opensAt - earlyMs, () => {
-      this.#askLater = undefined;
-      this.#house.pump.wake();
-    });
-    this.#end(turn);
+    if (this.#rate.isKeyed) this.#end(turn);
+    else turn.cancel = this.#wakeAt(opensAt - earlyMs);
   }
 
   /** A quarter of the rate, and no more than there is to begin. */
@@ -118,26 +123,30 @@ class RateShare {
   }
 
   #ask(): void {
-    if (this.#asking || this.#askLater || this.#closed) return;
+    if (this.#asking || this.#closed) return;
     const asking = (this.#asking = new AbortController());
     locksOf(this.#house)!
       .request(this.#lock, { signal: asking.signal }, () => {
-        this.#asking = undefined;
         if (asking.signal.aborted || this.#closed) return undefined;
+        this.#asking = undefined;
         return new Promise<void>((release) => {
           this.#turn = { phase: 'reading', reserved: 0, isStale: false, isWritten: false, cancel: undefined, release };
           void this.#begin(this.#turn);
         });
       })
-      .catch((error) => {
-        if (asking.signal.aborted) return;
-        this.#asking = undefined;
-        this.#warnOnce(error);
-      });
+      .catch((error) => asking.signal.aborted || this.#goAlone(error));
+  }
+
+  /** The browser refuses its locks: nobody would have a turn. */
+  #goAlone(error: unknown): void {
+    this.#warnOnce(error);
+    this.#closed = true;
+    this.#house.pump.commands.push(P.CommandSetLimit, this.#rate.number, P.LimitFieldLeave, 0, 0);
+    this.#house.pump.wake();
   }
 
   #stopAsking(): void {
-    this.#askLater?.();
+    this.#askLater?.cancel();
     this.#asking?.abort();
     this.#askLater = this.#asking = undefined;
   }
@@ -237,16 +246,16 @@ class RateShare {
     if (!this.#closed && this.#house.pump.open) this.look();
   }
 
-  close(): void {
+  /** Resolves when what it has begun is written down. */
+  async close(): Promise<void> {
     this.#closed = true;
     this.#stopAsking();
     const turn = this.#turn;
     this.#turn = undefined;
     if (!turn) return;
     turn.cancel?.();
-    const isOpen = turn.reserved > 0 && turn.phase !== 'ending' && this.#house.pump.open;
-    if (isOpen) void this.#write(0).finally(turn.release);
-    else turn.release();
+    if (turn.reserved > 0 && turn.phase !== 'ending' && this.#house.pump.open) await this.#write(0);
+    turn.release();
   }
 }
 
@@ -274,16 +283,19 @@ export class OriginRates {
   }
 
   /** After each step of the core. */
-  stepped(names: Iterable<string>): void {
+  stepped(names: ReadonlySet<string>): void {
     for (const name of names) {
       const rate = this.#house.table.limits.sharedRate(name);
       const known = this.#shares.get(name);
-      if (known && known.rate !== rate) {
-        known.share.close();
-        this.#shares.delete(name);
-      }
+      if (known && known.rate !== rate) this.#end(name);
       if (rate) this.#of(name, rate).look();
     }
+    for (const name of this.#shares.keys()) if (!names.has(name)) this.#end(name);
+  }
+
+  #end(name: string): void {
+    void this.#shares.get(name)!.share.close();
+    this.#shares.delete(name);
   }
 
   #of(name: string, rate: SharedRate): RateShare {
@@ -300,8 +312,8 @@ export class OriginRates {
   }
 
   close(): void {
-    for (const { share } of this.#shares.values()) share.close();
+    const closed = [...this.#shares.values()].map(({ share }) => share.close());
     this.#shares.clear();
-    this.#ledger.close();
+    void Promise.all(closed).then(() => this.#ledger.close());
   }
 }

@@ -13,7 +13,7 @@ export class OriginShares {
   }
 
   /** After each step of the core. */
-  stepped(names: Iterable<string>): void {
+  stepped(names: ReadonlySet<string>): void {
     this.#slots.stepped(names);
     this.#rates.stepped(names);
   }

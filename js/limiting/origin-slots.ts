@@ -36,7 +36,7 @@ export class OriginSlots {
   }
 
   /** After each step of the core. */
-  stepped(names: Iterable<string>): void {
+  stepped(names: ReadonlySet<string>): void {
     for (const name of names) {
       const queue = this.#house.table.queues.named(name);
       if (!queue || queue.number === undefined || queue.concurrency === 0) continue;
@@ -45,6 +45,7 @@ export class OriginSlots {
       this.#shares.set(name, share);
       this.#look(share);
     }
+    for (const share of this.#shares.values()) if (!names.has(share.name)) this.#giveBack(share);
   }
 
   #look(share: Share): void {
@@ -88,7 +89,8 @@ export class OriginSlots {
 
   #granted(name: string, asking: AbortController, slot: Slot): void {
     asking.abort();
-    const share = this.#shares.get(name)!;
+    const share = this.#shares.get(name);
+    if (share?.asking !== asking) return slot.release();
     share.asking = undefined;
     share.held.push(slot);
     if (this.#house.pump.open) this.#grant(share, share.held.length);
@@ -101,9 +103,12 @@ export class OriginSlots {
 
   close(): void {
     this.#closed = true;
-    for (const share of this.#shares.values()) {
-      this.#stopAsking(share);
-      for (const slot of share.held.splice(0)) slot.release();
-    }
+    for (const share of this.#shares.values()) this.#giveBack(share);
+  }
+
+  #giveBack(share: Share): void {
+    this.#shares.delete(share.name);
+    this.#stopAsking(share);
+    for (const slot of share.held.splice(0)) slot.release();
   }
 }

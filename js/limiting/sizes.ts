@@ -26,7 +26,7 @@ interface Watcher {
 
 /** What looks at some queues after each step. */
 interface Room {
-  stepped(names: Iterable<string>): void;
+  stepped(names: ReadonlySet<string>): void;
   close(): void;
 }
 
@@ -84,7 +84,8 @@ export class QueueSizes {
   stepped(): void {
     if (this.#lines.size > 0) this.#letIn();
     const { shared, adaptive } = this.#house.table.queues;
-    if (shared.size > 0) this.#share(shared);
+    // Who is shared no longer gives back what it has.
+    if (shared.size > 0 || this.#shares.loaded) this.#share(shared);
     if (adaptive.size > 0) this.#use(this.#adaptive, adaptive);
     for (const watcher of this.#watchers) {
       if (!watcher.isSo()) continue;
@@ -93,13 +94,13 @@ export class QueueSizes {
     }
   }
 
-  #share(names: Iterable<string>): void {
+  #share(names: ReadonlySet<string>): void {
     if (!locksOf(this.#house)) return this.#warnOnce("This page has no Web Locks (plain http): a queue's scope 'origin' is this tab's alone.");
     this.#use(this.#shares, names);
   }
 
   /** What is loaded with the first such queue sees each step from then on. */
-  #use(room: Lazy<Room>, names: Iterable<string>): void {
+  #use(room: Lazy<Room>, names: ReadonlySet<string>): void {
     if (room.loaded) return room.loaded.stepped(names);
     if (this.#loading.has(room)) return;
     this.#loading.add(room);

@@ -104,6 +104,36 @@ describe('a rate with the scope origin', () => {
     for (const key of ['one', 'two']) expect(of(key).length).toBeGreaterThanOrEqual(9);
   });
 
+  it('a key that comes later is not kept waiting by one that has used up its own', async () => {
+    const { starts, tab, give } = watched({ rateLimit: { limit: 2, period: 5000, perKey: true } });
+    const first = await tab();
+    give(first, 'a', 4, { concurrencyKey: 'one' });
+    await pass(500);
+    give(first, 'b', 2, { concurrencyKey: 'two' });
+    await pass(200);
+    expect(starts.map(({ label }) => label)).toEqual(['a0', 'a1', 'b0', 'b1']);
+    await pass(5000);
+    expect(starts.length).toBe(6);
+  });
+
+  it('a queue that is not shared any more lets go of its turn, and a browser that refuses its locks leaves the rate to the tab', async () => {
+    const { starts, tab, give } = watched({ rateLimit: { limit: 2, period: 1000 } });
+    const [first, second] = [await tab(), await tab()];
+    give(first, 'a', 6);
+    await pass(200);
+    expect(origin.locks.held.filter((lock) => lock.includes(':rate:')).length).toBe(1);
+    first.act(() => first.orchestrator.setOptions({ queues: { q: { rateLimit: { limit: 2, period: 1000 } } } }));
+    await pass(100);
+    expect(origin.locks.held.filter((lock) => lock.includes(':rate:'))).toEqual([]);
+    vi.spyOn(origin.locks, 'request').mockRejectedValue(new Error('no locks'));
+    give(second, 'b', 2);
+    await pass(2500);
+    expect(labels(starts, 'a')).toBe(6);
+    expect(labels(starts, 'b')).toBe(2);
+    expect(second.warnings.some((message) => message.includes('(no locks)'))).toBe(true);
+    vi.restoreAllMocks();
+  });
+
   it('a run that weighs more than a turn takes has its turn', async () => {
     const { starts, tab, give } = watched({ rateLimit: { limit: 8, period: 1000 } });
     const [first, second] = [await tab(), await tab()];
