@@ -101,9 +101,9 @@ std::vector<std::uint64_t> Limits::tickets() const {
     if (line.first == kNone) continue;
     std::size_t place = line.used;
     found[line.first] = line.places[place];
-    for (const auto& [order, lane] : line.behind.by_rank) {
+    line.behind.each([&](const Lane& lane) {
       if (lane.usual.head != kNone) found[lane.usual.head] = line.places[++place];
-    }
+    });
   }
   return found;
 }

@@ -303,24 +303,39 @@ std::uint32_t Limits::position(std::uint32_t slot) const {
 }
 
 Limits::Lane& Limits::Lanes::of(double rank) {
+  if (rank == first_rank) return first;
+  if (first.empty()) {
+    first_rank = rank;
+    return first;
+  }
+  if (rank < first_rank) {
+    others.emplace_hint(others.begin(), first_rank, first);
+    first = Lane{};
+    first_rank = rank;
+    return first;
+  }
   if (recent != nullptr && recent_rank == rank) return *recent;
-  recent = &by_rank[rank];
+  recent = &others[rank];
   recent_rank = rank;
   return *recent;
 }
 
 void Limits::Lanes::drop(double rank) {
-  if (by_rank.size() == 1) return;
-  by_rank.erase(rank);
-  recent = nullptr;
+  if (others.empty()) return;
+  if (rank != first_rank) {
+    others.erase(rank);
+    recent = nullptr;
+    return;
+  }
+  const auto next = others.begin();
+  first_rank = next->first;
+  first = next->second;
+  if (recent == &next->second) recent = nullptr;
+  others.erase(next);
 }
 
 std::uint32_t Limits::first(const Lanes& lanes) const {
-  for (const auto& [rank, lane] : lanes.by_rank) {
-    if (lane.ahead.head != kNone) return lane.ahead.head;
-    if (lane.usual.head != kNone) return lane.usual.head;
-  }
-  return kNone;
+  return lanes.first.ahead.head != kNone ? lanes.first.ahead.head : lanes.first.usual.head;
 }
 
 void Limits::insert(Lanes& lanes, std::uint32_t slot) {
@@ -359,7 +374,7 @@ void Limits::remove(Lanes& lanes, std::uint32_t slot) {
   HOLDFAST_CHECK(list.head != kNone);
   (node.previous == kNone ? list.head : nodes_[node.previous].next) = node.next;
   (node.next == kNone ? list.tail : nodes_[node.next].previous) = node.previous;
-  if (lane.ahead.head == kNone && lane.usual.head == kNone) lanes.drop(node.rank);
+  if (lane.empty()) lanes.drop(node.rank);
 }
 
 }  // namespace holdfast

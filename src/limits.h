@@ -181,19 +181,28 @@ class Limits {
   };
   struct Lane {
     List ahead, usual;
+    bool empty() const { return ahead.head == kNone && usual.head == kNone; }
   };
-  // By rank. The lane of a rank goes when it is empty, but the last one stays.
+  // By rank. The lane of a rank goes when it is empty. The first one is kept here: mostly there is no other, and a bucket of
+  // each key costs no memory of a map then. INVARIANT: it is empty only where there is no other.
   struct Lanes {
-    std::map<double, Lane> by_rank;
-    Lane* recent = nullptr;  // the one looked for last: mostly it is the next one too
+    Lane first;
+    double first_rank = 0;
+    std::map<double, Lane> others;  // behind it
+    Lane* recent = nullptr;         // of the others, the one looked for last: mostly it is the next one too
     double recent_rank = 0;
     Lanes() = default;
     Lanes(Lanes&&) = default;  // and no copy: `recent` would point into the other
     Lanes& operator=(Lanes&&) = default;
-    // Made here if need be.
+    // Made here if need be; good until the next call.
     Lane& of(double rank);
     // It is empty.
     void drop(double rank);
+    template <class Visit>
+    void each(Visit&& visit) const {
+      visit(first);
+      for (const auto& [rank, lane] : others) visit(lane);
+    }
   };
   // A key of a queue of fair order. The rank of its first is the virtual time at which it may begin: it grows by 1 / weight
   // with each start of the key, and is never before that of what began last in the queue.

@@ -51,11 +51,11 @@ void Limits::sweep_turns(Turns& turns) {
       turns.by_key.add(i, turns.list[i].key);
       const auto move = [&](std::uint32_t slot) { turn_places_[slot].turn = i; };
       if (turns.list[i].first != kNone) move(turns.list[i].first);
-      for (const auto& [rank, lane] : turns.list[i].behind.by_rank) {
+      turns.list[i].behind.each([&](const Lane& lane) {
         for (const List& list : {lane.ahead, lane.usual}) {
           for (std::uint32_t slot = list.head; slot != kNone; slot = nodes_[slot].next) move(slot);
         }
-      }
+      });
     }
     turns.list.pop_back();
   }

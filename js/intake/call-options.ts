@@ -37,7 +37,10 @@ export function withLittle(prepared: ResolvedRunOptions, { delay, concurrencyKey
   const parts = prepared.parts && concurrencyKey !== undefined ? withKey(prepared.parts, concurrencyKey) : prepared.parts;
   const turn = prepared.turn !== undefined && concurrencyKey !== undefined ? keyNumber(concurrencyKey) : prepared.turn;
   if (delay === undefined && parts === prepared.parts && turn === prepared.turn) return prepared;
-  return { ...prepared, delay: delay === undefined ? prepared.delay : delay, parts, ...(turn && { turn }), plain: false };
+  // A second spread in one literal makes engines copy name by name.
+  const own: ResolvedRunOptions = { ...prepared, delay: delay === undefined ? prepared.delay : delay, parts, plain: false };
+  if (turn) own.turn = turn;
+  return own;
 }
 
 /** No run of a process goes on longer than the whole of it. */

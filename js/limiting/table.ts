@@ -23,7 +23,7 @@ export interface Part {
 /** Of a run with this `concurrencyKey`. */
 export function withKey(parts: readonly Part[], concurrencyKey: string): Part[] {
   const key = keyNumber(concurrencyKey);
-  return parts.map((part) => (part.hasOwnKey ? part : { ...part, key }));
+  return parts.map((part) => (part.hasOwnKey ? part : { number: part.number, weight: part.weight, key }));
 }
 
 interface Known {

@@ -60,7 +60,8 @@ export class CommandBuffer {
   }
 
   #growRecords(): void {
-    const grown = new Uint32Array(this.words.length * 2);
+    // What a burst brings is copied seldom, and memory that nobody writes to costs nothing.
+    const grown = new Uint32Array(this.words.length * 4);
     grown.set(this.words);
     this.words = grown;
     this.times = new Float64Array(grown.buffer);
