@@ -67,7 +67,7 @@ export class LiveStreams {
     const output = new OutputStream(() => services.isRunning(owner));
     this.#outputs.set(node.id, output);
     signal.addEventListener('abort', () => this.broke(node, output, signal.reason), { once: true });
-    owner.ownExtra.flows = { moved: () => output.moved() };
+    output.whenOver = hearParked(owner, () => output.moved());
     for (const target of new Set(live.now(node).targets)) this.#meet(node, target);
     this.#tell();
     return output;
@@ -122,11 +122,7 @@ export class LiveStreams {
     const output = this.#outputs.get(node.id);
     if (output) {
       this.#outputs.delete(node.id);
-      const { runs } = this.live;
-      const completed = this.live.statuses[node.index] === TaskStatus.COMPLETED;
-      const run = runs[node.index]!;
-      if (run.extra.flows) run.ownExtra.flows = undefined;
-      if (completed) output.finish(({ edge }) => this.live.valueOn(edge, node)?.value);
+      if (this.live.statuses[node.index] === TaskStatus.COMPLETED) output.finish(({ edge }) => this.live.valueOn(edge, node)?.value);
       else this.broke(node, output, this.live.errorOf(node) ?? new InterruptedError(`Task ${node.id} was ended.`));
     }
     this.#tell();
@@ -207,6 +203,13 @@ export function beginAnew({ house }: LiveRun, run: Run, reason: unknown): void {
   attempts.interrupt(run, new InterruptedError(`Run ${run.id} begins anew: it had begun with a stream.`, { cause: reason }));
 }
 
+/** Gives what ends it. */
+function hearParked(run: Run, parked: () => void): () => void {
+  const flows = (run.ownExtra.flows ??= new Set());
+  flows.add(parked);
+  return () => void flows.delete(parked);
+}
+
 /** A node that reads streams, in one execution. */
 export class Consumer implements StreamConsumer {
   readonly run: Run;
@@ -218,6 +221,7 @@ export class Consumer implements StreamConsumer {
   readonly #node: PlanNode;
   readonly context: RunContext;
   readonly #readers: { reader: PortReader; output: OutputStream }[] = [];
+  #deafen: (() => void) | undefined;
   readonly #close = (): void => this.close({ error: this.context.signal.reason });
 
   constructor(live: LiveRun, node: PlanNode, context: RunContext, reads: ReadonlySet<TaskIdType>) {
@@ -227,7 +231,7 @@ export class Consumer implements StreamConsumer {
     this.run = context.owner;
     this.sources = reads;
     if (reads.size === 0) return;
-    this.run.ownExtra.flows = { moved: () => this.changed() };
+    this.#deafen = hearParked(this.run, () => this.changed());
     context.signal.addEventListener('abort', this.#close, { once: true });
   }
 
@@ -258,6 +262,8 @@ export class Consumer implements StreamConsumer {
 
   /** @param over what who still reads hears */
   close(over?: { readonly error: unknown }): void {
+    this.#deafen?.();
+    this.context.signal.removeEventListener('abort', this.#close);
     for (const { reader } of this.#readers.splice(0)) reader.close(over);
   }
 }

@@ -45,6 +45,7 @@ export class OutputStream {
   #output: Readonly<Record<string, any>> = {};
   #free: (() => void) | undefined;
   #over = false;
+  whenOver: (() => void) | undefined;
   /** Who gives the pieces has its slot. */
   readonly #isMoving: () => boolean;
 
@@ -120,6 +121,7 @@ export class OutputStream {
 
   #end(): void {
     this.#over = true;
+    this.whenOver?.();
     this.#readers.clear();
     this.look();
   }

@@ -433,7 +433,7 @@ export class Attempts implements ContextHost {
 
   waited(run: Run): void {
     this.#host.definitions.hooks.waiting(run);
-    run.extra.flows?.moved();
+    for (const parked of run.extra.flows ?? []) parked();
   }
   /** What runs for one run goes on for another, which waits. false: it can't, nothing has changed. */
   handOver(from: Run, to: Run): boolean {

@@ -103,8 +103,8 @@ export class RunExtra {
   isDisabled = false;
   /** Of a container: the family of its members. */
   siblings: EnvelopeExtras['family'];
-  /** Of a node of a graph that gives or reads a stream: what hears that it has lost its slot, or has it again. */
-  flows: { moved(): void } | undefined;
+  /** Of a node of a graph that gives or reads streams: what hears that it has given its slot back. */
+  flows: Set<() => void> | undefined;
   /** Of a container that goes on: what hears of its members. */
   members: Members | undefined;
 

@@ -238,3 +238,38 @@ it('a run that failed is tried again: who gives streams again, and who reads rea
   expect(await run.result()).toMatchObject([{ data: { heard: 'a b c ' } }]);
   house.cut();
 });
+
+it('who reads and gives, and gives its slot back in the middle, holds up nobody meanwhile', async () => {
+  const house = await openHouse();
+  const words = Array.from({ length: 60 }, (_, at) => `w${at}`).join(' ');
+  class Sleeper extends Speaker {
+    static override readonly type = 'BreakSleeper';
+    static override inputSchema = () => port();
+    override async *executeStream(_: TaskOutput, { inputStreams, durable }: ExecuteContext): AsyncIterable<StreamEvent> {
+      let place = 0;
+      for await (const event of inputStreams!.get('text')!) {
+        if (event.type !== 'finish') yield { type: 'text-delta', port: 'text', textDelta: '.' };
+        if (place++ > 0) continue;
+        await pause(house, 100);
+        await durable.sleep('10s');
+      }
+    }
+  }
+  registerTask(Sleeper);
+  const graph = pair(new Speaker({ id: 'speaker', defaults: { words } }));
+  graph.removeDataflow('speaker[text] ==> listener[text]');
+  graph.addTask(new Sleeper({ id: 'sleeper' }));
+  graph.connect('speaker', 'text', 'sleeper', 'text');
+  graph.connect('sleeper', 'text', 'listener', 'text');
+  const run = await house.orchestrator.graphs.run(graph);
+  while (!told.includes('says w16')) await house.clock.settle();
+  await house.clock.advance(50);
+  expect(told).not.toContain('says w30');
+  await house.clock.advance(100);
+  expect(told).toContain('says w59');
+  expect(statuses(run)).toEqual(['speaker COMPLETED', 'sleeper STREAMING', 'listener PROCESSING']);
+  expect(house.orchestrator.getTaskState(run.nodes.get('listener')!.runId!)!.phase).toBe('waiting');
+  await house.clock.advance(20_000);
+  expect(await run.result()).toMatchObject([{ id: 'listener', data: { heard: expect.stringMatching(/^\.{2,20}$/) } }]);
+  house.cut();
+});
