@@ -283,6 +283,7 @@ export type RunEventType =
   | 'dependencyAdded' // on, kind
   | 'edgeDisabled' // on, kind
   | 'edgeMet' // on, kind
+  | 'revised' // a draft again, that waits for nothing: its graph is being changed
   | 'joined' // group
   | 'submitted'
   | 'started' // attempt

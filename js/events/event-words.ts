@@ -71,6 +71,7 @@ const words = new Map<number, Word>([
   [P.EventDepended, { type: 'dependencyAdded', data: ({ a, b, idOf }) => ({ on: idOf(a), kind: edgeKinds[b] }), untimed: true }],
   [P.EventEdgeDisabled, { type: 'edgeDisabled', data: ({ a, b, idOf }) => ({ on: idOf(a), kind: edgeKinds[b] }) }],
   [P.EventEdgeMet, { type: 'edgeMet', data: ({ a, b, idOf }) => ({ on: idOf(a), kind: edgeKinds[b] }) }],
+  [P.EventRevised, { type: 'revised', data: none }],
   [P.EventJoined, { type: 'joined', data: ({ a }) => ({ group: a }), untimed: true }],
   [P.EventSubmitted, { type: 'submitted', data: none }],
   [P.EventStarted, { type: 'started', data: attempt }],
@@ -134,7 +135,7 @@ export function eventTypes(): RunEventType[] {
 
 /** Events that speak of a queue, a policy, a group or the page: their `task` is no run's number. */
 export function concernsRun(kind: number): boolean {
-  return kind < P.EventQueueSet || kind === P.EventThawed || kind === P.EventHeartbeatSeen || kind === P.EventEdgeDisabled || kind === P.EventEdgeMet;
+  return kind < P.EventQueueSet || kind === P.EventThawed || kind === P.EventHeartbeatSeen || kind === P.EventEdgeDisabled || kind === P.EventEdgeMet || kind === P.EventRevised;
 }
 
 /** After it a run's story is over, unless it is retried. */

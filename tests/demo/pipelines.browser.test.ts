@@ -99,6 +99,28 @@ describe('A pipeline', () => {
     await context.close();
   });
 
+  it('is switched off in part, in the drawing and while it runs, and says why what has begun stays', async () => {
+    const { page, complaints } = await opened();
+    await drawWithKeys(page);
+    const off = () => page.locator('.pl-node[data-off]').count();
+    await focus(page, 'sentence');
+    await page.keyboard.press('o');
+    await expect.poll(off).toBe(1);
+    await press(page, 'Switch on');
+    await expect.poll(off).toBe(0);
+    await press(page, 'Run');
+    await expect.poll(() => statuses(page), { timeout: 20_000 }).toEqual(['COMPLETED', 'COMPLETED', 'COMPLETED', 'PROCESSING', 'PENDING']);
+    await focus(page, 'delay');
+    await page.keyboard.press('Delete');
+    await page.getByText('The run goes on as it was. “delay” has begun (running), and what has begun stays as it is, with its edges.').waitFor();
+    await focus(page, 'sentence');
+    await page.keyboard.press('o');
+    await expect.poll(() => statuses(page)).toEqual(['COMPLETED', 'COMPLETED', 'COMPLETED', 'PROCESSING', 'DISABLED']);
+    await expect.poll(() => statuses(page), { timeout: 20_000 }).toEqual(['COMPLETED', 'COMPLETED', 'COMPLETED', 'COMPLETED', 'DISABLED']);
+    expect(complaints).toEqual([]);
+    await page.context().close();
+  });
+
   it('says why an edge is refused, and why a file is not opened, and changes nothing then', async () => {
     const { page, complaints } = await opened();
     await focus(page, 'count-words');

@@ -27,6 +27,8 @@ export interface CanvasProps {
   readonly catalog: Catalog;
   readonly selection: Selection;
   readonly isEditable: boolean;
+  /** Of a run that goes on: what has not begun can be removed, and switched off. */
+  readonly isLive: boolean;
   /** By ids of nodes, and of edges. */
   readonly views: ReadonlyMap<string, NodeView>;
   readonly edgeStatuses: ReadonlyMap<string, string>;
@@ -91,7 +93,7 @@ function useNodes({ document, catalog, selection, views, isEditable, sizes }: No
       const node: TaskFlowNode = {
         id, type: 'task', position: positionOf(document, id), selected: selected.has(id), draggable: isEditable, connectable: isEditable, deletable: false,
         data: { item, ports, view, isEditable }, ...(sizes.has(id) && { measured: sizes.get(id)! }),
-        ariaLabel: say.nodeLabel(title, titleOf(catalog.kindOf(item.type), item.type, language), view ? (say.status[view.status] ?? '') : ''),
+        ariaLabel: say.nodeLabel(title, titleOf(catalog.kindOf(item.type), item.type, language), view ? (say.status[view.status] ?? '') : item.config?.['disabled'] === true ? say.off : ''),
         domAttributes: { tabIndex: id === reachable ? 0 : -1 },
       };
       next.set(id, { parts, node });
@@ -231,7 +233,7 @@ const kDirections: Readonly<Record<string, Direction>> = { ArrowLeft: 'left', Ar
 const kMoves: Readonly<Record<Direction, Position>> = { left: { x: -kStep, y: 0 }, right: { x: kStep, y: 0 }, up: { x: 0, y: -kStep }, down: { x: 0, y: kStep } };
 
 /** Everything that keys do in the drawing. */
-function CanvasKeys({ children, document, selection, isEditable, dispatch, announce, onInspect, onConnectMenu, sizes }: CanvasProps & { sizes: ReadonlyMap<string, Size>; children: React.ReactNode }) {
+function CanvasKeys({ children, document, selection, isEditable, isLive, dispatch, announce, onInspect, onConnectMenu, sizes }: CanvasProps & { sizes: ReadonlyMap<string, Size>; children: React.ReactNode }) {
   const say = usePipelineWords();
   const box = useRef<HTMLDivElement>(null);
   const flow = useReactFlow();
@@ -255,7 +257,12 @@ function CanvasKeys({ children, document, selection, isEditable, dispatch, annou
   };
   const onLetter = (event: KeyboardEvent, id: string): boolean => {
     const key = event.key.toLowerCase();
-    if (event.ctrlKey || event.metaKey || event.altKey || !isEditable) return false;
+    if (event.ctrlKey || event.metaKey || event.altKey) return false;
+    if (key === 'o' && (isEditable || isLive)) {
+      dispatch({ type: 'setConfig', id, name: 'disabled', value: taskOf(document, id)?.config?.['disabled'] === true ? undefined : true });
+      return true;
+    }
+    if (!isEditable) return false;
     if (key === 'c') onConnectMenu(id);
     else if (key === 'd') dispatch({ type: 'duplicate', tasks: selection.tasks.includes(id) ? selection.tasks : [id] });
     else return false;
@@ -265,6 +272,8 @@ function CanvasKeys({ children, document, selection, isEditable, dispatch, annou
     const tasks = id !== undefined && !selection.tasks.includes(id) && selection.edges.length === 0 ? [id] : selection.tasks;
     const next = tasks.length === 1 ? (neighbour(document, tasks[0]!, 'left', sizeOf) ?? neighbour(document, tasks[0]!, 'right', sizeOf) ?? document.tasks.find((task) => task.id !== tasks[0])?.id) : undefined;
     dispatch({ type: 'remove', tasks, edges: selection.edges });
+    // A run may refuse it, and says so.
+    if (isLive) return;
     announce(say.announced.removed(tasks.length + selection.edges.length));
     if (next !== undefined) goTo(next);
     else box.current?.focus();
@@ -273,7 +282,7 @@ function CanvasKeys({ children, document, selection, isEditable, dispatch, annou
     const target = event.target as HTMLElement;
     const id = target.closest<HTMLElement>('.react-flow__node')?.dataset['id'];
     const direction = kDirections[event.key];
-    if (isEditable && (event.key === 'Delete' || event.key === 'Backspace') && (id !== undefined || selection.edges.length > 0 || selection.tasks.length > 0)) return removeSelected(id);
+    if ((isEditable || isLive) && (event.key === 'Delete' || event.key === 'Backspace') && (id !== undefined || selection.edges.length > 0 || selection.tasks.length > 0)) return removeSelected(id);
     if (event.key === 'Escape') return dispatch({ type: 'select', selection: { tasks: [], edges: [] } });
     if (id === undefined || !taskOf(document, id)) return;
     if (direction) return onArrow(event, id, direction);

@@ -9,7 +9,7 @@ import { edgeId, type GraphDocument, taskOf } from './graph-document.ts';
 import { descriptionOf, labelOf, titleOf } from './node-words.ts';
 import { SchemaField } from './schema-form.tsx';
 import { shownTitle } from './task-node.tsx';
-import { type ShownRun, useRunValue } from './use-runs.ts';
+import { isOpen, type ShownRun, useRunValue } from './use-runs.ts';
 import { PortValues, Value } from './values.tsx';
 import { portSaid, said, usePipelineWords } from './words.ts';
 
@@ -58,6 +58,17 @@ function Many({ selection, run, dispatch, count }: InspectorProps & { count: num
 
 type TaskPartProps = InspectorProps & { item: TaskGraphItemJson };
 
+function SwitchButton({ item, dispatch }: Pick<TaskPartProps, 'item' | 'dispatch'>) {
+  const say = usePipelineWords();
+  const isOff = item.config?.['disabled'] === true;
+  return <button type="button" className="pl-button" onClick={() => dispatch({ type: 'setConfig', id: item.id, name: 'disabled', value: isOff ? undefined : true })}>{isOff ? say.switchOn : say.switchOff}</button>;
+}
+
+function RemoveButton({ item, dispatch }: Pick<TaskPartProps, 'item' | 'dispatch'>) {
+  const say = usePipelineWords();
+  return <button type="button" className="pl-button" onClick={() => dispatch({ type: 'remove', tasks: [item.id], edges: [] })}>{say.remove}</button>;
+}
+
 function TaskPart(props: TaskPartProps) {
   const { item, catalog, run, dispatch, onConnectMenu, document } = props;
   const say = usePipelineWords();
@@ -78,10 +89,17 @@ function TaskPart(props: TaskPartProps) {
           <div className="pl-actions">
             <button type="button" className="pl-button" onClick={() => onConnectMenu(item.id)}>{say.connectTo}</button>
             <button type="button" className="pl-button" onClick={() => dispatch({ type: 'duplicate', tasks: [item.id] })}>{say.duplicate}</button>
-            <button type="button" className="pl-button" onClick={() => dispatch({ type: 'remove', tasks: [item.id], edges: [] })}>{say.remove}</button>
+            <SwitchButton item={item} dispatch={dispatch} />
+            <RemoveButton item={item} dispatch={dispatch} />
           </div>
         </>
       )}
+      {run && isOpen(run) ? (
+        <div className="pl-actions">
+          <SwitchButton item={item} dispatch={dispatch} />
+          <RemoveButton item={item} dispatch={dispatch} />
+        </div>
+      ) : null}
       {run ? null : <EdgeList document={document} item={item} dispatch={dispatch} />}
     </>
   );

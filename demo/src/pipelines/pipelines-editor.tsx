@@ -17,7 +17,8 @@ import { RunBar, RunList } from './runs.tsx';
 import { Toolbar } from './toolbar.tsx';
 import { catalog, download, firstDocument, useAutosave, useEditing, useFiles, useFitting, usePageDrop, useShown, useStarting } from './use-editing.ts';
 import { withoutFiles } from './run-files.ts';
-import { type ShownRun, useGraphRuns, useShownRun } from './use-runs.ts';
+import { begunOf, changeRun, isLiveAction } from './live.ts';
+import { isOpen, type ShownRun, useGraphRuns, useShownRun } from './use-runs.ts';
 import { issueSaid, usePipelineWords } from './words.ts';
 
 registerNodes();
@@ -75,7 +76,7 @@ function EditorWith({ first }: { first: GraphDocument }) {
         : <DrawingBar editing={editing} onFile={onFile} onRun={start} isStarting={isStarting} />}
       <Notices notices={notices} onDismiss={dismiss} />
       {editing.refused ? <Refused {...editing.refused} onClose={editing.forgetRefused} /> : null}
-      <Workbench key={run ? run.handle.id : `drawing ${editing.opened}`} editing={editing} run={run} isKept={isKept} files={files} onFile={setFile} announce={announce} />
+      <Workbench key={run ? run.handle.id : `drawing ${editing.opened}`} editing={editing} run={run} isKept={isKept} files={files} onFile={setFile} announce={announce} tell={tell} />
       <RunList runs={runs} shown={shownId} onShow={show} />
       <p className="pl-unseen" aria-live="polite">{announced}</p>
     </div>
@@ -109,10 +110,11 @@ interface WorkbenchProps {
   files: ReadonlyMap<string, File>;
   onFile(id: string, file: File | undefined): void;
   announce(text: string): void;
+  tell(text: string): void;
 }
 
 /** Palette, drawing and inspector: of what is drawn, or of a run. */
-function Workbench({ editing, run, isKept, files, onFile, announce }: WorkbenchProps) {
+function Workbench({ editing, run, isKept, files, onFile, announce, tell }: WorkbenchProps) {
   const say = usePipelineWords();
   const flow = useReactFlow();
   const { editor, dispatch, add } = editing;
@@ -120,11 +122,16 @@ function Workbench({ editing, run, isKept, files, onFile, announce }: WorkbenchP
   const [runSelection, setRunSelection] = useState(kNothing);
   const inspector = useRef<HTMLElement>(null);
   const isEditable = !run;
-  // Of a run nothing is changed but what is looked at.
+  // Of a run that goes on what has not begun is changed, and else what is looked at.
+  const graph = run?.graph;
   const act = useCallback((action: Action) => {
-    if (isEditable) dispatch(action);
+    if (!graph) dispatch(action);
     else if (action.type === 'select') setRunSelection(action.selection);
-  }, [isEditable, dispatch]);
+    else if (isLiveAction(action)) changeRun(graph, action).catch((error) => {
+      const begun = begunOf(error);
+      tell(say.runRefuses(begun ? say.begun(begun.taskId, say.status[begun.status] ?? begun.status) : error instanceof Error ? error.message : String(error)));
+    });
+  }, [graph, dispatch, tell, say]);
   // It is there as soon as something is selected, which may have been this moment.
   const inspect = () => requestAnimationFrame(() => {
     inspector.current?.focus();
@@ -135,7 +142,7 @@ function Workbench({ editing, run, isKept, files, onFile, announce }: WorkbenchP
     <div className="pl-main" data-mode={run ? 'run' : 'draw'}>
       {run ? null : <Palette catalog={catalog} isEditable onAdd={add} />}
       <div className="pl-middle">
-        <Canvas {...shared} isEditable={isEditable} views={run?.views ?? kNoViews} edgeStatuses={run?.edges ?? kNoViews} announce={announce} onAdd={add} onInspect={inspect} />
+        <Canvas {...shared} isEditable={isEditable} isLive={run !== undefined && isOpen(run)} views={run?.views ?? kNoViews} edgeStatuses={run?.edges ?? kNoViews} announce={announce} onAdd={add} onInspect={inspect} />
         <CanvasFoot isKept={isKept} onFit={() => void flow.fitView({ padding: 0.08, maxZoom: 1 })} onZoom={(by) => void (by > 0 ? flow.zoomIn() : flow.zoomOut())} />
       </div>
       <Inspector {...shared} ref={inspector} run={run} files={files} onFile={onFile} />

@@ -11,6 +11,7 @@ export function lackOf(document: GraphDocument, catalog: Catalog): Lack | undefi
   for (const item of document.tasks) {
     const { problem } = catalog.portsOf(item);
     if (problem !== undefined) return { code: 'config', item, why: problem };
+    if (item.config?.['disabled'] === true) continue;
     if (item.type === 'MapTask' && !item.subgraph?.tasks?.length) return { code: 'inside', item };
     const fed = new Set(edgesOf(document, item.id).incoming.map(({ targetTaskPortId }) => targetTaskPortId));
     if (fed.has(kAllPorts)) continue;

@@ -101,16 +101,18 @@ export const TaskNode = memo(function TaskNode({ data, selected }: NodeProps<Tas
   const title = shownTitle(item, tools.catalog, language);
   const inputs = ports.takesAny ? [...ports.inputs, kNewInput] : ports.inputs;
   const inside = item.subgraph?.tasks?.length;
+  const isOff = item.config?.['disabled'] === true;
   const measure = useUpdateNodeInternals();
   const places = [...inputs.map(({ name }) => `in ${name}`), ...ports.outputs.map(({ name }) => `out ${name}`), title, view?.progress ? 'bar' : ''].join('\n');
   // Edges end where ports are, and those have moved.
   // biome-ignore lint/correctness/useExhaustiveDependencies: places are what moves
   useEffect(() => measure(item.id), [measure, item.id, places]);
   return (
-    <div className="pl-node" data-status={view?.status} data-selected={selected || undefined} data-problem={ports.problem !== undefined || undefined}>
+    <div className="pl-node" data-off={isOff || undefined} data-status={view?.status} data-selected={selected || undefined} data-problem={ports.problem !== undefined || undefined}>
       <div className="pl-node-head">
         <span className="pl-node-title">{title}</span>
         {view ? <StatusMark view={view} /> : null}
+        {isOff && !view ? <span className="pl-off">{say.off}</span> : null}
       </div>
       {title === kindTitle ? null : <p className="pl-node-kind">{kindTitle}</p>}
       {view?.status === 'PROCESSING' && view.progress > 0 ? <div className="pl-progress"><i style={{ width: `${view.progress}%` }} /></div> : null}

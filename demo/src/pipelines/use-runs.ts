@@ -71,6 +71,9 @@ export interface ShownRun {
   readonly kept: number | undefined;
 }
 
+/** It goes on, or is to. */
+export const isOpen = ({ status }: ShownRun): boolean => status === 'pending' || status === 'running' || status === 'paused';
+
 export type ShownState = { run: ShownRun } | { failed: string } | undefined;
 
 /** Follows one run. undefined: it is being read. */
@@ -92,6 +95,7 @@ class Follower {
   #views: ReadonlyMap<string, NodeView> = new Map();
   #edges: ReadonlyMap<string, string> = new Map();
   #kept: number | undefined;
+  #document: { key: string; of: GraphDocument } | undefined;
 
   constructor(id: string, show: (shown: ShownState) => void) {
     this.#show = show;
@@ -110,21 +114,28 @@ class Follower {
     if (!handle) throw new Error(id);
     const graph = await handle.graph();
     if (this.#isOver) return;
-    const document = documentOf(graph);
     const state = orchestrator.getTaskState(id);
     const isOld = state !== undefined && state.createdAt < performance.timeOrigin;
     // What had ended when this page came: only of a run that goes on here.
     if (isOld && state.endedAt === undefined) this.#kept = [...handle.nodes.values()].filter(({ status }) => status === 'COMPLETED').length;
-    const { tell, stop } = eachFrame(() => this.#tell(handle, graph, document));
+    const { tell, stop } = eachFrame(() => this.#tell(handle, graph));
     const leave = handle.subscribe(tell);
     this.#leave = () => {
       leave();
       stop();
     };
-    this.#tell(handle, graph, document);
+    this.#tell(handle, graph);
   }
 
-  #tell(handle: RunHandle, graph: TaskGraph, document: GraphDocument): void {
+  /** The same as long as the graph is. */
+  #documentOf(graph: TaskGraph): GraphDocument {
+    const key = [graph.version, ...graph.getTasks().filter(({ isDisabled }) => isDisabled).map(({ id }) => id)].join(' ');
+    if (this.#document?.key !== key) this.#document = { key, of: documentOf(graph) };
+    return this.#document.of;
+  }
+
+  #tell(handle: RunHandle, graph: TaskGraph): void {
+    const document = this.#documentOf(graph);
     const { nodes } = handle;
     const errors = new Map<string, Error>();
     const views = new Map<string, NodeView>();
