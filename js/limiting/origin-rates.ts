@@ -5,7 +5,7 @@
  *
  *   in line → lock → ledger read, core told → reserved in the ledger → leave → starts → ledger written, leave over → lock let go of
  *
- * A turn takes at most a quarter of the rate, then whoever waited longer has the next. Who waits for the next opening of a window
+ * A turn takes about a quarter of the rate, then whoever waited longer has the next. Who waits for the next opening of a window
  * waits in its turn, so it starts at that moment.
  *
  * Invariants: a core has leave only in its turn, and for no more than is reserved in the ledger. What a tab that died in its turn
@@ -116,10 +116,10 @@ class RateShare {
     else turn.cancel = this.#wakeAt(opensAt - earlyMs);
   }
 
-  /** A quarter of the rate, and no more than there is to begin. */
+  /** A part of the rate, and no more than there is to begin. */
   #share(): number {
     const ready = this.#house.pump.engine.queueValue(this.#house.table.queues.named(this.#rate.queue)!.number!, P.QueueValueReady);
-    return Math.max(1, Math.min(Math.ceil(this.#rate.most / 4), ready, mostWeight));
+    return Math.max(1, Math.min(partOf(this.#rate.most), ready, mostWeight));
   }
 
   #ask(): void {
@@ -257,6 +257,16 @@ class RateShare {
     if (turn.reserved > 0 && turn.phase !== 'ending' && this.#house.pump.open) await this.#write(0);
     turn.release();
   }
+}
+
+/**
+ * A quarter, or a little more that goes into the whole without a rest: so what began in one turn becomes free for one turn.
+ * What is split between two is late by the way from one to the other.
+ */
+function partOf(most: number): number {
+  let part = Math.ceil(most / 4);
+  while (most <= 1000 && most % part > 0) part++;
+  return part;
 }
 
 /** Those of one moment as one. */
