@@ -5,9 +5,9 @@ import { until } from '../crash/chromium.mjs';
 import { killablePage } from './killable-page.ts';
 import type { Network } from './network/page.ts';
 
-const [limit, periodMs] = [10, 500];
-/** What two requests that began a period apart may have come closer on their way. */
-const jitterMs = 50;
+const [limit, periodMs] = [20, 1000];
+/** What two requests that began a period apart may come closer on their way, from pages that share two cores with others. */
+const jitterMs = 250;
 const arrivals: { atMs: number; page: string; run: string }[] = [];
 
 const house = killablePage<Network>('network', (path, body) => {
@@ -25,28 +25,42 @@ async function openTab(name: string): Promise<Page> {
 
 const ids = (letter: string, count: number) => Array.from({ length: count }, (_, index) => `${letter}${index}`);
 const come = (count: number) => until(`${count} have come`, () => arrivals.length >= count, 30_000);
-/** Arrivals closer together than the period, over as many as the limit. */
-const tooClose = () => arrivals.filter(({ atMs }, index) => index >= limit && atMs - arrivals[index - limit]!.atMs < periodMs - jitterMs).length;
+/** Closer together than that, over as many as the limit. */
+const tooClose = (times: readonly number[], leastMs: number) => times.filter((atMs, index) => index >= limit && atMs - times[index - limit]! < leastMs).length;
+const arrived = () => tooClose(arrivals.map(({ atMs }) => atMs), periodMs - jitterMs);
 
-it('L23: two tabs never exceed a rate together and use it; no kill of a tab or of the browser lets anybody exceed it', { timeout: 90_000 }, async () => {
+/** Of what could have come between two of them. */
+const used = (from: number, to: number) => (((to - from) / limit) * periodMs) / (arrivals[to]!.atMs - arrivals[from]!.atMs);
+
+it('L23: two tabs never exceed a rate together and use it; no kill of a tab or of the browser lets anybody exceed it', { timeout: 120_000 }, async () => {
   const [one, two] = [await openTab('1'), await openTab('2')];
-  await Promise.all([call(one, 'rate', ids('a', 60)), call(two, 'rate', ids('b', 60))]);
-  await come(120);
-  const idealMs = (120 / limit - 1) * periodMs;
-  const tookMs = arrivals[119]!.atMs - arrivals[0]!.atMs;
-  console.info(`two tabs: ${Math.round((100 * idealMs) / tookMs)} % of the rate used`);
-  expect(tooClose()).toBe(0);
-  expect(idealMs / tookMs).toBeGreaterThan(0.9);
-  for (const page of ['1', '2']) expect(arrivals.slice(0, 100).filter((each) => each.page === page).length).toBeGreaterThan(30);
+  let most = 0;
+  const begun: number[] = [];
+  // A busy machine holds up what goes from tab to tab: one quiet round of three says what is ours.
+  for (let round = 0; round < 3 && most < 0.95; round++) {
+    const before = arrivals.length;
+    await Promise.all([call(one, 'rate', ids(`a${round}-`, 60)), call(two, 'rate', ids(`b${round}-`, 60))]);
+    await come(before + 120);
+    begun.push(...(await call(one, 'begun', ids(`a${round}-`, 60))), ...(await call(two, 'begun', ids(`b${round}-`, 60))));
+    most = Math.max(most, used(before + 20, before + 100));
+    const middle = arrivals.slice(before + 20, before + 100);
+    for (const page of ['1', '2']) expect(middle.filter((each) => each.page === page).length).toBeGreaterThan(20);
+  }
+  console.info(`two tabs: ${Math.round(100 * most)} % of the rate used`);
+  expect(begun.filter(Number.isFinite).length).toBe(arrivals.length);
+  expect(tooClose(begun.sort((a, b) => a - b), periodMs)).toBe(0);
+  expect(arrived()).toBe(0);
+  expect(most).toBeGreaterThanOrEqual(0.95);
 
-  await Promise.all([call(one, 'rate', ids('c', 30)), call(two, 'rate', ids('d', 30))]);
-  await come(140);
+  const before = arrivals.length;
+  await Promise.all([call(one, 'rate', ids('c', 40)), call(two, 'rate', ids('d', 40))]);
+  await come(before + 30);
   await house.browser.crash(one);
-  await come(165);
+  await come(before + 60);
   await house.kill();
   await house.launch();
   const three = await openTab('3');
   await call(three, 'rate', ids('e', 20));
-  for (const id of [...ids('c', 30), ...ids('d', 30), ...ids('e', 20)]) await until(`${id} has ended`, async () => (await call(three, 'state', id)).status === 'completed', 30_000);
-  expect(tooClose()).toBe(0);
+  for (const id of [...ids('c', 40), ...ids('d', 40), ...ids('e', 20)]) await until(`${id} has ended`, async () => (await call(three, 'state', id)).status === 'completed', 30_000);
+  expect(arrived()).toBe(0);
 });
