@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { firstDownloadBytes } from '../bench/browser.mjs';
 import { bench } from '../bench/run.mjs';
 import { parts, smoke } from '../bench/workloads.mjs';
 
@@ -41,6 +42,8 @@ it('the bench compares every workload with its peer and prints every figure', { 
   }
   expect(figures).toHaveLength(11);
   for (const { value } of figures) expect(Number.isFinite(value)).toBe(true);
+  const download = figures.find(({ figure }) => figure === 'first download, gzip')!.value;
+  expect(download, 'what is seldom used loads with its first use (js/lazy.ts)').toBeLessThanOrEqual(firstDownloadBytes);
   // The one difference no noise can hide: an append is no transaction.
   expect(rows[2]!.ratio).toBeGreaterThan(10);
 });
