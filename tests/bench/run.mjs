@@ -134,11 +134,7 @@ async function measureFigures(page, { rounds, sizes }, say) {
     'B',
     '≤ 200',
   );
-  for (const [name, whose] of [['streamed', 'ours'], ['pQueueStreamed', 'p-queue']]) {
-    const grown = [];
-    for (let round = 0; round < rounds; round++) grown.push(await evaluate('streamedHeapBytes', name, sizes.streamed));
-    add(`heap kept while ${sizes.streamed} items are streamed, at the most: ${whose}`, median(grown), 'B', name === 'streamed' ? "≤ 1/5 of p-queue's" : undefined);
-  }
+  await measureHeap(page, rounds, sizes.streamed, evaluate, add);
   const floors = [];
   for (let round = 0; round < rounds; round++) floors.push(await evaluate('acknowledgementMicroseconds', 1000));
   add('acknowledgement of one append to OPFS: the floor of a step after a step', median(floors), 'us');
@@ -157,6 +153,26 @@ async function measureFigures(page, { rounds, sizes }, say) {
     }
   }
   return figures;
+}
+
+/** Who keeps how much while items are streamed; each look in a page of its own. */
+const streamers = [
+  ['streamed', 'ours, 256 on the way', '≤ 1/5 of what p-queue keeps of all that are added'],
+  ['pQueueStreamed', 'p-queue, onSizeLessThan(256)'],
+  ['pQueueAllAdded', 'p-queue, all added at once'],
+];
+
+async function measureHeap(page, rounds, count, evaluate, add) {
+  for (const [name, whose, aim] of streamers) {
+    const looks = [];
+    for (let round = 0; round < rounds; round++) {
+      await reload(page);
+      looks.push(await evaluate('heapWhileStreamed', name, count));
+    }
+    const of = (what) => median(looks.map((look) => look[what]));
+    add(`live heap while ${count} items are streamed, at the most of 20 looks: ${whose}`, of('most'), 'B', aim);
+    add(`… and that of the second half of them beyond the first half: ${whose}`, of('secondHalf') - of('firstHalf'), 'B', name === 'streamed' ? 'bounded: about 0' : undefined);
+  }
 }
 
 /** The whole bench. `say` hears of what is going on. */

@@ -119,21 +119,14 @@ async function oursInBatch(count) {
 
 const onTheWay = 256;
 
-/** How far what is reachable has grown at the most while items were streamed; looked at only when a figure asks, since it collects garbage. */
-export const heap = { isWatched: false, grownBytes: 0, firstBytes: 0 };
-function watchHeap(n) {
-  if (!heap.isWatched || n % 5000 !== 0) return;
-  globalThis.gc();
-  const bytes = performance.memory.usedJSHeapSize;
-  if (n === 0) Object.assign(heap, { firstBytes: bytes, grownBytes: 0 });
-  else heap.grownBytes = Math.max(heap.grownBytes, bytes - heap.firstBytes);
-}
+/** Tells `heapWhileStreamed` how many items are on their way or were; nobody listens where rates are measured. */
+export const streamed = { onItem: undefined };
 
 async function oursStreamed(count) {
   const { orchestrator, id } = await openOurs({ storage: 'memory' });
   function* items() {
     for (let n = 0; n < count; n++) {
-      watchHeap(n);
+      streamed.onItem?.(n);
       yield { task, payload: n };
     }
   }
@@ -157,9 +150,26 @@ async function pQueueStreamed(count) {
     run: async () => {
       const results = new Array(count);
       for (let n = 0; n < count; n++) {
-        watchHeap(n);
         await queue.onSizeLessThan(onTheWay);
         void queue.add(() => work(n)).then((result) => (results[n] = result));
+        streamed.onItem?.(n);
+      }
+      await queue.onIdle();
+      return results;
+    },
+    close: async () => {},
+  };
+}
+
+/** As most people use it: all is added at once. */
+async function pQueueAllAdded(count) {
+  const queue = new PQueue({ concurrency });
+  return {
+    run: async () => {
+      const results = new Array(count);
+      for (let n = 0; n < count; n++) {
+        void queue.add(() => work(n)).then((result) => (results[n] = result));
+        streamed.onItem?.(n);
       }
       await queue.onIdle();
       return results;
@@ -290,6 +300,7 @@ export const contenders = {
   batch: oursInBatch,
   streamed: oursStreamed,
   pQueueStreamed,
+  pQueueAllAdded,
   graph: oursInGraph,
   workglow,
   bottleneck: bottleneckGroup,

@@ -1,7 +1,7 @@
 // Figures without a peer: how long the page is held up, and what a waiting task costs in wasm memory.
 import { defineTask } from 'holdfast';
 import { opfs } from 'holdfast/storage/opfs';
-import { contenders, heap, openOurs, removeStores } from './contenders.js';
+import { contenders, openOurs, removeStores, streamed } from './contenders.js';
 
 const task = defineTask({ id: 'figure', queue: { name: 'bench', concurrency: 10 }, run: async (n) => n + 1 });
 const stuck = defineTask({ id: 'stuck', queue: { name: 'stuck', concurrency: 1 }, run: () => new Promise(() => {}) });
@@ -83,15 +83,45 @@ export async function acknowledgementMicroseconds(count) {
   return (ms / count) * 1000;
 }
 
-/** What is reachable while items are streamed, at the most, beyond what was before the first. */
-export async function streamedHeapBytes(name, count) {
-  const { run, close } = await contenders[name](count);
-  heap.isWatched = true;
-  try {
-    await run();
-  } finally {
-    heap.isWatched = false;
-    await close();
+const looks = 20;
+
+/** What is reachable, after collections that find nothing more. */
+function liveBytes() {
+  let bytes = Number.POSITIVE_INFINITY;
+  for (let round = 0; round < 10; round++) {
+    globalThis.gc();
+    const now = performance.memory.usedJSHeapSize;
+    if (bytes - now < 1024) return Math.min(bytes, now);
+    bytes = now;
   }
-  return heap.grownBytes;
+  return bytes;
+}
+
+/**
+ * What is reachable at 20 points on the way, beyond what was before the first item. In the midst of it, after collections: for both sides
+ * alike, in a page of its own, which has streamed before, so that compiled code and what is made once are no growth.
+ */
+export async function heapWhileStreamed(name, count) {
+  const run = async (items, onItem) => {
+    const contender = await contenders[name](items);
+    streamed.onItem = onItem;
+    try {
+      await contender.run();
+    } finally {
+      streamed.onItem = undefined;
+      await contender.close();
+    }
+  };
+  await run(Math.min(count, 5000));
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  const grown = [];
+  let before;
+  await run(count, (n) => {
+    // Its own results, as many as all items, stand in an array made before the first.
+    if (n === 0) before = liveBytes();
+    else if ((n + 1) % Math.ceil(count / looks) === 0) grown.push(liveBytes() - before);
+  });
+  const half = grown.length >> 1;
+  const most = (bytes) => Math.max(...bytes);
+  return { most: most(grown), firstHalf: most(grown.slice(0, half)), secondHalf: most(grown.slice(half)) };
 }

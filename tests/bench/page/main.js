@@ -1,7 +1,7 @@
 // The page under measurement. Everything is bundled into it, ours as the built package; run.mjs calls
 // one function at a time and waits for its answer.
 import { contenders } from './contenders.js';
-import { acknowledgementMicroseconds, bytesPerWaitingTask, longestTask, streamedHeapBytes } from './figures.js';
+import { acknowledgementMicroseconds, bytesPerWaitingTask, longestTask, heapWhileStreamed } from './figures.js';
 import { buildMs } from './graphs.js';
 import { fill, readBytes, reopen } from './reopen.js';
 
@@ -32,4 +32,4 @@ function checkResults(results, count, name) {
   if (results.length !== count || sum !== (count * (count + 1)) / 2) throw new Error(`${name}: wrong results`);
 }
 
-globalThis.bench = { measure, buildMs, acknowledgementMicroseconds, longestTask, bytesPerWaitingTask, streamedHeapBytes, fill, reopen, readBytes, settle };
+globalThis.bench = { measure, buildMs, acknowledgementMicroseconds, longestTask, bytesPerWaitingTask, heapWhileStreamed, fill, reopen, readBytes, settle };
