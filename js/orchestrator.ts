@@ -41,6 +41,7 @@ import { RunIndex } from './runs/run-index.ts';
 import { Runs } from './runs/runs.ts';
 import { ScheduleDoor } from './schedules/door.ts';
 import type { Definition } from './intake/registry.ts';
+import { refuseDisposed } from './runs/disposed.ts';
 import { type Run, snapshotBytesOf } from './runs/run.ts';
 import { Store } from './views/store.ts';
 import { Listenable } from './views/listenable.ts';
@@ -385,6 +386,7 @@ export class Orchestrator extends Listenable implements OrchestratorApi {
 
   async #handled(id: string, verb: (handle: RunHandle & { remove?(): Promise<boolean> }) => Promise<boolean>, check?: () => void): Promise<boolean> {
     check?.();
+    refuseDisposed(this);
     const handle = this.attach(id);
     return handle ? verb(handle) : false;
   }

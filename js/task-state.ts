@@ -94,6 +94,8 @@ export interface TaskState<Result = any> {
   readonly hidden?: boolean;
   /** false while only memory knows it (storage `memory`, or not acknowledged yet). */
   readonly durable: boolean;
+  /** Name of its queue, where it has one; of a task's own queue `task/` and the task's id. */
+  readonly queue?: string;
   /** Of the code that accepted it, where its definition has one. */
   readonly version?: number | string;
   /** What its task says it is for. */
@@ -162,6 +164,10 @@ export interface RunFilter {
   /** Ids of the run whose code made it, and of the topmost one, which is not among what is found. */
   parentId?: string;
   rootId?: string;
+  /** Items of the batch with this id. */
+  batch?: string;
+  /** Of the queue with this name. */
+  queue?: string;
   /** Created not before `from`, and before `to`. */
   from?: Instant;
   to?: Instant;
@@ -225,6 +231,8 @@ export interface BulkOptions {
   /** Whom nobody was asked for by then, stays as it is. */
   signal?: AbortSignal;
   onProgress?: (progress: BulkProgress) => void;
+  /** Is given how many runs match, before the first is asked, as a dialog would: false, and none is. */
+  confirm?: (total: number) => boolean | Promise<boolean>;
 }
 export interface BulkProgress {
   /** Runs that matched at the call. */

@@ -303,7 +303,7 @@ export type RunEventType =
   | 'resumed' // policy
   | 'succeeded' // attempt
   | 'failed' // reason
-  | 'cancelled' // cause
+  | 'cancelled' // cause: asked, cascade, group, overflow, rateLimited, throttled or disabled
   | 'retried'
   | 'forgotten'
   | 'held' // reasons

@@ -13,10 +13,18 @@ import type { BatchOutput } from './container.ts';
 import { ResultArray } from './results.ts';
 import type { BatchCounts, BatchHandle, BatchItemResult, BatchResult, BatchState } from './types.ts';
 
+/** Who listens to the items of a batch. */
+interface Hearer {
+  readonly listener: (result: BatchItemResult) => void;
+  /** Places of items that it has heard of. */
+  readonly told: Set<number>;
+}
+
 export class Batch implements BatchHandle {
   readonly #house: Orchestrator;
   readonly #handle: RunHandle;
   readonly #count: number | undefined;
+  readonly #hearers = new Set<Hearer>();
 
   constructor(house: Orchestrator, handle: RunHandle, count?: number) {
     this.#house = house;
@@ -123,6 +131,8 @@ export class Batch implements BatchHandle {
     for (const [index, id] of output?.joined ?? []) take(index, this.#joined(id));
     await Promise.all(coming);
     for (let index = 0; index < results.length; index++) results[index] ??= placed(unmade('', new CanceledError(`Batch ${this.id} ended before this item was made.`)), index);
+    // Whoever listens has heard of every item when the results are there.
+    for (const hearer of this.#hearers) for (const [index, result] of results.entries()) this.#tell(hearer, index, () => ({ ...result }));
     return { id: this.id, runs: ResultArray.over(results, this.#resultsHost) as unknown as BatchResult['runs'] };
   }
 
@@ -144,16 +154,40 @@ export class Batch implements BatchHandle {
 
   onItem(listener: (result: BatchItemResult) => void): () => void {
     checkFunction(listener, 'onItem listener');
-    const told = new Set<Run>();
+    const hearer: Hearer = { listener, told: new Set() };
+    this.#hearers.add(hearer);
     const look = () => {
-      for (const member of this.#members) {
-        if (!member.announced || told.has(member)) continue;
-        told.add(member);
-        void Promise.resolve(this.#house.outcomes.resultOf(member)).then((result) => listener(placed(result, placeOf(member)))).catch((error) => this.#house.listenerFailed(error));
-      }
+      for (const member of this.#members) if (member.announced && member.task !== 0) this.#tell(hearer, placeOf(member), () => this.#house.outcomes.resultOf(member));
     };
     look();
-    return this.#house.subscribe(look);
+    const off = this.#house.subscribe(look);
+    // Items that have no run of their own are known with the results of all.
+    this.results().catch(() => {});
+    return () => {
+      off();
+      this.#hearers.delete(hearer);
+    };
+  }
+
+  /** Once, in the caller's turn where that can be. */
+  #tell(hearer: Hearer, index: number, ask: () => TaskRunResult | Promise<TaskRunResult>): void {
+    if (hearer.told.has(index)) return;
+    hearer.told.add(index);
+    const give = (result: TaskRunResult): void => {
+      if (!this.#hearers.has(hearer)) return;
+      try {
+        hearer.listener(placed(result, index));
+      } catch (error) {
+        this.#house.listenerFailed(error);
+      }
+    };
+    try {
+      const result = ask();
+      if (result instanceof Promise) result.then(give).catch((error) => this.#house.listenerFailed(error));
+      else give(result);
+    } catch (error) {
+      this.#house.listenerFailed(error);
+    }
   }
 
   /** Each of the failed and cancelled ones anew, in a group of their own. */

@@ -4,7 +4,7 @@
  * Invariants: what is wrong with a call is told before anything is made, with the index of the item; the
  * results of a batch are those of its members, wherever they are read and however often.
  */
-import { ConfigurationError, BatchTriggerError, type BatchFacts } from '../errors.ts';
+import { ConfigurationError, BatchTriggerError, DisposedError, type BatchFacts } from '../errors.ts';
 import { clone } from '../codec/codec.ts';
 import type { RunContext } from '../context/context.ts';
 import { runContainer } from '../context/children.ts';
@@ -88,12 +88,13 @@ export class Batches {
   plan(form: Form, items: unknown, options: BatchOptions = {}, isAsked = false): Planned {
     const { verb } = form;
     if (!isSource(items)) throw new ConfigurationError(`${verb} needs an array, an iterable, an async iterable or a ReadableStream of items, not ${describe(items)}.`);
-    checkBatchOptions(options, verb, Array.isArray(items));
+    checkBatchOptions(options, verb, Array.isArray(items) ? items.length : undefined);
     const tasks: string[] = [];
     const ofAll = planOptions(options, 0).options ?? {};
     const checked = new Set<string>();
     const check = (item: unknown, index: number): SourceItem => this.#item(form, item, index, ofAll, checked);
-    if (!Array.isArray(items)) return { plan: { tasks, count: 0, ...planOptions(options, 0), ...(isAsked && { isAsked }) }, source: readSource(items, check) };
+    const more = { ...this.#callbacks(options, verb), ...(isAsked && { isAsked }) };
+    if (!Array.isArray(items)) return { plan: { tasks, count: 0, ...planOptions(options, 0), ...more }, source: readSource(items, check) };
     const count = items.length;
     // A place that is empty is an item too.
     const planned = Array.from(items, (item, index): PlannedItem => {
@@ -101,7 +102,13 @@ export class Batches {
       const place = placeOf(tasks, task);
       return own === undefined ? [place, payload] : [place, payload, own];
     });
-    return { plan: { tasks, count, ...this.#pack(planned), ...planOptions(options, count), ...(isAsked && { isAsked }) }, source: undefined };
+    return { plan: { tasks, count, ...this.#pack(planned), ...planOptions(options, count), ...more }, source: undefined };
+  }
+
+  /** @throws ConfigurationError UnrecognizedTaskError */
+  #callbacks({ onItem, onProgress }: BatchOptions, verb: string): Pick<BatchPlan, 'onItem' | 'onProgress'> {
+    const idOf = (task: unknown, name: string) => this.#house.definitions.of(task, `${verb} ${name}`).id;
+    return { ...(onItem !== undefined && { onItem: idOf(onItem, 'onItem') }), ...(onProgress !== undefined && { onProgress: idOf(onProgress, 'onProgress') }) };
   }
 
   #pack(items: readonly PlannedItem[]): Pick<BatchPlan, 'pieces' | 'items'> {
@@ -120,6 +127,7 @@ export class Batches {
     try {
       return make();
     } catch (cause) {
+      if (cause instanceof DisposedError) throw cause;
       const facts: BatchFacts = { phase: 'create', itemCount, ...(itemIndex !== undefined && { itemIndex }) };
       const where = itemIndex === undefined ? '' : `, item ${itemIndex}`;
       throw new BatchTriggerError(`The batch was not made${where}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause, data: facts });
@@ -188,7 +196,7 @@ export class Batches {
   }
 
   async retryFailed(id: string, options: Pick<BatchOptions, 'concurrency'> = {}): Promise<Batch> {
-    checkBatchOptions(options, 'batch.retryFailed', true, ['concurrency']);
+    checkBatchOptions(options, 'batch.retryFailed', 0, ['concurrency']);
     const batch = await this.retrieve(id);
     if (!batch) throw new ConfigurationError(`batch.retryFailed: this tab has no batch ${describe(id)}.`);
     await batch.retryFailed(options);

@@ -15,6 +15,7 @@ import { RecordKind } from '../journal/history.ts';
 import { End, type Run } from '../runs/run.ts';
 import { serializeError } from '../runs/serialize-error.ts';
 import type { TriggerOptions } from '../types.ts';
+import { Callbacks } from './callbacks.ts';
 import { defaultHighWater } from './options.ts';
 import { type BatchPlan, itemsOf, type PlannedItem } from './plan.ts';
 import { lost, type SourceReader, untilAborted } from './sources.ts';
@@ -39,10 +40,12 @@ export async function runBatch(container: Container, plan: BatchPlan): Promise<B
   const batch = new Batch(container, plan);
   container.listener = batch;
   container.open({ concurrency: plan.concurrency, failureThreshold: plan.failureThreshold });
+  batch.tellAgain();
   if (!container.isClosed) await batch.fill();
   await container.close();
   await batch.waitForJoined();
   await container.settled();
+  await batch.callbacks?.done();
   return batch.output();
 }
 
@@ -54,12 +57,23 @@ class Batch implements MemberListener {
   #source: SourceReader | undefined;
   #count: number;
   #failures = 0;
+  /** undefined: nobody is told. */
+  readonly callbacks: Callbacks | undefined;
 
   constructor(container: Container, plan: BatchPlan) {
     this.#container = container;
     this.#plan = plan;
     this.#count = plan.count;
+    if (plan.onItem !== undefined || plan.onProgress !== undefined) this.callbacks = new Callbacks(container, plan);
     for (const [index, outcome] of outcomesOf(container.house, container.run)) this.#outcomes.set(index, outcome);
+  }
+
+  /** What had ended when the page went, and may not have been told. */
+  tellAgain(): void {
+    const { callbacks } = this;
+    if (!callbacks) return;
+    for (const member of this.#container.members) if (member.announced && member.end !== End.None) callbacks.ended(member);
+    for (const [index, outcome] of this.#outcomes) callbacks.told(index, resultOf(this.#container.house, outcome));
   }
 
   async fill(): Promise<void> {
@@ -178,6 +192,7 @@ class Batch implements MemberListener {
   }
 
   #tell(index: number, outcome: Outcome): void {
+    this.callbacks?.told(index, resultOf(this.#container.house, outcome));
     const follower = this.#follower;
     if (!follower?.told) return;
     const result = resultOf(this.#container.house, outcome);
@@ -194,6 +209,7 @@ class Batch implements MemberListener {
   }
 
   memberAnnounced(member: Run): void {
+    this.callbacks?.ended(member);
     this.#follower?.ended?.(member);
   }
 

@@ -154,7 +154,14 @@ function placeIn({ durableWork: durable }: RunContext): string {
 /** While the room is being loaded the caller may change what it has given. */
 function taken_(house: Orchestrator, items: unknown): unknown {
   if (house.batches.loaded || !Array.isArray(items)) return items;
-  return items.map((item) => (typeof item === 'object' && item !== null && !isTask(item) ? { ...item, ...('payload' in item && { payload: copyOf(item.payload) }) } : item));
+  return items.map((item) => {
+    try {
+      return typeof item === 'object' && item !== null && !isTask(item) ? { ...item, ...('payload' in item && { payload: copyOf(item.payload) }) } : item;
+    } catch {
+      // What is wrong with it is told where its index is known.
+      return item;
+    }
+  });
 }
 
 function copyOf(payload: unknown): unknown {

@@ -13,13 +13,15 @@ import type { BatchOptions, BatchStreamOptions } from './types.ts';
 export const defaultHighWater = 256;
 const names = [
   'concurrency', 'onItemError', 'stopOnError', 'minSuccess', 'timeout', 'idempotencyKey', 'idempotencyKeyTTL', 'tags', 'queue', 'priority', 'name',
-  'metadata', 'triggerSequentially', 'highWater', 'onSourceError',
+  'metadata', 'triggerSequentially', 'highWater', 'onSourceError', 'onItem', 'onProgress',
 ];
 /** Of a number of items that nobody knows nothing can be a part. */
 const ofArrays = 'an array of items';
 
 /** @throws ConfigurationError */
-export function checkBatchOptions(options: BatchOptions, verb: string, isArray: boolean, known: readonly string[] = names): void {
+/** @param count of the items; undefined: they come of a source */
+export function checkBatchOptions(options: BatchOptions, verb: string, count: number | undefined, known: readonly string[] = names): void {
+  const isArray = count !== undefined;
   checkRecord(options, `${verb} options`);
   checkNames(options, known, verb);
   const { concurrency, onItemError, stopOnError, minSuccess, highWater, onSourceError, triggerSequentially, timeout, name, queue, priority, tags, metadata } = options;
@@ -27,6 +29,7 @@ export function checkBatchOptions(options: BatchOptions, verb: string, isArray: 
   if (highWater !== undefined) wholeNumber(highWater, `${verb} highWater`, 1);
   if (minSuccess !== undefined) wholeNumber(minSuccess, `${verb} minSuccess`, 0);
   if (minSuccess !== undefined && !isArray) throw new ConfigurationError(`${verb} minSuccess needs ${ofArrays}: of a source nobody knows how many there are.`);
+  if (minSuccess !== undefined && minSuccess > count!) throw new ConfigurationError(`${verb} minSuccess ${minSuccess} is more than the ${count} item(s) there are, so it could never be met. Say at most ${count}.`);
   if (stopOnError !== undefined) checkBoolean(stopOnError, `${verb} stopOnError`);
   if (triggerSequentially !== undefined) checkBoolean(triggerSequentially, `${verb} triggerSequentially`);
   if (onSourceError !== undefined) oneOf(onSourceError, ['continue', 'cancel'], `${verb} onSourceError`);
@@ -35,7 +38,7 @@ export function checkBatchOptions(options: BatchOptions, verb: string, isArray: 
   if (stopOnError && onItemError !== undefined && onItemError !== 'fail-fast') throw new ConfigurationError(`${verb} has stopOnError and onItemError ${describe(onItemError)}; give one of the two.`);
   checkKeyOptions(options, verb);
   if (options.idempotencyKeyTTL !== undefined && options.idempotencyKey === undefined) throw new ConfigurationError(`${verb} has idempotencyKeyTTL and no key that it could be about. Give an idempotencyKey too.`);
-  if (timeout !== undefined) toMilliseconds(timeout, `${verb} timeout`);
+  if (timeout !== undefined && toMilliseconds(timeout, `${verb} timeout`) === 0) throw new ConfigurationError(`${verb} timeout must be more than 0 ms, not ${describe(timeout)}: that would leave no item any time. Without a timeout leave it out.`);
   checkRunOptions({ ...(queue !== undefined && { queue }), ...(priority !== undefined && { priority }), ...(tags !== undefined && { tags }), ...(metadata !== undefined && { metadata }) }, verb);
 }
 

@@ -28,6 +28,9 @@ export interface BatchPlan {
   readonly isAsked?: boolean;
   readonly highWater?: number | undefined;
   readonly onSourceError?: 'continue' | 'cancel' | undefined;
+  /** Ids of tasks that are told how it goes. */
+  readonly onItem?: string;
+  readonly onProgress?: string;
 }
 
 const pieceItems = 512;

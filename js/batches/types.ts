@@ -47,9 +47,9 @@ export interface BatchOptions {
   onItemError?: 'collect' | 'fail-fast' | { failures: number } | { rate: number };
   /** As `onItemError: 'fail-fast'`. */
   stopOnError?: boolean;
-  /** So many items have to succeed (of an array only): when that can't be any more, the others are cancelled. */
+  /** So many items have to succeed (of an array only, at most as many as it has): when that can't be any more, the others are cancelled. */
   minSuccess?: number;
-  /** For the whole batch, from its creation: what has not ended by then is cancelled. */
+  /** For the whole batch, from its creation, more than 0: what has not ended by then is cancelled, with why as the cause of its error. Default: none. */
   timeout?: Duration;
   /** The same batch whoever asks for it again; its items get the key and their place as theirs. */
   idempotencyKey?: string | readonly string[];
@@ -66,8 +66,30 @@ export interface BatchOptions {
   triggerSequentially?: boolean;
   /** Of a source: items that are open at once; it is pulled when half of them have ended. Default 256. */
   highWater?: number;
+  /**
+   * A task that is told of each item as it ends, whatever becomes of the page: a run for each, with the item's result as its input
+   * (`BatchItemReport`). Its id is `{id of the batch}:item:{index}`.
+   */
+  onItem?: Task<string, any, any> | string;
+  /** A task that is told how far the batch is (`BatchProgress`), at each whole percent; of a source after each 100 items, and at the end. */
+  onProgress?: Task<string, BatchProgress, any> | string;
   /** When a source throws: the items it has given go on (`continue`, default), or are cancelled. */
   onSourceError?: 'continue' | 'cancel';
+}
+
+/** What `onItem` is given: the result of the item, its place, and of which batch. `error` is an Error. */
+export type BatchItemReport<Output = any> = BatchItemResult<Output> & { readonly batchId: string };
+
+/** What `onProgress` is given. */
+export interface BatchProgress {
+  readonly batchId: string;
+  /** Items; of a source those that it has given so far. */
+  readonly total: number;
+  readonly completed: number;
+  readonly failed: number;
+  readonly cancelled: number;
+  /** 0-100, of the items that have ended; of a source 0 until all have. */
+  readonly progress: number;
 }
 
 export interface BatchStreamOptions extends BatchOptions {
@@ -148,7 +170,10 @@ export interface BatchHandle<Results extends readonly unknown[] = readonly Batch
   readonly status: TaskStatus;
   /** Results in the order of the items, when all have ended. @throws BatchTriggerError where its source threw */
   wait(): Promise<BatchResult<Results>>;
-  /** Hears of each item as it ends, those that have ended at once. Gives what ends it. */
+  /**
+   * Hears of each item once, as it ends; of those that have ended at once. When `wait()` resolves it has heard of all, also of items that
+   * could not be made. Gives what ends it. For what is to outlive the page: the option `onItem`.
+   */
   onItem(listener: (result: Results[number]) => void): () => void;
   cancel(reason?: unknown): Promise<boolean>;
   /** Items that have not begun wait, those that run stop at their next safe point. */

@@ -16,6 +16,7 @@ import type { Code } from './flight.ts';
 import type { HouseCache } from './task-cache.ts';
 import type { OrchestratorOptions } from '../types.ts';
 import type { TaskCache } from './types.ts';
+import { refuseDisposed } from '../runs/disposed.ts';
 
 /** Has such a definition anything to do here? Its calls may have, when they say so. */
 export function isCached({ cache, select }: AnySpec): boolean {
@@ -66,9 +67,11 @@ export class CacheDoor implements TaskCache {
   }
 
   async explain(...asked: Parameters<TaskCache['explain']>) {
+    refuseDisposed(this.#house);
     return (await this.load()).explain(...asked);
   }
   async invalidate(...asked: Parameters<TaskCache['invalidate']>) {
+    refuseDisposed(this.#house);
     return (await this.load()).invalidate(...asked);
   }
   async clear() {
@@ -84,6 +87,7 @@ export class CacheDoor implements TaskCache {
     return (await this.load()).keys(...asked);
   }
   async migrateAll(...asked: Parameters<TaskCache['migrateAll']>) {
+    refuseDisposed(this.#house);
     return (await this.load()).migrateAll(...asked);
   }
 

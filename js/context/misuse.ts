@@ -1,9 +1,12 @@
 /** `ctx` at the wrong time, in the page as in a worker: each error names the task, the verb and the fix. */
 import { ConfigurationError, ContextClosedError } from '../errors.ts';
+import { containerPrefix } from '../waiting/internal.ts';
 
 export const whoIs = (task: string, run: string): string => `Task ${JSON.stringify(task)} (run ${run})`;
 
-const callOf = (verb: string, name: string): string => `ctx.${verb}(${name === '' ? '' : JSON.stringify(name)})`;
+/** A container is asked for by the name of its kind: `ctx.batch`. */
+const callOf = (verb: string, name: string): string =>
+  name.startsWith(containerPrefix) ? `ctx.${name.slice(containerPrefix.length)}` : `ctx.${verb}(${name === '' ? '' : JSON.stringify(name)})`;
 
 export function closedError(who: string, verb: string, name: string): ContextClosedError {
   return new ContextClosedError(`${who}: ${callOf(verb, name)} was used after its attempt had ended. Await everything before the handler returns.`);

@@ -6,7 +6,7 @@
  * leaves all of it or none; what a run is bound to never changes once it is submitted.
  */
 import { clone } from '../codec/codec.ts';
-import { DisposedError, MissingSignatureError } from '../errors.ts';
+import { MissingSignatureError } from '../errors.ts';
 import { inputBytes } from '../journal/payloads.ts';
 import { NoteKind } from '../journal/notes.ts';
 import type { Orchestrator } from '../orchestrator.ts';
@@ -14,6 +14,7 @@ import * as P from '../protocol.ts';
 import { End, type Run } from '../runs/run.ts';
 import { mergeNamed } from './merges.ts';
 import type { Binding, EdgeCondition, MergeCall, Merged, Prerequisite, Source } from './types.ts';
+import { refuseDisposed } from '../runs/disposed.ts';
 
 const edgeKinds: Record<EdgeCondition, number> = {
   success: P.EdgeKindOnSuccess, failure: P.EdgeKindOnFailure, settled: P.EdgeKindOnSettled, cancelled: P.EdgeKindOnCancelled,
@@ -51,7 +52,7 @@ export class Edges {
    * @throws what made one of the runs be refused; DisposedError
    */
   async describe(run: Run, { after = [], known = [], binding, also, submit }: Description): Promise<boolean> {
-    if (this.#house.disposed) throw new DisposedError('This orchestrator was disposed. Create another one.');
+    refuseDisposed(this.#house);
     const runs = [run, ...known, ...after.map((one) => one.run)];
     const refused = Promise.all(runs.map((one) => one.accepted)).then(() => new Promise<never>(() => {}));
     const said = new Promise<boolean>((resolve) => {

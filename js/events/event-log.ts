@@ -35,6 +35,7 @@ export interface EventLogHost {
   /** The gathered frame's announcements; undefined: nothing is kept beyond memory. */
   readonly journal: { announcements: Announcements } | undefined;
   readonly pump: { runs: readonly (Run | undefined)[]; run(task: number): Run | undefined };
+  readonly table: { readonly queues: { named(name: string): { readonly rules: { readonly isThrottled?: boolean } } | undefined } };
   /** Resolves when the log that was found is known. */
   readonly opening: { opened: Promise<void> };
   readonly store: { has(name: 'event'): boolean; emit(name: 'event', event: RunEvent): void };
@@ -260,6 +261,12 @@ export class EventLog {
     return concernsRun(this.#ring.words[word]!) ? (this.#former.find(task, position) ?? this.#host.pump.runs[task]) : undefined;
   }
 
+  /** Its queue has a `throttle`. */
+  #isThrottled(owner: EventOwner | undefined): boolean {
+    const name = owner?.options?.queueName;
+    return name !== undefined && this.#host.table.queues.named(name)?.rules.isThrottled === true;
+  }
+
   /** undefined: not for people, or of a run that was forgotten before this page was opened. */
   #decode(position: number): RunEvent | undefined {
     const records = position < 0 ? this.#past.records : this.#ring;
@@ -271,7 +278,7 @@ export class EventLog {
     const at = records.times[index * 3 + 2]!;
     const step = kind === P.EventStepRecorded ? stepName(owner!, b) : undefined;
     const idOf = (task: number) => this.#host.pump.run(task)?.id;
-    const data = word.data({ kind, a, b, at, taskIdentifier: owner?.taskIdentifier, intent: owner?.definition?.spec.intent, step, idOf });
+    const data = word.data({ kind, a, b, at, taskIdentifier: owner?.taskIdentifier, intent: owner?.definition?.spec.intent, isThrottled: this.#isThrottled(owner), step, idOf });
     const runId = owner?.id;
     return {
       seq: this.#number(position),

@@ -16,6 +16,7 @@ export interface EventOwner {
   readonly id: string;
   readonly taskIdentifier?: string;
   readonly definition?: { readonly spec: { readonly intent?: string } } | undefined;
+  readonly options?: { readonly queueName?: string | undefined } | undefined;
   readonly extra?: Readonly<RunExtra>;
 }
 

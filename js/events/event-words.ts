@@ -14,6 +14,8 @@ export interface RawEvent {
   at: number;
   taskIdentifier: string | undefined;
   intent: string | undefined;
+  /** By what is dropped from its queue. */
+  isThrottled: boolean;
   /** Name of the step that was recorded. */
   step: string | undefined;
   /** Id of another run by the core's number. */
@@ -26,6 +28,7 @@ const outcomes = ['success', 'failure', 'fatal', 'timeout', 'interrupted', 'cras
 const stopReasons = ['none', 'cancel', 'timeout', 'deadline', 'interrupt', 'cascade', 'stalled', 'maxDuration'];
 const failReasons = ['exhausted', 'fatal', 'timedOut', 'expired', 'quarantined', 'maxDuration'];
 const cancelCauses = ['asked', 'cascade', 'group', 'overflow', 'rateLimited', 'disabled'];
+const isDrop = (cause: number): boolean => cause === P.CancelCauseOverflow || cause === P.CancelCauseRateLimited;
 const edgeKinds = ['onSuccess', 'onFailure', 'onSettled', 'onCancelled', 'dataflow', 'errorFlow'];
 const resumePolicies = ['keepDeadline', 'remaining', 'restart'];
 const taskFields = ['', 'priority', 'notBefore', 'ttl', 'timeout', 'deadlineAt', 'graceMs', 'queue', 'policy', 'countFrozen', 'heartbeat', 'maxDuration', '', '', '', 'promoted', 'turn'];
@@ -88,7 +91,7 @@ const words = new Map<number, Word>([
   [P.EventUnpaused, { type: 'resumed', data: ({ a }) => ({ policy: resumePolicies[a] }) }],
   [P.EventSucceeded, { type: 'succeeded', data: attempt }],
   [P.EventFailed, { type: 'failed', data: ({ a }) => ({ reason: failReasons[a] }) }],
-  [P.EventCancelled, { type: 'cancelled', data: ({ a }) => ({ cause: cancelCauses[a >>> 24] }) }],
+  [P.EventCancelled, { type: 'cancelled', data: ({ a, isThrottled }) => ({ cause: isThrottled && isDrop(a >>> 24) ? 'throttled' : cancelCauses[a >>> 24] }) }],
   [P.EventRetried, { type: 'retried', data: none }],
   [P.EventForgotten, { type: 'forgotten', data: none }],
   [P.EventHeld, { type: 'held', data: holds }],

@@ -26,6 +26,7 @@ import { KeyTurns } from './key-turns.ts';
 import { duplicate, type Joined, KeyedHandle } from './keyed-handle.ts';
 import { keyOf } from './plan.ts';
 import type { IdempotencyKey, KeyOptions, ResetOptions } from './types.ts';
+import { refuseDisposed } from '../runs/disposed.ts';
 
 export class Identity {
   readonly #house: Orchestrator;
@@ -289,6 +290,7 @@ export class Identity {
   async reset(task: Task | string, key: string | readonly string[] | IdempotencyKey, options: ResetOptions = {}): Promise<boolean> {
     const asker = askerOf(options, key);
     const taskIdentifier = checkIdentifier(isTask(task) ? task.id : task, 'idempotencyKeys.reset task');
+    refuseDisposed(this.#house);
     await this.#house.ready;
     const text = textOf(key as NonNullable<KeyOptions['idempotencyKey']>, asker);
     const wanted: RunKey = { text, hash: hashOf(taskIdentifier, text), untilMs: 0, onDuplicate: 'join', whileAlive: false };

@@ -74,7 +74,7 @@ export function keyOf(definition: Definition, payload: unknown, options: Trigger
   const collapse = collapseOf(definition.spec, payload, options.debounce, `trigger "${definition.id}"`);
   const key = ownKeyOf(definition, payload, options, nowMs, asker);
   if (!collapse) return key;
-  if (options.delay !== undefined) throw new ConfigurationError(`trigger "${definition.id}" has a delay, and ${collapse.kind} says when it begins. Leave one of them out.`);
+  if ((options.delay ?? definition.spec.delay) !== undefined) throw new ConfigurationError(`trigger "${definition.id}" has a delay, and ${collapse.kind} says when it begins. Leave one of them out.`);
   if (definition.prepared?.identity?.singleton) throw new ConfigurationError(`trigger "${definition.id}": its task is a singleton, which has a key of its own, and so has ${collapse.kind}. Leave one of them out.`);
   const text = markedText(collapse.kind, collapse.key === '' ? [] : collapse.key);
   const lay = (before: RunKey | undefined): RunKey => ({

@@ -24,7 +24,7 @@ import { plainDefinition } from '../definition/spec.ts';
 import { readTags } from '../definition/tags.ts';
 import type { TaskHandler } from '../definition/types.ts';
 import { isPromise, type TakenInput, takeInput } from '../definition/validation.ts';
-import { ConfigurationError, DisposedError, DuplicateRunError, PayloadLostError, StorageFullError } from '../errors.ts';
+import { ConfigurationError, DuplicateRunError, PayloadLostError, StorageFullError } from '../errors.ts';
 import {
   mergeRetry, notBeforeMs, type Policy, type ResolvedRunOptions, resolvePolicy, resolveRunOptions, retryDecision, retryOptionsOf, storedSimulation, triggerOptionNames,
 } from './options.ts';
@@ -39,6 +39,7 @@ import { Run } from '../runs/run.ts';
 import { noExtra } from '../runs/run-extra.ts';
 import type { RetryOptions, RunHandle, RunOptions, TaskExecutor, TriggerOptions } from '../types.ts';
 import { isReserved } from '../waiting/internal.ts';
+import { refuseDisposed } from '../runs/disposed.ts';
 
 const digits = (number: number, length: number): string => number.toString(32).padStart(length, '0');
 const lowDigits = Array.from({ length: 1024 }, (_, number) => digits(number, 2));
@@ -94,7 +95,7 @@ export class Intake {
 
   trigger(definition: Definition, input: unknown, options: TriggerOptions | undefined, replayOf?: string, family?: Family, key?: RunKey | Promise<RunKey>, fork?: Fork, deferred?: Deferred): Run {
     if (this.#house.opening.failure !== undefined) throw this.#house.opening.failure;
-    if (this.#house.disposed) throw new DisposedError('This orchestrator was disposed. Create another one.');
+    refuseDisposed(this.#house);
     if (this.#house.journal?.refusing)
       throw new StorageFullError(`The browser storage is full; "${definition.id}" was not accepted. Free space or remove finished runs.`);
     if (options !== undefined) this.#checkOptions(options);

@@ -57,6 +57,7 @@ export abstract class StoredData extends Composing {
 
   readonly streams = new StreamDoor(this as unknown as Orchestrator);
   #ghosts: Promise<Ghosts> | undefined;
+  #wasFull = false;
 
   get storageState(): StorageState {
     const { failure, storageState, lockedRuns } = this.opening;
@@ -66,7 +67,15 @@ export abstract class StoredData extends Composing {
   storageChanged(state: StorageState): void {
     this.store.emit('storage', { type: 'durability', level: state.durability, ...(state.message && { reason: state.message }) });
     this.store.changedElsewhere();
+    this.#tellUnstored(state.status === 'full');
     this.pump.wake();
+  }
+  /** What waits to be accepted shows that it waits for room. */
+  #tellUnstored(isFull: boolean): void {
+    if (isFull === this.#wasFull) return;
+    this.#wasFull = isFull;
+    const house = this as unknown as Orchestrator;
+    for (const run of house.localRuns()) if (!run.accepted_) house.changed(run);
   }
   storageEvent(event: StorageEvent): void {
     this.opening.storageEvent(event);

@@ -40,6 +40,8 @@ export interface Rules {
   isOrigin: boolean;
   /** Its concurrency is found out. */
   auto?: AutoSettings | undefined;
+  /** Its bound or its rate is what `throttle` says. */
+  isThrottled?: boolean;
 }
 
 export const plainRules: Rules = { order: P.QueueOrderPriority, maxSize: 0, overflow: P.OverflowReject, weights: [], blockAt: 0, deadLetter: undefined, isOrigin: false };

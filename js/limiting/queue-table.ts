@@ -121,7 +121,7 @@ export class QueueTable {
     checkNames(options, queueNames, where);
     const concurrency = checkQueueOptions(options, where);
     const said = plainOf(options, where);
-    const rules = rulesOf(said, where);
+    const rules: Rules = { ...rulesOf(said, where), ...(options.throttle && { isThrottled: true }) };
     this.#circuits.declare('queue', name, said);
     this.#limits.declareQueue(name, said, rules.isOrigin && this.#hasLocks);
     const known = this.#queues.get(name);

@@ -3,7 +3,7 @@
  * for them. What is rarely asked for is loaded then (`verbs.ts`).
  * Invariant: a promise of it resolves when the core has carried it out; that a queue is paused stands in the journal.
  */
-import { ConfigurationError, DisposedError } from '../errors.ts';
+import { ConfigurationError } from '../errors.ts';
 import { ownQueuePrefix } from '../definition/spec.ts';
 import { checkNames, checkText, describe, wholeNumber } from '../intake/checks.ts';
 import type { Orchestrator } from '../orchestrator.ts';
@@ -12,6 +12,7 @@ import type { Duration, RunFilter, RunHandle, Task } from '../types.ts';
 import { isReserved } from '../waiting/internal.ts';
 import type { Queue } from './queue-table.ts';
 import type { AddAllOptions, BulkDone, ClearOptions, DeadLetterApi, NamedLimitsApi, QueueInfo, QueuesApi, QueueStatistics, Standing } from './types.ts';
+import { refuseDisposed } from '../runs/disposed.ts';
 
 const orders = ['priority', 'fifo', 'lifo', 'priority', 'fair'] as const;
 
@@ -196,7 +197,7 @@ export class Queues implements QueuesApi {
 
   async #opened(): Promise<void> {
     await this.#house.opening.opened;
-    if (this.#house.disposed) throw new DisposedError('This orchestrator was disposed. Create another one.');
+    refuseDisposed(this.#house);
   }
 
   async #set(name: string, field: number, value: number): Promise<void> {

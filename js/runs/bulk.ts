@@ -6,6 +6,7 @@ import { checkFunction, checkNames, checkPause, checkResume, checkSignal } from 
 import type { Orchestrator } from '../orchestrator.ts';
 import type { BulkApi, BulkOptions, BulkProgress, ResumePolicy, RunFilter } from '../types.ts';
 import { matcher } from '../views/lists.ts';
+import { refuseDisposed } from './disposed.ts';
 
 /** Of a verb that may be a message to another tab. */
 const atOnce = 64;
@@ -43,13 +44,16 @@ export class Bulk implements BulkApi {
   async #each(name: string, filter: RunFilter, options: BulkOptions = {}, verb: Verb): Promise<BulkProgress> {
     const where = `runs.bulk.${name}`;
     const matches = matcher(filter, where);
-    checkNames(options, ['signal', 'onProgress', ...extraNames(name)], where);
-    const { signal, onProgress } = options;
+    checkNames(options, ['signal', 'onProgress', 'confirm', ...extraNames(name)], where);
+    const { signal, onProgress, confirm } = options;
     if (signal !== undefined) checkSignal(signal, `${where} signal`);
     if (onProgress !== undefined) checkFunction(onProgress, `${where} onProgress`);
+    if (confirm !== undefined) checkFunction(confirm, `${where} confirm`);
+    refuseDisposed(this.#house);
     await this.#house.opening.opened;
     const ids = this.#house.getAllTasks().filter(matches).map(({ id }) => id);
     const progress = { total: ids.length, done: 0, skipped: 0, failed: 0 };
+    if (confirm && !(await confirm(ids.length))) return progress;
     const tell = () => onProgress?.({ ...progress });
     for (let index = 0; index < ids.length && !signal?.aborted; index += atOnce) {
       await Promise.all(ids.slice(index, index + atOnce).map((id) => count(verb(id), progress)));

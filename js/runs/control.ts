@@ -1,7 +1,7 @@
 /**
  * Commands on runs (cancel, pause, resume, retry, forget), each answered when it is acknowledged, and
  * the rules by which ended runs are forgotten.
- * Invariant: a command's promise always settles; false means that it did not apply.
+ * Invariant: a command's promise always settles; false means that it did not apply, and a DisposedError that nobody is there any more.
  */
 import { stopError } from './attempts.ts';
 import type { Durable } from '../context/durable.ts';
@@ -12,6 +12,7 @@ import { checkNumber, checkPause, checkResume } from '../intake/checks.ts';
 import type { Orchestrator } from '../orchestrator.ts';
 import * as P from '../protocol.ts';
 import type { Pump } from '../pump/pump.ts';
+import { refusedAsDisposed, refuseDisposed } from './disposed.ts';
 import { End, type Run } from './run.ts';
 import { hasEnded } from './status.ts';
 import type { Duration, ResumePolicy } from '../types.ts';
@@ -32,19 +33,23 @@ export class Control {
   }
 
   #command(run: Run, command: number, a = 0, at = 0): Promise<boolean> {
+    const refused = refusedAsDisposed(this.#house);
+    if (refused) return refused;
     return new Promise((resolve) => {
       const give = () => {
         (run.ownExtra.waiters ??= []).push({ command, resolve });
         this.#house.pump.commands.push(command, run.task, a, 0, at);
         this.#house.pump.wake();
       };
-      if (run.extra.refusal !== undefined || run.extra.gone || this.#house.disposed) resolve(false);
+      if (run.extra.refusal !== undefined || run.extra.gone) resolve(false);
       else if (run.task !== 0) give();
       else (run.ownExtra.early ??= []).push(give);
     });
   }
 
   cancel(run: Run, reason?: unknown): Promise<boolean> {
+    const refused = refusedAsDisposed(this.#house);
+    if (refused) return refused;
     if (run.end === End.None) run.ownExtra.cancelReason = reason;
     if (run.task === 0 && this.#house.intake.sizes.withdraw(run)) {
       this.#house.refuse(run, stopError(run, P.StopReasonCancel));
@@ -101,6 +106,7 @@ export class Control {
 
   async cleanup(maxAgeMs = 3_600_000): Promise<number> {
     checkNumber(maxAgeMs, 'cleanupCompletedTasks maxAgeMs', 0);
+    refuseDisposed(this.#house);
     const beforeMs = this.#house.clock.now() - maxAgeMs;
     const old = this.#house.localRuns().filter((run) => run.announced && !run.extra.hidden && run.end !== End.Cancelled && run.state.lastUpdated < beforeMs);
     const removed = await Promise.all(old.map((run) => this.forget(run)));
@@ -108,6 +114,7 @@ export class Control {
   }
 
   async clear(): Promise<number> {
+    refuseDisposed(this.#house);
     const runs = this.#house.localRuns();
     const removed = await Promise.all(runs.map((run) => this.forget(run)));
     return removed.filter((done, index) => done && !runs[index]!.extra.hidden).length;

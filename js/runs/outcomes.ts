@@ -5,7 +5,7 @@
 import { stopError } from './attempts.ts';
 import { isClosed, valueOf } from '../cache/mark.ts';
 import { decode, isReadOnce, refersToBlobs } from '../codec/codec.ts';
-import { ExpiredError, OrchestratorError, QuarantinedError, QueueOverflowError, RateLimitedError } from '../errors.ts';
+import { CanceledError, ExpiredError, OrchestratorError, QuarantinedError, QueueOverflowError, RateLimitedError } from '../errors.ts';
 import type { Orchestrator } from '../orchestrator.ts';
 import { payloadBytes } from '../journal/payloads.ts';
 import * as P from '../protocol.ts';
@@ -16,6 +16,8 @@ import { taskState } from '../views/view.ts';
 
 export class Outcomes {
   readonly #house: Orchestrator;
+  /** Of parents of which too many children failed. */
+  readonly #firstFailed = new WeakMap<Run, Run>();
 
   constructor(house: Orchestrator) {
     this.#house = house;
@@ -88,7 +90,7 @@ export class Outcomes {
     const error = over && run.end !== End.Completed ? this.errorOf(run) : run.end === End.Completed ? null : this.#lastError(run);
     const output = over && run.end === End.Completed ? this.#shownOutput(run) : undefined;
     const durable = this.#house.journal !== undefined && run.accepted_;
-    return (run.ownExtra.snapshot = taskState(engine, run, { output, error, durable }));
+    return (run.ownExtra.snapshot = taskState(engine, run, { output, error, durable, isFull: this.#house.journal?.refusing === true }));
   }
 
   /** One damaged result must not keep a list from being shown; `result()` says what is wrong with it. */
@@ -189,7 +191,7 @@ export class Outcomes {
   }
 
   errorOf(run: Run): Error {
-    if (run.end === End.Cancelled) return this.#dropped(run) ?? stopError(run, P.StopReasonCancel);
+    if (run.end === End.Cancelled) return this.#because(run) ?? stopError(run, P.StopReasonCancel);
     const reason = this.#house.pump.open && run.task ? this.#house.pump.engine.value(run.task, P.FieldFailReason) : 0;
     if (reason === P.FailReasonTimedOut) return stopError(run, P.StopReasonDeadline);
     if (reason === P.FailReasonOverBudget) return stopError(run, P.StopReasonOverBudget);
@@ -199,11 +201,29 @@ export class Outcomes {
     return this.#lastError(run) ?? new OrchestratorError(`Run ${run.id} failed.`);
   }
 
-  /** By a bound or a rate. */
-  #dropped(run: Run): Error | undefined {
+  /** Its parent ended, or too many of those beside it failed: why that was is the cause. */
+  #withOthers(run: Run, cause: number): Error | undefined {
+    const parent = this.#house.localRun(run.extra.parentId ?? '');
+    if (!parent || run.extra.cancelReason !== undefined) return undefined;
+    if (cause === P.CancelCauseCascade)
+      return parent.end === End.Failed ? new CanceledError(`Run ${run.id} was cancelled, because ${parent.id} had ended.`, { cause: this.errorOf(parent) }) : undefined;
+    let failed = this.#firstFailed.get(parent);
+    // One for all of a group: there may be many, and each would look for it.
+    if (failed?.end !== End.Failed) failed = this.#house.services.children.of(parent).find(({ end }) => end === End.Failed);
+    if (!failed) return undefined;
+    this.#firstFailed.set(parent, failed);
+    return new CanceledError(`Run ${run.id} was cancelled, because too many of ${parent.id} failed.`, { cause: this.errorOf(failed) });
+  }
+
+  /** By a bound or a rate, or with others. undefined: somebody asked for it. */
+  #because(run: Run): Error | undefined {
     const reason = this.#house.pump.open && run.task ? this.#house.pump.engine.value(run.task, P.FieldCancelReason) : 0;
-    if (reason >>> 24 === P.CancelCauseOverflow) return new QueueOverflowError(`${queueWords(run)} was full; run ${run.id} was dropped from it.`);
-    if (reason >>> 24 !== P.CancelCauseRateLimited) return undefined;
+    const cause = reason >>> 24;
+    if (cause === P.CancelCauseCascade || cause === P.CancelCauseGroup) return this.#withOthers(run, cause);
+    const queue = this.#house.table.queues.named(run.options?.queueName ?? '');
+    if (cause === P.CancelCauseOverflow) return new QueueOverflowError(queue?.rules.isThrottled ? `${queueWords(run)} is throttled: a later call took the place of run ${run.id}.` : `${queueWords(run)} was full; run ${run.id} was dropped from it.`);
+    if (cause !== P.CancelCauseRateLimited) return undefined;
+    if (queue?.rules.isThrottled) return new RateLimitedError(`${queueWords(run)} is throttled, and run ${run.id} came too soon after another. There is room again ${(reason & P.AttemptMask) * 100} ms later.`, { retryAfter: (reason & P.AttemptMask) * 100 });
     const retryAfter = (reason & P.AttemptMask) * 100;
     return new RateLimitedError(`Run ${run.id} came beyond the rate of its limit, which drops such runs. There is room again ${retryAfter} ms later.`, { retryAfter });
   }

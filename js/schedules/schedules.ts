@@ -50,11 +50,14 @@ export class Schedules implements SchedulesApi {
 
   /** What our own look let pass croner may refuse. @throws ConfigurationError */
   async #tried(settings: ScheduleSettings, where: string): Promise<void> {
+    let never = false;
     try {
-      await planOf(settings, '', 0);
+      const { startAtMs: _from, endAtMs: _to, ...unbounded } = settings;
+      never = (await planOf(unbounded, '', 0)).next(this.#house.clock.now()) === undefined;
     } catch (cause) {
       throw new ConfigurationError(`${where} cron ${describe(settings.cron)} can't be read: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
     }
+    if (never) throw new ConfigurationError(`${where} cron ${describe(settings.cron)} names a moment that never comes. Is there such a day in such a month?`);
   }
 
   async #make(facts: Facts, key: string[] | undefined): Promise<Schedule> {
@@ -168,6 +171,7 @@ export class Schedules implements SchedulesApi {
   }
 
   async retrieve(id: string): Promise<Schedule | undefined> {
+    checkText(id, 'schedules.retrieve id');
     return (await this.list()).find((schedule) => schedule.id === id);
   }
 

@@ -33,7 +33,7 @@ function reasonsOf(house: Orchestrator, id: string, run: Run | undefined): WaitR
   if (!run) return [house.opening.tabs?.state(id) ? reason('other-tab', 'It belongs to another tab, which runs it.') : reason('unknown', `There is no run "${id}".`)];
   if (!house.pump.open) return [reason('opening', 'The storage is being opened.')];
   const { state } = run;
-  const moves = hasEnded(state.status) ? [] : [...held(house, run, state), ...paused(state)];
+  const moves = hasEnded(state.status) ? [] : [...unstored(house, run), ...held(house, run, state), ...paused(state)];
   return [...moves, ...standing(house, run, state, moves.length > 0)];
 }
 
@@ -61,7 +61,7 @@ function standing(house: Orchestrator, run: Run, state: TaskState, isHeld: boole
     case 'interrupted':
       return isHeld ? [] : [dependencies(house, run)];
     default:
-      return [reason('ended', `It has ended: ${state.phase}.`)];
+      return [reason('ended', `It has ended: ${state.phase}.${state.error ? ` ${state.error.message}` : ''}`)];
   }
 }
 
@@ -77,6 +77,12 @@ function delayed({ extra }: Run, { retryAt }: TaskState): WaitReason {
   if (text.startsWith('{"debounce"')) return reason('debounce', `Starts ${at(retryAt)}, unless it is called again: it is debounced.`, until(retryAt));
   if (text.startsWith('{"throttle"')) return reason('throttle', `Starts ${at(retryAt)}, with what it was called with last: its task is throttled.`, until(retryAt));
   return reason('delay', `Starts ${at(retryAt)}, as its delay says.`, until(retryAt));
+}
+
+/** What its code does is not kept either, so it is said whatever it does. */
+function unstored({ journal }: Orchestrator, run: Run): WaitReason[] {
+  if (run.accepted_ || !journal?.refusing) return [];
+  return [reason('storage', 'It is not stored yet, because the browser storage is full; that is tried again by itself, and `accepted` resolves when there is room.')];
 }
 
 function paused({ phase }: TaskState): WaitReason[] {

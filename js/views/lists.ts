@@ -121,6 +121,8 @@ const filterChecks = {
   },
   parentId: checkText,
   rootId: checkText,
+  batch: checkText,
+  queue: checkText,
   from: (value: unknown, where: string) => void momentOf(value as Instant, where),
   to: (value: unknown, where: string) => void momentOf(value as Instant, where),
 };
@@ -132,7 +134,7 @@ const momentOf = (value: Instant, where: string): number => toInstant(value, whe
 export function matcher(filter: RunFilter, where: string): (state: TaskState) => boolean {
   checkNames(filter, Object.keys(filterChecks), where);
   checkEach(filter, filterChecks, where);
-  const { status, taskIdentifier, tags, text, hidden, version, parentId, rootId, from, to } = filter;
+  const { status, taskIdentifier, tags, text, hidden, version, parentId, rootId, batch, queue, from, to } = filter;
   const fromMs = from === undefined ? Number.NEGATIVE_INFINITY : momentOf(from, where);
   const toMs = to === undefined ? Number.POSITIVE_INFINITY : momentOf(to, where);
   const tagged = typeof tags === 'string' ? [tags] : tags;
@@ -144,6 +146,7 @@ export function matcher(filter: RunFilter, where: string): (state: TaskState) =>
     if (taskIdentifier !== undefined && state.taskIdentifier !== taskIdentifier) return false;
     if (version !== undefined && state.version !== version) return false;
     if ((parentId !== undefined && state.parentId !== parentId) || (rootId !== undefined && state.rootId !== rootId)) return false;
+    if ((batch !== undefined && state.parentId !== batch) || (queue !== undefined && state.queue !== queue)) return false;
     if (state.createdAt < fromMs || state.createdAt >= toMs) return false;
     if (tagged && !tagged.every((tag) => state.tags.includes(tag))) return false;
     return !needle || `${state.name}\n${state.id}`.toLowerCase().includes(needle);

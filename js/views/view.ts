@@ -8,6 +8,7 @@ import type { Engine } from '../pump/engine.ts';
 import { HoldOffline, HoldOutside, HoldSchemaMismatch, HoldTurn } from '../runs/holds.ts';
 import * as P from '../protocol.ts';
 import { End, type Run } from '../runs/run.ts';
+import { knownHeader } from '../journal/payloads.ts';
 import { noExtra } from '../runs/run-extra.ts';
 import { hasEnded } from '../runs/status.ts';
 import type { BlockedReason, TaskPhase, TaskState, TaskStatus } from '../types.ts';
@@ -118,6 +119,8 @@ export interface ViewParts {
   output: unknown;
   error: Error | null;
   durable: boolean;
+  /** The storage takes nothing more. */
+  isFull: boolean;
 }
 
 export function taskState(engine: Engine | undefined, run: Run, parts: ViewParts): TaskState {
@@ -129,6 +132,8 @@ export function taskState(engine: Engine | undefined, run: Run, parts: ViewParts
   const updatedAt = value(P.FieldUpdatedAt) || createdAt;
   const over = hasEnded(where.status);
   const intent = (run.definition ?? run.host.definition(run.taskIdentifier))?.spec.intent;
+  // Of a run of the journal it stands in the envelope, which was just read for its id.
+  const queue = run.options ? run.options.queueName : run.envelope && knownHeader(run.envelope, run.task).extras?.queue;
   const dueAt = value(P.FieldDueAt);
   const stored = known ? value(P.FieldProgress) : Number.NaN;
   const { name, metadata, progress: told, replayOf, version, tags, process } = run.extra;
@@ -140,6 +145,8 @@ export function taskState(engine: Engine | undefined, run: Run, parts: ViewParts
     name: name ?? run.taskIdentifier,
     taskIdentifier: run.taskIdentifier,
     ...where,
+    // Said of what would be accepted if there were room; where it stands by itself says more of what is.
+    ...(parts.isFull && !parts.durable && !over && where.reason === undefined && { reason: 'storage-full' as const }),
     progress: where.status === 'completed' ? 100 : Number.isNaN(progress) ? 0 : progress,
     progressSource: told?.source ?? (Number.isNaN(progress) ? undefined : 'reported'),
     progressMessage: told?.message,
@@ -167,6 +174,7 @@ export function taskState(engine: Engine | undefined, run: Run, parts: ViewParts
     ...(run.extra.item && { item: run.extra.item }),
     ...(run.extra.hidden && { hidden: true }),
     version,
+    ...(queue !== undefined && !queue.startsWith('holdfast:') && { queue }),
     ...(intent && { intent }),
     fromCache: run.extra.fromCache || (run.end !== End.None && isFromCache(run.outputPayload ?? run.extra.errorPayload)),
     durable: parts.durable,

@@ -17,6 +17,7 @@ import { inputBytes } from '../journal/payloads.ts';
 import { End, type Run } from '../runs/run.ts';
 import { eventTask } from './internal.ts';
 import type { SendOptions } from './types.ts';
+import { refuseDisposed } from '../runs/disposed.ts';
 
 /** One that is stored here. */
 export interface StoredEvent {
@@ -104,6 +105,7 @@ export class Events {
   /** false: the run has ended. */
   async signal(run: Run, name: string, data: unknown, id?: string): Promise<boolean> {
     checkEventName(name, 'signal');
+    refuseDisposed(this.#house);
     if (run.end !== End.None || run.extra.refusal !== undefined) return false;
     await this.send(name, data, id === undefined ? {} : { id }, run.id);
     return true;

@@ -8,7 +8,7 @@
 import { clone } from '../codec/codec.ts';
 import { fromMessage, toMessage, type ValueMessage } from '../codec/message.ts';
 import { toMilliseconds } from '../intake/duration.ts';
-import { CanceledError, ConfigurationError, DisposedError, WaitTimeoutError } from '../errors.ts';
+import { CanceledError, ConfigurationError, WaitTimeoutError } from '../errors.ts';
 import { HoldOutside } from '../runs/holds.ts';
 import { NoteKind } from '../journal/notes.ts';
 import { checkIdentifier, checkNames, describe } from '../intake/checks.ts';
@@ -19,6 +19,7 @@ import { End, type Run } from '../runs/run.ts';
 import type { CreatedToken, CreateTokenOptions, TaskState, TokenFilter, TokenState, TokenStatus, WaitPromise, WaitResult } from '../types.ts';
 import { tokenTask } from './internal.ts';
 import { failed, fromWaitMessage, succeeded, toWaitMessage, type WaitMessage, waitPromise } from './outcome.ts';
+import { refuseDisposed } from '../runs/disposed.ts';
 
 const optionNames = ['timeout', 'tags', 'idempotencyKey', 'idempotencyKeyTTL'];
 /** A token of a tab that has just died is unknown until it is taken over. */
@@ -80,6 +81,7 @@ export class Tokens {
    */
   async completeToken(id: string | { id: string }, data?: unknown): Promise<boolean> {
     const name = idOf(id);
+    refuseDisposed(this.#house);
     await this.#house.opening.opened;
     const run = this.#runs.get(name);
     if (run) return this.#complete(run, data);
@@ -89,7 +91,7 @@ export class Tokens {
 
   async #complete(run: Run, data: unknown): Promise<boolean> {
     if (!isOpen(run)) return false;
-    if (this.#house.disposed) throw new DisposedError('This orchestrator was disposed. Create another one.');
+    refuseDisposed(this.#house);
     const copy = clone(data, 'data');
     // Nobody comes between: the last note of a kind is what the core keeps.
     run.ownExtra.completing = true;

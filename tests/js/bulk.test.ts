@@ -1,7 +1,7 @@
 /** `runs.bulk`: one verb for all runs that match. */
 import { defineTask, type TaskContext } from 'holdfast';
 import { expect, it } from 'vitest';
-import { name, open } from './houses.ts';
+import { crash, name, open } from './houses.ts';
 
 const waits = (id: string, more: object = {}) => defineTask({ id: name(id), retry: { maxAttempts: 1 }, ...more, run: async (_: unknown, ctx: TaskContext) => void (await ctx.waitFor('go')) });
 
@@ -69,4 +69,29 @@ it('stops asking when its signal is aborted; bad input is refused and nobody is 
   await expect(orchestrator.runs.bulk.retry({}, { kind: 'soft' } as never)).rejects.toThrow(/has no option "kind"/);
   await expect(orchestrator.runs.bulk.remove({}, { onProgress: 5 as never })).rejects.toThrow(/onProgress must be a function, not 5/);
   expect(orchestrator.counts().cancelled).toBe(64);
+});
+
+it('C7, F9: finds by queue and batch, over a crash too, and asks with the count before the first', async () => {
+  const queue = name('shelf');
+  const house = await open({ queues: { [queue]: { concurrency: 1 } } });
+  const task = defineTask({ id: name('shelved'), run: async (_: number, ctx) => (await ctx.sleep('1h'), 1) });
+  const batch = await house.orchestrator.batch.triggerByTask([1, 2].map((payload) => ({ task, payload, options: { queue } })));
+  house.orchestrator.trigger(task, 3, { queue });
+  const other = house.orchestrator.trigger(task, 4);
+  await other.accepted;
+  await house.clock.settle();
+  const next = await crash(house);
+  for (const { orchestrator } of [house, next]) {
+    expect(orchestrator.runs.list({ queue }).items.map((state) => state.queue)).toEqual([queue, queue, queue]);
+    expect(orchestrator.runs.list({ batch: batch.id }).items).toHaveLength(2);
+    expect(orchestrator.getTaskState(other.id)).not.toHaveProperty('queue');
+  }
+  const { bulk } = next.orchestrator.runs;
+  const asked: number[] = [];
+  expect(await bulk.cancel({ queue }, { confirm: (total) => (asked.push(total), false) })).toEqual({ total: 3, done: 0, skipped: 0, failed: 0 });
+  expect(await bulk.cancel({ queue, batch: batch.id }, { confirm: async (total) => total === 2 })).toMatchObject({ total: 2, done: 2 });
+  expect(asked).toEqual([3]);
+  expect(next.orchestrator.runs.list({ queue, status: 'cancelled' }).items).toHaveLength(2);
+  await expect(bulk.cancel({}, { confirm: true } as never)).rejects.toThrow('confirm');
+  expect(() => next.orchestrator.runs.list({ queue: 5 } as never)).toThrow('queue');
 });

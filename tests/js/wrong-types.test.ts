@@ -175,7 +175,9 @@ for (const id of ['nobody', 'known']) {
 }
 add('cleanupCompletedTasks', positive, (value) => house.cleanupCompletedTasks(value));
 add('list', options, (value) => house.list(value));
-const filter: Record<string, Accepts> = { status: list, taskIdentifier: text, tags, text, version: (value) => text(value) || typeof value === 'number', parentId: text, rootId: text, from: instant, to: instant };
+add('schedules.retrieve id', text, (value) => house.schedules.retrieve(value));
+add('runs.bulk confirm', callable, (confirm) => house.runs.bulk.cancel({ text: 'nothing has this' }, { confirm } as never));
+const filter: Record<string, Accepts> = { status: list, taskIdentifier: text, tags, text, version: (value) => text(value) || typeof value === 'number', batch: text, queue: text, parentId: text, rootId: text, from: instant, to: instant };
 addEach('list', { ...filter, limit: fromOne, cursor: text }, (given) => house.list(given));
 add('aggregateProgress', options, (value) => house.aggregateProgress(value));
 addEach('aggregateProgress', filter, (given) => house.aggregateProgress(given));
@@ -225,8 +227,8 @@ const item = { task, payload: 1 };
 const cause = (asked: Promise<unknown>) => asked.catch((error: Error) => Promise.reject(error.cause ?? error));
 const keys: Accepts = (value) => someText(value) || (texts(value) && (value as unknown[]).length > 0);
 const batchOptions: Record<string, Accepts> = {
-  concurrency: fromOne, onItemError: nothing, stopOnError: flag, minSuccess: count, timeout: duration, idempotencyKey: keys, tags, queue: nothing, priority: whole, name: text,
-  metadata: record, triggerSequentially: flag, highWater: fromOne, onSourceError: nothing,
+  concurrency: fromOne, onItemError: nothing, stopOnError: flag, minSuccess: (value) => count(value) && (value as number) <= 1, timeout: (value) => duration(value) && value !== 0, idempotencyKey: keys, tags, queue: nothing, priority: whole, name: text,
+  metadata: record, triggerSequentially: flag, highWater: fromOne, onSourceError: nothing, onItem: someText, onProgress: someText,
 };
 add('batch items', list, (value) => cause(house.batch.triggerByTask(value)));
 add('batch item', nothing, (value) => cause(house.batch.triggerByTask([value])));

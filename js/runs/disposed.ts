@@ -1,0 +1,19 @@
+/** What an orchestrator that was disposed says to whoever still asks it to do something. What only reads shows what was there last. */
+import { DisposedError } from '../errors.ts';
+
+interface Mortal {
+  readonly disposed: boolean;
+}
+
+/** @throws DisposedError */
+export function refuseDisposed({ disposed }: Mortal): void {
+  if (disposed) throw new DisposedError('This orchestrator was disposed. Create another one.');
+}
+
+/** undefined: it lives. Whoever does not await it is not told by the page of a rejection that nobody handled. */
+export function refusedAsDisposed(house: Mortal): Promise<never> | undefined {
+  if (!house.disposed) return undefined;
+  const refused = Promise.reject(new DisposedError('This orchestrator was disposed. Create another one.'));
+  refused.catch(() => {});
+  return refused;
+}
