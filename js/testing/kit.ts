@@ -41,7 +41,7 @@ export interface RunUntilOptions {
 const ownNames = [...orchestratorOptionNames, 'localExecution'];
 /** Where time alone brings a run no further. */
 const stuckPhases: readonly TaskState['phase'][] = ['suspended', 'interrupted'];
-const stuckReasons: readonly (string | undefined)[] = ['missing-definition', 'schema-mismatch', 'missing-payload', 'locked', 'offline', 'storage-full', 'not-called'];
+const stuckReasons: readonly (string | undefined)[] = ['missing-definition', 'schema-mismatch', 'missing-payload', 'locked', 'offline', 'not-called'];
 /** Code that does real work (an import, a file) gets so many turns before time is moved for it. */
 const realTurns = 10;
 
@@ -137,7 +137,7 @@ export class TestOrchestrator extends Orchestrator {
 
   #going(): TaskState[] {
     const isGoing = ({ local, status, phase, reason, taskIdentifier }: TaskState) =>
-      local && !hasEnded(status) && !stuckPhases.includes(phase) && !stuckReasons.includes(reason) && !isBuiltIn(taskIdentifier);
+      local && !hasEnded(status) && !stuckPhases.includes(phase) && !stuckReasons.includes(reason) && !(reason === 'storage-full' && phase === 'blocked') && !isBuiltIn(taskIdentifier);
     return this.getAllTasks().filter(isGoing);
   }
 
