@@ -35,6 +35,15 @@ const orOne = (many: (results: GraphResultArray) => unknown) => (results: GraphR
 const asGiven = (results: GraphResultArray): unknown => results;
 const unordered = (results: GraphResultArray): unknown => ({ data: results.map(dataOf) });
 
+/** @throws TaskConfigurationError of leaves whose data hold themselves */
+function deeper(merged: unknown, result: GraphResult): unknown {
+  try {
+    return deepMerge(merged, dataOf(result));
+  } catch (cause) {
+    throw new TaskConfigurationError(`merge "deep-merge" can't add what task ${result.id} (${result.type}) gave: ${(cause as Error).message}`, { cause, data: { taskId: result.id } });
+  }
+}
+
 const strategies: Readonly<Record<Extract<MergeStrategy, string>, (results: GraphResultArray) => unknown>> = {
   GRAPH_RESULT_ARRAY: asGiven,
   PROPERTY_ARRAY: orOne(propertyLists),
@@ -46,7 +55,7 @@ const strategies: Readonly<Record<Extract<MergeStrategy, string>, (results: Grap
   'last-or-unordered-array': orOne(unordered),
   'last-or-property-array': orOne(propertyLists),
   'by-id': (results) => Object.fromEntries(results.map((result) => [result.id, dataOf(result)])),
-  'deep-merge': (results) => results.reduce<unknown>((merged, result) => deepMerge(merged, dataOf(result)), {}),
+  'deep-merge': (results) => results.reduce<unknown>(deeper, {}),
 };
 
 /** All that have a name. */
@@ -61,7 +70,7 @@ export function checkMergeStrategy(strategy: unknown, where = 'merge'): asserts 
 /**
  * One output of the results of leaves, `[{ id, type, data }]`. A disabled leaf has none. Default strategy:
  * `PROPERTY_ARRAY`.
- * @throws TaskConfigurationError for what is no strategy
+ * @throws TaskConfigurationError for what is no strategy, and for data that hold themselves under `deep-merge`
  */
 export function mergeResults(results: GraphResultArray, strategy: MergeStrategy = PROPERTY_ARRAY): any {
   checkMergeStrategy(strategy);

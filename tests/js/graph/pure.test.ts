@@ -36,6 +36,15 @@ describe('merge strategies', () => {
     expect(mergeResults(two)).toEqual(mergeResults(two, 'PROPERTY_ARRAY'));
   });
 
+  it('data that hold themselves, in two leaves at one place, are refused and not followed without end', () => {
+    const [mine, theirs]: any[] = [{ n: 1 }, { n: 2 }];
+    mine.self = mine;
+    theirs.self = theirs;
+    expect(mergeResults([leaf('a', mine)], 'deep-merge')).toEqual(mine);
+    expect(() => mergeResults([leaf('a', mine), leaf('b', theirs)], 'deep-merge')).toThrow(TaskConfigurationError);
+    expect(() => mergeResults([leaf('a', mine), leaf('b', theirs)], 'deep-merge')).toThrow('can\'t add what task b (Leaf) gave: What is merged holds itself');
+  });
+
   it('a function gets the results as they are', () => {
     expect(mergeResults(two, (results) => results.map(({ id }) => id).join())).toBe('a,b');
   });
