@@ -18,6 +18,13 @@ export function setDefaultWasm(source: () => WasmSource): void {
   compiled = undefined;
 }
 
+/** Where json.wasm is, for js/graph/document.ts; undefined: beside it. */
+export let jsonWasm: (() => WasmSource | Promise<WasmSource>) | undefined;
+
+export function setJsonWasm(source: typeof jsonWasm): void {
+  jsonWasm = source;
+}
+
 let compiled: Promise<WebAssembly.Module> | undefined;
 
 /** A fresh instance of the core's module. Compiled once for the default address. */

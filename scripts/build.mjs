@@ -84,12 +84,15 @@ export function buildWasm({ preset = 'wasm', ...options } = {}) {
     }
   }
   if (!existsSync(join(root, 'js/core.wasm'))) return;
-  const bytes = readFileSync(join(root, 'js/core.wasm')).toString('base64');
-  writeFileSync(
-    join(root, 'js/core-bytes.js'),
-    `// core.wasm as base64; generated\nexport const coreBase64 =\n  '${bytes}';\n`,
-  );
-  writeFileSync(join(root, 'js/core-bytes.d.ts'), 'export declare const coreBase64: string;\n');
+  for (const name of ['core', 'json']) {
+    if (!existsSync(join(root, `js/${name}.wasm`))) continue;
+    const bytes = readFileSync(join(root, `js/${name}.wasm`)).toString('base64');
+    writeFileSync(
+      join(root, `js/${name}-bytes.js`),
+      `// ${name}.wasm as base64; generated\nexport const ${name}Base64 =\n  '${bytes}';\n`,
+    );
+    writeFileSync(join(root, `js/${name}-bytes.d.ts`), `export declare const ${name}Base64: string;\n`);
+  }
 }
 
 /** The module with a trap on demand, for tests; it stays in its build directory. */
@@ -97,7 +100,7 @@ export function buildTrap() {
   buildPreset('wasm-trap', ['door']);
 }
 
-const isGenerated = (name) => /^(core|json|core-bytes)\.(js|wasm|d\.ts)$/.test(name);
+const isGenerated = (name) => /^(core|json|core-bytes|json-bytes)\.(js|wasm|d\.ts)$/.test(name);
 
 /** dist/: plain tsc, so that the new URL literals and 'use client' survive, and what tsc does not copy; then gathered. */
 export function buildJs(options = {}) {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { root } from './setup/common.mjs';
 import { allowed, rules, walls } from './tidy-rules.mjs';
 
-const generated = /^(js\/protocol\.ts|js\/(core|json|core-bytes)\.)|\.d\.ts$/;
+const generated = /^(js\/protocol\.ts|js\/(core|json|core-bytes|json-bytes)\.)|\.d\.ts$/;
 const looked = /^(src|wasm|js|demo|tests|scripts)\/.*\.(h|cpp|ts|tsx|mjs|css)$/;
 
 function files() {

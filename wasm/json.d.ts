@@ -9,11 +9,14 @@ interface WasmModule {
 
 type EmbindString = ArrayBuffer|Uint8Array|Uint8ClampedArray|Int8Array|string;
 export interface Documents {
-  setCatalogue(catalogue: EmbindString): string;
-  check(text: EmbindString): string;
-  compile(text: EmbindString): string;
-  toDependencies(text: EmbindString): string;
-  draw(text: EmbindString, language: EmbindString): string;
+  room(bytes: number): number;
+  setCatalogue(bytes: number): string;
+  check(bytes: number): string;
+  compile(bytes: number): string;
+  upgrade(bytes: number): string;
+  toDependencies(bytes: number): string;
+  compare(bytes: number): string;
+  draw(bytes: number, language: EmbindString, options: EmbindString): string;
   delete(): void;
 }
 

@@ -9,14 +9,15 @@
  *   4  formats `a` and `b` → incompatible; `a:x` into `a` → goes on as if they were the same; `a` or nothing into
  *      `a:x` → at best runtime; `a:x` and `a:y` → incompatible
  *   5  values (`const`, `enum`), then types (`integer` fits `number`), then properties and items, then bounds
- * The C++ checker of documents has the same rules; tests/fixtures/schema-compatibility.json holds both to them.
+ * The C++ checker of documents has the same rules: tests/fixtures/schema-compatibility.json holds both to them, and
+ * tests/js/graph/compatibility-cross.test.ts holds each to the other.
  *
  * Invariant: pure; a schema is `static` into itself. Bounded: what is nested deeper than 64, or would take more than
  * 10,000 comparisons, is `runtime`.
  */
 import { DATAFLOW_ALL_PORTS, DATAFLOW_ERROR_PORT } from './dataflow.ts';
 import { errorSchema, isSchemaObject, type JsonSchema, type JsonSchemaObject, propertiesOf, propertyOf, sameJson, typeOfValue } from './ports.ts';
-import { portOf, requiredPorts } from './schema.ts';
+import { portOf } from './schema.ts';
 import type { Compatibility } from './types.ts';
 
 const deepest = 64;
@@ -69,15 +70,15 @@ const isArray = (schema: JsonSchema | undefined): boolean => isSchemaObject(sche
 /** What else is required may come by other edges; what it has no port for is left out. */
 function withoutRequired(schema: JsonSchema): JsonSchema {
   if (!isSchemaObject(schema)) return schema;
-  const { additionalProperties, ...open } = schema;
-  return { ...open, ...(additionalProperties !== false && additionalProperties !== undefined && { additionalProperties }), required: [] };
+  return schema.additionalProperties === false ? without(schema, 'required', 'additionalProperties') : without(schema, 'required');
 }
 
 function compare(source: JsonSchema, target: JsonSchema, walk: Walk): Compatibility {
   if (source === false || target === false) return 'incompatible';
   if (target === true || !isConstrained(target)) return 'static';
+  if (walk.left-- <= 0) return 'runtime';
   if (sameJson(source, target)) return 'static';
-  if (source === true || !isConstrained(source) || walk.depth > deepest || walk.left-- <= 0) return 'runtime';
+  if (source === true || !isConstrained(source) || walk.depth > deepest) return 'runtime';
   walk.depth++;
   const found = combined(source, target, walk) ?? single(source, target, walk);
   walk.depth--;
@@ -91,11 +92,11 @@ const words = [
 ];
 
 function isConstrained(schema: JsonSchema): schema is JsonSchemaObject {
-  return isSchemaObject(schema) && words.some((word) => Object.hasOwn(schema, word));
+  return isSchemaObject(schema) && words.some((word) => schema[word] !== undefined);
 }
 
 function partsOf(schema: JsonSchemaObject, word: 'allOf' | 'anyOf' | 'oneOf'): readonly JsonSchema[] | undefined {
-  return Object.hasOwn(schema, word) && Array.isArray(schema[word]) ? schema[word] : undefined;
+  return Array.isArray(schema[word]) ? schema[word] : undefined;
 }
 
 function without(schema: JsonSchemaObject, ...left: string[]): JsonSchemaObject {
@@ -127,12 +128,13 @@ function unionOf(schema: JsonSchemaObject): readonly JsonSchema[] | undefined {
 function single(source: JsonSchemaObject, target: JsonSchemaObject, walk: Walk): Compatibility {
   const byType = types(source, target);
   if (byType === 'incompatible') return 'incompatible';
-  if (source.$id !== undefined && source.$id === target.$id) return 'static';
-  if (source.format !== undefined && source.format === target.format) return 'static';
-  const byFormat = formats(source.format, target.format);
+  for (const word of ['$id', 'format']) if (textOf(source, word) !== undefined && source[word] === target[word]) return 'static';
+  const byFormat = formats(textOf(source, 'format'), textOf(target, 'format'));
   if (byFormat === 'incompatible') return 'incompatible';
   return worst([byType, byFormat, values(source, target), objects(source, target, walk), lists(source, target, walk), bounds(source, target)]);
 }
+
+const textOf = (schema: JsonSchemaObject, word: string): string | undefined => (typeof schema[word] === 'string' ? schema[word] : undefined);
 
 /** `name` or `name:narrower`. */
 function formats(source: string | undefined, target: string | undefined): Compatibility {
@@ -151,14 +153,14 @@ function divided(format: string): [name: string, narrow: string | undefined] {
 }
 
 function valuesOf(schema: JsonSchemaObject): readonly unknown[] | undefined {
-  if (Object.hasOwn(schema, 'const')) return [schema.const];
+  if (schema.const !== undefined) return [schema.const];
   return Array.isArray(schema.enum) ? schema.enum : undefined;
 }
 
 function typesOf(schema: JsonSchemaObject): readonly string[] {
   const { type } = schema;
   if (typeof type === 'string') return [type];
-  if (Array.isArray(type)) return type;
+  if (Array.isArray(type)) return type.filter((one) => typeof one === 'string');
   return valuesOf(schema)?.map(typeOfValue) ?? allTypes;
 }
 
@@ -181,7 +183,7 @@ function values(source: JsonSchemaObject, target: JsonSchemaObject): Compatibili
 
 function objects(source: JsonSchemaObject, target: JsonSchemaObject, walk: Walk): Compatibility {
   if (!typesOf(source).includes('object') || !asksOfObjects(target)) return 'static';
-  const found: Compatibility[] = requiredPorts(target).map((name) => requiredFrom(source, name));
+  const found: Compatibility[] = required(target).filter((name) => typeof name === 'string').map((name) => requiredFrom(source, name));
   const sourceProperties = propertiesOf(source);
   for (const name of Object.keys(sourceProperties)) {
     const wanted = propertyOf(target, name) ?? (isSchemaObject(target.additionalProperties) || target.additionalProperties === false ? target.additionalProperties : true);
@@ -192,13 +194,15 @@ function objects(source: JsonSchemaObject, target: JsonSchemaObject, walk: Walk)
   return worst(found);
 }
 
+const required = (schema: JsonSchemaObject): readonly string[] => (Array.isArray(schema.required) ? schema.required : []);
+
 function asksOfObjects(target: JsonSchemaObject): boolean {
-  return Object.keys(propertiesOf(target)).length > 0 || requiredPorts(target).length > 0 || target.additionalProperties === false || isSchemaObject(target.additionalProperties);
+  return Object.keys(propertiesOf(target)).length > 0 || required(target).length > 0 || target.additionalProperties === false || isSchemaObject(target.additionalProperties);
 }
 
 /** A list of properties without a word about others is meant as whole. */
 function requiredFrom(source: JsonSchemaObject, name: string): Compatibility {
-  if (propertyOf(source, name) !== undefined) return requiredPorts(source).includes(name) ? 'static' : 'runtime';
+  if (propertyOf(source, name) !== undefined) return required(source).includes(name) ? 'static' : 'runtime';
   const lists = Object.keys(propertiesOf(source)).length > 0;
   const { additionalProperties } = source;
   if (additionalProperties === false) return 'incompatible';
@@ -228,7 +232,8 @@ const exact = ['$ref', 'multipleOf', 'pattern', 'uniqueItems', 'prefixItems', 'c
 
 /** What is asked beyond types, and not promised by the source, is looked at in each value. */
 function bounds(source: JsonSchemaObject, target: JsonSchemaObject): Compatibility {
-  const isKept = (word: string, test: (given: any, wanted: any) => boolean) => !Object.hasOwn(target, word) || (Object.hasOwn(source, word) && test(source[word], target[word]));
-  const kept = lower.every((word) => isKept(word, (given, wanted) => given >= wanted)) && upper.every((word) => isKept(word, (given, wanted) => given <= wanted)) && exact.every((word) => isKept(word, sameJson));
+  const isKept = (word: string, test: (given: any, wanted: any) => boolean) => target[word] === undefined || (source[word] !== undefined && test(source[word], target[word]));
+  const areNumbers = (...both: unknown[]): boolean => both.every((one) => typeof one === 'number');
+  const kept = lower.every((word) => isKept(word, (given, wanted) => areNumbers(given, wanted) && given >= wanted)) && upper.every((word) => isKept(word, (given, wanted) => areNumbers(given, wanted) && given <= wanted)) && exact.every((word) => isKept(word, sameJson));
   return kept ? 'static' : 'runtime';
 }

@@ -31,7 +31,9 @@ export class Dataflow {
   status: TaskStatus = TaskStatus.PENDING;
   error: Error | undefined = undefined;
   stream: ReadableStream | undefined = undefined;
-  provenance: Provenance | undefined = undefined;
+  /** @internal The run whose value it carries. */
+  shownBy: { getProvenance(taskId: TaskIdType): Provenance | undefined } | undefined = undefined;
+  #provenance: Provenance | undefined;
   #id: DataflowIdType | undefined;
   #transforms: readonly TransformStep[] = [];
   #events: EventEmitter<DataflowEvents> | undefined;
@@ -60,10 +62,15 @@ export class Dataflow {
     return this.sourceTaskPortId === DATAFLOW_ERROR_PORT;
   }
 
+  /** Where what it carries comes from: that of its source. undefined: it carries nothing. */
+  get provenance(): Provenance | undefined {
+    return this.#provenance ?? this.shownBy?.getProvenance(this.sourceTaskId);
+  }
+
   /** Takes its port of what its source gave. */
   setPortData(output: any, provenance?: Provenance): void {
     this.value = this.sourceTaskPortId === DATAFLOW_ALL_PORTS || this.isError ? output : output?.[this.sourceTaskPortId];
-    if (provenance) this.provenance = provenance;
+    if (provenance) this.#provenance = provenance;
   }
 
   /** What it gives to its target, by ports. */
@@ -73,7 +80,7 @@ export class Dataflow {
   }
 
   reset(): void {
-    this.value = this.error = this.provenance = this.stream = undefined;
+    this.value = this.error = this.#provenance = this.shownBy = this.stream = undefined;
     this.setStatus(TaskStatus.PENDING);
     this.emit('reset');
   }

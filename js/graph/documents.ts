@@ -4,238 +4,113 @@
  *   graph form        { tasks: [{ id, type, … }], dataflows: [{ sourceTaskId, … }] }
  *   dependency form   [{ id, type, config, defaults, dependencies: { port: { id, output } | [ … ] }, subtasks }]
  *
- * Invariant: nothing is made of a document before all of it has been looked at; what is wrong is told at once, each with
- * its place as a JSON pointer. Bounded in time and memory by its limits, however hostile.
+ * Invariant: what a document may say is judged in one place, the checker in C++ behind `document.ts`. `readGraph` asks it
+ * about all of a document before anything is made of it, and tells all that is wrong at once. What is called `create…`
+ * only builds, at once, and stops at the first thing that no graph can be built of.
  */
-import { Dataflow } from './dataflow.ts';
+import type { GraphCatalogue, GraphDocument, GraphIssue } from './document.ts';
 import { TaskJSONError } from './errors.ts';
 import type { JsonTaskItem } from './forms.ts';
-import { createGraphFromGraphJSON as made, type ReadGraphOptions, unknownTypes } from './json.ts';
+import { createGraphFromGraphJSON as built, isKnown, type ReadGraphOptions } from './json.ts';
 import { mergeStrategies } from './merging.ts';
-import { TaskRegistry } from './registry.ts';
+import { pageRegistry } from '../intake/registry.ts';
+import { globalTaskRegistry, TaskRegistry } from './registry.ts';
 import type { Task } from './task.ts';
 import type { TaskGraph } from './task-graph.ts';
 import { transforms } from './transforms.ts';
 import type { DataflowJson, TaskGraphItemJson, TaskGraphJson } from './types.ts';
 
-export interface DocumentLimits {
-  /** Of a text, in characters. Default 16 Mi. */
-  readonly maxLength?: number;
-  /** Of objects and lists in each other. Default 100. */
-  readonly maxDepth?: number;
-  /** Of tasks, those of graphs in graphs too. Default 100,000. */
-  readonly maxTasks?: number;
-}
-
-export interface ReadDocumentOptions extends ReadGraphOptions, DocumentLimits {}
-
-/** One thing that is wrong, and where: `/tasks/3/type`. */
-export interface DocumentIssue {
-  /** A JSON pointer; '' is the whole. */
-  readonly pointer: string;
-  readonly message: string;
+export interface ReadDocumentOptions extends ReadGraphOptions {
+  /** Of what is read by `readGraph`. Defaults: those of `GraphCatalogue`. */
+  readonly limits?: GraphCatalogue['limits'];
 }
 
 const isRecord = (value: unknown): value is Record<string, any> => typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** As many issues are told; more are counted. */
-const toldIssues = 100;
+// Checked first
 
-class Issues {
-  readonly list: DocumentIssue[] = [];
-  #more = 0;
-  add(pointer: string, message: string): void {
-    if (this.list.length < toldIssues) this.list.push({ pointer, message });
-    else this.#more++;
-  }
-  throwIfAny(): void {
-    const [first, ...others] = this.list;
-    if (!first) return;
-    const more = others.length + this.#more;
-    throw new TaskJSONError(`The document can't be read: ${first.pointer || 'at its top'}: ${first.message}${more > 0 ? ` And ${more} more.` : ''}`, { data: { issues: this.list, count: more + 1 } });
-  }
+/** A graph, and its document in the graph form of this version. */
+export interface ReadGraph {
+  readonly graph: TaskGraph;
+  readonly document: TaskGraphJson;
 }
 
-/** Before it is parsed: a text of brackets would be deeper than any parser goes. @throws TaskJSONError */
-function parseText(text: string, { maxLength = 2 ** 24, maxDepth = 100 }: DocumentLimits): unknown {
-  if (text.length > maxLength) throw new TaskJSONError(`The document has ${text.length} characters; the limit is ${maxLength}.`);
-  let depth = 0;
-  for (let at = 0; at < text.length; at++) {
-    const code = text.charCodeAt(at);
-    if (code === 0x22) at = endOfString(text, at);
-    else if (code === 0x5b || code === 0x7b) {
-      if (++depth > maxDepth) throw new TaskJSONError(`The document is nested deeper than ${maxDepth} at position ${at}.`);
-    } else if (code === 0x5d || code === 0x7d) depth--;
+/**
+ * Reads a document that somebody brings, text or object, in either form: checked as a whole, then built. Its ports need
+ * not fit, nor all be connected: `checkDocument` says what is wrong with those.
+ * @throws TaskJSONError with `data.issues` of all that is wrong, TaskConfigurationError for configs that tasks refuse
+ */
+export async function readDocument(document: string | object, options: ReadDocumentOptions = {}): Promise<ReadGraph> {
+  const { upgradeDocument } = await import('./document.ts');
+  const { issues, leftOut = 0, document: form } = await upgradeDocument(document as GraphDocument, readingCatalogue(document, options));
+  refuseIssues(issues, leftOut, () => namedTypes(document).filter((type) => !isKnown(type, options)));
+  return { graph: built(form as TaskGraphJson, options), document: form as TaskGraphJson };
+}
+
+/** As `readDocument`; the graph alone. @throws TaskJSONError TaskConfigurationError */
+export async function readGraphText(document: string | object, options: ReadDocumentOptions = {}): Promise<TaskGraph> {
+  return (await readDocument(document, options)).graph;
+}
+
+/** What may stand in a document that is built: which types there are, whatever their ports are. */
+function readingCatalogue(document: string | object, { registry = globalTaskRegistry, allowedTypes, isDefined, limits }: ReadDocumentOptions): GraphCatalogue {
+  const known = new Set([...registry.all.keys(), ...(isDefined ? namedTypes(document).filter(isDefined) : pageRegistry.ids())]);
+  const allowed = allowedTypes ? [...allowedTypes].filter((type) => known.has(type)) : [...known];
+  return {
+    types: Object.fromEntries(allowed.map((type) => [type, { dynamic: true }])),
+    merges: mergeStrategies, transforms: transforms.listTransforms().map(({ id }) => id), limits: { maxNesting: 32, ...limits },
+  };
+}
+
+/** Each once; none of what is no JSON, which is told elsewhere. */
+function namedTypes(document: string | object): string[] {
+  const types = new Set<string>();
+  const open: unknown[] = [typeof document === 'string' ? parsed(document) : document];
+  for (let graph = open.pop(); graph !== undefined; graph = open.pop()) {
+    const { tasks, nodes } = isRecord(graph) ? graph : ({ tasks: graph } as Record<string, any>);
+    for (const item of [tasks, nodes].filter(Array.isArray).flat()) {
+      if (typeof item?.type === 'string') types.add(item.type);
+      for (const inner of [item?.subgraph, item?.subGraph, item?.subtasks]) if (typeof inner === 'object' && inner !== null) open.push(inner);
+    }
   }
+  return [...types];
+}
+
+function parsed(text: string): unknown {
   try {
     return JSON.parse(text);
-  } catch (error) {
-    throw new TaskJSONError(`The document is no JSON: ${(error as Error).message}`, { cause: error });
+  } catch {
+    return undefined;
   }
 }
 
-function endOfString(text: string, from: number): number {
-  let at = from + 1;
-  while (at < text.length && text.charCodeAt(at) !== 0x22) at += text.charCodeAt(at) === 0x5c ? 2 : 1;
-  return at;
+/** @throws TaskJSONError */
+function refuseIssues(issues: readonly GraphIssue[], leftOut: number, unknownTypes: () => string[]): void {
+  const wrong = issues.filter(({ severity }) => severity === 'error');
+  const [first] = wrong;
+  if (!first) return;
+  const more = wrong.length - 1 + leftOut;
+  const unknown = wrong.some(({ code }) => code === 'unknown-type') ? unknownTypes() : [];
+  throw new TaskJSONError(`The document can't be read: ${first.pointer || 'at its top'}: ${first.message}${more > 0 ? ` And ${more} more.` : ''}`, { data: { issues: wrong, count: more + 1, ...(unknown.length > 0 && { unknownTypes: unknown }) } });
 }
 
-/** Of what is an object already: nested no deeper than that, and no key that changes objects. */
-function refuseHostile(document: unknown, { maxDepth = 100 }: DocumentLimits, issues: Issues): void {
-  const open: { value: object; path: string; depth: number }[] = isObject(document) ? [{ value: document, path: '', depth: 1 }] : [];
-  for (let one = open.pop(); one; one = open.pop()) {
-    if (one.depth > maxDepth) throw new TaskJSONError(`The document is nested deeper than ${maxDepth} at ${one.path.slice(0, 200)}.`);
-    for (const key of Object.keys(one.value)) {
-      const path = `${one.path}/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`;
-      if (key === '__proto__') issues.add(path, 'the key "__proto__" is not taken.');
-      const value = (one.value as Record<string, unknown>)[key];
-      if (isObject(value)) open.push({ value, path, depth: one.depth + 1 });
-    }
-  }
-}
-
-const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null;
-
-/** Looks at one graph and those in it. */
-class Looking {
-  readonly #issues: Issues;
-  readonly #options: ReadDocumentOptions;
-  readonly #allowed: ReadonlySet<string> | undefined;
-  readonly #unknown: ReadonlySet<string>;
-  #tasks = 0;
-
-  constructor(json: TaskGraphJson, options: ReadDocumentOptions, issues: Issues) {
-    this.#issues = issues;
-    this.#options = options;
-    this.#allowed = options.allowedTypes && new Set(options.allowedTypes);
-    this.#unknown = new Set(unknownTypes(json, options));
-  }
-
-  graph(json: unknown, path: string): void {
-    if (!isRecord(json) || !Array.isArray(json.tasks)) return this.#issues.add(path, 'a graph is { tasks: […], dataflows: […] }.');
-    const ids = new Set<string>();
-    this.#tasks += json.tasks.length;
-    const { maxTasks = 100_000 } = this.#options;
-    if (this.#tasks > maxTasks) throw new TaskJSONError(`The document has more than ${maxTasks} tasks.`);
-    for (const [index, item] of json.tasks.entries()) this.#task(item, `${path}/tasks/${index}`, ids);
-    const flows: unknown = json.dataflows ?? [];
-    if (!Array.isArray(flows)) return this.#issues.add(`${path}/dataflows`, 'has to be a list.');
-    const edges: DataflowJson[] = [];
-    const known = new Set<string>();
-    for (const [index, flow] of flows.entries()) if (this.#flow(flow, `${path}/dataflows/${index}`, ids, known)) edges.push(flow as DataflowJson);
-    const cycle = cycleOf(ids, edges);
-    if (cycle) this.#issues.add(`${path}/dataflows`, `the edges close a cycle: ${[...cycle, cycle[0]].join(' → ')}.`);
-  }
-
-  #task(item: unknown, path: string, ids: Set<string>): void {
-    if (!isRecord(item)) return this.#issues.add(path, 'a task is { id, type }.');
-    const { id, type, config, defaults, subgraph, merge } = item;
-    if (typeof id !== 'string' || id === '') this.#issues.add(`${path}/id`, 'has to be text.');
-    else if (ids.has(id)) this.#issues.add(`${path}/id`, `there are two tasks ${JSON.stringify(id)}.`);
-    else ids.add(id);
-    if (typeof type !== 'string') this.#issues.add(`${path}/type`, 'has to be text.');
-    else if (this.#allowed && !this.#allowed.has(type)) this.#issues.add(`${path}/type`, `tasks of type ${JSON.stringify(type)} are not allowed here.`);
-    else if (this.#unknown.has(type)) this.#issues.add(`${path}/type`, `there is no task of type ${JSON.stringify(type)} here. Register it: registerTask(…).`);
-    for (const [name, value] of Object.entries({ config, defaults })) if (value !== undefined && !isRecord(value)) this.#issues.add(`${path}/${name}`, 'has to be an object.');
-    if (merge !== undefined && !(mergeStrategies as readonly unknown[]).includes(merge)) this.#issues.add(`${path}/merge`, `${JSON.stringify(merge)} is no merge strategy. Known are: ${mergeStrategies.join(', ')}.`);
-    if (subgraph !== undefined) this.graph(subgraph, `${path}/subgraph`);
-  }
-
-  #flow(flow: unknown, path: string, ids: ReadonlySet<string>, known: Set<string>): boolean {
-    const before = this.#issues.list.length;
-    if (!isRecord(flow)) this.#issues.add(path, 'an edge is { sourceTaskId, sourceTaskPortId, targetTaskId, targetTaskPortId }.');
-    else {
-      for (const name of ['sourceTaskPortId', 'targetTaskPortId']) if (typeof flow[name] !== 'string' || flow[name] === '') this.#issues.add(`${path}/${name}`, 'has to be the name of a port.');
-      for (const name of ['sourceTaskId', 'targetTaskId']) if (!ids.has(flow[name])) this.#issues.add(`${path}/${name}`, `there is no task ${JSON.stringify(flow[name])} in this graph.`);
-      const id = Dataflow.createId(flow.sourceTaskId, flow.sourceTaskPortId, flow.targetTaskId, flow.targetTaskPortId);
-      if (known.has(id)) this.#issues.add(path, `there is an edge ${id} already.`);
-      known.add(id);
-      if (flow.transforms !== undefined) this.#transforms(flow.transforms, `${path}/transforms`);
-    }
-    return this.#issues.list.length === before && before < toldIssues;
-  }
-
-  #transforms(steps: unknown, path: string): void {
-    if (!Array.isArray(steps)) return this.#issues.add(path, 'has to be a list of { id, params }.');
-    for (const [index, step] of steps.entries()) {
-      if (!isRecord(step) || !transforms.getTransform(step.id)) this.#issues.add(`${path}/${index}/id`, `there is no transform ${JSON.stringify(isRecord(step) ? step.id : step)}.`);
-    }
-  }
-}
-
-/** Ids on a cycle; undefined: there is none. */
-function cycleOf(ids: ReadonlySet<string>, edges: readonly DataflowJson[]): string[] | undefined {
-  const targets = new Map<string, string[]>([...ids].map((id) => [id, []]));
-  const waiting = new Map<string, number>([...ids].map((id) => [id, 0]));
-  for (const { sourceTaskId, targetTaskId } of edges) {
-    targets.get(sourceTaskId)!.push(targetTaskId);
-    waiting.set(targetTaskId, waiting.get(targetTaskId)! + 1);
-  }
-  const free = [...ids].filter((id) => waiting.get(id) === 0);
-  for (let id = free.pop(); id !== undefined; id = free.pop()) {
-    waiting.delete(id);
-    for (const target of targets.get(id)!) {
-      const left = waiting.get(target)! - 1;
-      waiting.set(target, left);
-      if (left === 0) free.push(target);
-    }
-  }
-  return waiting.size === 0 ? undefined : walkedRound(waiting, edges);
-}
-
-/** What is left all has a source that is left: going back comes round. */
-function walkedRound(left: ReadonlyMap<string, number>, edges: readonly DataflowJson[]): string[] {
-  const sourceOf = new Map<string, string>();
-  for (const { sourceTaskId, targetTaskId } of edges) if (left.has(sourceTaskId) && left.has(targetTaskId)) sourceOf.set(targetTaskId, sourceTaskId);
-  const walked = new Set<string>();
-  let id = [...sourceOf.keys()][0]!;
-  for (; !walked.has(id); id = sourceOf.get(id)!) walked.add(id);
-  const way = [...walked];
-  return way.slice(way.indexOf(id)).reverse();
-}
-
-/**
- * Looks at a document in the graph form, without making anything of it.
- * @throws TaskJSONError with `data.issues`, `[{ pointer, message }]`: all that is wrong
- */
-export function checkGraphDocument(document: unknown, options: ReadDocumentOptions = {}): asserts document is TaskGraphJson {
-  const issues = new Issues();
-  refuseHostile(document, options, issues);
-  issues.throwIfAny();
-  new Looking(document as TaskGraphJson, options, issues).graph(document, '');
-  issues.throwIfAny();
-}
-
-/**
- * A graph of a text or an object in either form.
- * @throws TaskJSONError with `data.issues` of all that is wrong, TaskConfigurationError for configs that tasks refuse
- */
-export function readGraphText(document: string | object, options: ReadDocumentOptions = {}): TaskGraph {
-  const parsed = typeof document === 'string' ? parseText(document, options) : document;
-  if (isRecord(parsed) && 'tasks' in parsed) {
-    checkGraphDocument(parsed, options);
-    return made(parsed, options);
-  }
-  const items = Array.isArray(parsed) ? parsed : [parsed];
-  return createGraphFromDependencyJSON(items as JsonTaskItem[], options);
-}
+// Built at once
 
 /** Where types are found: a registry, or options that name one. */
-type Found = TaskRegistry | ReadDocumentOptions;
-const optionsOf = (found: Found = {}, more: ReadDocumentOptions = {}): ReadDocumentOptions => (found instanceof TaskRegistry ? { ...more, registry: found } : { ...found, ...more });
+type Found = TaskRegistry | ReadGraphOptions;
+const optionsOf = (found: Found = {}, more: ReadGraphOptions = {}): ReadGraphOptions => (found instanceof TaskRegistry ? { ...more, registry: found } : { ...found, ...more });
 
 /**
- * A graph of a document in the graph form: `(json, registry, { allowedTypes })` or `(json, { registry, allowedTypes })`.
- * @throws TaskJSONError with `data.issues` of all that is wrong, TaskConfigurationError for configs that tasks refuse
+ * Builds a graph of a document in the graph form: `(json, registry, { allowedTypes })` or `(json, { registry, allowedTypes })`.
+ * Of a document that somebody brought: `readGraphText`, which says all that is wrong with it.
+ * @throws TaskJSONError TaskConfigurationError CycleError of the first thing that can't be built
  */
-export function createGraphFromGraphJSON(json: TaskGraphJson, found?: Found, more?: ReadDocumentOptions): TaskGraph {
-  const options = optionsOf(found, more);
-  checkGraphDocument(json, options);
-  return made(json, options);
+export function createGraphFromGraphJSON(json: TaskGraphJson, found?: Found, more?: ReadGraphOptions): TaskGraph {
+  return built(json, optionsOf(found, more));
 }
 
 /** One task of a document, with the graph in it. @throws as createGraphFromGraphJSON */
-export function createTaskFromGraphJSON(item: TaskGraphItemJson, found?: Found, more?: ReadDocumentOptions): Task<any, any, any> {
+export function createTaskFromGraphJSON(item: TaskGraphItemJson, found?: Found, more?: ReadGraphOptions): Task<any, any, any> {
   return taken(createGraphFromGraphJSON({ tasks: [item], dataflows: [] }, found, more));
 }
 
@@ -246,53 +121,35 @@ function taken(graph: TaskGraph): Task<any, any, any> {
   return task!;
 }
 
-// The dependency form
-
-/** The graph form of the dependency form. @throws TaskJSONError with `data.issues` */
+/** The graph form of the dependency form. @throws TaskJSONError where a task or a dependency is none */
 export function graphForm(items: readonly JsonTaskItem[], path = ''): TaskGraphJson {
-  const issues = new Issues();
-  const form = graphFormOf(items, path, issues);
-  issues.throwIfAny();
-  return form;
-}
-
-function graphFormOf(items: unknown, path: string, issues: Issues): TaskGraphJson {
+  if (!Array.isArray(items)) throw new TaskJSONError(`${path || 'The document'}: tasks in the dependency form are a list.`);
   const form: TaskGraphJson = { tasks: [], dataflows: [] };
-  if (!Array.isArray(items)) {
-    issues.add(path, 'tasks in the dependency form are a list.');
-    return form;
-  }
   for (const [index, item] of items.entries()) {
-    if (!isRecord(item)) {
-      issues.add(`${path}/${index}`, 'a task is { id, type, dependencies }.');
-      continue;
-    }
+    if (!isRecord(item)) throw new TaskJSONError(`${path}/${index}: a task is { id, type, dependencies }.`);
     const { dependencies = {}, subtasks, ...task } = item;
-    form.tasks.push({ ...task, ...(subtasks !== undefined && { subgraph: graphFormOf(subtasks, `${path}/${index}/subtasks`, issues) }) } as TaskGraphItemJson);
-    if (!isRecord(dependencies)) issues.add(`${path}/${index}/dependencies`, 'has to be an object of ports.');
-    else for (const [port, from] of Object.entries(dependencies)) addFlows(form.dataflows, item.id, port, from, `${path}/${index}/dependencies/${port}`, issues);
+    if (!isRecord(dependencies)) throw new TaskJSONError(`${path}/${index}/dependencies has to be an object of ports.`);
+    form.tasks.push({ ...task, ...(subtasks !== undefined && { subgraph: graphForm(subtasks, `${path}/${index}/subtasks`) }) } as TaskGraphItemJson);
+    for (const [port, from] of Object.entries(dependencies)) addFlows(form.dataflows, item.id, port, from, `${path}/${index}/dependencies/${port}`);
   }
   return form;
 }
 
-function addFlows(flows: DataflowJson[], targetTaskId: string, targetTaskPortId: string, from: unknown, path: string, issues: Issues): void {
+function addFlows(flows: DataflowJson[], targetTaskId: string, targetTaskPortId: string, from: unknown, path: string): void {
   for (const one of Array.isArray(from) ? from : [from]) {
-    if (!isRecord(one) || typeof one.id !== 'string' || typeof one.output !== 'string') issues.add(path, 'a dependency is { id, output }, or a list of them.');
-    else flows.push({ sourceTaskId: one.id, sourceTaskPortId: one.output, targetTaskId, targetTaskPortId, ...(one.transforms !== undefined && { transforms: one.transforms }) });
+    if (!isRecord(one)) throw new TaskJSONError(`${path}: a dependency is { id, output }, or a list of them.`);
+    const { id, output, ...more } = one;
+    flows.push({ sourceTaskId: id, sourceTaskPortId: output, targetTaskId, targetTaskPortId, ...more });
   }
 }
 
-/** As `createGraphFromGraphJSON`, of the dependency form. @throws TaskJSONError with `data.issues` of all that is wrong */
-export function createGraphFromDependencyJSON(items: readonly JsonTaskItem[], found?: Found, more?: ReadDocumentOptions): TaskGraph {
-  const options = optionsOf(found, more);
-  const issues = new Issues();
-  refuseHostile(items, options, issues);
-  issues.throwIfAny();
-  return createGraphFromGraphJSON(graphForm(items), options);
+/** As `createGraphFromGraphJSON`, of the dependency form. @throws as createGraphFromGraphJSON */
+export function createGraphFromDependencyJSON(items: readonly JsonTaskItem[], found?: Found, more?: ReadGraphOptions): TaskGraph {
+  return createGraphFromGraphJSON(graphForm(items), found, more);
 }
 
-/** One task, with those in it. @throws TaskJSONError with `data.issues` of all that is wrong */
-export function createTaskFromDependencyJSON(item: JsonTaskItem, found?: Found, more?: ReadDocumentOptions): Task<any, any, any> {
+/** One task, with those in it. @throws as createGraphFromGraphJSON */
+export function createTaskFromDependencyJSON(item: JsonTaskItem, found?: Found, more?: ReadGraphOptions): Task<any, any, any> {
   if (Object.keys(item?.dependencies ?? {}).length > 0) throw new TaskJSONError('A task alone has no dependencies: createGraphFromDependencyJSON reads a graph.');
   return taken(createGraphFromDependencyJSON([item], found, more));
 }

@@ -48,7 +48,7 @@ export class GraphDoor {
   async run<Output = GraphResultArray>(graph: TaskGraph | TaskGraphJson, input: TaskInput = {}, options: GraphRunOptions & { merge?: MergeStrategy } = {}): Promise<GraphRun<Output> & { graph(): Promise<TaskGraph> }> {
     const graphs = await this.load();
     await this.#house.ready;
-    const handle = graphs.run(graph, input, options);
+    const handle = await graphs.runGiven(graph, input, options);
     await handle.accepted;
     return handle;
   }

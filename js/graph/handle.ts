@@ -5,6 +5,7 @@ import { endOf } from './failures.ts';
 import type { GraphPayload, Graphs } from './home.ts';
 import type { LiveRun } from './live.ts';
 import { mergeResults } from './merging.ts';
+import type { Explanation } from './explaining.ts';
 import type { Provenance } from './provenance.ts';
 import type { TaskGraph } from './task-graph.ts';
 import type { GraphRun, MergeStrategy, NodeState, TaskIdType, TaskOutput } from './types.ts';
@@ -69,10 +70,17 @@ export class GraphHandle implements GraphRun {
     return node && live.loadOutput(node.index);
   }
 
-  async getProvenance(taskId: TaskIdType): Promise<Provenance | undefined> {
+  async getProvenance(taskId: TaskIdType, port?: string): Promise<Provenance | undefined> {
+    return (await this.#whole()).getProvenance(taskId, port);
+  }
+  async explain(taskId: TaskIdType, port?: string): Promise<Explanation | undefined> {
+    return (await this.#whole()).explain(taskId, port);
+  }
+  /** With all that its nodes gave. */
+  async #whole(): Promise<LiveRun> {
     const live = await this.live();
     await Promise.all(live.plan.nodes.map(({ index }) => live.loadOutput(index)));
-    return live.getProvenance(taskId);
+    return live;
   }
 
   abort(reason?: unknown): Promise<boolean> {

@@ -10,14 +10,15 @@ import { closedMark } from '../groups/container.ts';
 import { NoteKind } from '../journal/notes.ts';
 import * as P from '../protocol.ts';
 import { checkNames, refuse } from '../intake/checks.ts';
+import { toMilliseconds } from '../intake/duration.ts';
 import type { Orchestrator } from '../orchestrator.ts';
 import { End, type Run } from '../runs/run.ts';
 import type { TriggerOptions } from '../types.ts';
 import { checkEntitlements } from './entitlements.ts';
 import { TaskConfigurationError, TaskJSONError } from './errors.ts';
 import { GraphHandle } from './handle.ts';
-import { createGraphFromGraphJSON } from './documents.ts';
-import { createGraphFromGraphJSON as readGraph, unknownTypes } from './json.ts';
+import { readDocument, type ReadGraph } from './documents.ts';
+import { createGraphFromGraphJSON, unknownTypes } from './json.ts';
 import { LiveRun } from './live.ts';
 import { checkMergeStrategy } from './merging.ts';
 import { graphTask } from './names.ts';
@@ -66,19 +67,26 @@ export class Graphs {
     this.house = house;
   }
 
-  /** @throws TaskConfigurationError TaskSerializationError TaskJSONError CycleError and nothing is begun */
-  run(given: TaskGraph | TaskGraphJson, input: TaskInput = {}, options: GraphRunOptions & { merge?: MergeStrategy } = {}, isShown = true): GraphHandle {
+  /** Of a graph, or of a document, which is looked at as a whole first. @throws as `run`, and TaskJSONError */
+  async runGiven(given: TaskGraph | TaskGraphJson, input: TaskInput, options: GraphRunOptions & { merge?: MergeStrategy }): Promise<GraphHandle> {
+    checkNames(options, optionNames, 'graphs.run');
+    if (given instanceof TaskGraph) return this.run(given, input, options);
+    const { graph, document } = await this.#read(given, options.registry);
+    return this.run(graph, input, options, true, document);
+  }
+
+  /** @throws TaskConfigurationError TaskSerializationError and nothing is begun */
+  run(graph: TaskGraph, input: TaskInput = {}, options: GraphRunOptions & { merge?: MergeStrategy } = {}, isShown = true, given?: TaskGraphJson): GraphHandle {
     checkNames(options, optionNames, 'graphs.run');
     const { merge = 'GRAPH_RESULT_ARRAY', registry = this.registry } = options;
     checkOptions(options, merge);
     const signals = signalsOf(options);
-    if (options.outputCache === undefined && given instanceof TaskGraph && given.outputCache !== undefined) options = { ...options, outputCache: given.outputCache };
+    if (options.outputCache === undefined && graph.outputCache !== undefined) options = { ...options, outputCache: graph.outputCache };
     const isStored = this.house.journal !== undefined || !this.house.opening.inMemory;
-    const graph = given instanceof TaskGraph ? given : this.read(given, registry);
     const { maxTasks } = options;
     if (maxTasks !== undefined && graph.size > maxTasks) throw new TaskConfigurationError(`The graph has ${graph.size} tasks, more than maxTasks (${maxTasks}).`);
     if (options.entitlements) checkEntitlements(graph, options.entitlements);
-    const document = isStored ? (given instanceof TaskGraph ? given.toJSON() : given) : undefined;
+    const document = isStored ? (given ?? graph.toJSON()) : undefined;
     const stored: Record<string, unknown> = {};
     for (const name of storedNames) if (options[name] !== undefined) stored[name] = options[name];
     const payload: GraphPayload = isStored ? { document: document!, input, options: stored, ...(typeof merge === 'string' && { merge }) } : { beside: true };
@@ -89,9 +97,9 @@ export class Graphs {
     return new GraphHandle(this, run, merge);
   }
 
-  /** @param isStored it was looked at before it was stored, or was made of a graph: limits are for what people bring */
-  read(document: TaskGraphJson, registry: TaskRegistry, isStored = false): TaskGraph {
-    return (isStored ? readGraph : createGraphFromGraphJSON)(document, { registry, isDefined: (id) => this.house.definition(id) !== undefined });
+  /** What somebody brings. @throws TaskJSONError with all that is wrong */
+  #read(document: TaskGraphJson, registry = this.registry): Promise<ReadGraph> {
+    return readDocument(document, { registry, isDefined: (id) => this.house.definition(id) !== undefined });
   }
 
   /** undefined: there is none of this id in this tab, or it is no run of a graph. */
@@ -165,7 +173,7 @@ export class Graphs {
 
   #fromStored({ document, input = {}, options = {} }: GraphPayload): GivenGraph {
     if (!document) throw new TaskJSONError('This run of a graph has no document: its graph was of a page that is gone.');
-    return { graph: this.read(document, this.registry, true), input, options: { ...options, registry: this.registry }, isShown: true };
+    return { graph: createGraphFromGraphJSON(document, { registry: this.registry, isDefined: (id) => this.house.definition(id) !== undefined }), input, options: { ...options, registry: this.registry }, isShown: true };
   }
 
   /** Types of its graph that nobody has registered here. */
@@ -213,7 +221,7 @@ export class Graphs {
   /** What a run of it would do. */
   async plan(given: TaskGraph | TaskGraphJson, input: TaskInput, options: GraphRunOptions): Promise<PlannedNode[]> {
     const { plannedNodes } = await import('./planning.ts');
-    const graph = given instanceof TaskGraph ? given : this.read(given, options.registry ?? this.registry);
+    const graph = given instanceof TaskGraph ? given : (await this.#read(given, options.registry)).graph;
     return plannedNodes(this.house, graph, input, { outputCache: graph.outputCache, ...options });
   }
 
@@ -261,7 +269,8 @@ const orders = ['insertion', 'completion'];
 const optionNames = [...storedNames, 'parentSignal', 'signal', 'registry', 'accumulateLeafOutputs', 'timeout', 'entitlements', 'name', 'metadata', 'tags', 'runId', 'merge'];
 
 /** @throws ConfigurationError TaskConfigurationError */
-function checkOptions({ failurePolicy, resultsOrder, concurrency, maxTasks }: GraphRunOptions, merge: MergeStrategy): void {
+function checkOptions({ failurePolicy, resultsOrder, concurrency, maxTasks, timeout }: GraphRunOptions, merge: MergeStrategy): void {
+  if (timeout !== undefined) toMilliseconds(timeout, 'graphs.run timeout');
   if (failurePolicy !== undefined && !policies.includes(failurePolicy)) refuse('graphs.run failurePolicy', `one of ${policies.join(', ')}`, failurePolicy);
   if (resultsOrder !== undefined && !orders.includes(resultsOrder)) refuse('graphs.run resultsOrder', `one of ${orders.join(', ')}`, resultsOrder);
   for (const [name, value] of Object.entries({ concurrency, maxTasks })) if (value !== undefined && !(Number.isInteger(value) && value > 0)) refuse(`graphs.run ${name}`, 'a whole number above 0', value);

@@ -1,7 +1,10 @@
 /** holdfast/graph: graphs of tasks, made in code or drawn by people, run by the core. */
 export { portsCompatible, semanticallyCompatible } from './compatibility.ts';
 export { Dataflow, DATAFLOW_ALL_PORTS, DATAFLOW_ERROR_PORT, DataflowArrow } from './dataflow.ts';
-export * from './document.ts';
+export {
+  catalogueOf, checkDocument, type CheckedDocument, compileDocument, type CompiledDocument, drawDocument, type GraphCatalogue, type GraphDocument, type GraphDocumentPlan, type GraphIssue, type GraphIssueCode,
+  type GraphLayout, type GraphLayoutOptions, layoutDocument, type PortsSchema, setDocumentsWasm, toDependencyDocument, upgradeDocument,
+} from './document.ts';
 export {
   CycleError, JobTaskFailedError, TaskAbortedError, TaskConfigurationError, TaskError, TaskFailedError, TaskGraphTimeoutError, TaskInvalidInputError, TaskJSONError,
   TaskSerializationError, TaskTimeoutError, WorkflowError,
@@ -10,7 +13,12 @@ export type * from './events.ts';
 export { DefinitionTask, FunctionTask, type PipeFunction } from './function-task.ts';
 export { type ReadGraphOptions, unknownTypes } from './json.ts';
 export { JobQueueTask, type JobQueueTaskConfig } from './job-queue-task.ts';
-export type { Provenance, ProvenanceItem } from './provenance.ts';
+export { type Explanation, type ExplanationStep, explainProvenance } from './explaining.ts';
+export type { GraphLintIssue } from './linting.ts';
+export { type ProvDocument, type ProvOptions, toProvJson } from './prov.ts';
+export type { Provenance, ProvenanceItem, ProvenanceSource } from './provenance.ts';
+export { fromReactFlow, type NodePosition, reactFlowElements, type ReactFlowEdge, type ReactFlowNode, type ReactFlowOptions, toReactFlow } from './react-flow.ts';
+export { toTypeScript, type TypeScriptOptions } from './typescript.ts';
 export { globalTaskRegistry, registerTask, type TaskClass, TaskRegistry } from './registry.ts';
 export type { DataPortSchema, FromSchema, JsonSchema, JsonSchemaObject } from './schema.ts';
 export { type ExecuteContext, type SubgraphOptions, Task, TaskConfigSchema } from './task.ts';
@@ -22,8 +30,7 @@ export { autoConnect, type AutoConnection, type AutoConnectOptions, type Connect
 export * from './compound/index.ts';
 export { activeBranches, type ComparisonOperator, comparisonOperators, evaluateCondition } from './conditions.ts';
 export {
-  checkGraphDocument, createGraphFromDependencyJSON, createGraphFromGraphJSON, createTaskFromDependencyJSON, createTaskFromGraphJSON, type DocumentIssue, type DocumentLimits, 
-  type ReadDocumentOptions, readGraphText,
+  createGraphFromDependencyJSON, createGraphFromGraphJSON, createTaskFromDependencyJSON, createTaskFromGraphJSON, type ReadDocumentOptions, type ReadGraph, readDocument, readGraphText,
 } from './documents.ts';
 export { dependencyForm, type JsonDependency, type JsonTaskItem, type TaskGraphJsonOptions, toDependencyJSON, withBoundaryNodes } from './forms.ts';
 export { checkEntitlements, type Entitlement, type EntitlementPolicy, type EntitlementRule, graphEntitlements, isGranted, type TaskEntitlement, TaskEntitlementError } from './entitlements.ts';

@@ -1,6 +1,7 @@
 /**
- * Graphs from their documents.
- * Invariant: what a document says is checked before any of it is believed; what is not known is named, all of it at once.
+ * Graphs built of their documents.
+ * Invariant: nothing is judged here but whether it can be built: the first thing that can't is an error with its place.
+ * Types that are not known are named, all of them at once.
  */
 import { pageRegistry } from '../intake/registry.ts';
 import { Dataflow } from './dataflow.ts';
@@ -25,13 +26,17 @@ const depthLimit = 32;
 
 /** @throws TaskJSONError CycleError TaskConfigurationError */
 export function createGraphFromGraphJSON(json: TaskGraphJson, options: ReadGraphOptions = {}): TaskGraph {
-  const graph = readGraph(json, { ...options, allowed: options.allowedTypes && new Set(options.allowedTypes) }, '', 0);
-  return graph;
+  return shallow(() => readGraph(json, { ...options, allowed: options.allowedTypes && new Set(options.allowedTypes) }, '', 0));
 }
 
-/** @throws TaskJSONError TaskConfigurationError */
-export function createTaskFromGraphJSON(item: TaskGraphItemJson, options: ReadGraphOptions = {}): Task<any, any, any> {
-  return readTask(item, { ...options, allowed: options.allowedTypes && new Set(options.allowedTypes) }, '', 0);
+/** @throws TaskJSONError of values that are nested deeper than the stack goes */
+function shallow<Made>(build: () => Made): Made {
+  try {
+    return build();
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new TaskJSONError(`The document is nested too deep to be built: ${error.message}. readGraphText(document) says where, and has a limit of its own.`, { cause: error });
+  }
 }
 
 interface Reading extends ReadGraphOptions {
@@ -47,11 +52,12 @@ function readGraph(json: TaskGraphJson, reading: Reading, path: string, depth: n
   const graph = new TaskGraph();
   graph.extras = extras;
   for (const [index, item] of tasks.entries()) graph.addTask(readTask(item, reading, `${path}/tasks/${index}`, depth));
+  if (dataflows !== undefined && !Array.isArray(dataflows)) throw new TaskJSONError(`${path}/dataflows has to be a list.`);
   for (const [index, edge] of (dataflows ?? []).entries()) {
     const ends = [edge?.sourceTaskId, edge?.sourceTaskPortId, edge?.targetTaskId, edge?.targetTaskPortId];
     if (!ends.every((end) => typeof end === 'string')) throw new TaskJSONError(`${path}/dataflows/${index} must name sourceTaskId, sourceTaskPortId, targetTaskId and targetTaskPortId.`);
     const dataflow = new Dataflow(...(ends as [string, string, string, string]));
-    if (Array.isArray(edge.transforms)) dataflow.setTransforms(edge.transforms);
+    if (edge.transforms !== undefined) dataflow.setTransforms(edge.transforms);
     graph.addDataflow(dataflow);
   }
   return graph;
@@ -61,6 +67,7 @@ function readTask(item: TaskGraphItemJson, reading: Reading, path: string, depth
   const { id, type, defaults, config, subgraph, merge, provenance } = item ?? {};
   if (typeof id !== 'string' || typeof type !== 'string') throw new TaskJSONError(`${path || 'The task'} must have an id and a type.`);
   if (reading.allowed && !reading.allowed.has(type)) throw new TaskJSONError(`${path || `Task ${id}`}: tasks of type ${JSON.stringify(type)} are not allowed here.`);
+  for (const [name, value] of Object.entries({ config, defaults })) if (value !== undefined && (typeof value !== 'object' || value === null || Array.isArray(value))) throw new TaskJSONError(`${path}/${name} has to be an object.`);
   const whole = { ...config, ...(merge !== undefined && { merge }), ...(provenance && { provenance }), id, ...(defaults && { defaults }) };
   const Class = (reading.registry ?? globalTaskRegistry).getTask(type);
   const task = Class ? new Class(whole) : isDefined(type, reading) ? new DefinitionTask(type, whole) : undefined;
@@ -69,8 +76,13 @@ function readTask(item: TaskGraphItemJson, reading: Reading, path: string, depth
   return task;
 }
 
-function isDefined(id: string, { isDefined }: Reading): boolean {
+function isDefined(id: string, { isDefined }: ReadGraphOptions): boolean {
   return isDefined ? isDefined(id) : pageRegistry.get(id) !== undefined;
+}
+
+/** Is there a class, or a definition, of this name? */
+export function isKnown(type: string, options: ReadGraphOptions): boolean {
+  return (options.registry ?? globalTaskRegistry).getTask(type) !== undefined || isDefined(type, options);
 }
 
 /** Types that a document names and nobody here knows, each once. */
@@ -81,7 +93,7 @@ export function unknownTypes(json: TaskGraphJson, options: ReadGraphOptions = {}
     if (!Array.isArray(tasks) || depth > depthLimit) return;
     for (const item of tasks) {
       const type = item?.type;
-      if (typeof type === 'string' && !(options.registry ?? globalTaskRegistry).getTask(type) && !isDefined(type, { ...options, allowed: undefined })) unknown.add(type);
+      if (typeof type === 'string' && !isKnown(type, options)) unknown.add(type);
       if (item?.subgraph) look(item.subgraph, depth + 1);
     }
   };

@@ -27,7 +27,8 @@ import { LiveChanges } from './live-changes.ts';
 import { Mirror } from './mirror.ts';
 import { type Passed, Task } from './task.ts';
 import type { TaskGraph } from './task-graph.ts';
-import { lineageOf } from './lineage.ts';
+import { type Explanation, explained } from './explaining.ts';
+import { lineageInto, lineageOf } from './lineage.ts';
 import { type GraphResultArray, type GraphRunOptions, type NodeState, type TaskIdType, type TaskInput, type TaskOutput, TaskStatus } from './types.ts';
 import { checkNow } from './validate.ts';
 
@@ -37,7 +38,8 @@ export interface ShownRun {
   abort(reason?: unknown): void;
   /** What a change of its graph asks first; undefined: it may be changed as one likes. */
   readonly changes?: LiveChanges | undefined;
-  getProvenance?(taskId: TaskIdType): Provenance | undefined;
+  getProvenance?(taskId: TaskIdType, port?: string): Provenance | undefined;
+  explain?(taskId: TaskIdType, port?: string): Explanation | undefined;
 }
 
 export interface LiveGiven {
@@ -454,9 +456,13 @@ export class LiveRun implements ShownRun, Carrier {
     return { id, type: task.type, status, progress, runId: run?.id, ...(error && { error }), ...(run && this.options.outputCache && isFromCache(this.house, run) && { fromCache: true }) };
   }
 
-  getProvenance(taskId: TaskIdType): Provenance | undefined {
+  getProvenance(taskId: TaskIdType, port?: string): Provenance | undefined {
     const node = this.plan.byId.get(taskId);
-    return node && lineageOf(this, node);
+    return node && (port === undefined ? lineageOf(this, node) : lineageInto(this, node, port));
+  }
+  explain(taskId: TaskIdType, port?: string): Explanation | undefined {
+    const node = this.plan.byId.get(taskId);
+    return node && explained(this, node, port);
   }
   outputInPage(index: number): TaskOutput | undefined {
     return this.#outputs[index];

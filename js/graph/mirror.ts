@@ -102,7 +102,7 @@ export class Mirror {
     const inactive = status === TaskStatus.COMPLETED ? task.inactivePorts(task.runOutputData) : [];
     for (let at = 0; at < outgoing.length; at++) {
       const edge = outgoing[at]!;
-      edge.provenance = undefined;
+      edge.shownBy = this.#live;
       if (edge.sourceTaskPortId === DATAFLOW_ERROR_PORT) this.#edge(edge, isFailure ? TaskStatus.COMPLETED : TaskStatus.DISABLED);
       else if (status !== TaskStatus.FAILED) this.#edge(edge, inactive.includes(edge.sourceTaskPortId) ? TaskStatus.DISABLED : status);
       else if (handlesError && isFailure) this.#edge(edge, TaskStatus.DISABLED);

@@ -4,6 +4,7 @@ import type { RunContext } from '../context/context.ts';
 import { KeyPrefix } from '../journal/history.ts';
 import { End } from '../runs/run.ts';
 import { revived } from './failures.ts';
+import { tagsInto } from './lineage.ts';
 import type { LiveRun } from './live.ts';
 import { NodeOutlet } from './live-streams.ts';
 import { graphTask } from './names.ts';
@@ -66,7 +67,17 @@ export class NodeContext implements ExecuteContext {
     const graphs = await house.graphs.load();
     const work = this.durable.durableWork;
     const place = work.key(KeyPrefix.Child, graphTask, key);
-    const given = { graph, input, options: { ...options, registry, outputCache: this.#live.options.outputCache }, isShown: shown, passed };
+    const [outer, node] = [this.#live, this.#node];
+    const given = {
+      graph, input, isShown: shown, passed,
+      options: {
+        ...options, registry, outputCache: outer.options.outputCache,
+        // Only where somebody asks for it.
+        get parentProvenance() {
+          return tagsInto(outer, node);
+        },
+      },
+    };
     const found = house.services.find(work.run, place);
     if (found) graphs.give(found, given);
     const child = await runContainer(work, house.services, {

@@ -19,6 +19,14 @@ export interface ProvenanceItem {
   readonly startedAt: number;
   readonly durationMs: number;
   readonly fromCache: boolean;
+  /** What came in by edges, in their order: from which execution (its `runId`), out of which port, into which. None: the graph's input, and defaults. */
+  readonly sources: readonly ProvenanceSource[];
+}
+
+export interface ProvenanceSource {
+  readonly runId: string;
+  readonly sourcePort: string;
+  readonly targetPort: string;
 }
 
 export interface Provenance {

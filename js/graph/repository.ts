@@ -7,7 +7,7 @@
 import { type DBSchema, type IDBPDatabase, openDB } from 'idb';
 import { describe } from '../intake/checks.ts';
 import { wallClockMs } from '../time/clock.ts';
-import { createGraphFromGraphJSON, type ReadDocumentOptions } from './documents.ts';
+import { readGraphText, type ReadDocumentOptions } from './documents.ts';
 import { EventEmitter, type Listener } from './emitter.ts';
 import { TaskConfigurationError, TaskJSONError } from './errors.ts';
 import { TaskGraph } from './task-graph.ts';
@@ -82,7 +82,7 @@ export class TaskGraphRepository {
   async getTaskGraph(key: string, options: ReadDocumentOptions & { version?: number } = {}): Promise<TaskGraph | undefined> {
     const { version, ...read } = options;
     const document = await this.getDocument(key, version);
-    return document && createGraphFromGraphJSON(document, read);
+    return document && readGraphText(document, read);
   }
   /** As it was saved; its types need not be known here. */
   async getDocument(key: string, version?: number): Promise<TaskGraphJson | undefined> {

@@ -15,6 +15,8 @@ import type { StreamEvent, TaskGraphEvents, TaskGraphStructureEvents } from './e
 import { asTask, type PipeFunction } from './function-task.ts';
 import { Changes } from './changes.ts';
 import { dependencyForm, type JsonTaskItem, type TaskGraphJsonOptions, withBoundaryNodes } from './forms.ts';
+import type { Explanation } from './explaining.ts';
+import type { GraphLintIssue } from './linting.ts';
 import type { ShownRun } from './live.ts';
 import type { LiveChanges } from './live-changes.ts';
 import type { Provenance } from './provenance.ts';
@@ -263,10 +265,32 @@ export class TaskGraph {
     const { mergeResults } = await import('./merging.ts');
     return mergeResults(results, strategy);
   }
-  /** Where the output of a task, or what an edge into its port carries, comes from. */
+  /** Where the output of a task, or what came to its port by edges, comes from in the run that it shows. undefined: nothing is there. */
   getProvenance(taskId: TaskIdType, port?: string): Provenance | undefined {
-    if (port === undefined) return this.getTask(taskId)?.provenance;
-    return this.#dag.vertices.get(taskId)?.incoming.find(({ targetTaskPortId }) => targetTaskPortId === port)?.provenance;
+    return this.shown?.getProvenance?.(taskId, port);
+  }
+  /**
+   * The same in words and as data: of what a task gave (its id, an element of what `run` gave, or the output itself), or
+   * of what came to its port.
+   * @throws TaskConfigurationError of what is no output of this graph, and before its first run
+   */
+  explain(output: TaskIdType | GraphResultArray[number] | object, port?: string): Explanation {
+    const taskId = typeof output === 'string' ? output : this.#giverOf(output);
+    const found = taskId === undefined ? undefined : this.shown?.explain?.(taskId, port);
+    if (found) return found;
+    const what = typeof output === 'string' ? `Task ${JSON.stringify(output)}${this.getTask(output) ? (port === undefined ? ' has given nothing' : ` got nothing by its port ${JSON.stringify(port)}`) : ' is none of this graph'}` : 'This is no output of a task of this graph';
+    throw new TaskConfigurationError(`explain: ${what}, in the run that the graph shows. Run it first; of another run: run.explain(taskId).`, { data: { taskId } });
+  }
+  #giverOf(output: object | null): TaskIdType | undefined {
+    const { id, data } = (output ?? {}) as Partial<GraphResultArray[number]>;
+    if (typeof id === 'string' && data !== undefined && this.getTask(id)) return id;
+    return this.getTasks().find(({ runOutputData }) => runOutputData === output || Object.values(runOutputData).includes(output))?.id;
+  }
+
+  /** What is wrong with it, and what mostly is a mistake, node by node; nothing is changed. @throws CoreLoadError where `json.wasm` can't be had */
+  async validate(): Promise<readonly GraphLintIssue[]> {
+    const { lintGraph } = await import('./linting.ts');
+    return lintGraph(this);
   }
 
   /** As it is stored. @throws TaskSerializationError where a task can't be */

@@ -133,7 +133,6 @@ export class Task<Input extends TaskInput = TaskInput, Output extends TaskOutput
   status: TaskStatus = TaskStatus.PENDING;
   progress = 0;
   error: TaskError | Error | undefined = undefined;
-  provenance: Provenance | undefined = undefined;
   /** The graph that it stands in. */
   parentGraph: TaskGraph | undefined = undefined;
   readonly #createdAtMs = wallClockMs();
@@ -331,8 +330,12 @@ export class Task<Input extends TaskInput = TaskInput, Output extends TaskOutput
     this.emit('regenerate');
   }
 
+  /** Where what it gave in the run that its graph shows comes from; undefined: it has given nothing there. */
   getProvenance(): Provenance | undefined {
-    return this.provenance;
+    return this.parentGraph?.getProvenance(this.id);
+  }
+  get provenance(): Provenance | undefined {
+    return this.getProvenance();
   }
 
   // As a document
@@ -373,7 +376,7 @@ export class Task<Input extends TaskInput = TaskInput, Output extends TaskOutput
   resetStatus(): void {
     this.setStatus(this.isDisabled ? TaskStatus.DISABLED : TaskStatus.PENDING);
     this.progress = 0;
-    this.error = this.provenance = this.startedAtMs = this.completedAtMs = undefined;
+    this.error = this.startedAtMs = this.completedAtMs = undefined;
     this.runOutputData = {};
     this.resetInputData();
     this.emit('reset');

@@ -3,6 +3,7 @@ import type { Duration } from '../types.ts';
 import type { TaskStatus as RunStatus } from '../types.ts';
 import type { EntitlementPolicy } from './entitlements.ts';
 import type { JsonSchema } from './schema.ts';
+import type { Explanation } from './explaining.ts';
 import type { Provenance } from './provenance.ts';
 import type { TaskRegistry } from './registry.ts';
 
@@ -184,7 +185,10 @@ export interface GraphRun<Output = any> {
   result(): Promise<Output>;
   /** What one node gave; undefined where it has given nothing. */
   output(taskId: TaskIdType): Promise<TaskOutput | undefined>;
-  getProvenance(taskId: TaskIdType): Promise<Provenance | undefined>;
+  /** Where what a node gave comes from, or what came to its port by edges; undefined: nothing did. */
+  getProvenance(taskId: TaskIdType, port?: string): Promise<Provenance | undefined>;
+  /** The same in words and as data. */
+  explain(taskId: TaskIdType, port?: string): Promise<Explanation | undefined>;
   /** Its nodes end as aborted. False: it is over. */
   abort(reason?: unknown): Promise<boolean>;
   /** Nodes that run end, no other begins; also over reloads. `interrupt`: those that run stop, and begin again on `resume`. */

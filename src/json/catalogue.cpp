@@ -30,11 +30,13 @@ bool Catalogue::take(std::string_view text, Issues& issues) {
   source = json::read(text, {.bytes = 64u << 20, .depth = 512, .values = 10'000'000}, issues);
   if (!source.is_object()) return false;
   if (const auto* known = object_of(find(source, "types"))) {
-    for (const auto& [name, type] : *known) types.emplace(name, TaskType{schema_of(type, "inputs"), schema_of(type, "outputs"), is_true(find(type, "dynamic"))});
+    checks_types = true;
+    for (const auto& [name, type] : *known) types.emplace(name, TaskType{schema_of(type, "inputs"), schema_of(type, "outputs"), is_true(find(type, "dynamic")), is_true(find(type, "isGraphOutput"))});
   }
   checks_merges = take_names(find(source, "merges"), merges);
   checks_transforms = take_names(find(source, "transforms"), transforms);
   strict = is_true(find(source, "strict"));
+  lint = is_true(find(source, "lint"));
   if (const Json* limits = find(source, "limits")) {
     take_limit(*limits, "maxBytes", read.bytes);
     take_limit(*limits, "maxDepth", read.depth);

@@ -4,11 +4,14 @@
 #include <functional>
 #include <unordered_map>
 
+#include "graph.h"
+#include "lint.h"
+
 namespace holdfast::json {
 
 namespace {
 
-constexpr std::uint32_t kNowhere = 0xffffffff;
+const Origins kAsGiven;
 
 struct Budget {
   std::size_t tasks = 0, dataflows = 0;
@@ -28,26 +31,11 @@ struct Budget {
   std::unordered_map<Pair, Compatibility, Hash> known;  // what was asked before
 };
 
-struct Node {
-  const std::string* id = nullptr;
-  const Json *inputs = nullptr, *outputs = nullptr;
-  const Json* defaults = nullptr;
-  bool known = false;  // its ports are
-  bool incoming = false;
-};
-
-struct Flow {
-  std::uint32_t source = kNowhere, target = kNowhere;
-  std::string_view source_port, target_port;
-  bool transformed = false;
-  bool sound() const { return source != kNowhere && target != kNowhere && source != target; }
-};
-
 // One graph of the document, the outermost or one inside a task.
 class Check {
  public:
-  Check(const Json& document, std::string_view base, std::size_t depth, const Catalogue& catalogue, Budget& budget, Issues& issues)
-      : document_(document), base_(base), depth_(depth), catalogue_(catalogue), budget_(budget), issues_(issues) {}
+  Check(const Json& document, const Origins& origins, std::string_view base, std::size_t depth, const Catalogue& catalogue, Budget& budget, Issues& issues)
+      : document_(document), origins_(origins), base_(base), depth_(depth), catalogue_(catalogue), budget_(budget), issues_(issues) {}
 
   Plan run() {
     if (!document_.is_object()) {
@@ -58,8 +46,8 @@ class Check {
     const auto* flows = list("dataflows", false);
     budget_.tasks += tasks == nullptr ? 0 : tasks->size();
     budget_.dataflows += flows == nullptr ? 0 : flows->size();
-    if (budget_.tasks > catalogue_.tasks) error("too-large", pointer(base_, "tasks"), "More than " + std::to_string(catalogue_.tasks) + " tasks: split the graph, or raise limits.maxTasks.");
-    if (budget_.dataflows > catalogue_.dataflows) error("too-large", pointer(base_, "dataflows"), "More than " + std::to_string(catalogue_.dataflows) + " dataflows: split the graph, or raise limits.maxDataflows.");
+    if (budget_.tasks > catalogue_.tasks) error("too-large", list_place("tasks"), "More than " + std::to_string(catalogue_.tasks) + " tasks: split the graph, or raise limits.maxTasks.");
+    if (budget_.dataflows > catalogue_.dataflows) error("too-large", list_place("dataflows"), "More than " + std::to_string(catalogue_.dataflows) + " dataflows: split the graph, or raise limits.maxDataflows.");
     if (budget_.tasks > catalogue_.tasks || budget_.dataflows > catalogue_.dataflows) return {};
     for (std::uint32_t i = 0; tasks != nullptr && i < tasks->size(); i++) take_task((*tasks)[i], i);
     for (std::uint32_t i = 0; flows != nullptr && i < flows->size(); i++) take_flow((*flows)[i], i);
@@ -71,25 +59,37 @@ class Check {
     look_at_inputs();
     sort();
     pair_up();
+    if (catalogue_.lint) lint(nodes_, flows_, plan_, issues_, budget_.allowance, [this](std::size_t task) { return task_place(task); });
     return std::move(plan_);
   }
 
  private:
   void error(std::string code, std::string place, std::string message) { issues_.error(std::move(code), std::move(place), std::move(message)); }
-  std::string task_place(std::size_t task, std::string_view key = {}) const {
-    const std::string place = pointer(pointer(base_, "tasks"), task);
-    return key.empty() ? place : pointer(place, key);
+  bool lists() const { return origins_.form == Origins::Form::Dependencies; }
+  std::string list_place(std::string_view key) const { return lists() ? base_ : pointer(base_, key == "tasks" ? origins_.tasks : origins_.dataflows); }
+  // What the key was called in the form that was given; empty: it stood elsewhere, or has had several names.
+  std::string_view given_key(std::string_view key) const {
+    if (key == "subgraph") return origins_.subgraph;
+    if (origins_.form == Origins::Form::Graph) return key;
+    if (key == "targetTaskId" || key == "targetTaskPortId" || key == "sourceTaskPortId") return lists() && key[0] == 's' ? "output" : "";
+    if (lists()) return key == "sourceTaskId" ? "id" : key;
+    return key == "defaults" ? "" : key;
   }
+  static std::string with(std::string place, std::string_view key) { return key.empty() ? place : pointer(place, key); }
+  std::string task_place(std::size_t task, std::string_view key = {}) const { return with(pointer(list_place("tasks"), task), given_key(key)); }
   std::string flow_place(std::size_t flow, std::string_view key = {}) const {
-    const std::string place = pointer(pointer(base_, "dataflows"), flow);
-    return key.empty() ? place : pointer(place, key);
+    if (!lists()) return with(pointer(list_place("dataflows"), flow), given_key(key));
+    const auto& [task, place] = origins_.flows[flow];
+    const Json& json = (*list_of(find(document_, "dataflows")))[flow];
+    std::string port = pointer(pointer(task_place(task), "dependencies"), *text_of(find(json, "targetTaskPortId")));
+    return with(place < 0 ? port : pointer(port, static_cast<std::size_t>(place)), given_key(key));
   }
 
   const Json::array_t* list(std::string_view key, bool required) {
     const Json* found = find(document_, key);
     if (found == nullptr && !required) return nullptr;
     if (found == nullptr) error("missing-field", base_, "`" + std::string(key) + "` is missing: give a list, which may be empty.");
-    else if (!found->is_array()) error("wrong-type", pointer(base_, key), "`" + std::string(key) + "` has to be a list, but is " + found->type_name() + ".");
+    else if (!found->is_array()) error("wrong-type", list_place(key), "`" + std::string(key) + "` has to be a list, but is " + found->type_name() + ".");
     return list_of(found);
   }
 
@@ -97,16 +97,19 @@ class Check {
   template <class Place>
   const std::string* text(const Json& object, std::string_view key, Place place) {
     const Json* found = find(object, key);
-    if (found == nullptr) error("missing-field", place(), "`" + std::string(key) + "` is missing: give a text.");
-    else if (!found->is_string() || found->get_ref<const std::string&>().empty()) error("wrong-type", pointer(place(), key), "`" + std::string(key) + "` has to be a text that is not empty.");
     const std::string* value = text_of(found);
-    return value == nullptr || value->empty() ? nullptr : value;
+    if (value != nullptr && !value->empty()) return value;
+    const std::string_view given = given_key(key);
+    const std::string name = "`" + std::string(given.empty() ? key : given) + "`";
+    if (found == nullptr || found->is_null()) error("missing-field", place(std::string_view{}), name + " is missing: give a text.");
+    else error("wrong-type", place(key), name + " has to be a text that is not empty.");
+    return nullptr;
   }
 
   void take_task(const Json& task, std::uint32_t index) {
     Node& node = nodes_.emplace_back();
     if (!task.is_object()) return error("wrong-type", task_place(index), "A task has to be an object with `id` and `type`.");
-    node.id = text(task, "id", [&] { return task_place(index); });
+    node.id = text(task, "id", [&](std::string_view key) { return task_place(index, key); });
     if (node.id != nullptr) {
       const auto [known, fresh] = by_id_.emplace(*node.id, index);
       if (!fresh) error("duplicate-id", task_place(index, "id"), "The id " + in_quotes(*node.id) + " is that of " + task_place(known->second) + " too: ids are unique in a graph.");
@@ -128,31 +131,37 @@ class Check {
     const Json* config = find(task, "config");
     node.defaults = find(task, "defaults");
     if (node.defaults == nullptr) node.defaults = find(config, "defaults");
-    const std::string* type = text(task, "type", [&] { return task_place(index); });
+    const std::string* type = text(task, "type", [&](std::string_view key) { return task_place(index, key); });
     if (type == nullptr) return;
     const auto found = catalogue_.types.find(*type);
-    if (found == catalogue_.types.end()) return error("unknown-type", task_place(index, "type"), "The type " + in_quotes(*type) + " is not registered, or not allowed here.");
+    if (!catalogue_.checks_types) return;
+    if (found == catalogue_.types.end()) return error("unknown-type", task_place(index, "type"), "The type " + in_quotes(*type) + " is not registered, or not allowed here. Register it: registerTask(…).");
     node.known = !found->second.dynamic;
+    node.is_result = found->second.is_result;
     node.inputs = found->second.inputs;
     node.outputs = found->second.outputs;
     for (const auto& [key, schema] : {std::pair{"inputSchema", &node.inputs}, std::pair{"outputSchema", &node.outputs}}) {
       const Json* own = find(config, key);
       if (own != nullptr && (own->is_object() || own->is_boolean())) *schema = own;
     }
+    // Ports that somebody says are known, whatever they come from.
+    node.known = node.known || (node.inputs == find(config, "inputSchema") && node.outputs == find(config, "outputSchema"));
   }
 
   void take_subgraph(const Json& task, Node& node, std::uint32_t index) {
     const Json* inner = find(task, "subgraph");
     if (inner == nullptr) return;
-    // Its ports are those of what is inside.
-    node.known = false;
+    // Its ports are those of what is inside, if nothing else is said.
+    const Json* config = find(task, "config");
+    node.known = node.known && node.inputs == find(config, "inputSchema") && node.outputs == find(config, "outputSchema");
     if (depth_ >= catalogue_.nesting) return error("too-deep", task_place(index, "subgraph"), "Graphs inside graphs more than " + std::to_string(catalogue_.nesting) + " deep: flatten them, or raise limits.maxNesting.");
     plan_.containers.push_back(index);
-    plan_.subgraphs.push_back(Check(*inner, task_place(index, "subgraph"), depth_ + 1, catalogue_, budget_, issues_).run());
+    const Origins* inside = origins_.of(index);
+    plan_.subgraphs.push_back(Check(*inner, inside == nullptr ? kAsGiven : *inside, task_place(index, "subgraph"), depth_ + 1, catalogue_, budget_, issues_).run());
   }
 
   std::uint32_t end(const Json& flow, std::string_view key, std::uint32_t index) {
-    const std::string* id = text(flow, key, [&] { return flow_place(index); });
+    const std::string* id = text(flow, key, [&](std::string_view name) { return flow_place(index, name); });
     if (id == nullptr) return kNowhere;
     const auto found = by_id_.find(*id);
     if (found != by_id_.end()) return found->second;
@@ -165,7 +174,7 @@ class Check {
     if (!json.is_object()) return error("wrong-type", flow_place(index), "A dataflow has to be an object with its source and its target.");
     flow.source = end(json, "sourceTaskId", index);
     flow.target = end(json, "targetTaskId", index);
-    const auto place = [&] { return flow_place(index); };
+    const auto place = [&](std::string_view key) { return flow_place(index, key); };
     const std::string *from = text(json, "sourceTaskPortId", place), *to = text(json, "targetTaskPortId", place);
     look_at_transforms(json, flow, index);
     if (flow.source != kNowhere && flow.source == flow.target) error("self-edge", flow_place(index), "Task " + in_quotes(*nodes_[flow.source].id) + " can't feed itself: use a loop (While, Reduce) inside it.");
@@ -193,11 +202,12 @@ class Check {
     }
   }
 
-  void look_at_ports(const Flow& flow, std::uint32_t index) {
+  void look_at_ports(Flow& flow, std::uint32_t index) {
     const Node &source = nodes_[flow.source], &target = nodes_[flow.target];
     const bool from_port = flow.source_port != kAllPorts && flow.source_port != kErrorPort;
     const bool no_source = source.known && from_port && port_of(*source.outputs, flow.source_port) == nullptr;
     const bool no_target = target.known && flow.target_port != kAllPorts && port_of(*target.inputs, flow.target_port) == nullptr;
+    flow.from_nowhere = no_source;
     if (no_source) error("unknown-port", flow_place(index, "sourceTaskPortId"), "Task " + in_quotes(*source.id) + " has no output " + in_quotes(flow.source_port) + ".");
     if (no_target) error("unknown-port", flow_place(index, "targetTaskPortId"), "Task " + in_quotes(*target.id) + " has no input " + in_quotes(flow.target_port) + ".");
     if (no_source || no_target || !source.known || !target.known || flow.transformed) return;
@@ -253,7 +263,7 @@ class Check {
       const auto* required = list_of(find(node.inputs, "required"));
       for (std::size_t i = 0; required != nullptr && !all && i < required->size(); i++) {
         const std::string* port = text_of(&(*required)[i]);
-        if (port == nullptr || fed.contains(*port) || find(node.defaults, *port) != nullptr || find(port_of(*node.inputs, *port), "default") != nullptr) continue;
+        if (port == nullptr || fed.contains(*port) || node.gives(*port)) continue;
         error("missing-input", task_place(index), "The required input " + in_quotes(*port) + " of " + in_quotes(*node.id) + " gets no value: connect it, or give it a default.");
       }
     }
@@ -339,6 +349,7 @@ class Check {
   }
 
   const Json& document_;
+  const Origins& origins_;
   const std::string base_;
   const std::size_t depth_;
   const Catalogue& catalogue_;
@@ -352,9 +363,9 @@ class Check {
 
 }  // namespace
 
-Plan check(const Json& document, const Catalogue& catalogue, Issues& issues) {
+Plan check(const Json& document, const Origins& origins, const Catalogue& catalogue, Issues& issues) {
   Budget budget;
-  return Check(document, "", 0, catalogue, budget, issues).run();
+  return Check(document, origins, "", 0, catalogue, budget, issues).run();
 }
 
 }  // namespace holdfast::json

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "catalogue.h"
+#include "forms.h"
 #include "issues.h"
 #include "schema.h"
 
@@ -24,7 +25,7 @@ struct Plan {
   std::vector<Plan> subgraphs;                       // theirs
 };
 
-// The plan counts only where no issue is an error.
-Plan check(const Json& document, const Catalogue& catalogue, Issues& issues);
+// The plan counts only where no issue is an error. `origins`: what `modernize` said of it.
+Plan check(const Json& document, const Origins& origins, const Catalogue& catalogue, Issues& issues);
 
 }  // namespace holdfast::json

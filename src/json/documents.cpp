@@ -4,6 +4,8 @@
 #include "check.h"
 #include "draw.h"
 #include "forms.h"
+#include "layout.h"
+#include "schema.h"
 
 namespace holdfast::json {
 
@@ -79,48 +81,81 @@ std::string Documents::set_catalogue(std::string_view text) {
   return out + '}';
 }
 
-std::string Documents::answer(std::string_view text, bool plans) const {
+// A text, brought into the form of this version and checked.
+struct Documents::Read {
   Issues issues;
-  Json document = read(text, catalogue_->read, issues);
+  Json document;
   bool changed = false;
   Plan plan;
-  if (!document.is_discarded()) {
-    changed = modernize(document, issues);
-    plan = json::check(document, *catalogue_, issues);
+
+  Read(std::string_view text, const Catalogue& catalogue) : document(json::read(text, catalogue.read, issues)) {
+    if (document.is_discarded()) return;
+    Origins origins;
+    changed = modernize(document, issues, origins);
+    plan = json::check(document, origins, catalogue, issues);
   }
+};
+
+std::string Documents::check(std::string_view text) const {
+  const Read read(text, *catalogue_);
   std::string out;
-  write_issues(out, issues);
-  if (plans && !issues.failed()) {
+  write_issues(out, read.issues);
+  return out + '}';
+}
+
+std::string Documents::compile(std::string_view text) const {
+  const Read read(text, *catalogue_);
+  std::string out;
+  write_issues(out, read.issues);
+  if (!read.issues.failed()) {
     out += ",\"plan\":";
-    write_plan(out, plan);
-    if (changed) out += ",\"document\":" + text_from(document);
+    write_plan(out, read.plan);
+    if (read.changed) out += ",\"document\":" + text_from(read.document);
   }
+  return out + '}';
+}
+
+std::string Documents::upgrade(std::string_view text) const {
+  const Read read(text, *catalogue_);
+  std::string out;
+  write_issues(out, read.issues);
+  if (!read.issues.failed() && read.changed) out += ",\"document\":" + text_from(read.document);
   return out + '}';
 }
 
 std::string Documents::to_dependencies(std::string_view text) const {
-  Issues issues;
-  Json document = read(text, catalogue_->read, issues);
-  if (!document.is_discarded()) {
-    modernize(document, issues);
-    json::check(document, *catalogue_, issues);
-  }
+  const Read read(text, *catalogue_);
   std::string out;
-  write_issues(out, issues);
-  if (!issues.failed()) out += ",\"document\":" + text_from(json::to_dependencies(document));
+  write_issues(out, read.issues);
+  if (!read.issues.failed()) out += ",\"document\":" + text_from(json::to_dependencies(read.document));
   return out + '}';
 }
 
-std::string Documents::draw(std::string_view text, std::string_view language) const {
+std::string Documents::draw(std::string_view text, std::string_view language, std::string_view options) const {
+  const Read read(text, *catalogue_);
+  std::string out;
+  write_issues(out, read.issues);
+  // A type that is not known here, or ports that do not fit, can be drawn all the same.
+  if (!is_drawable(read.document, read.issues)) return out + '}';
+  if (language != "layout") return out + ",\"text\":" + text_from(Json(json::draw(read.document, read.plan, language))) + '}';
+  Issues none;
+  return out + ",\"places\":" + layout(read.document, read.plan, json::read(options, catalogue_->read, none)) + '}';
+}
+
+std::string Documents::compare(std::string_view text) const {
   Issues issues;
-  Json document = read(text, catalogue_->read, issues);
-  if (!document.is_discarded()) modernize(document, issues);
-  Plan plan;
-  if (!document.is_discarded()) plan = json::check(document, *catalogue_, issues);
+  const Json pairs = json::read(text, catalogue_->read, issues);
   std::string out;
   write_issues(out, issues);
-  // A type that is not known here, or ports that do not fit, can be drawn all the same.
-  if (is_drawable(document, issues)) out += ",\"text\":" + text_from(Json(json::draw(document, plan, language)));
+  const auto* list = list_of(&pairs);
+  if (list == nullptr) return out + '}';
+  out += ",\"verdicts\":";
+  write_list(out, *list, [&](const Json& pair) {
+    constexpr std::string_view names[] = {"\"static\"", "\"runtime\"", "\"incompatible\""};
+    Allowance allowance;
+    const bool whole = pair.is_array() && pair.size() == 4 && pair[1].is_string() && pair[3].is_string();
+    out += whole ? names[static_cast<int>(ports_compatible(pair[0], *text_of(&pair[1]), pair[2], *text_of(&pair[3]), allowance))] : "null";
+  });
   return out + '}';
 }
 

@@ -99,42 +99,6 @@ class Drawing {
   std::string out_;
 };
 
-// Columns by the longest way from where nothing leads to; rows by the middle of what leads there, twice.
-std::string layout(const Json& document, const Plan& plan) {
-  const auto& tasks = items(document, "tasks");
-  std::vector<std::uint32_t> column(tasks.size(), 0);
-  std::vector<double> row(tasks.size(), 0);
-  std::vector<std::vector<std::uint32_t>> columns, into(tasks.size());
-  for (const Plan::Pair& pair : plan.pairs) {
-    into[pair.target].push_back(pair.source);
-    column[pair.target] = std::max(column[pair.target], column[pair.source] + 1);
-  }
-  for (const std::uint32_t task : plan.order) {
-    if (columns.size() <= column[task]) columns.resize(column[task] + std::size_t{1});
-    row[task] = static_cast<double>(columns[column[task]].size());
-    columns[column[task]].push_back(task);
-  }
-  for (auto& members : columns) {
-    std::vector<std::pair<double, std::uint32_t>> wanted;
-    for (const std::uint32_t task : members) {
-      double sum = 0;
-      for (const std::uint32_t source : into[task]) sum += row[source];
-      wanted.emplace_back(into[task].empty() ? row[task] : sum / static_cast<double>(into[task].size()), task);
-    }
-    std::sort(wanted.begin(), wanted.end());
-    for (std::size_t i = 0; i < wanted.size(); i++) row[wanted[i].second] = static_cast<double>(i);
-  }
-  Json places = Json::array();
-  for (std::size_t i = 0; i < tasks.size(); i++) {
-    Json place = Json::object();
-    place.push_back({"id", *text_of(find(tasks[i], "id"))});
-    place.push_back({"column", column[i]});
-    place.push_back({"row", static_cast<std::uint32_t>(row[i])});
-    places.push_back(std::move(place));
-  }
-  return places.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
-
 }  // namespace
 
 bool is_drawable(const Json& document, const Issues& issues) {
@@ -147,7 +111,6 @@ bool is_drawable(const Json& document, const Issues& issues) {
 }
 
 std::string draw(const Json& document, const Plan& plan, std::string_view language) {
-  if (language == "layout") return layout(document, plan);
   return Drawing(language == "mermaid").take(document, plan);
 }
 

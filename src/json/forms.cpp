@@ -1,5 +1,6 @@
 #include "forms.h"
 
+#include <algorithm>
 #include <unordered_map>
 
 namespace holdfast::json {
@@ -22,21 +23,27 @@ bool rename(Json& object, std::string_view from, std::string_view to) {
 }
 
 // Version 0: `nodes` and `edges`, values under `input`, ports named by what they are on their side.
-bool from_version_0(Json& document) {
+bool from_version_0(Json& document, Origins& origins) {
   bool changed = rename(document, "nodes", "tasks");
-  changed = rename(document, "edges", "dataflows") || changed;
+  if (changed) origins.tasks = "nodes";
+  if (rename(document, "edges", "dataflows")) origins.dataflows = "edges", changed = true;
   Json* tasks = member(document, "tasks");
   for (std::size_t i = 0; list_of(tasks) != nullptr && i < tasks->size(); i++) {
     Json& task = (*tasks)[i];
     if (object_of(find(task, "input")) != nullptr) changed = rename(task, "input", "defaults") || changed;
-    changed = rename(task, "subGraph", "subgraph") || changed;
-    if (Json* inner = member(task, "subgraph")) changed = (inner->is_object() && from_version_0(*inner)) || changed;
+    Origins inside;
+    if (rename(task, "subGraph", "subgraph")) origins.subgraph = "subGraph", changed = true;
+    Json* inner = member(task, "subgraph");
+    if (inner == nullptr || !inner->is_object() || !from_version_0(*inner, inside)) continue;
+    changed = true;
+    origins.inner.push_back({static_cast<std::uint32_t>(i), std::move(inside)});
   }
   Json* flows = member(document, "dataflows");
   for (std::size_t i = 0; list_of(flows) != nullptr && i < flows->size(); i++) {
     changed = rename((*flows)[i], "sourceTaskOutputId", "sourceTaskPortId") || changed;
     changed = rename((*flows)[i], "targetTaskInputId", "targetTaskPortId") || changed;
   }
+  if (changed) origins.form = Origins::Form::Version0;
   if (Json* version = member(document, "version"); changed && version != nullptr) *version = kDocumentVersion;
   return changed;
 }
@@ -59,9 +66,12 @@ void take_dependency(const Json& dependency, const std::string& target, const st
   dataflows.push_back(std::move(flow));
 }
 
-Json from_dependencies(Json& list) {
+Json from_dependencies(Json& list, const std::string& base, Issues& issues, Origins& origins) {
+  origins.form = Origins::Form::Dependencies;
+  origins.subgraph = "subtasks";
   Json tasks = Json::array(), dataflows = Json::array();
   for (Json& item : list.get_ref<Json::array_t&>()) {
+    const auto index = static_cast<std::uint32_t>(tasks.size());
     if (!item.is_object()) {
       tasks.push_back(std::move(item));
       continue;
@@ -70,13 +80,20 @@ Json from_dependencies(Json& list) {
     const std::string target = id == nullptr ? "" : *id;
     Json task = Json::object();
     for (auto& [key, value] : members_of(item)) {
+      const auto place = [&, name = std::string_view(key)] { return pointer(pointer(base, index), name); };
       if (key == "dependencies" && value.is_object()) {
         for (const auto& [port, given] : members_of(value)) {
-          if (!given.is_array()) take_dependency(given, target, port, dataflows);
-          else for (const Json& one : given) take_dependency(one, target, port, dataflows);
+          const bool several = given.is_array();
+          for (std::size_t i = 0; i < (several ? given.size() : 1); i++) {
+            take_dependency(several ? given[i] : given, target, port, dataflows);
+            origins.flows.push_back({index, several ? static_cast<std::int32_t>(i) : -1});
+          }
         }
       } else if (key == "subtasks" && value.is_array()) {
-        members_of(task).emplace_back("subgraph", from_dependencies(value));
+        origins.inner.push_back({index, {}});
+        members_of(task).emplace_back("subgraph", from_dependencies(value, place(), issues, origins.inner.back().origins));
+      } else if (key == "dependencies" || key == "subtasks") {
+        issues.error("wrong-type", place(), "`" + key + "` has to be " + (key == "subtasks" ? "a list of tasks" : "an object of ports, each with `{ id, output }` or a list of them") + ".");
       } else {
         members_of(task).emplace_back(key, std::move(value));
       }
@@ -98,19 +115,24 @@ void add_dependency(Json& dependencies, const std::string& port, Json given) {
 
 }  // namespace
 
-bool modernize(Json& document, Issues& issues) {
+const Origins* Origins::of(std::uint32_t task) const {
+  const auto found = std::lower_bound(inner.begin(), inner.end(), task, [](const Inner& one, std::uint32_t wanted) { return one.task < wanted; });
+  return found == inner.end() || found->task != task ? nullptr : &found->origins;
+}
+
+bool modernize(Json& document, Issues& issues, Origins& origins) {
   if (document.is_array()) {
-    document = from_dependencies(document);
+    document = from_dependencies(document, "", issues, origins);
     return true;
   }
   const Json* version = find(document, "version");
-  if (version == nullptr) return document.is_object() && from_version_0(document);
+  if (version == nullptr) return document.is_object() && from_version_0(document, origins);
   const bool whole = version->is_number_unsigned();
   if (!whole || version->get<std::uint64_t>() > kDocumentVersion) {
     issues.error("unsupported-version", "/version", "Version " + in_quotes(version->dump(-1, ' ', false, Json::error_handler_t::replace)) + " is not known; this library reads up to " + std::to_string(kDocumentVersion) + ". Update holdfast.");
     return false;
   }
-  return version->get<std::uint64_t>() == 0 && from_version_0(document);
+  return version->get<std::uint64_t>() == 0 && from_version_0(document, origins);
 }
 
 Json to_dependencies(const Json& document) {

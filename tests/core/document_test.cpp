@@ -112,13 +112,15 @@ TEST_CASE("The dependency form is read, and written back") {
   Issues none;
   Json document = read(text, {}, none);
   const Json before = document;
-  REQUIRE(modernize(document, none));
+  Origins origins;
+  REQUIRE(modernize(document, none, origins));
   CHECK(document["dataflows"].size() == 3);
   CHECK(document["tasks"][1]["subgraph"]["tasks"][0]["id"] == "i");
   CHECK(to_dependencies(document) == Json::parse(R"([{"id":"a","type":"Text"},{"id":"j","type":"Join","x":1,"subtasks":[{"id":"i","type":"Text"}],
     "dependencies":{"text":[{"id":"a","output":"text"},{"id":"a","output":"text2"}],"one":{"id":"a","output":"text"}}}])"));
   Json again = to_dependencies(document);
-  modernize(again, none);
+  Origins others;
+  modernize(again, none, others);
   CHECK(again == document);
 }
 
@@ -215,6 +217,33 @@ TEST_CASE("A document is drawn, whatever its titles say, also where types are un
   CHECK(mermaid == "flowchart LR\n  n0[\"say #quot;hi#quot; #lt;b#gt;<br/><i>Nope</i>\"]\n  n1[\"b<br/><i>Any</i>\"]\n  n0 -->|\"x → y, [error] → z\"| n1\n");
   const std::string dot = Json::parse(made.draw(text, "dot"))["text"].get<std::string>();
   CHECK(dot.find("n0 [label=\"say \\\"hi\\\" <b>\\nNope\"];") != std::string::npos);
-  CHECK(Json::parse(Json::parse(made.draw(text, "layout"))["text"].get<std::string>()) == Json::parse(R"([{"id":"a","column":0,"row":0},{"id":"b","column":1,"row":0}])"));
+  CHECK(Json::parse(made.draw(text, "layout"))["places"] == Json::parse(R"([{"id":"a","column":0,"row":0,"x":0,"y":0},{"id":"b","column":1,"row":0,"x":264,"y":0}])"));
+  CHECK(Json::parse(made.draw(text, "layout", R"({"sizes":{"a":{"width":500,"height":10}},"columnGap":1})"))["places"][1]["x"] == 501);
   CHECK(!Json::parse(made.draw("[[", "dot")).contains("text"));
+}
+
+TEST_CASE("What is JSON, and what is none, is as another parser has it") {
+  const auto reads = [](const std::string& text) {
+    Issues found;
+    const Json value = read(text, {}, found);
+    CHECK(value.is_discarded() == found.failed());
+    const Json other = Json::parse(text, nullptr, false);
+    INFO(text);
+    CHECK(value.is_discarded() == other.is_discarded());
+    if (!other.is_discarded()) CHECK(value == other);
+  };
+  for (const char* text : {"", " ", "null", " true ", "false", "nul", "truex", "0", "-0", "01", "-", "1.", "1.5", ".5", "1e5", "1E+5", "1e", "1e-400", "123456789012345678", "-123456789012345678", "12345678901234567890123",
+                           "1e308", "\"\"", "\"a", "\"\t\"", "\"\\n\\\"\\\\\\/\\b\\f\\r\\t\"", "\"\\x\"", "\"\\u00e9\\u20AC\\ud83d\\ude00\"", "\"\\ud83d\"", "\"\\ude00\"", "\"\\ud83d\\u0041\"", "\"\\u12\"",
+                           "\"é€😀\"", "\"\xc3\"", "\"\xc0\xaf\"", "\"\xed\xa0\x80\"", "\"\xf4\x90\x80\x80\"", "\"\xf0\x8f\xbf\xbf\"", "\"\xff\"", "[", "[]", "[1,]", "[1 2]", "[1,2]", "[[],[[]]]", "{", "{}", "{\"a\"}", "{\"a\":}",
+                           "{\"a\":1,}", "{\"a\":1 \"b\":2}", "{a:1}", "{\"a\":{\"b\":[1,{\"c\":null}]},\"d\":\"\"}", "[]]", "{}x", "\xef\xbb\xbf{}", "/**/1", "'a'", "NaN", "Infinity", "\x00", "[\"\x1f\"]", "[\"\x7f\"]"}) reads(text);
+}
+
+TEST_CASE("What mostly is a mistake is told where that is asked for, and pointers lead into the form that was given") {
+  Documents made;
+  made.set_catalogue(std::string(kCatalogue).replace(0, 1, "{\"lint\":true,"));
+  const std::string round = graph({task("a", "Any"), task("b", "Any"), task("c", "Any")}, {flow("a.x", "b.x"), flow("b.x", "a.x"), flow("b.x", "c.x")});
+  CHECK(issues(made.check(round)) == Found{"cycle /dataflows/1", "unreachable /tasks/0", "unreachable /tasks/1", "unreachable /tasks/2"});
+  CHECK(issues_of(R"([{"id":"a","type":"Any","dependencies":{"x/y":[{"id":"b","output":"o"}]},"subtasks":[{"id":"i","type":"Nope"}]},{"id":"c","type":"Any","dependencies":3}])") ==
+        Found{"wrong-type /1/dependencies", "unknown-type /0/subtasks/0/type", "unknown-task /0/dependencies/x~1y/0/id"});
+  CHECK(issues_of(R"({"nodes":[{"id":"a","type":"Nope"}],"edges":[{"sourceTaskId":"z","sourceTaskOutputId":"o","targetTaskId":"a","targetTaskInputId":"i"}]})") == Found{"unknown-type /nodes/0/type", "unknown-task /edges/0/sourceTaskId"});
 }

@@ -3,7 +3,8 @@ import { type JsonSchema, Task, TaskRegistry } from 'holdfast/graph';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Catalog, landed, shownPorts } from '../../demo/src/pipelines/catalog.ts';
-import { openJson, openText } from '../../demo/src/pipelines/check.ts';
+import { openDrawing } from '../../demo/src/pipelines/check.ts';
+import { issueSaid } from '../../demo/src/pipelines/words.ts';
 import { type Action, edited, type Editor, startedWith } from '../../demo/src/pipelines/editor.ts';
 import { fitOf } from '../../demo/src/pipelines/fit.ts';
 import { edgeId, freshId, type GraphDocument, kEmpty } from '../../demo/src/pipelines/graph-document.ts';
@@ -143,37 +144,41 @@ describe('An edge', () => {
 
 describe('A file that is opened', () => {
   const saved = () => JSON.parse(JSON.stringify(twoConnected().document)) as GraphDocument;
-  const issuesOf = (json: unknown) => {
-    const opened = openJson(json, catalog);
-    return 'issues' in opened ? opened.issues : [];
+  const refusedOf = async (given: string | object) => {
+    const opened = await openDrawing(given, catalog);
+    return 'issues' in opened ? opened : { issues: [] };
   };
 
-  it('is drawn as it was saved, with everything that stands in it', () => {
+  it('is drawn as it was saved, with everything that stands in it', async () => {
     const json = { ...saved(), meta: { title: 'Mine', by: 'me' }, note: [1, { a: 2 }] };
-    expect(openText(JSON.stringify(json), catalog)).toEqual({ document: json });
+    expect(await openDrawing(JSON.stringify(json), catalog)).toEqual({ document: json });
+    expect(await openDrawing(json, catalog)).toEqual({ document: json });
   });
 
-  it('tells everything that is wrong, each with its place', () => {
-    const json = { ...saved(), version: 7, tasks: [...saved().tasks, { id: 'a', type: 'ShoutTask' }, { id: 'x', type: 'NoSuchTask' }, { id: '', type: 'ShoutTask' }, 5, { id: 'y', type: 'ShoutTask', config: { nonsense: 1 } }] };
-    const edges = [...saved().dataflows, edge('b', 'text', 'a', 'text'), edge('a', 'text', 'gone', 'text'), edge('a', 'nothing', 'b', 'text'), { sourceTaskId: 'a' }];
-    expect(issuesOf({ ...json, dataflows: edges }).map(({ code, pointer }) => `${pointer} ${code}`)).toEqual([
-      '/version version', '/tasks/2/id twice', '/tasks/3/type unknownType', '/tasks/4/id shape', '/tasks/5 shape', '/tasks/6 config',
-      '/dataflows/2 edge', '/dataflows/3 edge', '/dataflows/4 shape',
-      // Circles are looked for last, among the edges that are right otherwise.
-      '/dataflows/1 edge',
+  it('tells everything that is wrong, each with its place', async () => {
+    const json = { ...saved(), tasks: [...saved().tasks, { id: 'a', type: 'ShoutTask' }, { id: 'x', type: 'NoSuchTask' }, { id: '', type: 'ShoutTask' }, 5] };
+    const edges = [...saved().dataflows, edge('b', 'text', 'a', 'text'), edge('a', 'text', 'gone', 'text'), { sourceTaskId: 'a' }];
+    const { issues } = await refusedOf({ ...json, dataflows: edges });
+    expect(issues.map(({ code, pointer }) => `${pointer} ${code}`).sort()).toEqual([
+      '/dataflows/1 cycle', '/dataflows/2/targetTaskId unknown-task', '/dataflows/3 missing-field', '/dataflows/3 missing-field', '/dataflows/3 missing-field',
+      '/tasks/2/id duplicate-id', '/tasks/3/type unknown-type', '/tasks/4/id wrong-type', '/tasks/5 wrong-type',
     ]);
+    expect(issues.map((issue) => issueSaid(issue, 'fr'))).toContain('Aucun type de nœud ne s’appelle « NoSuchTask » ici.');
   });
 
-  it('is refused when it is hostile, quickly and without a trace', () => {
+  it('tells of configs and ports that this page\'s nodes refuse, by the ports that they have here', async () => {
+    const wrong = { ...saved(), tasks: [...saved().tasks, { id: 'y', type: 'ShoutTask', config: { nonsense: 1 } }], dataflows: [...saved().dataflows, edge('a', 'nothing', 'b', 'text')] };
+    expect((await refusedOf(wrong)).issues.map(({ code, pointer }) => `${pointer} ${code}`)).toEqual(['/tasks/2 config', '/dataflows/1/sourceTaskPortId unknown-port']);
+  });
+
+  it('is refused when it is hostile, quickly and without a trace', async () => {
     const deep = `{"tasks":${'['.repeat(100_000)}${']'.repeat(100_000)}}`;
     const prototype = '{"tasks":[{"id":"a","type":"ShoutTask","config":{"__proto__":{"polluted":true}}}]}';
     const many = { tasks: Array.from({ length: 3000 }, (_, index) => ({ id: `n${index}`, type: 'ShoutTask' })) };
-    const codes = [deep, prototype, JSON.stringify(many), 'no json', '[]', 'null', '{"tasks":{}}', ' '.repeat(3_000_000), '{"tasks":[{"id":"__proto__","type":"constructor"}]}'].map((text) => {
-      const opened = openText(text, catalog);
-      return 'issues' in opened ? opened.issues.map(({ code }) => code).join() : 'opened';
-    });
-    expect(codes).toEqual(['tooDeep', 'shape', 'tooMany', 'notJson', 'notGraph', 'notGraph', 'notGraph', 'tooLarge', 'unknownType']);
+    const codes: string[] = [];
+    for (const text of [deep, prototype, JSON.stringify(many), 'no json', 'null', '{"tasks":{}}', ' '.repeat(3_000_000), '{"tasks":[{"id":"__proto__","type":"constructor"}]}', '{"version":7,"tasks":[]}']) codes.push((await refusedOf(text)).issues[0]?.code ?? 'opened');
+    expect(codes).toEqual(['too-deep', 'forbidden-key', 'too-large', 'invalid-json', 'not-a-graph', 'wrong-type', 'too-large', 'unknown-type', 'unsupported-version']);
     expect(Object.prototype).not.toHaveProperty('polluted');
-    expect(issuesOf({ tasks: Array.from({ length: 500 }, () => 0) })).toHaveLength(51);
+    expect(await refusedOf({ tasks: Array.from({ length: 500 }, () => 0) })).toMatchObject({ issues: { length: 50 }, leftOut: 450 });
   });
 });

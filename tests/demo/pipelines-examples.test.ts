@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import '../../js/graph/home.ts';
 import { Catalog } from '../../demo/src/pipelines/catalog.ts';
-import { openJson } from '../../demo/src/pipelines/check.ts';
+import { openDrawing } from '../../demo/src/pipelines/check.ts';
 import { examples } from '../../demo/src/pipelines/examples.ts';
 import { kEmpty } from '../../demo/src/pipelines/graph-document.ts';
 import { laneOf } from '../../demo/src/pipelines/lanes.ts';
@@ -19,9 +19,9 @@ beforeAll(registerNodes);
 const catalog = new Catalog(globalTaskRegistry, []);
 
 describe('Every example', () => {
-  it.each(examples.flatMap((example) => (['en', 'fr'] as const).map((language) => [example.id, language, example] as const)))('%s (%s) can be opened, and run', (_id, language, example) => {
+  it.each(examples.flatMap((example) => (['en', 'fr'] as const).map((language) => [example.id, language, example] as const)))('%s (%s) can be opened, and run', async (_id, language, example) => {
     const document = example.document(language);
-    expect(openJson(JSON.parse(JSON.stringify(document)), catalog)).toEqual({ document });
+    expect(await openDrawing(JSON.stringify(document), catalog)).toEqual({ document });
     expect(lackOf(document, catalog)).toBeUndefined();
   });
 });
@@ -84,10 +84,10 @@ describe('Nodes stand', () => {
       return { version: 1, tasks, dataflows, layout: {} };
     }));
 
-  it('behind all that feed them, and none on another', () => {
-    fc.assert(
-      fc.property(graph, (document) => {
-        const places = tidied(document);
+  it('behind all that feed them, and none on another', async () => {
+    await fc.assert(
+      fc.asyncProperty(graph, async (document) => {
+        const places = await tidied(document);
         for (const { sourceTaskId, targetTaskId } of document.dataflows) expect(places[sourceTaskId]!.x).toBeLessThan(places[targetTaskId]!.x);
         const all = Object.values(places);
         for (const [index, one] of all.entries())
@@ -97,9 +97,9 @@ describe('Nodes stand', () => {
     );
   });
 
-  it('where they were put; only those without a place get one', () => {
+  it('where they were put; only those without a place get one', async () => {
     const document = { ...kEmpty, tasks: [{ id: 'a', type: 'x' }, { id: 'b', type: 'x' }], layout: { a: { x: 5, y: 7 } } };
-    const { layout } = placed(document);
+    const { layout } = await placed(document);
     expect(layout['a']).toEqual({ x: 5, y: 7 });
     expect(layout['b']!.y).toBeGreaterThan(7);
   });

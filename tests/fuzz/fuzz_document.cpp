@@ -13,7 +13,7 @@ using namespace holdfast::json;
 namespace {
 
 constexpr std::string_view kCatalogue = R"({"types":{"A":{},"B":{"inputs":{"properties":{"x":{"type":"string"}},"required":["x"]},
-  "outputs":{"anyOf":[{"properties":{"y":{"type":"array","items":{"format":"a:b"}}}},true]}}},"limits":{"maxBytes":65536,"maxNesting":4}})";
+  "outputs":{"anyOf":[{"properties":{"y":{"type":"array","items":{"format":"a:b"}}}},true]}}},"limits":{"maxBytes":65536,"maxNesting":4},"lint":true})";
 
 void require(bool condition) {
   if (!condition) __builtin_trap();
@@ -41,19 +41,22 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   documents.compile(text);
   documents.draw(text, "mermaid");
   documents.draw(text, "dot");
-  documents.draw(text, "layout");
+  documents.draw(text, "layout", text);
+  documents.upgrade(text);
+  documents.compare(text);
   documents.to_dependencies(text);
   Catalogue catalogue;
   Issues issues;
   catalogue.take(kCatalogue, issues);
   Json document = read(text, catalogue.read, issues);
   if (document.is_discarded()) return 0;
-  modernize(document, issues);
-  const Plan plan = check(document, catalogue, issues);
+  Origins origins, others;
+  modernize(document, issues, origins);
+  const Plan plan = check(document, origins, catalogue, issues);
   if (issues.failed()) return 0;
   look_at(document, plan);
   Json again = to_dependencies(document);
-  modernize(again, issues);
+  modernize(again, issues, others);
   const Json* flows = find(document, "dataflows");
   require(find(again, "tasks")->size() == find(document, "tasks")->size() && find(again, "dataflows")->size() == (flows == nullptr ? 0 : flows->size()));
   return 0;

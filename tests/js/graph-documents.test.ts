@@ -51,7 +51,7 @@ describe('a graph document', () => {
 
   it('is drawn and laid out', async () => {
     expect((await drawDocument(sound, catalogue, 'mermaid')).text).toBe('flowchart LR\n  n0["b<br/><i>Length</i>"]\n  n1["Ä 😀<br/><i>Text</i>"]\n  n1 -->|"text → text"| n0\n');
-    expect((await layoutDocument(sound, catalogue)).places).toEqual([{ id: 'b', column: 1, row: 0 }, { id: 'a', column: 0, row: 0 }]);
+    expect((await layoutDocument(sound, catalogue)).places).toEqual([{ id: 'b', column: 1, row: 0, x: 264, y: 0 }, { id: 'a', column: 0, row: 0, x: 0, y: 0 }]);
   });
 
   it('is checked by what a registry knows', async () => {

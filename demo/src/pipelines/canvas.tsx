@@ -4,7 +4,7 @@
  * Invariant: it keeps nothing but sizes; what is drawn is the document, and every change goes through `dispatch`.
  */
 import { Background, BackgroundVariant, type Connection, type Edge, type FinalConnectionState, MarkerType, type NodeChange, type EdgeChange, ReactFlow, useReactFlow } from '@xyflow/react';
-import type { DataflowJson } from 'holdfast/graph';
+import { type DataflowJson, reactFlowElements } from 'holdfast/graph';
 import { type DragEvent, type KeyboardEvent, useCallback, useEffect, useMemo, useRef, useState } from 'react';
 import { useLanguage } from '../shell/choices.ts';
 import { type Catalog, kErrorPort, landed, shownPorts } from './catalog.ts';
@@ -117,13 +117,13 @@ function useEdges({ document, selection, edgeStatuses }: EdgesProps): Edge[] {
   const say = usePipelineWords();
   return useMemo(() => {
     const selected = new Set(selection.edges);
-    return document.dataflows.map((flow): Edge => {
-      const id = edgeId(flow);
+    const { edges } = reactFlowElements({ tasks: [], dataflows: document.dataflows }, { edgeType: 'routed' });
+    return edges.map((edge, at): Edge => {
+      const { id, data: { isError = false } = {} } = edge;
+      const flow = document.dataflows[at]!;
       const status = edgeStatuses.get(id);
-      const isError = flow.sourceTaskPortId === kErrorPort;
       return {
-        id, type: 'routed', source: flow.sourceTaskId, sourceHandle: flow.sourceTaskPortId, target: flow.targetTaskId, targetHandle: flow.targetTaskPortId,
-        selected: selected.has(id), focusable: false, deletable: false, animated: status === 'PROCESSING' || status === 'STREAMING',
+        ...edge, selected: selected.has(id), focusable: false, deletable: false, animated: status === 'PROCESSING' || status === 'STREAMING',
         className: `pl-edge${isError ? ' pl-edge-error' : ''}${status ? ` pl-edge-${status.toLowerCase()}` : ''}`,
         markerEnd: { type: MarkerType.ArrowClosed, width: 14, height: 14, color: colourOf(status, isError) },
         ariaLabel: say.edgeLabel(`${flow.sourceTaskId} ${portSaid(flow.sourceTaskPortId, language)}`, `${flow.targetTaskId} ${portSaid(flow.targetTaskPortId, language)}`),

@@ -56,6 +56,11 @@ export class Catalog {
     return this.#offered.flatMap((type) => this.kindOf(type) ?? []);
   }
 
+  /** All that may stand in a document. */
+  get types(): string[] {
+    return [...this.#registry.all.keys()];
+  }
+
   knows(type: string): boolean {
     return this.#registry.getTask(type) !== undefined;
   }

@@ -2,11 +2,11 @@
 import type { DataflowJson, TaskGraphItemJson } from 'holdfast/graph';
 import type { Language } from '../words.ts';
 import type { GraphDocument } from './graph-document.ts';
-import { placed } from './places.ts';
 
 export interface Example {
   readonly id: string;
   readonly title: Record<Language, string>;
+  /** Its nodes have no places yet. */
   document(language: Language): GraphDocument;
 }
 
@@ -21,7 +21,7 @@ const sentence = (id: string, title: string, text: string): TaskGraphItemJson =>
 const pause = (language: Language, delay: string): TaskGraphItemJson => ({ id: 'pause', type: 'DelayTask', config: { title: language === 'fr' ? 'De quoi tuer l’onglet' : 'Time to kill the tab', delay } });
 
 function drawn(title: string, tasks: TaskGraphItemJson[], dataflows: DataflowJson[]): GraphDocument {
-  return placed({ version: 1, meta: { title }, tasks, dataflows, layout: {} });
+  return { version: 1, meta: { title }, tasks, dataflows, layout: {} };
 }
 
 const pdfTitle = { en: 'A PDF, read and counted', fr: 'Un PDF, lu et compté' };

@@ -178,14 +178,14 @@ function CanvasFoot({ isKept, onFit, onZoom }: { isKept: boolean; onFit(): void;
   );
 }
 
-function Refused({ name, issues, onClose }: { name: string; issues: readonly Issue[]; onClose(): void }) {
+function Refused({ name, issues, leftOut = 0, onClose }: { name: string; issues: readonly Issue[]; leftOut?: number; onClose(): void }) {
   const say = usePipelineWords();
   const language = useLanguage();
   return (
     <div className="notice pl-issues" role="alert">
       <div>
-        <p><bdi>{say.notOpened(name, issues.length)}</bdi></p>
-        <ul>{issues.map((issue, index) => <li key={`${index} ${issue.pointer}`}>{issue.pointer ? <code>{issue.pointer}</code> : null} {issueSaid(issue, language)}</li>)}</ul>
+        <p><bdi>{say.notOpened(name, issues.length + leftOut)}</bdi></p>
+        <ul>{issues.map((issue, index) => <li key={`${index} ${issue.pointer}`}>{issue.pointer ? <code>{issue.pointer}</code> : null} {issueSaid(issue, language)}</li>)}{leftOut > 0 ? <li>{say.more(leftOut)}</li> : null}</ul>
       </div>
       <button type="button" className="plain" onClick={onClose}>{say.close}</button>
     </div>

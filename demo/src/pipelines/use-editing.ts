@@ -6,7 +6,7 @@ import { orchestrator } from '../orchestrator.ts';
 import { useLanguage } from '../shell/choices.ts';
 import { baseName, shownName } from '../tasks/names.ts';
 import { Catalog } from './catalog.ts';
-import { type Issue, openJson, openText } from './check.ts';
+import { type Opened, openDrawing } from './check.ts';
 import { storedDraft, storeDraft } from './drafts.ts';
 import { edited, startedWith } from './editor.ts';
 import { examples } from './examples.ts';
@@ -29,9 +29,9 @@ const kOffered = [
 export const catalog = new Catalog(globalTaskRegistry, kOffered);
 
 /** What was drawn last; on the first visit an example. */
-export const firstDocument: Promise<GraphDocument> = storedDraft().then((stored) => {
-  const opened = stored === undefined ? undefined : openJson(stored, catalog);
-  return opened && 'document' in opened ? placed(opened.document) : examples[0]!.document(document.documentElement.lang === 'fr' ? 'fr' : 'en');
+export const firstDocument: Promise<GraphDocument> = storedDraft().then(async (stored) => {
+  const opened = stored === undefined ? undefined : await openDrawing(stored as object, catalog);
+  return placed(opened && 'document' in opened ? opened.document : examples[0]!.document(document.documentElement.lang === 'fr' ? 'fr' : 'en'));
 });
 
 const kShownKey = 'holdfast-demo:run';
@@ -139,9 +139,10 @@ export function useEditing(first: GraphDocument, announce: (text: string) => voi
   const language = useLanguage();
   const flow = useReactFlow();
   const [editor, dispatch] = useReducer(edited, first, startedWith);
-  const [refused, setRefused] = useState<{ name: string; issues: readonly Issue[] }>();
+  const [refused, setRefused] = useState<{ name: string } & Extract<Opened, { issues: unknown }>>();
   const [opened, setOpened] = useState(0);
-  const open = (document: GraphDocument, name: string) => {
+  const open = async (given: GraphDocument, name: string) => {
+    const document = await placed(given);
     dispatch({ type: 'open', document });
     setOpened((count) => count + 1);
     setRefused(undefined);
@@ -149,9 +150,9 @@ export function useEditing(first: GraphDocument, announce: (text: string) => voi
     fit(document);
   };
   const openFile = async (file: File) => {
-    const opened = openText(await file.text().catch(() => ''), catalog);
-    if ('document' in opened) open(placed(opened.document), shownName(file.name, 40));
-    else setRefused({ name: shownName(file.name, 40), issues: opened.issues });
+    const opened = await openDrawing(await file.text().catch(() => ''), catalog);
+    if ('document' in opened) await open(opened.document, shownName(file.name, 40));
+    else setRefused({ name: shownName(file.name, 40), ...opened });
   };
   const add = (type: string, at?: Position) => {
     const { document, selection } = editor;
@@ -168,8 +169,8 @@ export function useEditing(first: GraphDocument, announce: (text: string) => voi
     dispatch({ type });
     announce(type === 'undo' ? say.announced.undone : say.announced.redone);
   };
-  const tidy = () => {
-    const positions = tidied(editor.document, (id) => sizeIn(flow, id));
+  const tidy = async () => {
+    const positions = await tidied(editor.document, (id) => sizeIn(flow, id));
     dispatch({ type: 'move', positions, done: true });
     announce(say.announced.tidied);
     fit({ ...editor.document, layout: positions });

@@ -96,6 +96,7 @@ class Follower {
   #edges: ReadonlyMap<string, string> = new Map();
   #kept: number | undefined;
   #document: { key: string; of: GraphDocument } | undefined;
+  #reading = '';
 
   constructor(id: string, show: (shown: ShownState) => void) {
     this.#show = show;
@@ -114,6 +115,8 @@ class Follower {
     if (!handle) throw new Error(id);
     const graph = await handle.graph();
     if (this.#isOver) return;
+    this.#document = { key: keyOf(graph), of: await documentOf(graph) };
+    if (this.#isOver) return;
     const state = orchestrator.getTaskState(id);
     const isOld = state !== undefined && state.createdAt < performance.timeOrigin;
     // What had ended when this page came: only of a run that goes on here.
@@ -127,15 +130,9 @@ class Follower {
     this.#tell(handle, graph);
   }
 
-  /** The same as long as the graph is. */
-  #documentOf(graph: TaskGraph): GraphDocument {
-    const key = [graph.version, ...graph.getTasks().filter(({ isDisabled }) => isDisabled).map(({ id }) => id)].join(' ');
-    if (this.#document?.key !== key) this.#document = { key, of: documentOf(graph) };
-    return this.#document.of;
-  }
-
   #tell(handle: RunHandle, graph: TaskGraph): void {
-    const document = this.#documentOf(graph);
+    if (keyOf(graph) !== this.#document!.key) this.#readAnew(handle, graph);
+    const document = this.#document!.of;
     const { nodes } = handle;
     const errors = new Map<string, Error>();
     const views = new Map<string, NodeView>();
@@ -148,6 +145,23 @@ class Follower {
     const done = [...views.values()].filter(({ status }) => status === 'COMPLETED' || status === 'DISABLED').length;
     this.#show({ run: { handle, graph, document, status: handle.status, views: this.#views, edges: this.#edges, errors, done, kept: this.#kept } });
   }
+
+  /** Its graph was changed: it is shown as it was until the places are there. */
+  #readAnew(handle: RunHandle, graph: TaskGraph): void {
+    const key = keyOf(graph);
+    if (this.#reading === key) return;
+    this.#reading = key;
+    documentOf(graph).then((of) => {
+      if (this.#isOver || this.#reading !== key) return;
+      this.#document = { key, of };
+      this.#tell(handle, graph);
+    }, (error) => console.error(error));
+  }
+}
+
+/** What changes with what is drawn. */
+function keyOf(graph: TaskGraph): string {
+  return [graph.version, ...graph.getTasks().filter(({ isDisabled }) => isDisabled).map(({ id }) => id)].join(' ');
 }
 
 /** Entries that say the same are the same objects, so only nodes that changed are drawn. */
@@ -161,7 +175,7 @@ function sameOrNew<Value>(before: ReadonlyMap<string, Value>, next: Map<string, 
   return isSame ? before : next;
 }
 
-function documentOf(graph: TaskGraph): GraphDocument {
+async function documentOf(graph: TaskGraph): Promise<GraphDocument> {
   const json: TaskGraphJson = graph.toJSON();
   return placed({ ...json, version: json.version ?? 1, layout: (json.layout ?? {}) as Record<string, Position> });
 }

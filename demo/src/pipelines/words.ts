@@ -339,38 +339,33 @@ export function refusalSaid(refusal: Refusal, language: Language): string {
 export const portSaid = (port: string, language: Language): string =>
   port === kErrorPort ? words[language].error.toLowerCase() : port === kAllPorts ? words[language].everything : port;
 
-/** What is wrong with a file. */
-export function issueSaid(issue: Issue, language: Language): string {
-  if (issue.code === 'edge') return refusalSaid(issue.refusal, language);
-  return issueSentences[language][issue.code](issue.detail);
+/** What is wrong with a file: in the checker's words, or by its code with the names that it gives. */
+export function issueSaid({ code, message }: Issue, language: Language): string {
+  const names = [...message.matchAll(/"([^"]*)"/g)].map(([, name]) => name!);
+  return sentences[language][code]?.(names) ?? message;
 }
 
-type IssueCode = Exclude<Issue['code'], 'edge'>;
-const issueSentences: Record<Language, Record<IssueCode, (detail: string) => string>> = {
-  en: {
-    tooLarge: (detail) => `It is larger than ${detail} MB.`,
-    notJson: (detail) => `It is not JSON: ${detail}.`,
-    notGraph: (detail) => `It is not a graph, which is { "tasks": […], "dataflows": […] }, but ${detail}.`,
-    tooDeep: (detail) => `It is nested more than ${detail} deep.`,
-    tooMany: (detail) => `There are more than ${detail}.`,
-    version: (detail) => `It is of version ${detail}; this page knows version 1.`,
-    more: (detail) => `More than ${detail} things are wrong; these are the first.`,
-    shape: (detail) => (detail.startsWith('__') || ['constructor', 'prototype'].includes(detail) ? `A key may not be called ${detail}.` : `This must be ${detail}.`),
-    unknownType: (detail) => `No kind of node is called “${detail}” here.`,
-    twice: (detail) => `The id “${detail}” is there twice.`,
-    config: (detail) => detail,
-  },
+const sentences: Record<Language, Partial<Record<Issue['code'], (names: readonly string[]) => string>>> = {
+  en: { 'unknown-type': ([type]) => `No kind of node is called “${type}” here.` },
   fr: {
-    tooLarge: (detail) => `Il dépasse ${detail} Mo.`,
-    notJson: (detail) => `Ce n’est pas du JSON : ${detail}.`,
-    notGraph: (detail) => `Ce n’est pas un graphe, soit { "tasks": […], "dataflows": […] }, mais ${detail}.`,
-    tooDeep: (detail) => `Il est imbriqué sur plus de ${detail} niveaux.`,
-    tooMany: (detail) => `Il y en a plus de ${detail}.`,
-    version: (detail) => `Il est de la version ${detail} ; cette page connaît la version 1.`,
-    more: (detail) => `Plus de ${detail} choses sont fausses ; voici les premières.`,
-    shape: (detail) => (detail.startsWith('__') || ['constructor', 'prototype'].includes(detail) ? `Une clé ne peut pas s’appeler ${detail}.` : `Ceci doit être ${detail}.`),
-    unknownType: (detail) => `Aucun type de nœud ne s’appelle « ${detail} » ici.`,
-    twice: (detail) => `L’identifiant « ${detail} » est là deux fois.`,
-    config: (detail) => detail,
+    'invalid-json': () => 'Ce n’est pas du JSON valable.',
+    'too-large': () => 'C’est trop grand pour cette page.',
+    'too-deep': () => 'C’est imbriqué trop profondément.',
+    'duplicate-key': ([key]) => `La clé « ${key} » est là deux fois.`,
+    'forbidden-key': ([key]) => `Une clé ne peut pas s’appeler ${key}.`,
+    'not-a-graph': () => 'Ce n’est pas un graphe, soit { "tasks": […], "dataflows": […] }.',
+    'unsupported-version': () => 'Sa version n’est pas connue de cette page.',
+    'missing-field': () => 'Il manque un texte ou une liste.',
+    'wrong-type': () => 'Ceci n’est pas du type attendu.',
+    'duplicate-id': ([id]) => `L’identifiant « ${id} » est là deux fois.`,
+    'unknown-type': ([type]) => `Aucun type de nœud ne s’appelle « ${type} » ici.`,
+    'unknown-merge': ([name]) => `Il n’y a pas de façon de réunir « ${name ?? ''} ».`,
+    'unknown-task': ([id]) => `Il n’y a pas de nœud « ${id} ».`,
+    'unknown-port': ([id, port]) => `« ${id} » n’a pas de port « ${port} ».`,
+    'unknown-transform': ([id]) => `Il n’y a pas de transformation « ${id} ».`,
+    'self-edge': () => 'Un nœud ne peut pas se nourrir lui-même.',
+    cycle: (names) => `Un cercle : ${names.join(' → ')}.`,
+    'duplicate-dataflow': () => 'Ce lien existe déjà.',
+    'incompatible-ports': ([source, target]) => `Ce que donne « ${source} » ne va pas dans « ${target} ».`,
   },
 };

@@ -1,5 +1,6 @@
-/** Graphs as documents: both forms lose nothing, and what is hostile or wrong is refused, all of it at once, before anything is made. */
+/** Graphs as documents: both forms lose nothing, and what is hostile or wrong is refused, all of it at once, before anything is made of it. */
 import fc from 'fast-check';
+import { defineTask } from 'holdfast';
 import { createGraphFromDependencyJSON, createGraphFromGraphJSON, createTaskFromDependencyJSON, createTaskFromGraphJSON, readGraphText, registerBaseTasks, TaskGraph, TaskJSONError, TaskRegistry, toDependencyJSON, withBoundaryNodes, DelayTask, LambdaTask, MergeTask, InputTask } from 'holdfast/graph';
 import { describe, expect, it } from 'vitest';
 import '../../../js/graph/container.ts';
@@ -26,24 +27,23 @@ const document = fc
   });
 
 const byEdge = (json: any) => ({ ...json, dataflows: [...json.dataflows].sort((one, other) => (JSON.stringify(one) < JSON.stringify(other) ? -1 : 1)) });
-const issuesOf = (work: () => unknown): { pointer: string; message: string }[] => {
-  try {
-    work();
-  } catch (error) {
-    expect(error).toBeInstanceOf(TaskJSONError);
-    return (error as TaskJSONError).data ? (error as any).data.issues : [{ pointer: '', message: (error as Error).message }];
-  }
-  return [];
+/** What `readGraphText` says is wrong. */
+const issuesOf = async (document: any, options = {}): Promise<{ code: string; pointer: string; message: string }[]> => {
+  const error = await readGraphText(document, options).then(() => undefined, (thrown) => thrown);
+  if (error) expect(error).toBeInstanceOf(TaskJSONError);
+  return error?.data.issues ?? [];
 };
+const pointersOf = async (document: any, options = {}) => (await issuesOf(document, options)).map(({ pointer }) => pointer);
 
 describe('both forms', () => {
-  it('lose nothing: there and back', () => {
-    fc.assert(
-      fc.property(document, (json) => {
+  it('lose nothing: there and back', async () => {
+    await fc.assert(
+      fc.asyncProperty(document, async (json) => {
         const graph = createGraphFromGraphJSON(json as any);
         expect(graph.toJSON()).toEqual(json);
         expect(byEdge(createGraphFromDependencyJSON(toDependencyJSON(graph)).toJSON())).toEqual(byEdge(json));
-        expect(readGraphText(JSON.stringify(json)).toJSON()).toEqual(json);
+        expect((await readGraphText(JSON.stringify(json))).toJSON()).toEqual(json);
+        expect(byEdge((await readGraphText(toDependencyJSON(graph))).toJSON())).toEqual(byEdge(json));
       }),
     );
   });
@@ -86,74 +86,113 @@ describe('both forms', () => {
 });
 
 describe('what is wrong', () => {
-  it('is told at once, each thing with its place', () => {
-    const wrong = {
-      tasks: [{ id: 'a', type: 'Nobody' }, { id: 'a', type: 'MergeTask', config: 3 }, { type: 7 }, null, { id: 'g', type: 'GraphAsTask', merge: 'newest', subgraph: { tasks: [{ id: 'x', type: 'Nobody' }], dataflows: {} } }],
-      dataflows: [{ sourceTaskId: 'a', sourceTaskPortId: 'x', targetTaskId: 'nowhere', targetTaskPortId: '' }, 'edge', { sourceTaskId: 'a', sourceTaskPortId: 'x', targetTaskId: 'g', targetTaskPortId: 'y', transforms: [{ id: 'shout' }] }],
-    };
-    expect(issuesOf(() => createGraphFromGraphJSON(wrong as any)).map(({ pointer }) => pointer)).toEqual([
-      '/tasks/0/type', '/tasks/1/id', '/tasks/1/config', '/tasks/2/id', '/tasks/2/type', '/tasks/3', '/tasks/4/merge', '/tasks/4/subgraph/tasks/0/type', '/tasks/4/subgraph/dataflows',
-      '/dataflows/0/targetTaskPortId', '/dataflows/0/targetTaskId', '/dataflows/1', '/dataflows/2/transforms/0/id',
+  const wrong: any = {
+    tasks: [{ id: 'a', type: 'Nobody' }, { id: 'a', type: 'MergeTask', config: 3 }, { type: 7 }, null, { id: 'g', type: 'GraphAsTask', merge: 'newest', subgraph: { tasks: [{ id: 'x', type: 'Nobody' }], dataflows: {} } }],
+    dataflows: [{ sourceTaskId: 'a', sourceTaskPortId: 'x', targetTaskId: 'nowhere', targetTaskPortId: '' }, 'edge', { sourceTaskId: 'a', sourceTaskPortId: 'x', targetTaskId: 'g', targetTaskPortId: 'y', transforms: [{ id: 'shout' }] }],
+  };
+
+  it('is told at once, each thing with its place', async () => {
+    expect((await pointersOf(wrong)).sort()).toEqual([
+      '/dataflows/0/targetTaskId', '/dataflows/0/targetTaskPortId', '/dataflows/1', '/dataflows/2/transforms/0/id', '/tasks/0/type', '/tasks/1/config', '/tasks/1/id', '/tasks/2', '/tasks/2/type', '/tasks/3', '/tasks/4/merge', '/tasks/4/subgraph/dataflows', '/tasks/4/subgraph/tasks/0/type',
     ]);
-    expect(() => createGraphFromGraphJSON(wrong as any)).toThrow('The document can\'t be read: /tasks/0/type: there is no task of type "Nobody" here. Register it: registerTask(…). And 12 more.');
+    await expect(readGraphText(wrong)).rejects.toThrow('The document can\'t be read: /tasks/0/type: The type "Nobody" is not registered, or not allowed here. Register it: registerTask(…). And 12 more.');
+    await expect(readGraphText(wrong)).rejects.toMatchObject({ data: { unknownTypes: ['Nobody'] } });
   });
 
-  it('a cycle is shown, also in a graph in a graph', () => {
+  it('a cycle is shown, also in a graph in a graph', async () => {
     const flow = (sourceTaskId: string, targetTaskId: string) => ({ sourceTaskId, sourceTaskPortId: 'x', targetTaskId, targetTaskPortId: 'x' });
     const round = { tasks: ['a', 'b', 'c', 'd'].map((id) => ({ id, type: 'MergeTask' })), dataflows: [flow('a', 'b'), flow('b', 'c'), flow('c', 'b'), flow('c', 'd')] };
-    expect(issuesOf(() => createGraphFromGraphJSON({ tasks: [{ id: 'g', type: 'GraphAsTask', subgraph: round }], dataflows: [] }))).toEqual([{ pointer: '/tasks/0/subgraph/dataflows', message: expect.stringMatching(/^the edges close a cycle: (b → c → b|c → b → c)\.$/) }]);
+    expect(await issuesOf({ tasks: [{ id: 'g', type: 'GraphAsTask', subgraph: round }], dataflows: [] })).toMatchObject([{ code: 'cycle', pointer: expect.stringMatching('^/tasks/0/subgraph/dataflows/[12]$'), message: expect.stringMatching(/^A cycle: ("b" → "c" → "b"|"c" → "b" → "c")\./) }]);
+    expect(() => createGraphFromGraphJSON(round)).toThrow('would close a cycle');
   });
 
-  it('types that are not allowed, at any depth; a registry of ones own', () => {
+  it('types that are not allowed, at any depth; a registry of ones own; what defineTask made', async () => {
     const json = { tasks: [{ id: 'g', type: 'GraphAsTask', subgraph: { tasks: [{ id: 'x', type: 'FetchUrlTask' }], dataflows: [] } }], dataflows: [] };
-    expect(issuesOf(() => createGraphFromGraphJSON(json, { allowedTypes: ['GraphAsTask'] }))).toEqual([{ pointer: '/tasks/0/subgraph/tasks/0/type', message: 'tasks of type "FetchUrlTask" are not allowed here.' }]);
-    expect(issuesOf(() => createGraphFromGraphJSON(json, new TaskRegistry(), { allowedTypes: new Set(['GraphAsTask', 'FetchUrlTask']) })).map(({ pointer }) => pointer)).toEqual(['/tasks/0/type', '/tasks/0/subgraph/tasks/0/type']);
+    expect(await issuesOf(json, { allowedTypes: ['GraphAsTask'] })).toMatchObject([{ code: 'unknown-type', pointer: '/tasks/0/subgraph/tasks/0/type' }]);
+    expect(() => createGraphFromGraphJSON(json, { allowedTypes: ['GraphAsTask'] })).toThrow('/tasks/0/subgraph/tasks/0: tasks of type "FetchUrlTask" are not allowed here.');
+    expect(await pointersOf(json, { registry: new TaskRegistry(), allowedTypes: new Set(['GraphAsTask', 'FetchUrlTask']) })).toEqual(['/tasks/0/type', '/tasks/0/subgraph/tasks/0/type']);
+    const defined = { tasks: [{ id: 'd', type: 'made elsewhere' }], dataflows: [] };
+    expect(await pointersOf(defined)).toEqual(['/tasks/0/type']);
+    expect((await readGraphText(defined, { isDefined: (id) => id === 'made elsewhere' })).toJSON()).toEqual(defined);
+    defineTask({ id: 'made elsewhere', run: () => 1 });
+    expect((await readGraphText(JSON.stringify(defined))).toJSON()).toEqual(defined);
   });
 
-  it('in the dependency form too', () => {
-    expect(issuesOf(() => createGraphFromDependencyJSON([{ id: 'a', type: 'MergeTask', dependencies: { x: { id: 'b' }, y: [3] } }, 7] as any)).map(({ pointer }) => pointer)).toEqual(['/0/dependencies/x', '/0/dependencies/y', '/1']);
-    expect(issuesOf(() => createGraphFromDependencyJSON([{ id: 'a', type: 'MergeTask', dependencies: { x: { id: 'b', output: 'o' } } }]))[0]!.message).toBe('there is no task "b" in this graph.');
+  it('in the dependency form pointers lead to where it stands in that', async () => {
+    const items = [{ id: 'a', type: 'MergeTask', dependencies: { x: { id: 'b' }, y: [3], z: { id: 'a', output: 'o' }, 'a/b': [{ id: 'a', output: 'o' }, { id: 'nowhere', output: 'o' }] } }, 7, { id: 'c', type: 'GraphAsTask', subtasks: [{ id: 'i', type: 'Nobody', dependencies: { p: { id: 'j', output: 'o', transforms: [{ id: 'shout' }] } } }] }, { id: 'd', type: 'MergeTask', dependencies: 4, subtasks: {} }];
+    expect((await pointersOf(items)).sort()).toEqual([
+      '/0/dependencies/a~1b/0', '/0/dependencies/a~1b/1/id', '/0/dependencies/x', '/0/dependencies/x/id', '/0/dependencies/y/0', '/0/dependencies/y/0', '/0/dependencies/z', '/1', '/2/subtasks/0/dependencies/p/id', '/2/subtasks/0/dependencies/p/transforms/0/id', '/2/subtasks/0/type', '/3/dependencies', '/3/subtasks',
+    ]);
+    expect((await issuesOf([{ id: 'a', type: 'MergeTask', dependencies: { x: { id: 'b', output: 'o' } } }]))[0]!.message).toBe('There is no task "b" in this graph.');
+    expect(() => createGraphFromDependencyJSON([{ id: 'a', type: 'MergeTask', dependencies: { y: [3] } }] as any)).toThrow('/0/dependencies/y: a dependency is { id, output }, or a list of them.');
+  });
+
+  it('values of this page stay what they are', async () => {
+    const defaults = { file: new File(['x'], 'x.txt'), big: 2n ** 70n, date: new Date(0) };
+    expect((await readGraphText({ tasks: [{ id: 'a', type: 'MergeTask', defaults }] })).getTask('a')!.defaults).toBe(defaults);
+  });
+
+  it('an older form is read, and pointers lead to where it stands in that', async () => {
+    const old = { nodes: [{ id: 'a', type: 'MergeTask', input: { v: 1 } }, { id: 'b', type: 'Nobody' }], edges: [{ sourceTaskId: 'a', sourceTaskOutputId: 'o', targetTaskId: 'c', targetTaskInputId: 'i' }] };
+    expect(await pointersOf(old)).toEqual(['/nodes/1/type', '/edges/0']);
+    const graph = await readGraphText({ nodes: [old.nodes[0], { id: 'c', type: 'MergeTask' }], edges: old.edges });
+    expect(graph.toJSON()).toEqual({ tasks: [{ id: 'a', type: 'MergeTask', defaults: { v: 1 } }, { id: 'c', type: 'MergeTask' }], dataflows: [{ sourceTaskId: 'a', sourceTaskPortId: 'o', targetTaskId: 'c', targetTaskPortId: 'i' }] });
+  });
+
+  it('what is built at once stops at the first thing that no graph can be built of', () => {
+    expect(() => createGraphFromGraphJSON({ tasks: [{ id: 'a', type: 'MergeTask', config: 3 as any }], dataflows: [] })).toThrow('/tasks/0/config has to be an object.');
+    expect(() => createGraphFromGraphJSON({ tasks: [{ id: 'a', type: 'MergeTask' }, { id: 'a', type: 'MergeTask' }], dataflows: [] })).toThrow('There is a task "a" in this graph already.');
+    expect(() => createGraphFromGraphJSON({ tasks: [], dataflows: {} as any })).toThrow('/dataflows has to be a list.');
   });
 });
 
+const holdsItself: any = { tasks: [] };
+holdsItself.more = holdsItself;
+
 describe('what is hostile', () => {
-  it.each<[string, string, string]>([
-    ['brackets without end', '['.repeat(100_000), 'nested deeper than 100 at position 100'],
-    ['objects in objects', `{"tasks":${'{"a":'.repeat(1000)}1${'}'.repeat(1000)}}`, 'nested deeper than 100'],
-    ['brackets in a text are none', `{"tasks":[],"x":"${'['.repeat(500)}\\"["`, 'is no JSON'],
-    ['graphs in graphs', `${'{"tasks":[{"id":"a","type":"GraphAsTask","subgraph":'.repeat(60)}{}${'}]}'.repeat(60)}`, 'nested deeper than 100'],
-    ['a key that changes objects', '{"tasks":[{"id":"a","type":"MergeTask","defaults":{"__proto__":{"polluted":1}}}],"dataflows":[]}', 'the key "__proto__" is not taken'],
-    ['no graph', '3', 'a task is { id, type, dependencies }'],
-    ['nothing', '', 'is no JSON'],
-  ])('%s', (_, text, says) => {
-    expect(() => readGraphText(text)).toThrow(TaskJSONError);
-    expect(() => readGraphText(text)).toThrow(says);
+  it.each<[string, any, string]>([
+    ['brackets without end', '['.repeat(100_000), 'too-deep'],
+    ['objects in objects', `{"tasks":${'{"a":'.repeat(1000)}1${'}'.repeat(1000)}}`, 'too-deep'],
+    ['brackets in a text are none', `{"tasks":[],"x":"${'['.repeat(500)}\\"["`, 'invalid-json'],
+    ['graphs in graphs', `${'{"tasks":[{"id":"a","type":"GraphAsTask","subgraph":'.repeat(60)}{"tasks":[]}${'}]}'.repeat(60)}`, 'too-deep'],
+    ['a key that changes objects', '{"tasks":[{"id":"a","type":"MergeTask","defaults":{"__proto__":{"polluted":1}}}],"dataflows":[]}', 'forbidden-key'],
+    ['no graph', '3', 'not-a-graph'],
+    ['nothing', '', 'invalid-json'],
+    ['what holds itself', holdsItself, 'invalid-json'],
+  ])('%s', async (_, text, code) => {
+    expect((await issuesOf(text)).map((issue) => issue.code)).toContain(code);
     expect(({} as any).polluted).toBeUndefined();
   });
 
-  it('has limits of length, depth and number', () => {
-    expect(() => readGraphText(' '.repeat(1001), { maxLength: 1000 })).toThrow('has 1001 characters; the limit is 1000');
-    expect(() => readGraphText('[[1]]', { maxDepth: 1 })).toThrow('nested deeper than 1');
-    expect(() => createGraphFromGraphJSON({ tasks: [{ id: 'a', type: 'MergeTask' }, { id: 'b', type: 'MergeTask' }], dataflows: [] }, { maxTasks: 1 })).toThrow('more than 1 tasks');
+  it('has limits of size, depth and number', async () => {
+    const codesOf = async (document: any, limits: object) => (await issuesOf(document, { limits })).map(({ code }) => code);
+    expect(await codesOf(' '.repeat(1001), { maxBytes: 1000 })).toEqual(['too-large']);
+    expect(await codesOf('[[1]]', { maxDepth: 1 })).toEqual(['too-deep']);
+    expect(await codesOf({ tasks: [{ id: 'a', type: 'MergeTask' }, { id: 'b', type: 'MergeTask' }], dataflows: [] }, { maxTasks: 1 })).toEqual(['too-large']);
     let deep: any = {};
     for (let depth = 0; depth < 100_000; depth++) deep = { a: deep };
-    expect(() => createGraphFromGraphJSON({ tasks: [{ id: 'a', type: 'MergeTask', defaults: deep }], dataflows: [] })).toThrow('nested deeper than 100');
+    const json = { tasks: [{ id: 'a', type: 'MergeTask', defaults: deep }], dataflows: [] };
+    expect(await codesOf(json, {})).toEqual(['too-deep']);
+    expect(() => createGraphFromGraphJSON(json)).toThrow(TaskJSONError);
   });
 
-  it('a thousand things that are wrong are a hundred told, and counted', () => {
-    const many = { tasks: Array.from({ length: 1000 }, () => null), dataflows: [] };
-    expect(issuesOf(() => createGraphFromGraphJSON(many as any))).toHaveLength(100);
-    expect(() => createGraphFromGraphJSON(many as any)).toThrow('And 999 more.');
+  it('two thousand things that are wrong are a thousand told, and counted', async () => {
+    const many = { tasks: Array.from({ length: 2000 }, () => null), dataflows: [] };
+    expect(await issuesOf(many)).toHaveLength(1000);
+    await expect(readGraphText(many)).rejects.toThrow('And 1999 more.');
   });
 
-  it('any JSON gives a graph or a TaskJSONError', () => {
-    const task = fc.record({ id: fc.oneof(fc.constantFrom('a', 'b'), fc.jsonValue()), type: fc.oneof(fc.constantFrom('MergeTask', 'GraphAsTask'), fc.jsonValue()), config: fc.option(fc.jsonValue(), { nil: undefined }), subgraph: fc.option(fc.jsonValue(), { nil: undefined }) }, { requiredKeys: [] });
-    fc.assert(
-      fc.property(fc.oneof(fc.jsonValue(), fc.record({ tasks: fc.oneof(fc.array(task), fc.jsonValue()), dataflows: fc.jsonValue() }), fc.array(task)), (value) => {
+  it('any JSON gives a graph or a TaskJSONError, of both who read', async () => {
+    const task = fc.record({ id: fc.oneof(fc.constantFrom('a', 'b'), fc.jsonValue()), type: fc.oneof(fc.constantFrom('MergeTask', 'GraphAsTask'), fc.jsonValue()), config: fc.option(fc.jsonValue(), { nil: undefined }), subgraph: fc.option(fc.jsonValue(), { nil: undefined }), dependencies: fc.option(fc.jsonValue(), { nil: undefined }) }, { requiredKeys: [] });
+    const allowed = ['TaskJSONError', 'TaskConfigurationError', 'CycleError'];
+    await fc.assert(
+      fc.asyncProperty(fc.oneof(fc.jsonValue(), fc.record({ tasks: fc.oneof(fc.array(task), fc.jsonValue()), dataflows: fc.jsonValue() }), fc.array(task)), async (value) => {
+        await readGraphText(JSON.stringify(value)).catch((error) => expect(allowed).toContain(error.name));
         try {
-          readGraphText(JSON.stringify(value));
+          createGraphFromGraphJSON(value as any);
+          createGraphFromDependencyJSON(value as any);
         } catch (error) {
-          expect(['TaskJSONError', 'TaskConfigurationError']).toContain((error as Error).name);
+          expect(allowed).toContain((error as Error).name);
         }
       }),
       { numRuns: 500 },

@@ -170,7 +170,7 @@ it('a document gives the same graph, and says all that is unknown', () => {
   graph.getDataflows()[0]!.addTransform({ id: 'coalesce', params: { defaultValue: 1 } });
   const json = { ...graph.toJSON(), layout: { one: { x: 1 } } };
   expect(createGraphFromGraphJSON(json).toJSON()).toEqual(json);
-  expect(() => createGraphFromGraphJSON({ tasks: [{ id: 'a', type: 'Nope' }, { id: 'b', type: 'Neither' }], dataflows: [] })).toThrow('there is no task of type "Nope" here. Register it: registerTask(…). And 1 more.');
+  expect(() => createGraphFromGraphJSON({ tasks: [{ id: 'a', type: 'Nope' }, { id: 'b', type: 'Neither' }], dataflows: [] })).toThrow('The document: there is no task of type "Nope", "Neither" here. Register them: registerTask(…).');
   graph.addTask(() => 1, { id: 'function' });
   expect(() => graph.toJSON()).toThrow(TaskSerializationError);
 });

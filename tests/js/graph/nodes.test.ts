@@ -218,9 +218,9 @@ describe('Json', () => {
   });
 
   it('only of types that are allowed, and never itself', async () => {
-    await expect(new JsonTask({ allowedTypes: ['MergeTask'] }).run({ json: document })).rejects.toThrow('/tasks/0/type: tasks of type "TemplateTask" are not allowed here.');
+    await expect(new JsonTask({ allowedTypes: ['MergeTask'] }).run({ json: document })).rejects.toThrow('/tasks/0/type: The type "TemplateTask" is not registered, or not allowed here.');
     await expect(new JsonTask({}).run({ json: '[{"id":"a","type":"JsonTask"}]' })).rejects.toThrow('may not hold a JsonTask');
-    await expect(new JsonTask({}).run({ json: '{' })).rejects.toThrow('The document is no JSON');
+    await expect(new JsonTask({}).run({ json: '{' })).rejects.toThrow('Not valid JSON at byte');
   });
 });
 

@@ -36,7 +36,7 @@ it.each(wrong)('edges, lists and transforms of a graph are refused where they ar
 it.each(wrong)('documents are refused where they are %s, and are not saved', async (value) => {
   const { orchestrator } = await open();
   const repository = new TaskGraphRepository(memoryGraphStore());
-  expect(() => createGraphFromGraphJSON(value)).toThrow('at its top: a graph is { tasks: […], dataflows: […] }.');
+  expect(() => createGraphFromGraphJSON(value)).toThrow('The document must be { tasks: […], dataflows: […] }.');
   await expect(orchestrator.graphs.run(value)).rejects.toMatchObject({ name: 'TaskJSONError' });
   await expect(orchestrator.graphs.plan(value)).rejects.toMatchObject({ name: 'TaskJSONError' });
   await expect(repository.saveTaskGraph('key', value)).rejects.toThrow('saveTaskGraph: what is saved as "key" must be a TaskGraph or its document');
