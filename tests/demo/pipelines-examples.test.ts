@@ -78,7 +78,7 @@ describe('Files', () => {
 
 describe('Nodes stand', () => {
   const graph = fc.integer({ min: 1, max: 30 }).chain((count) =>
-    fc.array(fc.tuple(fc.nat(count - 1), fc.nat(count - 1)), { maxLength: 60 }).map((pairs) => {
+    fc.uniqueArray(fc.tuple(fc.nat(count - 1), fc.nat(count - 1)), { maxLength: 60, selector: ([from, to]) => from * count + to }).map((pairs) => {
       const tasks = Array.from({ length: count }, (_, index) => ({ id: `n${index}`, type: 'x' }));
       const dataflows = pairs.filter(([from, to]) => from < to).map(([from, to]) => ({ sourceTaskId: `n${from}`, sourceTaskPortId: 'a', targetTaskId: `n${to}`, targetTaskPortId: 'b' }));
       return { version: 1, tasks, dataflows, layout: {} };
