@@ -169,7 +169,7 @@ function Outputs({ document, catalog, item }: TaskPartProps) {
 }
 
 /** Kept by the editor itself, or no matter for a form. */
-const kUnasked = new Set(['id', 'name', 'inputSchema', 'outputSchema', 'extras', 'defaults', 'provenance', 'cacheable', 'merge', 'conditionConfig', 'description']);
+const kUnasked = new Set(['disabled', 'id', 'name', 'inputSchema', 'outputSchema', 'extras', 'defaults', 'provenance', 'cacheable', 'merge', 'conditionConfig', 'description']);
 
 function ConfigFields({ catalog, item, dispatch }: TaskPartProps) {
   const say = usePipelineWords();
