@@ -15,7 +15,7 @@ import type { Orchestrator } from '../orchestrator.ts';
 import * as P from '../protocol.ts';
 import { ledgerOf, type Ledger, type LedgerRecord, type Use } from './ledger.ts';
 import { locksOf } from './queue-table.ts';
-import type { SharedRate } from './table.ts';
+import type { Known } from './table.ts';
 
 /** Reserved no sooner before the next opening: a tab that is closed while it waits for a far one has reserved nothing. */
 const earlyMs = 500;
@@ -26,6 +26,21 @@ const dayMs = 86_400_000;
 const mostWeight = 0xffff;
 /** The most that one record of the core holds. */
 const mostInRecord = 0x3fff;
+
+/** The rate of a queue that all tabs share. */
+interface SharedRate {
+  readonly queue: string;
+  /** In the core. */
+  readonly number: number;
+  /** At once: of a window, or of a bucket; of a spacing 1. */
+  readonly most: number;
+  readonly periodMs: number;
+  readonly isKeyed: boolean;
+  /** Of a bucket of tokens: until it is full. */
+  readonly fillMs: number;
+  /** After so long nothing that began before counts. */
+  readonly longestMs: number;
+}
 
 interface Turn {
   phase: 'reading' | 'told' | 'reserving' | 'granted' | 'ending';
@@ -259,6 +274,17 @@ class RateShare {
   }
 }
 
+/** undefined: none. */
+function sharedRateOf({ name: queue, number, settings }: Readonly<Known>): SharedRate | undefined {
+  const of = (field: number) => settings.find(([known]) => known === field)?.[1] ?? 0;
+  const [limit, periodMs, spacingMs] = [of(P.LimitFieldRateLimit), of(P.LimitFieldRatePeriodMs), of(P.LimitFieldSpacingMs)];
+  if (limit === 0 && spacingMs === 0) return undefined;
+  const isBucket = limit > 0 && of(P.LimitFieldRateKind) === P.RateKindTokenBucket;
+  const most = Math.max(1, isBucket ? of(P.LimitFieldRateBurst) : limit);
+  const fillMs = isBucket ? (most * periodMs) / limit : 0;
+  return { queue, number, most, periodMs: Math.max(periodMs, spacingMs), isKeyed: of(P.LimitFieldRateKeyed) === 1, fillMs, longestMs: Math.max(periodMs, spacingMs, fillMs) };
+}
+
 /**
  * A quarter, or a little more that goes into the whole without a rest: so what began in one turn becomes free for one turn.
  * What is split between two is late by the way from one to the other.
@@ -283,7 +309,7 @@ export class OriginRates {
   readonly #house: Orchestrator;
   readonly #namespace: string;
   readonly #ledger: Ledger;
-  readonly #shares = new Map<string, { rate: SharedRate; share: RateShare }>();
+  readonly #shares = new Map<string, { of: Readonly<Known>; share: RateShare }>();
   #hasWarned = false;
 
   constructor(house: Orchestrator) {
@@ -295,29 +321,30 @@ export class OriginRates {
   /** After each step of the core. */
   stepped(names: ReadonlySet<string>): void {
     for (const name of names) {
-      const rate = this.#house.table.limits.sharedRate(name);
-      const known = this.#shares.get(name);
-      if (known && known.rate !== rate) this.#end(name);
-      if (rate) this.#of(name, rate).look();
+      const known = this.#house.table.limits.shared(name);
+      if (this.#shares.get(name)?.of !== known) this.#end(name);
+      if (known) this.#of(name, known)?.look();
     }
     for (const name of this.#shares.keys()) if (!names.has(name)) this.#end(name);
   }
 
   #end(name: string): void {
-    void this.#shares.get(name)!.share.close();
+    void this.#shares.get(name)?.share.close();
     this.#shares.delete(name);
   }
 
-  #of(name: string, rate: SharedRate): RateShare {
+  #of(name: string, of: Readonly<Known>): RateShare | undefined {
     const known = this.#shares.get(name);
     if (known) return known.share;
+    const rate = sharedRateOf(of);
+    if (!rate) return undefined;
     const warnOnce = (error: unknown) => {
       if (this.#hasWarned) return;
       this.#hasWarned = true;
       this.#house.warn(`What tabs have begun by the rate of queue "${name}" can't be shared (${error instanceof Error ? error.message : error}); until it can, it is this tab's own.`);
     };
     const share = new RateShare(this.#house, this.#ledger, `holdfast:${this.#namespace}:rate:${name}`, rate, warnOnce);
-    this.#shares.set(name, { rate, share });
+    this.#shares.set(name, { of, share });
     return share;
   }
 

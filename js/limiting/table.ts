@@ -26,7 +26,7 @@ export function withKey(parts: readonly Part[], concurrencyKey: string): Part[] 
   return parts.map((part) => (part.hasOwnKey ? part : { number: part.number, weight: part.weight, key }));
 }
 
-interface Known {
+export interface Known {
   kind: LimitKind;
   name: string;
   number: number;
@@ -36,7 +36,7 @@ interface Known {
   total: number;
   feedback: boolean;
   isTold: boolean;
-  shared: SharedRate | undefined;
+  isShared: boolean;
   /** As this page was told. */
   closedUntilMs?: number;
   /** In place of its concurrency, for a while. */
@@ -49,34 +49,9 @@ export interface LimitOverride extends Overridden {
   readonly perKey: number;
 }
 
-/** The rate of a queue that all tabs share. */
-export interface SharedRate {
-  readonly queue: string;
-  /** In the core. */
-  readonly number: number;
-  /** At once: of a window, or of a bucket; of a spacing 1. */
-  readonly most: number;
-  readonly periodMs: number;
-  readonly isKeyed: boolean;
-  /** Of a bucket of tokens: until it is full. */
-  readonly fillMs: number;
-  /** After so long nothing that began before counts. */
-  readonly longestMs: number;
-}
-
 const baseOf = (settings: Settings) => ({ total: settings[0]![1], perKey: settings[1]![1] });
 
 const isLimited = ({ concurrency, rateLimit, minTime }: LimitOptions) => rateLimit !== undefined || minTime !== undefined || (typeof concurrency === 'object' && concurrency !== null);
-
-function sharedRateOf(queue: string, number: number, settings: Settings): SharedRate | undefined {
-  const of = (field: number) => settings.find(([known]) => known === field)?.[1] ?? 0;
-  const [limit, periodMs, spacingMs] = [of(P.LimitFieldRateLimit), of(P.LimitFieldRatePeriodMs), of(P.LimitFieldSpacingMs)];
-  if (limit === 0 && spacingMs === 0) return undefined;
-  const isBucket = limit > 0 && of(P.LimitFieldRateKind) === P.RateKindTokenBucket;
-  const most = Math.max(1, isBucket ? of(P.LimitFieldRateBurst) : limit);
-  const fillMs = isBucket ? (most * periodMs) / limit : 0;
-  return { queue, number, most, periodMs: Math.max(periodMs, spacingMs), isKeyed: of(P.LimitFieldRateKeyed) === 1, fillMs, longestMs: Math.max(periodMs, spacingMs, fillMs) };
-}
 
 export class LimitTable {
   readonly #commands: CommandBuffer;
@@ -108,7 +83,7 @@ export class LimitTable {
     const known = this.#known.get(kind + name);
     if (known?.text === text) return;
     const number = known?.number ?? limitNumber(kind, name);
-    const now = { kind, name, number, settings, text, total: settings[0]![1], feedback: options.rateLimit?.feedback === true, isTold: false, override: known?.override, shared: isShared ? sharedRateOf(name, number, settings) : undefined };
+    const now = { kind, name, number, settings, text, total: settings[0]![1], feedback: options.rateLimit?.feedback === true, isTold: false, override: known?.override, isShared };
     this.#known.set(kind + name, now);
     this.#byNumber.set(number, now);
     // Runs that take part in it already go by what is said now.
@@ -231,12 +206,13 @@ export class LimitTable {
   }
 
   /** undefined: it has none, or its rate is this tab's. */
-  sharedRate(queue: string): SharedRate | undefined {
-    return this.#known.get(`queue${queue}`)?.shared;
+  shared(queue: string): Readonly<Known> | undefined {
+    const known = this.#known.get(`queue${queue}`);
+    return known?.isShared ? known : undefined;
   }
 
   isShared(number: number): boolean {
-    return this.#byNumber.get(number)?.shared !== undefined;
+    return this.#byNumber.get(number)?.isShared === true;
   }
 
   /** Of all its keys; undefined: there is none. */
