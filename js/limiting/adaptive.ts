@@ -6,7 +6,6 @@
  */
 import type { Orchestrator } from '../orchestrator.ts';
 import * as P from '../protocol.ts';
-import { recordWords } from '../pump/engine.ts';
 import { RetryableError } from '../errors.ts';
 import { Adaptation } from './adaptation.ts';
 import { type PageLoad, watchPage } from './page-load.ts';
@@ -24,6 +23,8 @@ interface Begun {
   readonly atMs: number;
 }
 
+/** Not the engine's own: that would become a file of its own in every page. */
+const recordWords = P.RecordBytes / 4;
 const refusals = new Set([429, 503]);
 /** Ended for reasons that say nothing of a queue. */
 const endings = new Set<number>([P.EventCancelled, P.EventFailed, P.EventInterrupted, P.EventWaited, P.EventAbandoned, P.EventForgotten, P.EventThawed]);
