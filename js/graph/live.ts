@@ -19,8 +19,7 @@ import { endOf, failureOf, revived } from './failures.ts';
 import { disableIn, isInactive } from './inactive-edges.ts';
 import { byPorts } from './function-task.ts';
 import { NodeContext } from './node-context.ts';
-import type { Plan, PlanNode } from './plan.ts';
-import { planOf } from './plan.ts';
+import { leavesOf, type Plan, type PlanNode, planOf } from './plan.ts';
 import type { Provenance } from './provenance.ts';
 import { globalTaskRegistry, type TaskRegistry } from './registry.ts';
 import { LiveChanges } from './live-changes.ts';
@@ -428,10 +427,7 @@ export class LiveRun implements ShownRun, Carrier {
 
   /** Of the leaves that have completed. */
   async results(): Promise<GraphResultArray> {
-    const { nodes } = this.plan;
-    let leaves = nodes.filter(({ outgoing }) => outgoing.length === 0 || outgoing.every(({ isError }) => isError));
-    const marked = leaves.filter(({ task }) => (task.constructor as { isGraphOutput?: boolean }).isGraphOutput);
-    if (marked.length > 0) leaves = marked;
+    const leaves = leavesOf(this.plan);
     if (this.options.resultsOrder === 'completion') {
       const order = new Map(this.endedOrder.map((node, at) => [node, at]));
       leaves.sort((one, other) => (order.get(one) ?? 0) - (order.get(other) ?? 0));

@@ -74,6 +74,13 @@ export function planOf(graph: TaskGraph): Plan {
   return plan;
 }
 
+/** Those whose outputs are what the graph gives: that lead to nothing but where their failure leads, or the marked ones of them. */
+export function leavesOf({ nodes }: Plan): PlanNode[] {
+  const leaves = nodes.filter(({ outgoing }) => outgoing.every(({ isError }) => isError));
+  const marked = leaves.filter(({ task }) => (task.constructor as { isGraphOutput?: boolean }).isGraphOutput);
+  return marked.length > 0 ? marked : leaves;
+}
+
 type Writable<Each> = { -readonly [Name in keyof Each]: Each[Name] };
 
 function nodeOf(vertex: Vertex<AnyTask, Dataflow>, index: number): PlanNode {
