@@ -1,17 +1,67 @@
 #include "reader.h"
 
 #include <algorithm>
-#include <cmath>
-#include <cstdlib>
 
 namespace holdfast::json {
 
 namespace {
 
-// Takes values as the parser meets them and builds the document; false, or nullptr, ends the parsing.
+// Hears of values as the parser meets them and builds the document; false ends the parsing.
 class Builder {
  public:
+  using number_integer_t = Json::number_integer_t;
+  using number_unsigned_t = Json::number_unsigned_t;
+  using number_float_t = Json::number_float_t;
+  using string_t = Json::string_t;
+  using binary_t = Json::binary_t;
+
   Builder(const ReadLimits& limits, Issues& issues) : limits_(limits), issues_(issues) {}
+
+  bool null() { return put(nullptr) != nullptr; }
+  bool boolean(bool value) { return put(value) != nullptr; }
+  bool number_integer(number_integer_t value) { return put(value) != nullptr; }
+  bool number_unsigned(number_unsigned_t value) { return put(value) != nullptr; }
+  bool number_float(number_float_t value, const string_t&) { return put(value) != nullptr; }
+  bool string(string_t& value) { return put(std::move(value)) != nullptr; }
+  bool binary(binary_t&) { return false; }
+  bool start_object(std::size_t) { return open(Json::value_t::object); }
+  bool start_array(std::size_t) { return open(Json::value_t::array); }
+  bool end_object() {
+    find_repeated();
+    open_.pop_back();
+    return true;
+  }
+  bool end_array() {
+    open_.pop_back();
+    return true;
+  }
+  bool key(string_t& name) {
+    Open& parent = open_.back();
+    parent.key = std::move(name);
+    parent.is_named = true;
+    const std::string& key = parent.key;
+    if (key == "__proto__" || key == "constructor" || key == "prototype") {
+      issues_.error("forbidden-key", here(), "The key " + in_quotes(key) + " is not allowed: it has a meaning of its own in JavaScript. Rename it.");
+    }
+    return true;
+  }
+  template <class Exception>
+  bool parse_error(std::size_t position, const std::string&, const Exception& error) {
+    // A number beyond doubles is grammatical, and no number anywhere.
+    const bool is_range = error.id == 406;
+    issues_.error("invalid-json", here(), (is_range ? "A number is too large" : "Not valid JSON") + std::string(" at byte ") + std::to_string(position) + (is_range ? ": doubles end at 1.8e308." : ": check quotes, commas and the encoding (UTF-8, no lone surrogates)."));
+    return false;
+  }
+
+  Json take() { return std::move(root_); }
+
+ private:
+  struct Open {
+    Json::array_t* list = nullptr;
+    Json::object_t* members = nullptr;
+    std::string key;        // of the member that comes next
+    bool is_named = false;  // it is known
+  };
 
   template <class Value>
   Json* put(Value&& value) {
@@ -47,33 +97,6 @@ class Builder {
     }
     return true;
   }
-  void close() {
-    if (open_.back().members != nullptr) find_repeated();
-    open_.pop_back();
-  }
-  void key(std::string&& name) {
-    Open& parent = open_.back();
-    parent.key = std::move(name);
-    parent.is_named = true;
-    const std::string& key = parent.key;
-    if (key == "__proto__" || key == "constructor" || key == "prototype") {
-      issues_.error("forbidden-key", here(), "The key " + in_quotes(key) + " is not allowed: it has a meaning of its own in JavaScript. Rename it.");
-    }
-  }
-  bool fail(std::size_t position, bool is_range) {
-    issues_.error("invalid-json", here(), (is_range ? "A number is too large" : "Not valid JSON") + std::string(" at byte ") + std::to_string(position) + (is_range ? ": doubles end at 1.8e308." : ": check quotes, commas and the encoding (UTF-8, no lone surrogates)."));
-    return false;
-  }
-
-  Json take() { return std::move(root_); }
-
- private:
-  struct Open {
-    Json::array_t* list = nullptr;
-    Json::object_t* members = nullptr;
-    std::string key;        // of the member that comes next
-    bool is_named = false;  // it is known
-  };
 
   void find_repeated() {
     const Json::object_t& members = *open_.back().members;
@@ -118,217 +141,6 @@ class Builder {
   std::size_t values_ = 0;
 };
 
-// RFC 8259, in UTF-8. Recursion is bounded by the builder, which refuses what is too deep.
-class Parser {
- public:
-  Parser(std::string_view text, Builder& builder) : begin_(text.data()), at_(text.data()), end_(text.data() + text.size()), builder_(builder) {}
-
-  bool run() {
-    if (static_cast<std::size_t>(end_ - at_) >= 3 && std::string_view(at_, 3) == "\xef\xbb\xbf") at_ += 3;
-    if (!value()) return false;
-    skip();
-    return at_ == end_ || wrong();
-  }
-
- private:
-  bool wrong() { return builder_.fail(static_cast<std::size_t>(at_ - begin_) + 1, false); }
-  bool is(char letter) const { return at_ != end_ && *at_ == letter; }
-  void skip() {
-    while (at_ != end_ && (*at_ == ' ' || *at_ == '\n' || *at_ == '\t' || *at_ == '\r')) at_++;
-  }
-  bool take(char letter) {
-    skip();
-    if (!is(letter)) return wrong();
-    at_++;
-    return true;
-  }
-
-  bool value() {
-    skip();
-    if (at_ == end_) return wrong();
-    switch (*at_) {
-      case '{': return object();
-      case '[': return array();
-      case '"': {
-        std::string text;
-        return string(text) && builder_.put(std::move(text)) != nullptr;
-      }
-      case 't': return word("true") && builder_.put(true) != nullptr;
-      case 'f': return word("false") && builder_.put(false) != nullptr;
-      case 'n': return word("null") && builder_.put(nullptr) != nullptr;
-      default: return number();
-    }
-  }
-
-  bool word(std::string_view expected) {
-    for (const char letter : expected) {
-      if (!is(letter)) return wrong();
-      at_++;
-    }
-    return true;
-  }
-
-  bool object() {
-    if (!builder_.open(Json::value_t::object)) return false;
-    at_++;
-    skip();
-    if (is('}')) return closed();
-    for (;;) {
-      skip();
-      std::string key;
-      if (!is('"')) return wrong();
-      if (!string(key)) return false;
-      builder_.key(std::move(key));
-      if (!take(':') || !value()) return false;
-      skip();
-      if (is('}')) return closed();
-      if (!take(',')) return false;
-    }
-  }
-
-  bool array() {
-    if (!builder_.open(Json::value_t::array)) return false;
-    at_++;
-    skip();
-    if (is(']')) return closed();
-    for (;;) {
-      if (!value()) return false;
-      skip();
-      if (is(']')) return closed();
-      if (!take(',')) return false;
-    }
-  }
-
-  bool closed() {
-    at_++;
-    builder_.close();
-    return true;
-  }
-
-  // Mostly letters alone: they are taken in one piece.
-  bool string(std::string& text) {
-    const char* start = ++at_;
-    for (;;) {
-      while (at_ != end_ && is_plain(*at_)) at_++;
-      if (at_ == end_) return wrong();
-      if (*at_ == '"') {
-        if (text.empty()) text.assign(start, at_);
-        else text.append(start, at_);
-        at_++;
-        return true;
-      }
-      if (*at_ == '\\') {
-        text.append(start, at_++);
-        if (!escape(text)) return false;
-        start = at_;
-      } else if (!wide()) {
-        return false;
-      }
-    }
-  }
-  static bool is_plain(char letter) { return letter != '"' && letter != '\\' && static_cast<unsigned char>(letter) - 0x20u < 0x60u; }
-
-  // One character of several bytes: the shortest form, no surrogates, nothing beyond 0x10ffff.
-  bool wide() {
-    const auto byte = [&](int ahead) { return end_ - at_ > ahead ? static_cast<unsigned char>(at_[ahead]) : 0u; };
-    const auto follows = [&](int ahead) { return (byte(ahead) & 0xc0) == 0x80; };
-    const unsigned first = byte(0);
-    int length = 0;
-    if (first >= 0xc2 && first <= 0xdf) length = 2;
-    else if (first >= 0xe0 && first <= 0xef) length = 3;
-    else if (first >= 0xf0 && first <= 0xf4) length = 4;
-    else return wrong();
-    const unsigned second = byte(1);
-    const bool fits = !(first == 0xe0 && second < 0xa0) && !(first == 0xed && second > 0x9f) && !(first == 0xf0 && second < 0x90) && !(first == 0xf4 && second > 0x8f);
-    for (int i = 1; i < length; i++) {
-      if (!follows(i) || !fits) return wrong();
-    }
-    at_ += length;
-    return true;
-  }
-
-  bool escape(std::string& text) {
-    if (at_ == end_) return wrong();
-    switch (const char letter = *at_++) {
-      case '"': case '\\': case '/': text += letter; return true;
-      case 'b': text += '\b'; return true;
-      case 'f': text += '\f'; return true;
-      case 'n': text += '\n'; return true;
-      case 'r': text += '\r'; return true;
-      case 't': text += '\t'; return true;
-      case 'u': return code_point(text);
-      default: return wrong();
-    }
-  }
-
-  bool code_point(std::string& text) {
-    unsigned code = 0, low = 0;
-    if (!unit(code)) return false;
-    if (code >= 0xdc00 && code <= 0xdfff) return wrong();
-    if (code >= 0xd800 && code <= 0xdbff) {
-      if (!word("\\u") || !unit(low)) return false;
-      if (low < 0xdc00 || low > 0xdfff) return wrong();
-      code = 0x10000 + ((code - 0xd800) << 10) + (low - 0xdc00);
-    }
-    const auto add = [&](unsigned bits) { text += static_cast<char>(bits); };
-    if (code < 0x80) return add(code), true;
-    if (code < 0x800) return add(0xc0 | code >> 6), add(0x80 | (code & 0x3f)), true;
-    if (code < 0x10000) add(0xe0 | code >> 12);
-    else add(0xf0 | code >> 18), add(0x80 | (code >> 12 & 0x3f));
-    return add(0x80 | (code >> 6 & 0x3f)), add(0x80 | (code & 0x3f)), true;
-  }
-
-  bool unit(unsigned& code) {
-    for (int i = 0; i < 4; i++, at_++) {
-      const char letter = at_ == end_ ? '\0' : *at_;
-      const int lower = letter | 0x20;
-      if (letter >= '0' && letter <= '9') code = code << 4 | static_cast<unsigned>(letter - '0');
-      else if (lower >= 'a' && lower <= 'f') code = code << 4 | static_cast<unsigned>(lower - 'a' + 10);
-      else return wrong();
-    }
-    return true;
-  }
-
-  bool digits() {
-    if (at_ == end_ || *at_ < '0' || *at_ > '9') return wrong();
-    while (at_ != end_ && *at_ >= '0' && *at_ <= '9') at_++;
-    return true;
-  }
-
-  bool number() {
-    const char* start = at_;
-    const bool is_negative = is('-');
-    if (is_negative) at_++;
-    const char* first = at_;
-    if (is('0')) at_++;
-    else if (!digits()) return false;
-    bool is_whole = true;
-    if (is('.')) {
-      is_whole = false;
-      at_++;
-      if (!digits()) return false;
-    }
-    if (is('e') || is('E')) {
-      is_whole = false;
-      at_++;
-      if (is('+') || is('-')) at_++;
-      if (!digits()) return false;
-    }
-    // 18 digits fit; what is longer, and -0, is what a double makes of it.
-    if (is_whole && at_ - first <= 18 && !(is_negative && *first == '0')) {
-      std::uint64_t whole = 0;
-      for (; first != at_; first++) whole = whole * 10 + static_cast<std::uint64_t>(*first - '0');
-      return (is_negative ? builder_.put(-static_cast<std::int64_t>(whole)) : builder_.put(whole)) != nullptr;
-    }
-    const double value = std::strtod(std::string(start, at_).c_str(), nullptr);
-    if (!std::isfinite(value)) return builder_.fail(static_cast<std::size_t>(at_ - begin_), true);
-    return builder_.put(value) != nullptr;
-  }
-
-  const char *const begin_, *at_, *const end_;
-  Builder& builder_;
-};
-
 }  // namespace
 
 Json read(std::string_view text, const ReadLimits& limits, Issues& issues) {
@@ -337,7 +149,7 @@ Json read(std::string_view text, const ReadLimits& limits, Issues& issues) {
     return Json(Json::value_t::discarded);
   }
   Builder builder(limits, issues);
-  if (!Parser(text, builder).run()) return Json(Json::value_t::discarded);
+  if (!Json::sax_parse(text.begin(), text.end(), &builder)) return Json(Json::value_t::discarded);
   return builder.take();
 }
 
