@@ -40,7 +40,7 @@ it('the bench compares every workload with its peer and prints every figure', { 
     expect(theirs).toBeGreaterThan(0);
     expect(ratio).toBeCloseTo(ours / theirs, 6);
   }
-  expect(figures).toHaveLength(11);
+  expect(figures).toHaveLength(16);
   for (const { value } of figures) expect(Number.isFinite(value)).toBe(true);
   const download = figures.find(({ figure }) => figure === 'first download, gzip')!.value;
   expect(download, 'what is seldom used loads with its first use (js/lazy.ts)').toBeLessThanOrEqual(firstDownloadBytes);
