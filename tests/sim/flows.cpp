@@ -18,7 +18,9 @@ State end_of(const Record& event) {
 
 void World::check_flows(const std::vector<Record>& commands) {
   for (const Record& command : commands) {
-    const bool disables = command.kind == static_cast<std::uint32_t>(Command::Cancel) && command.b == kCancelAsDisabled;
+    const auto kind = static_cast<Command>(command.kind);
+    // A draft that is not to begin has edges of any fate.
+    const bool disables = (kind == Command::Cancel && command.b == kCancelAsDisabled) || (kind == Command::Submit && command.a == kSubmitDisabled);
     if (disables) disabled_by_host_.insert(command.task);
   }
   const auto& outbox = session_->outbox();
@@ -26,11 +28,7 @@ void World::check_flows(const std::vector<Record>& commands) {
     const Record& event = outbox[place];
     if (is(event, Event::Rejected)) continue;
     if (is(event, Event::Started)) check_begin(event);
-    if (is(event, Event::Cancelled) && event.a >> 24 == static_cast<std::uint32_t>(CancelCause::Disabled)) {
-      // A draft that is not to begin has edges of any fate.
-      const bool asked = (event.a & 0xffffff) == static_cast<std::uint32_t>(DisabledBy::Host);
-      if (!asked || (place > 0 && is(outbox[place - 1], Event::EdgeDisabled))) check_disabled(event);
-    }
+    if (is(event, Event::Cancelled) && event.a >> 24 == static_cast<std::uint32_t>(CancelCause::Disabled)) check_disabled(event);
     follow_edges(event, place);
   }
   const Core& core = session_->core();
