@@ -140,9 +140,9 @@ describe('A pipeline', () => {
     await page.locator('.pl-toolbar input[type=file]').setInputFiles({
       name: 'bad.json', mimeType: 'application/json', buffer: Buffer.from('{"version":1,"tasks":[{"id":"a","type":"nope"},{"id":"a","type":"demo/zip"}],"dataflows":[{"sourceTaskId":"a"}]}'),
     });
-    expect(await page.locator('.pl-issues li').allTextContents()).toEqual([
-      '/tasks/0/type No kind of node is called “nope” here.', '/tasks/1/id The id “a” is there twice.',
-      '/dataflows/0 This must be { sourceTaskId, sourceTaskPortId, targetTaskId, targetTaskPortId }.',
+    await expect.poll(() => page.locator('.pl-issues li').allTextContents()).toEqual([
+      '/tasks/0/type No kind of node is called “nope” here.', '/tasks/1/id The id "a" is that of /tasks/0 too: ids are unique in a graph.',
+      ...['targetTaskId', 'sourceTaskPortId', 'targetTaskPortId'].map((name) => `/dataflows/0 \`${name}\` is missing: give a text.`),
     ]);
     expect(await page.locator('.react-flow__edge').count()).toBe(edges);
     expect(complaints).toEqual([]);
