@@ -81,7 +81,7 @@ void Limits::set_limit(std::uint32_t number, LimitField field, double value, dou
     case LimitField::Drops: rule.drops = value == 1; break;
     case LimitField::Leave: rule.leave = static_cast<std::uint32_t>(value); break;
   }
-  const bool same_rate = field <= LimitField::KeyConcurrency || field >= LimitField::ClosedUntilMs;
+  const bool same_rate = field == LimitField::Concurrency || field == LimitField::KeyConcurrency || field == LimitField::ClosedUntilMs || field == LimitField::Drops || field == LimitField::Leave;
   for (std::uint32_t i = rule.buckets; i != kNone && !same_rate; i = buckets_[i].next) {
     Bucket& bucket = buckets_[i];
     if (!bucket.rate) continue;
@@ -238,8 +238,8 @@ double Limits::opens_at(const Bucket& bucket, std::uint32_t weight) const {
 
 // Who is heavier than the limit begins alone.
 bool Limits::has_room(const Bucket& bucket, std::uint32_t weight) const {
-  const std::uint32_t leave = rate_rule(bucket) == nullptr ? 0 : rules_[bucket.limit].leave;
-  if (leave != 0 && weight >= leave) return false;
+  const std::uint32_t leave = bucket.limit == kNone ? 0 : rules_[bucket.limit].leave;
+  if (leave != 0 && weight >= leave && rate_rule(bucket) != nullptr) return false;
   const std::uint32_t concurrency = concurrency_of(bucket);
   return concurrency == 0 || bucket.running == 0 || bucket.running + weight <= concurrency;
 }
