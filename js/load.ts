@@ -31,15 +31,23 @@ let compiled: Promise<WebAssembly.Module> | undefined;
 export async function loadCore(source?: WasmSource): Promise<MainModule> {
   const module = await compile(source);
   try {
-    return await createModule({
-      instantiateWasm(imports: WebAssembly.Imports, done: (instance: WebAssembly.Instance, module: WebAssembly.Module) => void) {
-        WebAssembly.instantiate(module, imports).then((instance) => done(instance, module));
-        return {};
-      },
-    });
+    return await instantiated<MainModule>(createModule, module);
   } catch (cause) {
     throw new CoreLoadError('The holdfast core could not be started: it does not fit this version of holdfast.js.', { cause });
   }
+}
+
+type Instantiate = (imports: WebAssembly.Imports, done: (instance: WebAssembly.Instance, module: WebAssembly.Module) => void) => object;
+
+/** By Emscripten's glue, which itself would never end where the module does not fit it. */
+export function instantiated<Module>(create: (options: { instantiateWasm: Instantiate }) => Promise<Module>, module: WebAssembly.Module): Promise<Module> {
+  return new Promise((resolve, reject) => {
+    const instantiateWasm: Instantiate = (imports, done) => {
+      WebAssembly.instantiate(module, imports).then((instance) => done(instance, module)).catch(reject);
+      return {};
+    };
+    create({ instantiateWasm }).then(resolve, reject);
+  });
 }
 
 /** 32 random bits for ids and the core's generator. */

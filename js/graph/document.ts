@@ -7,7 +7,7 @@
  */
 import { CoreLoadError } from '../errors.ts';
 import createModule, { type Documents, type MainModule } from '../json.js';
-import { compileFrom, jsonWasm, setJsonWasm, type WasmSource } from '../load.ts';
+import { compileFrom, instantiated, jsonWasm, setJsonWasm, type WasmSource } from '../load.ts';
 import type { TaskRegistry } from './registry.ts';
 import type { Task } from './task.ts';
 
@@ -173,25 +173,12 @@ export function setDocumentsWasm(wasm: WasmSource): void {
 async function load(): Promise<Door> {
   const module = await compileFrom(jsonWasm ? await jsonWasm() : new URL('../json.wasm', import.meta.url), 'json.wasm');
   try {
-    return new Door(await instantiated(module));
+    return new Door(await instantiated<MainModule>(createModule, module));
   } catch (cause) {
     throw new CoreLoadError('json.wasm could not be started: it does not fit this version of holdfast. Serve that of the package, or hand it over: setDocumentsWasm(bytes).', { cause });
   }
 }
 
-/** The glue itself would never end where the module does not fit it. */
-function instantiated(module: WebAssembly.Module): Promise<MainModule> {
-  return new Promise((resolve, reject) => {
-    createModule({
-      instantiateWasm(imports: WebAssembly.Imports, done: (instance: WebAssembly.Instance, module: WebAssembly.Module) => void) {
-        WebAssembly.instantiate(module, imports).then((instance) => done(instance, module)).catch(reject);
-        return {};
-      },
-    }).then(resolve, reject);
-  });
-}
-
-/** @throws CoreLoadError; the next call tries again */
 function loaded(): Promise<Door> {
   loading ??= load().catch((error) => {
     loading = undefined;
