@@ -30,6 +30,13 @@ export class KillablePage<Shown> {
     return page;
   }
 
+  /** A page of that name, which says by `open` when it is ready. */
+  async openTab(name: string): Promise<Page> {
+    const page = await this.page(`?page=${name}`);
+    await page.evaluate((shown) => (globalThis as any)[shown].open(), this.#name);
+    return page;
+  }
+
   /** Every process gone. */
   async kill(): Promise<void> {
     await this.browser.kill();

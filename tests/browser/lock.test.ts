@@ -1,5 +1,4 @@
 /** C11, P13 in a real browser: two tabs that want one lock, one of them killed, then the whole browser. */
-import type { Page } from 'playwright-core';
 import { expect, it } from 'vitest';
 import { until } from '../crash/chromium.mjs';
 import { killablePage } from './killable-page.ts';
@@ -36,17 +35,11 @@ const house = killablePage<Network>('network', (path, body) => {
 });
 const { call } = house;
 
-async function openTab(name: string): Promise<Page> {
-  const page = await house.page(`?page=${name}`);
-  await call(page, 'open');
-  return page;
-}
-
 const hears = (what: string, run: string, count = 1) => until(`${run} says ${what}`, () => said.filter((one) => one.what === what && one.run === run).length >= count);
 
 it('C11, P13: one run at a time over tabs and kills, no finished step again, and steps that are asked again have the same id', { timeout: 60_000 }, async () => {
-  const first = await openTab('1');
-  const second = await openTab('2');
+  const first = await house.openTab('1');
+  const second = await house.openTab('2');
   await call(first, 'lock', 'a');
   await hears('done', 'a');
   await call(second, 'lock', 'b');
@@ -62,7 +55,7 @@ it('C11, P13: one run at a time over tabs and kills, no finished step again, and
   await house.kill();
 
   await house.launch();
-  const third = await openTab('3');
+  const third = await house.openTab('3');
   for (const run of ['a', 'b', 'c']) await until(`${run} has ended`, async () => (await call(third, 'state', run)).status === 'completed');
   expect(overlaps).toEqual([]);
   const dones = said.filter(({ what }) => what === 'done').map(({ page, run, step }) => `${page} ${run} ${step}`);
@@ -77,7 +70,7 @@ it('C11, P13: one run at a time over tabs and kills, no finished step again, and
 });
 
 it('a queue with the scope origin runs no more than its concurrency in all tabs together; a tab that dies leaves its slots', { timeout: 30_000 }, async () => {
-  const [one, two] = [await openTab('4'), await openTab('5')];
+  const [one, two] = [await house.openTab('4'), await house.openTab('5')];
   const ids = (letter: string) => Array.from({ length: 4 }, (_, index) => `${letter}${index}`);
   await Promise.all([call(one, 'share', ids('x')), call(two, 'share', ids('y'))]);
   await until('both tabs have run', () => ['4', '5'].every((page) => said.some((each) => each.what === 'out' && each.page === page)));

@@ -1,5 +1,4 @@
 /** L23 in a real browser: two tabs, one rate, a server that counts; one tab is killed, then the whole browser. */
-import type { Page } from 'playwright-core';
 import { expect, it } from 'vitest';
 import { until } from '../crash/chromium.mjs';
 import { killablePage } from './killable-page.ts';
@@ -17,12 +16,6 @@ const house = killablePage<Network>('network', (path, body) => {
 });
 const { call } = house;
 
-async function openTab(name: string): Promise<Page> {
-  const page = await house.page(`?page=${name}`);
-  await call(page, 'open');
-  return page;
-}
-
 const ids = (letter: string, count: number) => Array.from({ length: count }, (_, index) => `${letter}${index}`);
 const come = (count: number) => until(`${count} have come`, () => arrivals.length >= count, 30_000);
 /** Closer together than that, over as many as the limit. */
@@ -33,7 +26,7 @@ const arrived = () => tooClose(arrivals.map(({ atMs }) => atMs), periodMs - jitt
 const used = (from: number, to: number) => (((to - from) / limit) * periodMs) / (arrivals[to]!.atMs - arrivals[from]!.atMs);
 
 it('L23: two tabs never exceed a rate together and use it; no kill of a tab or of the browser lets anybody exceed it', { timeout: 120_000 }, async () => {
-  const [one, two] = [await openTab('1'), await openTab('2')];
+  const [one, two] = [await house.openTab('1'), await house.openTab('2')];
   let most = 0;
   const begun: number[] = [];
   // A busy machine holds up what goes from tab to tab: one quiet round of three says what is ours.
@@ -59,7 +52,7 @@ it('L23: two tabs never exceed a rate together and use it; no kill of a tab or o
   await come(before + 60);
   await house.kill();
   await house.launch();
-  const three = await openTab('3');
+  const three = await house.openTab('3');
   await call(three, 'rate', ids('e', 20));
   for (const id of [...ids('c', 40), ...ids('d', 40), ...ids('e', 20)]) await until(`${id} has ended`, async () => (await call(three, 'state', id)).status === 'completed', 30_000);
   expect(arrived()).toBe(0);
