@@ -278,7 +278,7 @@ export class EventLog {
     const at = records.times[index * 3 + 2]!;
     const step = kind === P.EventStepRecorded ? stepName(owner!, b) : undefined;
     const idOf = (task: number) => this.#host.pump.run(task)?.id;
-    const data = word.data({ kind, a, b, at, taskIdentifier: owner?.taskIdentifier, intent: owner?.definition?.spec.intent, isThrottled: this.#isThrottled(owner), step, idOf });
+    const data = word.data({ kind, a, b, at, taskIdentifier: owner?.taskIdentifier, intent: owner?.definition?.spec.intent, isThrottled: () => this.#isThrottled(owner), step, idOf });
     const runId = owner?.id;
     return {
       seq: this.#number(position),

@@ -15,7 +15,7 @@ export interface RawEvent {
   taskIdentifier: string | undefined;
   intent: string | undefined;
   /** By what is dropped from its queue. */
-  isThrottled: boolean;
+  isThrottled(): boolean;
   /** Name of the step that was recorded. */
   step: string | undefined;
   /** Id of another run by the core's number. */
@@ -91,7 +91,7 @@ const words = new Map<number, Word>([
   [P.EventUnpaused, { type: 'resumed', data: ({ a }) => ({ policy: resumePolicies[a] }) }],
   [P.EventSucceeded, { type: 'succeeded', data: attempt }],
   [P.EventFailed, { type: 'failed', data: ({ a }) => ({ reason: failReasons[a] }) }],
-  [P.EventCancelled, { type: 'cancelled', data: ({ a, isThrottled }) => ({ cause: isThrottled && isDrop(a >>> 24) ? 'throttled' : cancelCauses[a >>> 24] }) }],
+  [P.EventCancelled, { type: 'cancelled', data: ({ a, isThrottled }) => ({ cause: isDrop(a >>> 24) && isThrottled() ? 'throttled' : cancelCauses[a >>> 24] }) }],
   [P.EventRetried, { type: 'retried', data: none }],
   [P.EventForgotten, { type: 'forgotten', data: none }],
   [P.EventHeld, { type: 'held', data: holds }],

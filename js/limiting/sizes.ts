@@ -4,10 +4,11 @@
  * Invariant: of a queue that blocks no more than its bound wait; who waits to be let in is let in as it came. Whoever waits
  * here for nothing costs a step one look.
  */
-import { DisposedError, QueueOverflowError } from '../errors.ts';
+import { QueueOverflowError } from '../errors.ts';
 import { Lazy } from '../lazy.ts';
 import type { Orchestrator } from '../orchestrator.ts';
 import * as P from '../protocol.ts';
+import { disposedError } from '../runs/disposed.ts';
 import type { Run } from '../runs/run.ts';
 import { locksOf } from './queue-table.ts';
 
@@ -135,7 +136,7 @@ export class QueueSizes {
 
   /** @throws DisposedError */
   until(isSo: () => boolean): Promise<void> {
-    if (this.#house.disposed) return Promise.reject(disposed());
+    if (this.#house.disposed) return Promise.reject(disposedError());
     if (isSo()) return Promise.resolve();
     return new Promise((resolve, reject) => this.#watchers.add({ isSo, resolve, reject }));
   }
@@ -143,12 +144,11 @@ export class QueueSizes {
   close(): void {
     this.#shares.loaded?.close();
     this.#adaptive.loaded?.close();
-    for (const watcher of this.#watchers) watcher.reject(disposed());
+    for (const watcher of this.#watchers) watcher.reject(disposedError());
     this.#watchers.clear();
   }
 }
 
-const disposed = () => new DisposedError('This orchestrator was disposed. Create another one.');
 
 export function overflowError({ options, taskIdentifier }: Run): QueueOverflowError {
   const name = options?.queueName;

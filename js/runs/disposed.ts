@@ -5,15 +5,17 @@ interface Mortal {
   readonly disposed: boolean;
 }
 
+export const disposedError = (): DisposedError => new DisposedError('This orchestrator was disposed. Create another one.');
+
 /** @throws DisposedError */
 export function refuseDisposed({ disposed }: Mortal): void {
-  if (disposed) throw new DisposedError('This orchestrator was disposed. Create another one.');
+  if (disposed) throw disposedError();
 }
 
 /** undefined: it lives. Whoever does not await it is not told by the page of a rejection that nobody handled. */
 export function refusedAsDisposed(house: Mortal): Promise<never> | undefined {
   if (!house.disposed) return undefined;
-  const refused = Promise.reject(new DisposedError('This orchestrator was disposed. Create another one.'));
+  const refused = Promise.reject(disposedError());
   refused.catch(() => {});
   return refused;
 }
