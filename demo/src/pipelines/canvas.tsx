@@ -7,10 +7,10 @@ import { Background, BackgroundVariant, type Connection, type Edge, type FinalCo
 import { type DataflowJson, reactFlowElements } from 'holdfast/graph';
 import { type DragEvent, type KeyboardEvent, useCallback, useEffect, useMemo, useRef, useState } from 'react';
 import { useLanguage } from '../shell/choices.ts';
-import { type Catalog, kErrorPort, landed, shownPorts } from './catalog.ts';
+import { type Catalog, landed, shownPorts } from './catalog.ts';
 import type { Action, Selection } from './editor.ts';
 import { type Fit, fitOf } from './fit.ts';
-import { edgeId, type GraphDocument, type Position, positionOf, taskOf } from './graph-document.ts';
+import { type GraphDocument, type Position, positionOf, taskOf } from './graph-document.ts';
 import type { Box } from './lanes.ts';
 import { titleOf } from './node-words.ts';
 import { type Direction, kUsualSize, neighbour, type Size } from './places.ts';

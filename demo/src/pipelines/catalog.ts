@@ -61,10 +61,6 @@ export class Catalog {
     return [...this.#registry.all.keys()];
   }
 
-  knows(type: string): boolean {
-    return this.#registry.getTask(type) !== undefined;
-  }
-
   kindOf(type: string): NodeKind | undefined {
     const Class = this.#registry.getTask(type) as (typeof Task & { configSchema(): JsonSchema }) | undefined;
     return Class && { type, category: Class.category, title: Class.title || type, description: Class.description, configSchema: Class.configSchema() };

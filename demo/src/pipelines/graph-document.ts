@@ -3,7 +3,7 @@
  *
  * Invariant: pure; a change gives a new document and leaves the former as it was, so that undo is keeping it.
  */
-import type { DataflowJson, TaskGraphItemJson, TaskGraphJson } from 'holdfast/graph';
+import { Dataflow, type DataflowJson, type TaskGraphItemJson, type TaskGraphJson } from 'holdfast/graph';
 
 export interface Position {
   x: number;
@@ -19,7 +19,7 @@ export interface GraphDocument extends TaskGraphJson {
 export const kEmpty: GraphDocument = { version: 1, tasks: [], dataflows: [], layout: {}, meta: {} };
 
 export const edgeId = ({ sourceTaskId, sourceTaskPortId, targetTaskId, targetTaskPortId }: DataflowJson): string =>
-  `${sourceTaskId}[${sourceTaskPortId}] ==> ${targetTaskId}[${targetTaskPortId}]`;
+  Dataflow.createId(sourceTaskId, sourceTaskPortId, targetTaskId, targetTaskPortId);
 
 export const nameOf = (document: TaskGraphJson): string => (typeof document.meta?.['title'] === 'string' ? document.meta['title'] : '');
 
@@ -99,22 +99,4 @@ export function leadsTo(document: TaskGraphJson, from: string, id: string): bool
     }
   }
   return false;
-}
-
-/** Every edge leads from an earlier node to a later one. */
-export function isAcyclic({ tasks, dataflows }: Pick<TaskGraphJson, 'tasks' | 'dataflows'>): boolean {
-  const waitsFor = new Map(tasks.map(({ id }) => [id, 0]));
-  const targets = new Map<string, string[]>(tasks.map(({ id }) => [id, []]));
-  for (const { sourceTaskId, targetTaskId } of dataflows) {
-    waitsFor.set(targetTaskId, (waitsFor.get(targetTaskId) ?? 0) + 1);
-    targets.get(sourceTaskId)?.push(targetTaskId);
-  }
-  const open = tasks.filter(({ id }) => waitsFor.get(id) === 0).map(({ id }) => id);
-  for (let at = 0; at < open.length; at++)
-    for (const target of targets.get(open[at]!) ?? []) {
-      const left = waitsFor.get(target)! - 1;
-      waitsFor.set(target, left);
-      if (left === 0) open.push(target);
-    }
-  return open.length === tasks.length;
 }
