@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
@@ -16,6 +17,12 @@ const alias = [
   { find: /^holdfast\/storage\/(.+)$/, replacement: here('./js/storage/$1.ts') },
 ];
 
+/** Tests with a clock in their hands: one browser at a time, and nothing beside it. */
+const timed = ['bench', 'cache', 'encryption', 'headline', 'panel', 'shared-rate', 'system-*', 'worker-handler'].map((name) => `tests/browser/${name}.test.ts`);
+
+/** Each test drives a real Chromium with playwright-core, on a profile of its own. */
+const browser = { environment: 'node', testTimeout: 60_000, hookTimeout: 60_000 } as const;
+
 export default defineConfig({
   resolve: { alias, dedupe: ['react', 'react-dom'] },
   // A config of its own for the demo; nothing here is served.
@@ -28,6 +35,8 @@ export default defineConfig({
           name: 'js',
           // A test of components starts with: // @vitest-environment happy-dom
           environment: 'node',
+          // Vitest leaves one processor free, which on two is half the machine.
+          maxWorkers: availableParallelism(),
           include: ['tests/{js,storage,react,demo}/**/*.test.{ts,tsx}'],
           exclude: ['**/*.browser.test.*'],
           // Nothing here sleeps: the limit is for what hangs, and a machine under load is no hang.
@@ -39,13 +48,16 @@ export default defineConfig({
       {
         extends: true,
         test: {
+          ...browser,
           name: 'browser',
-          environment: 'node', // each test drives a real Chromium with playwright-core
           include: ['tests/browser/**/*.test.{ts,tsx}', 'tests/demo/**/*.browser.test.{ts,tsx}'],
-          fileParallelism: false, // one browser at a time: they measure time and kill processes
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
+          exclude: timed,
+          maxWorkers: 2,
         },
+      },
+      {
+        extends: true,
+        test: { ...browser, name: 'browser:timed', include: timed, fileParallelism: false, sequence: { groupOrder: 1 } },
       },
     ],
   },
