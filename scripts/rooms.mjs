@@ -126,12 +126,15 @@ function browser(args) {
   return { passed: 0, failed: 1 };
 }
 
-/** In the order of npm test: cheap first, so that a slip shows early. `needs` are commands of run.mjs. */
+/**
+ * In the order of npm test: cheap first, so that a slip shows early. `needs` are commands of run.mjs; `byName`: not a part
+ * of npm test, since another room tests the same more strictly.
+ */
 export const rooms = [
   { name: 'tidy', what: 'house rules', needs: [], run: tidy },
   { name: 'check:door', what: 'generated files are current', needs: ['build:wasm'], run: checkDoor },
   { name: 'types', what: 'TypeScript', needs: ['build'], run: types },
-  { name: 'test:core', what: 'C++ core', needs: [], run: catch2('native') },
+  { name: 'test:core', what: 'C++ core, without sanitizers', byName: true, needs: [], run: catch2('native') },
   { name: 'test:asan', what: 'C++ core, sanitizers', needs: [], run: catch2('asan') },
   { name: 'test:sim', what: 'simulation, sanitizers', needs: [], run: simulation },
   { name: 'fuzz', what: 'fuzzers', needs: [], run: fuzz, args: ['--seconds', '5'] },

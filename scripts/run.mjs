@@ -3,7 +3,7 @@
 import { spawn } from 'node:child_process';
 import { existsSync, watch } from 'node:fs';
 import { join } from 'node:path';
-import { attempt, buildJs, buildTrap, buildWasm, endOnFailure, must } from './build.mjs';
+import { attempt, buildJs, buildPreset, buildTrap, buildWasm, endOnFailure, must } from './build.mjs';
 import { toolchainEnvironment } from './env.mjs';
 import { rooms } from './rooms.mjs';
 import { root } from './setup/common.mjs';
@@ -66,6 +66,7 @@ const commands = {
   dev,
   fix,
   bench: delegate('tests/bench/run.mjs'),
+  'bench:core': () => must(join(buildPreset('release', ['bench_graph']), 'bench_graph'), []),
   headline: delegate('tests/bench/headline.mjs'),
   crash: delegate('scripts/crash.mjs'),
 };

@@ -28,7 +28,7 @@ const isBuilt = await enter('build', 'WASM module and package', () => {
   buildJs();
   return { passed: 1, failed: 0 };
 });
-for (const room of rooms) {
+for (const room of rooms.filter(({ byName }) => !byName)) {
   await enter(room.name, room.what, () => {
     if (!isBuilt && room.needs.length) throw Object.assign(new Error('not run: the build failed'), { status: 1 });
     return room.run(room.args ?? []);

@@ -1,7 +1,7 @@
 // How fast the core schedules a graph: 100,000 nodes in layers, three flows into each, in batches of 512 as a host
 // hands them over. Prints what telling it costs, by the order in which it is told, and nodes scheduled per second.
 //
-//     cmake --build build/release --target bench_graph && build/release/bench_graph
+//     npm run bench:core
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
