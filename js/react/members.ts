@@ -1,5 +1,5 @@
 /**
- * Containers (a batch, a chain, a swarm) and their members, as the panel shows them: who stands under whom, and how far
+ * Containers (a batch, a chain, a swarm, a graph) and their members, as the panel shows them: who stands under whom, and how far
  * they are. Pure functions over immutable states.
  *
  * Invariant: every run that is shown stands in one place: under its container, where that is shown too, or by itself.
@@ -13,6 +13,7 @@ const kinds: Readonly<Record<string, LabelKey>> = {
   'holdfast/swarm': 'swarm',
   'holdfast/branch': 'branch',
   'holdfast/fallback': 'fallback',
+  'holdfast/graph': 'graph',
 };
 
 /** undefined: it is no container. */

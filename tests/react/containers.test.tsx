@@ -42,6 +42,14 @@ describe('a container', () => {
     expect(shown()).toEqual(['alone', 'a']);
   });
 
+  it('whose nodes are no tasks of the list is a graph at work, and waits for nothing outside', () => {
+    fake.add({ id: 'drawn', name: 'Drawn', taskIdentifier: 'holdfast/graph', phase: 'waiting' });
+    renderPanel(fake);
+    expect(row('drawn').querySelector('.hf-badge')?.textContent).toBe('Running');
+    expect(row('drawn').querySelector('.hf-summary')?.textContent).toContain('Working…');
+    expect(row('drawn').querySelector('.hf-summary')?.textContent).toContain('Graph');
+  });
+
   it('of a thousand shows twenty, and twenty more each time', async () => {
     addContainer('a', Array.from({ length: 1000 }, () => ({ phase: 'queued' as const })));
     renderPanel(fake);
