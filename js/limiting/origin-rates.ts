@@ -111,9 +111,10 @@ class RateShare {
     if (leave <= 0 || opensAt > now + earlyMs) return this.#end(turn);
     turn.cancel?.();
     turn.cancel = undefined;
-    // What is heavier than what was reserved is no moment that the core waits for.
     if (opensAt > now) turn.cancel = this.#wakeAt(opensAt);
-    else if (leave === turn.reserved && leave < mostWeight) void this.#reserve(turn, mostWeight);
+    // The first is heavier than what is left of the leave. That is no moment that the core waits for: the next turn is its own.
+    else if (leave < turn.reserved) this.#end(turn);
+    else if (leave < mostWeight) void this.#reserve(turn, mostWeight);
   }
 
   #wakeAt(atMs: number): () => void {

@@ -146,6 +146,13 @@ describe('a rate with the scope origin', () => {
     expect(mostIn(weights, 1000)).toBe(8);
   });
 
+  it.each(['sliding', 'fixed', 'token-bucket'] as const)('%s: heavy and light runs mixed all come to their turns', async (type) => {
+    const { starts, tab, give } = watched({ rateLimit: { limit: 20, period: 1000, type } });
+    for (const one of [await tab(), await tab()]) for (const weight of [1, 1, 5, 2, 5, 1, 7, 1, 2, 5]) give(one, 'a', 1, { weight });
+    await pass(6000);
+    expect(starts.length).toBe(20);
+  });
+
   it('beside slots that are shared too', async () => {
     const { starts, tab, give } = watched({ concurrency: 2, rateLimit: { limit: 10, period: 1000 } }, 100);
     const tabs = [await tab(), await tab(), await tab()];
