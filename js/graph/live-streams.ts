@@ -18,6 +18,7 @@ import { End, type Run } from '../runs/run.ts';
 import { isKept } from './caching.ts';
 import type { StreamEvent } from './events.ts';
 import type { LiveRun } from './live.ts';
+import type { Dataflow } from './dataflow.ts';
 import { NodeContext } from './node-context.ts';
 import { type InputStream, inputStream, OutputStream, type PortReader, type StreamConsumer, type StreamPath, wholeStream } from './output-stream.ts';
 import type { PlanNode } from './plan.ts';
@@ -122,8 +123,11 @@ export class LiveStreams {
     const output = this.#outputs.get(node.id);
     if (output) {
       this.#outputs.delete(node.id);
-      if (this.live.statuses[node.index] === TaskStatus.COMPLETED) output.finish(({ edge }) => this.live.valueOn(edge, node)?.value);
-      else this.broke(node, output, this.live.errorOf(node) ?? new InterruptedError(`Task ${node.id} was ended.`));
+      if (this.live.statuses[node.index] === TaskStatus.COMPLETED) {
+        const valueOn = (edge: Dataflow) => this.live.valueOn(edge, node)?.value;
+        for (const [target, consumer] of this.#readers) if (consumer.isMisled(node, valueOn)) this.#beginAnew(target, consumer, new InterruptedError(`Task ${node.id} gave nothing at a port in the end.`));
+        output.finish(({ edge }) => valueOn(edge));
+      } else this.broke(node, output, this.live.errorOf(node) ?? new InterruptedError(`Task ${node.id} was ended.`));
     }
     this.#tell();
   }
@@ -170,15 +174,16 @@ export class LiveStreams {
     for (const [at, edge] of node.incoming.entries()) {
       const source = node.sources[at]!;
       if (leading[at] && this.#outputs.has(source.id)) ports.set(edge.targetTaskPortId, at);
-      else if (this.live.isActive(edge, source)) ports.delete(edge.targetTaskPortId);
+      else if (this.live.valueOn(edge, source)?.value !== undefined) ports.delete(edge.targetTaskPortId);
     }
     for (const at of ports.values()) {
       const edge = node.incoming[at]!;
       const output = this.#outputs.get(node.sources[at]!.id)!;
       const { sourceTaskPortId: from, targetTaskPortId: to } = edge;
+      const hasOther = input[to] !== undefined || node.incoming.some((other) => other !== edge && other.targetTaskPortId === to);
       delete input[to];
       const steps = edge.getTransforms();
-      consumer.read(output, { edge, from, to, transform: steps.length > 0 ? (value) => applyTransforms(value, steps) : undefined });
+      consumer.read(output, { edge, from, to, transform: steps.length > 0 ? (value) => applyTransforms(value, steps) : undefined }, hasOther);
     }
     consumer.addWhole(input);
     if (sources.length > 0) this.#readers.set(node.id, consumer);
@@ -221,6 +226,7 @@ export class Consumer implements StreamConsumer {
   readonly #node: PlanNode;
   readonly context: RunContext;
   readonly #readers: { reader: PortReader; output: OutputStream }[] = [];
+  readonly #begunWith: { readonly reader: PortReader; readonly hasOther: boolean }[] = [];
   #deafen: (() => void) | undefined;
   readonly #close = (): void => this.close({ error: this.context.signal.reason });
 
@@ -235,10 +241,25 @@ export class Consumer implements StreamConsumer {
     context.signal.addEventListener('abort', this.#close, { once: true });
   }
 
-  read(output: OutputStream, path: StreamPath): void {
+  /** @param hasOther the port would have a value without it */
+  read(output: OutputStream, path: StreamPath, hasOther: boolean): void {
     const reader = output.read(path, this);
     this.#readers.push({ reader, output });
+    this.#begunWith.push({ reader, hasOther });
     this.streams.set(path.to, inputStream(reader));
+  }
+
+  /** A source came to give nothing where it streamed, so the port has what others give, or nothing. It may have read all it wants. */
+  isMisled(source: PlanNode, valueOn: (edge: Dataflow) => unknown): boolean {
+    const isNothing = ({ path: { edge } }: PortReader): boolean => {
+      try {
+        return edge.sourceTaskId === source.id && valueOn(edge) === undefined;
+      } catch {
+        // A transform's: it hears that as the end of its stream.
+        return false;
+      }
+    };
+    return this.#begunWith.some(({ reader, hasOther }) => (hasOther || reader.hasGiven) && isNothing(reader));
   }
 
   /** Of ports that grow, and got their value otherwise. */

@@ -136,6 +136,8 @@ export class PortReader {
   #isBehind = true;
   #over: Over | undefined;
   #isDone = false;
+  /** Something was read of it. */
+  hasGiven = false;
   #stir: (() => void) | undefined;
 
   constructor(source: OutputStream, path: StreamPath, consumer: StreamConsumer) {
@@ -191,6 +193,7 @@ export class PortReader {
   async next(): Promise<StreamEvent | undefined> {
     for (;;) {
       const event = this.#take();
+      if (event) this.hasGiven ||= event.type !== 'finish';
       if (event || this.#isDone) return event;
       const stirred = new Promise<void>((resolve) => (this.#stir = resolve));
       this.#consumer.reads++;

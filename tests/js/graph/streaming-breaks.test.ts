@@ -273,3 +273,26 @@ it('who reads and gives, and gives its slot back in the middle, holds up nobody 
   expect(await run.result()).toMatchObject([{ id: 'listener', data: { heard: expect.stringMatching(/^\.{2,20}$/) } }]);
   house.cut();
 });
+
+it('who gives comes to nothing at its port: who reads begins anew with what the port has otherwise, whether it has read all it wants or not', async () => {
+  const house = await openHouse();
+  class Mute extends Speaker {
+    static override readonly type = 'BreakMute';
+    override async *executeStream({ words = '' }: TaskOutput): AsyncIterable<StreamEvent> {
+      if (words) yield { type: 'text-delta', port: 'text', textDelta: words };
+      await pause(house, 300);
+      yield { type: 'snapshot', data: { aside: 'never mind' } };
+    }
+  }
+  registerTask(Mute);
+  const graph = pair();
+  graph.addTasks([new Mute({ id: 'y mute' }), new Mute({ id: 'z taken back', defaults: { words: 'lies' } }), new Listener({ id: 'lone', defaults: { text: 'my own' } }), new Listener({ id: 'deceived' })]);
+  graph.connect('y mute', 'text', 'listener', 'text');
+  graph.connect('z taken back', 'text', 'lone', 'text');
+  graph.connect('z taken back', 'text', 'deceived', 'text');
+  before = (word) => (word === 'a' ? undefined : pause(house, 100));
+  const run = await house.orchestrator.graphs.run(graph);
+  await house.clock.advance(5000);
+  expect(await run.result()).toMatchObject([{ id: 'listener', data: { heard: 'a b c ' } }, { id: 'lone', data: { heard: 'my own' } }, { id: 'deceived', data: { heard: 'nothing' } }]);
+  house.cut();
+});
