@@ -10,8 +10,9 @@ import type { NewMember } from '../context/services.ts';
 import * as P from '../protocol.ts';
 import type { Told } from '../pump/pump.ts';
 import { End, type Run } from '../runs/run.ts';
+import { revived, wasTaken } from './failures.ts';
 import type { LiveRun } from './live.ts';
-import { dropNode, letGo, makeNode, sayWaits } from './making.ts';
+import { dropNode, isBounded, letGo, makeNode, sayWaits } from './making.ts';
 import type { PlanNode } from './plan.ts';
 import { shapesOf } from './shapes.ts';
 import { type FailurePolicy, TaskStatus } from './types.ts';
@@ -124,12 +125,17 @@ class GraphCode implements MemberListener, Told {
     const add = (member: NewMember) => this.#container.addNew(member);
     await this.#each(
       (node) => !live.runs[node.index],
-      (node) => live.joined(node, makeNode(live, node, add)),
+      (node) => {
+        const run = makeNode(live, node, add);
+        live.joined(node, run);
+        // Who follows one that its queue holds back, or refuses, has nothing to follow yet.
+        return isBounded(live.house, run) ? accepted(run, node) : undefined;
+      },
     );
   }
 
   /** Sources first; from the front again where the graph was changed meanwhile. */
-  async #each(isDue: (node: PlanNode) => boolean, work: (node: PlanNode) => void): Promise<void> {
+  async #each(isDue: (node: PlanNode) => boolean, work: (node: PlanNode) => Promise<void> | void): Promise<void> {
     const container = this.#container;
     const live = this.#live;
     let { plan } = live;
@@ -140,8 +146,10 @@ class GraphCode implements MemberListener, Told {
       const deciding = live.deciding(node);
       if (deciding) await deciding;
       while (live.changing) await live.changing;
-      if (live.plan === plan) work(node);
-      else {
+      if (live.plan === plan) {
+        const working = work(node);
+        if (working) await working;
+      } else {
         plan = live.plan;
         at = -1;
       }
@@ -185,10 +193,23 @@ class GraphCode implements MemberListener, Told {
   #firstFailed(): PlanNode | undefined {
     const { house } = this.#container;
     const live = this.#live;
-    const failed = live.plan.nodes.filter(({ index, handlesError }) => !handlesError && live.runs[index]?.end === End.Failed);
+    const failed = live.plan.nodes.filter((node) => isCulprit(live, node));
     if (failed.length <= 1) return failed[0];
     const endedAt = ({ index }: PlanNode) => house.pump.engine.value(live.runs[index]!.task, P.FieldUpdatedAt);
     const { firstFailure } = live;
     return failed.sort((one, other) => endedAt(one) - endedAt(other) || Number(other === firstFailure) - Number(one === firstFailure))[0];
   }
+}
+
+/** @throws what it was refused with, as an error of its task */
+async function accepted(run: Run, { task }: PlanNode): Promise<void> {
+  await run.accepted.catch((error) => {
+    throw revived(error, task);
+  });
+}
+
+/** By it the whole fails: it failed and nothing leads that on, or it alone was ended. */
+function isCulprit(live: LiveRun, node: PlanNode): boolean {
+  const run = live.runs[node.index];
+  return run !== undefined && (run.end === End.Failed ? !node.handlesError : wasTaken(live.house, run) && !live.failedSourceOf(node));
 }

@@ -1,8 +1,9 @@
 /** What a node failed with, told as an error of this room; and back from storage. */
-import { AbortedError, DeadlineError, TaskTimeoutError as RunTimeoutError } from '../errors.ts';
+import { AbortedError, DeadlineError, QueueOverflowError, RateLimitedError, TaskTimeoutError as RunTimeoutError } from '../errors.ts';
 import * as errors from './errors.ts';
 import { describe } from '../intake/checks.ts';
 import type { Orchestrator } from '../orchestrator.ts';
+import * as P from '../protocol.ts';
 import { End, type Run } from '../runs/run.ts';
 import type { Task } from './task.ts';
 
@@ -39,6 +40,17 @@ export function revived(error: Error, { id, type }: Task<any, any, any>): Error 
   if (error instanceof AbortedError) return markTask(new TaskAbortedError(error.message, { cause: error }), id, type);
   return markTask(new TaskFailedError(error.message, { cause: error }), id, type);
 }
+
+/** It alone was ended from outside: somebody asked for that, or its queue took no more. What ends with others is not. REQUIRES: the core knows it */
+export function wasTaken({ pump }: Orchestrator, run: Run): boolean {
+  return run.end === End.Cancelled && pump.open && takenBy.has(pump.engine.value(run.task, P.FieldCancelReason) >>> 24);
+}
+/** What its queue or its rate had no room for says so. */
+export function noRoomFor(house: Orchestrator, run: Run): Error | undefined {
+  const error = wasTaken(house, run) ? house.errorOf(run) : undefined;
+  return error instanceof QueueOverflowError || error instanceof RateLimitedError ? error : undefined;
+}
+const takenBy = new Set<number>([P.CancelCauseAsked, P.CancelCauseOverflow, P.CancelCauseRateLimited]);
 
 /** Where a graph's run was ended, and not by a failure of a node. */
 export function endOf(house: Orchestrator, run: Run): Error | undefined {

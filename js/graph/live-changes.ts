@@ -16,7 +16,7 @@ import type { Dataflow } from './dataflow.ts';
 import { checkEntitlements } from './entitlements.ts';
 import { TaskConfigurationError } from './errors.ts';
 import type { LiveRun } from './live.ts';
-import { definitionOf, dropNode, letGo, makeNode, optionsOf } from './making.ts';
+import { definitionOf, dropNode, letGo, makeNode, optionsOf, roomOf } from './making.ts';
 import { type Plan, type PlanNode, planOf } from './plan.ts';
 import { Task } from './task.ts';
 import { type TaskIdType, TaskStatus } from './types.ts';
@@ -125,8 +125,21 @@ export class LiveChanges {
   #check(task: AnyTask): void {
     const { house, options } = this.#live;
     definitionOf(house, task);
-    optionsOf(house, task);
+    this.#refuseFull(task, optionsOf(house, task)?.queue);
     if (options.entitlements) checkEntitlements({ getTasks: () => [task] } as never, options.entitlements);
+  }
+
+  /** What comes in this turn is made at once, with what follows it: its queue can't hold it back. */
+  #refuseFull({ id }: AnyTask, queue: unknown): void {
+    const { house, graph, plan } = this.#live;
+    const known = typeof queue === 'string' ? house.table.queues.named(queue) : undefined;
+    const most = known && roomOf(known.rules);
+    if (most === undefined) return;
+    const { number } = known!;
+    const waiting = number === undefined ? 0 : house.intake.sizes.of(number) + house.intake.sizes.blocked(number);
+    const coming = graph.getTasks().filter((task) => !plan.byId.has(task.id) && task.runOptions(house)?.queue === queue).length;
+    if (waiting + coming < most) return;
+    throw new TaskConfigurationError(`Task ${id} would stand in queue ${JSON.stringify(queue)}, which is full: ${waiting + coming} wait of ${most} (maxSize). Add it when there is room, or give the queue a greater maxSize.`, { data: { taskId: id, queue } });
   }
 
   #runOf(id: TaskIdType): Run | undefined {

@@ -15,7 +15,7 @@ import { askForOutput, isFromCache, isKept } from './caching.ts';
 import { callReading, executeReading, LiveStreams } from './live-streams.ts';
 import { DATAFLOW_ERROR_PORT, type Dataflow } from './dataflow.ts';
 import { markTask, TaskAbortedError, TaskConfigurationError } from './errors.ts';
-import { endOf, failureOf, revived } from './failures.ts';
+import { endOf, failureOf, noRoomFor, revived, wasTaken } from './failures.ts';
 import { disableIn, isInactive } from './inactive-edges.ts';
 import { byPorts } from './function-task.ts';
 import { NodeContext } from './node-context.ts';
@@ -212,8 +212,8 @@ export class LiveRun implements ShownRun, Carrier {
     if (run.end === End.Failed || this.failedSourceOf(node)) return TaskStatus.FAILED;
     if (!pump.open) return TaskStatus.FAILED;
     if (isDisabled) return TaskStatus.DISABLED;
-    // What was ended before it began has not been.
-    return pump.engine.value(run.task, P.FieldStartedAt) === 0 ? TaskStatus.PENDING : TaskStatus.FAILED;
+    // What was ended with others before it began has not been.
+    return pump.engine.value(run.task, P.FieldStartedAt) === 0 && !wasTaken(this.house, run) ? TaskStatus.PENDING : TaskStatus.FAILED;
   }
 
   /** A source that failed, or was not executed because one of its own did, and nothing handles that. */
@@ -235,8 +235,9 @@ export class LiveRun implements ShownRun, Carrier {
   errorOf(node: PlanNode): Error | undefined {
     const run = this.runs[node.index];
     if (!run || this.statuses[node.index] !== TaskStatus.FAILED) return undefined;
-    if (run.end === End.Failed) return revived(this.house.errorOf(run), node.task);
-    const failed = this.failedSourceOf(node);
+    const failed = run.end === End.Failed ? undefined : this.failedSourceOf(node);
+    const own = run.end === End.Failed ? this.house.errorOf(run) : failed ? undefined : noRoomFor(this.house, run);
+    if (own) return revived(own, node.task);
     const why = failed ? `was not executed: ${failed.id}, which feeds it, failed.` : 'was aborted.';
     return markTask(new TaskAbortedError(`Task ${node.id} (${node.task.type}) ${why}`, { data: failed && { failedTaskId: failed.id } }), node.id, node.task.type);
   }

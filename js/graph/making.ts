@@ -5,6 +5,7 @@
 import { UnrecognizedTaskError } from '../errors.ts';
 import type { NewMember } from '../context/services.ts';
 import type { Definition } from '../intake/registry.ts';
+import type { Rules } from '../limiting/order.ts';
 import type { Orchestrator } from '../orchestrator.ts';
 import * as P from '../protocol.ts';
 import type { Run } from '../runs/run.ts';
@@ -44,6 +45,15 @@ export function makeNode(live: LiveRun, node: PlanNode, add: (member: NewMember)
   else if (definitionId !== undefined) made.ownExtra.after = [];
   if (node.height > 0) made.ownExtra.height = node.height;
   return made;
+}
+
+/** How many may wait in a queue that holds back, or refuses, one more; undefined: any number, or one more takes the place of another. */
+export function roomOf({ blockAt, maxSize, overflow }: Rules): number | undefined {
+  return blockAt || (overflow === P.OverflowReject && maxSize) || undefined;
+}
+export function isBounded(house: Orchestrator, { options }: Run): boolean {
+  const queue = options?.queueName === undefined ? undefined : house.table.queues.named(options.queueName);
+  return queue !== undefined && roomOf(queue.rules) !== undefined;
 }
 
 /** Its sources' runs and the kinds of edges from them, one after the other. */

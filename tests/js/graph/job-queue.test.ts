@@ -3,8 +3,8 @@ import { expect, it } from 'vitest';
 import '../../../js/graph/container.ts';
 import '../../../js/graph/home.ts';
 import '../../../js/groups/container.ts';
-import { JobQueueTask, registerTask, TaskGraph, type TaskInput, type TaskOutput } from 'holdfast/graph';
-import { open } from '../houses.ts';
+import { type ExecuteContext, type GraphRun, type GraphRunOptions, JobQueueTask, registerTask, Task, TaskGraph, type TaskInput, type TaskOutput } from 'holdfast/graph';
+import { again, open } from '../houses.ts';
 
 let running = 0;
 let most = 0;
@@ -54,4 +54,83 @@ it('a job that fails for good says what with; one that may not run without its q
   const direct = new TaskGraph();
   direct.addTask(new OnlyQueued({ id: 'only', queue: 'nowhere' }));
   await expect((await house.orchestrator.graphs.run(direct, { n: 1 })).result()).rejects.toThrow(`Task only (OnlyQueued) can't run outside of a queue, and there is no queue "nowhere" here`);
+});
+
+class Slow extends JobQueueTask {
+  static override readonly type = 'SlowJob';
+  override async execute(_: TaskInput, { durable }: ExecuteContext): Promise<TaskOutput> {
+    await durable.sleep('1s');
+    return { from: this.id };
+  }
+}
+class Note extends Task {
+  static override readonly type = 'NoteOfJob';
+  override execute({ from = 'nobody' }: TaskInput): TaskOutput {
+    return { noted: from };
+  }
+}
+registerTask(Slow, Note);
+
+/** Jobs in one queue, each with one that follows it. */
+async function crowd(overflow: string, options: GraphRunOptions = {}) {
+  const house = await open({ queues: { small: { concurrency: 1, maxSize: 1, overflow } } } as never);
+  const graph = new TaskGraph();
+  for (const name of ['a', 'b', 'c']) {
+    graph.addTasks([new Slow({ id: name, queue: 'small' }), new Note({ id: `after ${name}` })]);
+    graph.connect(name, 'from', `after ${name}`, 'from');
+  }
+  const run = await house.orchestrator.graphs.run(graph, {}, options);
+  const result = run.result().then((results: any) => results.map(({ data }: any) => data.noted), (error) => error);
+  await house.clock.advance(50);
+  return { house, graph, run, result };
+}
+const told = (run: GraphRun) => [...run.nodes.values()].map(({ id, status }) => `${id} ${status}`);
+
+it('what follows a job that its full queue holds back waits for it, in the next page too', async () => {
+  const alone = await crowd('block');
+  await alone.house.clock.advance(60_000);
+  expect(await alone.result).toEqual(['a', 'b', 'c']);
+
+  const { house, run } = await crowd('block');
+  const next = await again(house.crash());
+  await next.clock.advance(60_000);
+  expect((await (await next.orchestrator.graphs.get(run.id))!.result()).map(({ data }: any) => data.noted)).toEqual(['a', 'b', 'c']);
+});
+
+it('a job that its full queue refuses or drops is a failure that says so, and what follows it is not executed', async () => {
+  const refused = await crowd('reject', { failurePolicy: 'collect' });
+  await refused.house.clock.advance(60_000);
+  expect(await refused.result).toMatchObject({ message: expect.stringContaining('Queue "small" is full'), taskId: 'c' });
+
+  const dropped = await crowd('drop-new', { failurePolicy: 'collect' });
+  await dropped.house.clock.advance(60_000);
+  expect(await dropped.result).toEqual(['a', 'b']);
+  expect(told(dropped.run)).toEqual(expect.arrayContaining(['b COMPLETED', 'c FAILED', 'after c FAILED']));
+  expect(dropped.run.nodes.get('c')!.error!.message).toContain('Queue "small" was full');
+
+  const aborted = await crowd('drop-new');
+  await aborted.house.clock.advance(60_000);
+  expect(await aborted.result).toMatchObject({ message: expect.stringContaining('Queue "small" was full'), taskId: 'c' });
+});
+
+it('a node that alone is cancelled fails its graph', async () => {
+  const { house, run, result } = await crowd('block', { failurePolicy: 'continue-independent' });
+  void house.orchestrator.attach(run.nodes.get('a')!.runId!)!.cancel();
+  await house.clock.advance(60_000);
+  expect(await result).toMatchObject({ name: 'TaskAbortedError', taskId: 'a' });
+  expect(told(run)).toEqual(expect.arrayContaining(['a FAILED', 'after a FAILED', 'after c COMPLETED']));
+});
+
+it('a job is not added to a run that goes on while its queue is full', async () => {
+  const house = await open({ queues: { small: { concurrency: 1, maxSize: 2, overflow: 'block' } } } as never);
+  const graph = new TaskGraph();
+  graph.addTask(new Slow({ id: 'a', queue: 'small' }));
+  const run = await house.orchestrator.graphs.run(graph);
+  await house.clock.advance(50);
+  graph.addTasks([new Slow({ id: 'b', queue: 'small' }), new Slow({ id: 'c', queue: 'small' })]);
+  expect(() => graph.addTask(new Slow({ id: 'd', queue: 'small' }))).toThrow('queue "small", which is full: 2 wait of 2');
+  graph.addTask(new Note({ id: 'after c' }));
+  graph.connect('c', 'from', 'after c', 'from');
+  await house.clock.advance(60_000);
+  expect((await run.result()).map(({ id }) => id)).toEqual(['a', 'b', 'after c']);
 });
