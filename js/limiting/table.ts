@@ -64,8 +64,10 @@ export class LimitTable {
     this.#commands = commands;
   }
 
-  /** A queue whose concurrency is all it says needs none: the core's queue has that. @throws ConfigurationError */
-  declareQueue(name: string, options: LimitOptions, isShared: boolean): void {
+  /** A queue whose concurrency is all it says needs none: a number is the core's queue's, which counts runs. @throws ConfigurationError */
+  declareQueue(name: string, said: LimitOptions, isShared: boolean): void {
+    const { concurrency, ...rates } = said;
+    const options = typeof concurrency === 'number' ? rates : said;
     if (isLimited(options) || this.#known.has(`queue${name}`)) this.#declare('queue', name, isLimited(options) ? options : {}, isShared);
   }
   /** @throws ConfigurationError */

@@ -75,6 +75,25 @@ describe('a concurrency that is auto', () => {
     expect(limit()).toMatchObject({ limit: 9, reason: 'refused' });
   });
 
+  it('beside a rate too, and neither it nor an override is held back by what stood there first', async () => {
+    const clock = new TestClock();
+    const { seen, call } = service(99, clock);
+    const task = defineTask({ id: name('auto'), retry: { maxAttempts: 1 }, run: call });
+    const rateLimit = { limit: 1000, period: 1000 };
+    const { orchestrator } = await open({ clock, storage: 'memory', tasks: [task], queues: { found: { concurrency: 'auto', rateLimit }, said: { concurrency: 2, rateLimit } } });
+    const most = async (queue: string, weight = 1) => {
+      seen.most = 0;
+      for (let index = 0; index < 60; index++) orchestrator.trigger(task, index, { queue, weight });
+      for (let passed = 0; passed < 4000; passed += 20) await clock.advance(20);
+      return seen.most;
+    };
+    expect(await most('found')).toBeGreaterThanOrEqual(8);
+    // A number counts runs, whatever they weigh.
+    expect(await most('said', 3)).toBe(2);
+    await orchestrator.queues.overrideConcurrencyLimit('said', 5);
+    expect(await most('said')).toBe(5);
+  });
+
   it('an override counts as long as it does; after it what was found out', async () => {
     const { orchestrator, limit, give, pass } = await house('auto', 99);
     give(400);
