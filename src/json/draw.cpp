@@ -16,7 +16,8 @@ std::string title_of(const Json& task) {
   return *text_of(find(task, "id"));
 }
 
-// For Mermaid: entities, since it knows no other escapes.
+// For Mermaid: entities, since it knows no other escapes. Directives (%%{) count within a label too, and one that begins
+// with a backtick ends with a backtick.
 std::string mermaid_label(std::string_view text) {
   std::string label;
   for (const char letter : text) {
@@ -26,6 +27,8 @@ std::string mermaid_label(std::string_view text) {
       case '<': label += "#lt;"; break;
       case '>': label += "#gt;"; break;
       case '|': label += "#124;"; break;
+      case '%': label += "#37;"; break;
+      case '`': label += "#96;"; break;
       case '\n': label += ' '; break;
       default: label += letter;
     }

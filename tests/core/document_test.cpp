@@ -215,6 +215,9 @@ TEST_CASE("A document is drawn, whatever its titles say, also where types are un
   const std::string text = graph({task("a", "Nope", R"(,"config":{"title":"say \"hi\" <b>"})"), task("b", "Any")}, {flow("a.x", "b.y"), flow("a.[error]", "b.z")});
   const std::string mermaid = Json::parse(made.draw(text, "mermaid"))["text"].get<std::string>();
   CHECK(mermaid == "flowchart LR\n  n0[\"say #quot;hi#quot; #lt;b#gt;<br/><i>Nope</i>\"]\n  n1[\"b<br/><i>Any</i>\"]\n  n0 -->|\"x → y, [error] → z\"| n1\n");
+  // A directive would eat what follows it, a backtick what comes until the next.
+  const std::string directive = Json::parse(made.draw(graph({task("`%%{init", "Any")}, {}), "mermaid"))["text"].get<std::string>();
+  CHECK(directive == "flowchart LR\n  n0[\"#96;#37;#37;{init<br/><i>Any</i>\"]\n");
   const std::string dot = Json::parse(made.draw(text, "dot"))["text"].get<std::string>();
   CHECK(dot.find("n0 [label=\"say \\\"hi\\\" <b>\\nNope\"];") != std::string::npos);
   CHECK(Json::parse(made.draw(text, "layout"))["places"] == Json::parse(R"([{"id":"a","column":0,"row":0,"x":0,"y":0},{"id":"b","column":1,"row":0,"x":264,"y":0}])"));
