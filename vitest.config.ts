@@ -21,7 +21,7 @@ const alias = [
 const timed = ['bench', 'cache', 'encryption', 'headline', 'panel', 'shared-rate', 'system-*', 'worker-handler'].map((name) => `tests/browser/${name}.test.ts`);
 
 /** Each test drives a real Chromium with playwright-core, on a profile of its own. */
-const browser = { environment: 'node', testTimeout: 60_000, hookTimeout: 60_000 } as const;
+const browser = { environment: 'node', testTimeout: 60_000, hookTimeout: 60_000, expect: { poll: { timeout: 20_000 } } } as const;
 
 export default defineConfig({
   resolve: { alias, dedupe: ['react', 'react-dom'] },

@@ -54,7 +54,7 @@ async function drawWithKeys(page: Page): Promise<void> {
   await connect(page, 'delay', 'sum', 'Sentence');
   await focus(page, 'delay');
   await page.keyboard.press('Enter');
-  await page.getByLabel('Delay', { exact: true }).fill('3s');
+  await page.getByLabel('Delay', { exact: true }).fill('8s'); // what is to be done meanwhile may be slow
   await focus(page, 'sentence');
   await page.keyboard.press('Enter');
   await page.getByLabel('Sentence', { exact: true }).fill('All orders: {{sum}}');
