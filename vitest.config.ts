@@ -17,12 +17,6 @@ const alias = [
   { find: /^holdfast\/storage\/(.+)$/, replacement: here('./js/storage/$1.ts') },
 ];
 
-/** Tests with a clock in their hands: one browser at a time, and nothing beside it. */
-const timed = ['bench', 'cache', 'encryption', 'headline', 'panel', 'shared-rate', 'system-*', 'worker-handler'].map((name) => `tests/browser/${name}.test.ts`);
-
-/** Each test drives a real Chromium with playwright-core, on a profile of its own. */
-const browser = { environment: 'node', testTimeout: 60_000, hookTimeout: 60_000, expect: { poll: { timeout: 20_000 } } } as const;
-
 export default defineConfig({
   resolve: { alias, dedupe: ['react', 'react-dom'] },
   // A config of its own for the demo; nothing here is served.
@@ -48,16 +42,15 @@ export default defineConfig({
       {
         extends: true,
         test: {
-          ...browser,
           name: 'browser',
+          environment: 'node', // each test drives a real Chromium with playwright-core
           include: ['tests/browser/**/*.test.{ts,tsx}', 'tests/demo/**/*.browser.test.{ts,tsx}'],
-          exclude: timed,
-          maxWorkers: 2,
+          // One browser at a time: they measure time and kill processes, and two at once take twice as long each.
+          fileParallelism: false,
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+          expect: { poll: { timeout: 20_000 } },
         },
-      },
-      {
-        extends: true,
-        test: { ...browser, name: 'browser:timed', include: timed, fileParallelism: false, sequence: { groupOrder: 1 } },
       },
     ],
   },

@@ -62,12 +62,11 @@ function catch2(preset) {
   };
 }
 
-/** @param projects of vitest.config.ts: one's name, or the beginning of several and a star */
-function vitest(projects) {
+function vitest(project) {
   return (args) => {
-    const report = reportFile(`${projects.replace('*', '')}.json`);
+    const report = reportFile(`${project}.json`);
     const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
-    const status = attempt('vitest', ['run', '--project', projects, ...reporters, ...args]);
+    const status = attempt('vitest', ['run', '--project', project, ...reporters, ...args]);
     if (!existsSync(report)) return { passed: 0, failed: 1 };
     const result = JSON.parse(readFileSync(report, 'utf8'));
     // A file that could not even be loaded has failed without any test of its own failing.
@@ -119,7 +118,7 @@ async function types() {
 }
 
 function browser(args) {
-  if (toolchainEnvironment().HOLDFAST_CHROMIUM) return vitest('browser*')(args);
+  if (toolchainEnvironment().HOLDFAST_CHROMIUM) return vitest('browser')(args);
   process.stdout.write(
     'No Chromium: apt-get install --no-install-recommends chromium, or name one in HOLDFAST_CHROMIUM.\n',
   );
