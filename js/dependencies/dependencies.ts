@@ -61,8 +61,7 @@ export class Dependencies {
     if (run.end !== End.Cancelled || !bound?.data?.callback) return;
     const { pump, control } = this.#house;
     if (this.#house.localRun(bound.sources.of ?? '')?.end !== End.Completed) return;
-    const isCascade = pump.open && pump.engine.value(run.task, P.FieldCancelReason) >>> 24 === P.CancelCauseCascade;
-    if (isCascade && pump.engine.value(run.task, P.FieldStartedAt) === 0) void control.forget(run);
+    if (pump.cancelCauseOf(run) === P.CancelCauseCascade && pump.engine.value(run.task, P.FieldStartedAt) === 0) void control.forget(run);
   }
 }
 

@@ -28,7 +28,8 @@ const outcomes = ['success', 'failure', 'fatal', 'timeout', 'interrupted', 'cras
 const stopReasons = ['none', 'cancel', 'timeout', 'deadline', 'interrupt', 'cascade', 'stalled', 'maxDuration'];
 const failReasons = ['exhausted', 'fatal', 'timedOut', 'expired', 'quarantined', 'maxDuration'];
 const cancelCauses = ['asked', 'cascade', 'group', 'overflow', 'rateLimited', 'disabled'];
-const isDrop = (cause: number): boolean => cause === P.CancelCauseOverflow || cause === P.CancelCauseRateLimited;
+/** Of a CancelCause: its queue or its rate had no room for it. */
+export const isDrop = (cause: number | undefined): boolean => cause === P.CancelCauseOverflow || cause === P.CancelCauseRateLimited;
 const edgeKinds = ['onSuccess', 'onFailure', 'onSettled', 'onCancelled', 'dataflow', 'errorFlow'];
 const resumePolicies = ['keepDeadline', 'remaining', 'restart'];
 const taskFields = ['', 'priority', 'notBefore', 'ttl', 'timeout', 'deadlineAt', 'graceMs', 'queue', 'policy', 'countFrozen', 'heartbeat', 'maxDuration', '', '', '', 'promoted', 'turn'];

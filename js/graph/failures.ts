@@ -1,6 +1,7 @@
 /** What a node failed with, told as an error of this room; and back from storage. */
-import { AbortedError, DeadlineError, QueueOverflowError, RateLimitedError, TaskTimeoutError as RunTimeoutError } from '../errors.ts';
+import { AbortedError, DeadlineError, TaskTimeoutError as RunTimeoutError } from '../errors.ts';
 import * as errors from './errors.ts';
+import { isDrop } from '../events/event-words.ts';
 import { describe } from '../intake/checks.ts';
 import type { Orchestrator } from '../orchestrator.ts';
 import * as P from '../protocol.ts';
@@ -43,14 +44,13 @@ export function revived(error: Error, { id, type }: Task<any, any, any>): Error 
 
 /** It alone was ended from outside: somebody asked for that, or its queue took no more. What ends with others is not. REQUIRES: the core knows it */
 export function wasTaken({ pump }: Orchestrator, run: Run): boolean {
-  return run.end === End.Cancelled && pump.open && takenBy.has(pump.engine.value(run.task, P.FieldCancelReason) >>> 24);
+  const cause = pump.cancelCauseOf(run);
+  return cause === P.CancelCauseAsked || isDrop(cause);
 }
 /** What its queue or its rate had no room for says so. */
 export function noRoomFor(house: Orchestrator, run: Run): Error | undefined {
-  const error = wasTaken(house, run) ? house.errorOf(run) : undefined;
-  return error instanceof QueueOverflowError || error instanceof RateLimitedError ? error : undefined;
+  return isDrop(house.pump.cancelCauseOf(run)) ? house.errorOf(run) : undefined;
 }
-const takenBy = new Set<number>([P.CancelCauseAsked, P.CancelCauseOverflow, P.CancelCauseRateLimited]);
 
 /** Where a graph's run was ended, and not by a failure of a node. */
 export function endOf(house: Orchestrator, run: Run): Error | undefined {

@@ -206,7 +206,7 @@ export class LiveRun implements ShownRun, Carrier {
   #statusOf(node: PlanNode, run: Run): TaskStatus {
     if (run.end === End.Completed) return TaskStatus.COMPLETED;
     const { pump } = this.house;
-    const isDisabled = run.end === End.Cancelled && pump.open && pump.engine.value(run.task, P.FieldCancelReason) >>> 24 === P.CancelCauseDisabled;
+    const isDisabled = pump.cancelCauseOf(run) === P.CancelCauseDisabled;
     // Whatever became of its sources.
     if (isDisabled && node.isDisabled) return TaskStatus.DISABLED;
     if (run.end === End.Failed || this.failedSourceOf(node)) return TaskStatus.FAILED;

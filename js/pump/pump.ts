@@ -201,6 +201,11 @@ export class Pump {
     return this.#found?.left() ?? [];
   }
 
+  /** Why it was cancelled, a CancelCause; undefined: it was not, or nobody can be asked. REQUIRES: the core knows it */
+  cancelCauseOf(run: Run): number | undefined {
+    return run.end === End.Cancelled && this.open ? this.engine.value(run.task, P.FieldCancelReason) >>> 24 : undefined;
+  }
+
   /** The runs on which this hold lies. */
   heldRuns(hold: number): Run[] {
     return this.engine.heldTasks(hold).flatMap((task) => this.run(task) ?? []);
