@@ -12,9 +12,10 @@ it('H14: runs with their files go from one namespace to another, once, whenever 
   await call(page, 'openSealed', 'anna', 7);
   await call(page, 'fill', 'anna', 'words', 5);
   let imported = 0;
-  // Killed while it imports, early and late. Twice, as a third time would quarantine what goes on in anna, wherever a
-  // page is so slow that it records nothing in between.
-  for (const afterMs of [40, 300]) {
+  // Killed while it imports, after more and more of it.
+  for (const afterMs of [20, 80, 300]) {
+    // What goes on in anna has got on in this life: it is to be exported as going on, not quarantined by the third kill.
+    await until('anna goes on', () => call(page, 'getsOn', 'anna'));
     await call(page, 'openSealed', 'bert', 0);
     const copied = call(page, 'copy', 'anna', 'bert').catch(() => 0);
     await new Promise((resolve) => setTimeout(resolve, afterMs));

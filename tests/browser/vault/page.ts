@@ -15,7 +15,8 @@ const trivial = defineTask({ id: 'trivial', run: async (n: number) => n });
 const forever = defineTask({
   id: 'forever',
   run: async ({ note }: { note: string; file: File }, ctx) => {
-    await ctx.step('begun', () => `begun: ${note}`);
+    // A step of each life of the page.
+    await ctx.step(`begun ${performance.timeOrigin}`, () => `begun: ${note}`);
     await new Promise((_, stop) => ctx.signal.addEventListener('abort', () => stop(ctx.signal.reason)));
   },
 });
@@ -80,6 +81,9 @@ const page = {
     const all = house.getAllTasks().map(({ id }) => house.attach(id)!);
     return Promise.all(all.map(async (run) => (run.status === 'completed' ? (await run.result()).text : run.status)));
   },
+
+  /** Since the last crash each that has not ended has recorded something. */
+  getsOn: (namespace: string): boolean => houses.get(namespace)!.getAllTasks().every(({ status, recoveries }) => status !== 'running' || recoveries === 0),
 
   /** What is in the one, files and all, into the other. Resolves to how many runs came. */
   async copy(from: string, to: string): Promise<number> {
