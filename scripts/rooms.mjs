@@ -1,7 +1,7 @@
 // The rooms of the house that can fail: how each is run and how its results are counted.
 import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { attempt, buildPreset } from './build.mjs';
 import { checkDoor } from './check-door.mjs';
 import { checkPackage } from './check-package.mjs';
@@ -62,6 +62,14 @@ function catch2(preset) {
   };
 }
 
+/** What a file of vitest's report says of its failures, for the end of a log of which often only the end is kept. */
+function detailsOf(file) {
+  const name = relative(root, file.name);
+  const failed = file.assertionResults.filter((one) => one.status === 'failed');
+  if (!failed.length) return file.status === 'failed' ? [`${name}\n${file.message}`] : [];
+  return failed.map((one) => `${name} > ${one.fullName}\n${one.failureMessages.join('\n')}`);
+}
+
 function vitest(project) {
   return (args) => {
     const report = reportFile(`${project}.json`);
@@ -74,7 +82,9 @@ function vitest(project) {
       (file) => file.status === 'failed' && !file.assertionResults.some((one) => one.status === 'failed'),
     ).length;
     const failed = result.numFailedTests + unloaded;
-    return { passed: result.numPassedTests, failed: status === 0 ? failed : Math.max(1, failed) };
+    const details = result.testResults.flatMap(detailsOf);
+    if (status !== 0 && failed === 0) details.push('no test failed, yet vitest has found an error: see above');
+    return { passed: result.numPassedTests, failed: status === 0 ? failed : Math.max(1, failed), details };
   };
 }
 

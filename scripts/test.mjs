@@ -35,6 +35,14 @@ for (const room of rooms.filter(({ byName }) => !byName)) {
   });
 }
 
+// Before the summary, so that the end of a log says which tests failed and why.
+for (const { name, details = [] } of rows) {
+  for (const one of details) {
+    const lines = one.split('\n').filter((line) => !line.includes('node_modules'));
+    process.stdout.write(`\n✗ ${name}: ${lines.slice(0, 12).join('\n    ')}\n`);
+  }
+}
+
 const total = (key) => rows.reduce((sum, row) => sum + row[key], 0);
 process.stdout.write(`\n── summary · ${((Date.now() - begin) / 1000).toFixed(0)} s\n`);
 for (const { name, passed, failed, took } of rows) {

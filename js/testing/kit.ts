@@ -5,6 +5,7 @@
  * Invariant: everything that time decides (retries, delays, schedules, timeouts, rates, simulated progress) is decided
  * by the virtual clock, in order; two tests with the same seed and steps see the same.
  */
+import './graph-rooms.ts';
 import './rooms.ts';
 import { ConfigurationError } from '../errors.ts';
 import { checkBoolean, checkEach, checkNames, checkNumber, checkRecord, refuse } from '../intake/checks.ts';

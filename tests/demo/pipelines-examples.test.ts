@@ -4,7 +4,7 @@ import { globalTaskRegistry } from 'holdfast/graph';
 import { TestClock } from 'holdfast/testing';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
-import '../../js/graph/home.ts';
+import '../../js/testing/graph-rooms.ts';
 import { Catalog } from '../../demo/src/pipelines/catalog.ts';
 import { openDrawing } from '../../demo/src/pipelines/check.ts';
 import { examples } from '../../demo/src/pipelines/examples.ts';

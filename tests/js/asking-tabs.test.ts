@@ -2,7 +2,7 @@
 import { defineTask, type TaskContext } from 'holdfast';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 // What asks is loaded with the first question: here before, so that it takes no time of which the clock knows nothing.
-import '../../js/asking/caller.ts';
+import '../../js/testing/rooms.ts';
 import { Origin, type Tab } from './origin.ts';
 
 let origin: Origin;

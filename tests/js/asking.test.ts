@@ -2,7 +2,6 @@
 import { defineTask, InputValidationError, QueryError, type TaskContext, UpdateError, workerHandler } from 'holdfast';
 import { describe, expect, it } from 'vitest';
 // What asks is loaded with the first question: here before, so that it takes no time of which the clock knows nothing.
-import '../../js/asking/caller.ts';
 import { serve } from '../../js/workers/serve.ts';
 import { FakeWorker } from '../fake/worker.ts';
 import type { House } from './house.ts';

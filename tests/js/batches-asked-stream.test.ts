@@ -1,9 +1,6 @@
 /** `batch.stream` in a task's code: results as they come, in the same order when the code runs again. */
 import { batch, defineTask } from 'holdfast';
 import { describe, expect, it } from 'vitest';
-import '../../js/batches/batches.ts';
-import '../../js/batches/container.ts';
-import '../../js/groups/container.ts';
 import { seededRandom } from '../../js/time/random.ts';
 import { again, crash, name, open } from './houses.ts';
 

@@ -1,9 +1,6 @@
 /** Whose code asks: known where it is certain, and nobody where it is not. */
 import { defineTask, type Orchestrator } from 'holdfast';
 import { describe, expect, it } from 'vitest';
-import '../../js/batches/batches.ts';
-import '../../js/batches/container.ts';
-import '../../js/groups/container.ts';
 import { asking, enter, givenBack, leave } from '../../js/batches/current.ts';
 import type { RunContext } from '../../js/context/context.ts';
 import { name, open } from './houses.ts';

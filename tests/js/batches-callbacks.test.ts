@@ -1,10 +1,6 @@
 /** M18: who is told how a batch goes: tasks, over crashes; listeners of a handle, each once, before `wait()` resolves. */
 import { type BatchItemReport, type BatchProgress, defineTask } from 'holdfast';
 import { describe, expect, it } from 'vitest';
-import '../../js/batches/batches.ts';
-import '../../js/batches/container.ts';
-import '../../js/batches/sources.ts';
-import '../../js/groups/container.ts';
 import { crash, name, open } from './houses.ts';
 
 const once = { maxAttempts: 1 };

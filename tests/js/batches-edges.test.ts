@@ -1,9 +1,6 @@
 /** Options, policies and edges of batches. */
 import { BatchFailedError, BatchTriggerError, defineTask, SerializationError, UnrecognizedTaskError } from 'holdfast';
 import { describe, expect, it } from 'vitest';
-import '../../js/batches/batches.ts';
-import '../../js/batches/container.ts';
-import '../../js/groups/container.ts';
 import { again, crash, name, open } from './houses.ts';
 import { setup } from './worker-house.ts';
 

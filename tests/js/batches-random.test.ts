@@ -4,9 +4,6 @@
  */
 import { defineTask } from 'holdfast';
 import { expect, it } from 'vitest';
-import '../../js/batches/batches.ts';
-import '../../js/batches/container.ts';
-import '../../js/groups/container.ts';
 import { seededRandom } from '../../js/time/random.ts';
 import { again, crash, open } from './houses.ts';
 

@@ -1,10 +1,6 @@
 /** Batches: many runs as one, in the order of their items, whatever happens on the way. */
 import { defineTask } from 'holdfast';
 import { describe, expect, it } from 'vitest';
-import '../../js/batches/batches.ts';
-import '../../js/batches/container.ts';
-import '../../js/batches/sources.ts';
-import '../../js/groups/container.ts';
 import { crash, name, open } from './houses.ts';
 
 const double = defineTask({ id: 'batches-double', run: async (n: number) => n * 2 });

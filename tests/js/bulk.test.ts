@@ -1,11 +1,6 @@
 /** `runs.bulk`: one verb for all runs that match. */
 import { defineTask, type TaskContext } from 'holdfast';
 import { expect, it } from 'vitest';
-// As in house.ts: to load a module takes real time.
-import '../../js/batches/batches.ts';
-import '../../js/batches/container.ts';
-import '../../js/batches/sources.ts';
-import '../../js/groups/container.ts';
 import { crash, name, open } from './houses.ts';
 
 const waits = (id: string, more: object = {}) => defineTask({ id: name(id), retry: { maxAttempts: 1 }, ...more, run: async (_: unknown, ctx: TaskContext) => void (await ctx.waitFor('go')) });

@@ -1,11 +1,6 @@
 /** Chains: one after the other, each with the result of the one before. */
 import { ChainStoppedError, ConfigurationError, defineTask, MissingSignatureError } from 'holdfast';
 import { expect, test } from 'vitest';
-import '../../js/dependencies/edges.ts';
-import '../../js/groups/container.ts';
-import '../../js/signatures/chain-run.ts';
-import '../../js/signatures/merge.ts';
-import '../../js/signatures/signatures.ts';
 import { crash, name, open } from './houses.ts';
 
 const settle = async (clock: { settle(): Promise<void> }) => {

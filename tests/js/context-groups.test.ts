@@ -1,5 +1,4 @@
 /** `ctx.group`: steps under a name of their own; in one page, over crashes, in workers. */
-import '../../js/context/section.ts';
 import { defineTask, type Section } from 'holdfast';
 import { describe, expect, it } from 'vitest';
 import { crash, name, open } from './houses.ts';

@@ -1,6 +1,4 @@
 /** `ctx.race` and `ctx.any`: who was first stays first, and those that lost are stopped where that is asked for. */
-import '../../js/asking/caller.ts';
-import '../../js/context/section.ts';
 import { CanceledError, defineTask, type Section, type TaskContext } from 'holdfast';
 import { describe, expect, it } from 'vitest';
 import type { House } from './house.ts';

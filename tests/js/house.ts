@@ -6,8 +6,7 @@ import { type Clock, createOrchestrator, type Orchestrator, type OrchestratorOpt
 import { Orchestrator as OrchestratorClass } from '../../js/orchestrator.ts';
 import { memory } from '../../js/storage/memory.ts';
 // To load a module takes real time, of which a standing clock knows nothing.
-import '../../js/definition/services.ts';
-import '../../js/opening/adoption.ts';
+import '../../js/testing/rooms.ts';
 
 export interface House {
   clock: TestClock;

@@ -1,12 +1,6 @@
 /** The snippets of the seed that asked for signatures, chains and swarms, as they are written here; and what it says of them. */
 import { defineTask } from 'holdfast';
 import { expect, test } from 'vitest';
-import '../../js/dependencies/edges.ts';
-import '../../js/groups/container.ts';
-import '../../js/signatures/chain-run.ts';
-import '../../js/signatures/merge.ts';
-import '../../js/signatures/signatures.ts';
-import '../../js/signatures/swarm-run.ts';
 import { open } from './houses.ts';
 
 const settle = async (clock: { settle(): Promise<void> }) => {

@@ -8,8 +8,7 @@ import { vi } from 'vitest';
 import { Orchestrator } from '../../js/orchestrator.ts';
 import { memory } from '../../js/storage/memory.ts';
 // To load a module takes real time, of which a standing clock knows nothing.
-import '../../js/definition/services.ts';
-import '../../js/opening/adoption.ts';
+import '../../js/testing/rooms.ts';
 
 /** On whose behalf code runs: locks and channels belong to tabs. */
 const current = new AsyncLocalStorage<Tab>();

@@ -5,7 +5,6 @@
  */
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import '../../js/context/section.ts';
 import { acknowledgements, programs, races } from './programs/generate.ts';
 import type { Program } from './programs/program.ts';
 import { observe } from './programs/run.ts';

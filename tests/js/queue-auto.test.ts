@@ -1,7 +1,6 @@
 /** Queues whose concurrency is found out: from what their runs take and how they fail, from what the page says. */
 import { ConfigurationError, defineTask, RetryableError, TestClock } from 'holdfast';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import '../../js/limiting/adaptive.ts';
 import { name, open } from './houses.ts';
 
 afterEach(() => void vi.unstubAllGlobals());

@@ -1,7 +1,6 @@
 /** What queues tell and are asked: rates that keep somebody back, failures, other limits while they run, queues of one task alone. */
 import { defineTask } from 'holdfast';
 import { describe, expect, it } from 'vitest';
-import '../../js/limiting/verbs.ts';
 import type { House } from './house.ts';
 import { name, open } from './houses.ts';
 

@@ -1,7 +1,6 @@
 /** Orders, bounds and overflow of queues; who waits for a size; what is done to those who wait. */
 import { CanceledError, ConfigurationError, defineTask, QueueOverflowError, RateLimitedError, type RunHandle } from 'holdfast';
 import { describe, expect, it } from 'vitest';
-import '../../js/limiting/verbs.ts';
 import type { House } from './house.ts';
 import { crash, name, open } from './houses.ts';
 

@@ -2,7 +2,6 @@
 import { defineTask } from 'holdfast';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { believed, MemoryLedger } from '../../js/limiting/ledger.ts';
-import '../../js/limiting/origin-shares.ts';
 import { name, open } from './houses.ts';
 import { Origin, type Tab } from './origin.ts';
 

@@ -1,5 +1,4 @@
 /** X5: exported histories, gone over by today's code: what drifts is told, and nothing is done outside. */
-import '../../js/context/section.ts';
 import { defineTask, type Task, type TaskContext } from 'holdfast';
 import { assertReplays, createTestOrchestrator, type HoldfastMatchers, matchers, replay } from 'holdfast/testing';
 import { describe, expect, it } from 'vitest';

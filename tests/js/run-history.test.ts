@@ -1,5 +1,4 @@
 /** `runs.history`: what a run has recorded, in words; and what the cache said to it. */
-import '../../js/context/section.ts';
 import { defineTask } from 'holdfast';
 import { expect, it } from 'vitest';
 import { crash, name, open } from './houses.ts';

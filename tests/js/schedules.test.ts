@@ -2,9 +2,6 @@
 import { ConfigurationError, defineTask, type OrchestratorOptions, type ScheduledTaskPayload, schedules, TestClock } from 'holdfast';
 import { createTestOrchestrator } from 'holdfast/testing';
 import { expect, it } from 'vitest';
-import '../../js/schedules/runner.ts';
-import '../../js/schedules/schedules.ts';
-import '../../js/asking/caller.ts';
 import 'croner';
 import type { House } from './house.ts';
 import { again, crash, name, open } from './houses.ts';

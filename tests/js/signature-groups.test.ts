@@ -1,14 +1,7 @@
 /** Branches, fallbacks, group primitives; signatures that are made within runs. */
 import { ConfigurationError, defineTask, type Signature, SwarmFailedError } from 'holdfast';
 import { expect, test } from 'vitest';
-import '../../js/dependencies/edges.ts';
-import '../../js/groups/container.ts';
 import { defineCondition } from '../../js/signatures/conditions.ts';
-import '../../js/signatures/chain-run.ts';
-import '../../js/signatures/choice-run.ts';
-import '../../js/signatures/merge.ts';
-import '../../js/signatures/signatures.ts';
-import '../../js/signatures/swarm-run.ts';
 import { crash, name, open } from './houses.ts';
 
 const settle = async (clock: { settle(): Promise<void> }) => {

@@ -1,12 +1,6 @@
 /** Chains and swarms that another tab takes over, or that are exported and imported, in the middle. */
 import { defineTask } from 'holdfast';
 import { expect, test } from 'vitest';
-import '../../js/dependencies/edges.ts';
-import '../../js/groups/container.ts';
-import '../../js/signatures/chain-run.ts';
-import '../../js/signatures/merge.ts';
-import '../../js/signatures/signatures.ts';
-import '../../js/signatures/swarm-run.ts';
 import { memory } from '../../js/storage/memory.ts';
 import { type House, shifted } from './house.ts';
 import { name, open } from './houses.ts';

@@ -4,12 +4,6 @@
  */
 import { defineTask, type Signature, type Swarm } from 'holdfast';
 import { expect, test } from 'vitest';
-import '../../js/dependencies/edges.ts';
-import '../../js/groups/container.ts';
-import '../../js/signatures/chain-run.ts';
-import '../../js/signatures/merge.ts';
-import '../../js/signatures/signatures.ts';
-import '../../js/signatures/swarm-run.ts';
 import { seededRandom } from '../../js/time/random.ts';
 import type { House } from './house.ts';
 import { closeHouses, crash, open } from './houses.ts';

@@ -1,10 +1,7 @@
 /** Signatures: described and stored, called once, with what follows them. */
 import { defineTask, MissingSignatureError, SignatureUsedError, UnrecognizedTaskError } from 'holdfast';
 import { expect, test } from 'vitest';
-import '../../js/dependencies/edges.ts';
 import { defineCondition } from '../../js/signatures/conditions.ts';
-import '../../js/signatures/merge.ts';
-import '../../js/signatures/signatures.ts';
 import { defineValidator } from '../../js/signatures/validators.ts';
 import { crash, name, open } from './houses.ts';
 

@@ -1,11 +1,6 @@
 /** Swarms: members beside each other, so many at once, until it is closed. */
 import { defineTask, DisposedError, type Swarm, type SwarmProgress, SwarmClosedError, SwarmFailedError, SwarmIsCanceledError, TaskAndMsgsDontMatchForSwarmError, TooManyTasksError } from 'holdfast';
 import { expect, test } from 'vitest';
-import '../../js/dependencies/edges.ts';
-import '../../js/groups/container.ts';
-import '../../js/signatures/merge.ts';
-import '../../js/signatures/signatures.ts';
-import '../../js/signatures/swarm-run.ts';
 import { crash, name, open } from './houses.ts';
 
 const settle = async (clock: { settle(): Promise<void> }) => {

@@ -2,9 +2,6 @@
 import { BatchTriggerError, CanceledError, defineTask, DisposedError } from 'holdfast';
 import { createTestOrchestrator } from 'holdfast/testing';
 import { describe, expect, it } from 'vitest';
-import '../../js/batches/batches.ts';
-import '../../js/batches/container.ts';
-import '../../js/groups/container.ts';
 import { name, open } from './houses.ts';
 
 const once = { maxAttempts: 1 };

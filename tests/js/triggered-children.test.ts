@@ -1,10 +1,6 @@
 /** `triggerAndWait` in a task's code: a durable child, whose end is a value. */
 import { defineTask, idempotencyKeys, tasks } from 'holdfast';
 import { describe, expect, it } from 'vitest';
-import '../../js/batches/batches.ts';
-import '../../js/batches/container.ts';
-import '../../js/batches/one.ts';
-import '../../js/groups/container.ts';
 import type { House } from './house.ts';
 import { crash, name, open } from './houses.ts';
 

@@ -1,8 +1,6 @@
 /** Nodes whose time was up while no page was there: they end before anybody listens. */
 import { expect, it } from 'vitest';
-import '../../../js/graph/container.ts';
-import '../../../js/graph/home.ts';
-import '../../../js/groups/container.ts';
+import '../../../js/testing/graph-rooms.ts';
 import { Dataflow, type ExecuteContext, registerTask, Task, TaskGraph, type TaskOutput, TaskRegistry } from 'holdfast/graph';
 import { openHouse } from '../house.ts';
 

@@ -1,11 +1,7 @@
 /** Outputs that are kept: a graph that was changed executes only what has changed, and says so before. */
 import { expect, it } from 'vitest';
-import '../../../js/cache/task-cache.ts';
 import '../../../js/cache/memory.ts';
-import '../../../js/graph/container.ts';
-import '../../../js/graph/home.ts';
-import '../../../js/graph/planning.ts';
-import '../../../js/groups/container.ts';
+import '../../../js/testing/graph-rooms.ts';
 import { registerTask, Task, TaskConfigSchema, TaskGraph, type TaskInput, type TaskOutput } from 'holdfast/graph';
 import { again, open } from '../houses.ts';
 

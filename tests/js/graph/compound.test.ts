@@ -2,12 +2,9 @@
 import fc from 'fast-check';
 import { Dataflow, registerTask, Task, TaskGraph, TaskInvalidInputError, type TaskInput, type TaskOutput } from 'holdfast/graph';
 import { afterEach, describe, expect, it } from 'vitest';
-import '../../../js/graph/alone.ts';
-import '../../../js/graph/container.ts';
-import '../../../js/graph/home.ts';
+import '../../../js/testing/graph-rooms.ts';
 import { ArrayTask, ConditionalTask, FallbackTask, GraphAsTask, MapTask, ReduceTask, TypeReplicateArray, WhileTask } from '../../../js/graph/compound/index.ts';
 import { combinations, inTurns, iterationsOf, listsOf } from '../../../js/graph/compound/iterations.ts';
-import '../../../js/groups/container.ts';
 import { type House, openHouse } from '../house.ts';
 
 const number = { type: 'number' } as const;

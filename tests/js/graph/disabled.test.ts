@@ -1,10 +1,6 @@
 /** Tasks that are switched off: what they take along, where that is kept, and in which runs. */
 import { beforeEach, expect, it } from 'vitest';
-import '../../../js/graph/alone.ts';
-import '../../../js/graph/container.ts';
-import '../../../js/graph/home.ts';
-import '../../../js/graph/planning.ts';
-import '../../../js/groups/container.ts';
+import '../../../js/testing/graph-rooms.ts';
 import { ConditionalTask, createGraphFromGraphJSON, type ExecuteContext, FallbackTask, GraphAsTask, MapTask, registerTask, Task, TaskGraph, type TaskInput, type TaskOutput } from 'holdfast/graph';
 import { registerBaseTasks } from '../../../js/graph/nodes/index.ts';
 import { again, crash, open } from '../houses.ts';

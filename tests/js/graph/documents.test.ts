@@ -3,9 +3,7 @@ import fc from 'fast-check';
 import { defineTask } from 'holdfast';
 import { createGraphFromDependencyJSON, createGraphFromGraphJSON, createTaskFromDependencyJSON, createTaskFromGraphJSON, readGraphText, registerBaseTasks, TaskGraph, TaskJSONError, TaskRegistry, toDependencyJSON, withBoundaryNodes, DelayTask, LambdaTask, MergeTask, InputTask } from 'holdfast/graph';
 import { describe, expect, it } from 'vitest';
-import '../../../js/graph/container.ts';
-import '../../../js/graph/home.ts';
-import '../../../js/groups/container.ts';
+import '../../../js/testing/graph-rooms.ts';
 import { openHouse } from '../house.ts';
 
 registerBaseTasks();

@@ -3,7 +3,8 @@ import { defineTask } from 'holdfast';
 import fc from 'fast-check';
 import { checkEntitlements, type EntitlementPolicy, FetchUrlTask, FileLoaderTask, GraphAsTask, graphEntitlements, HumanApprovalTask, InputTask, isGranted, JsonTask, MergeTask, Task, TaskEntitlementError, TaskGraph } from 'holdfast/graph';
 import { expect, it } from 'vitest';
-import '../../../js/graph/alone.ts';
+import '../../../js/testing/graph-rooms.ts';
+import '../../../js/testing/rooms.ts';
 
 class Camera extends Task {
   static override readonly type = 'EntitledCamera';

@@ -1,9 +1,6 @@
 /** What nodes get and give where names, values and failures are unusual, and what changes between two runs of a graph. */
 import { expect, it } from 'vitest';
-import '../../../js/graph/container.ts';
-import '../../../js/graph/home.ts';
-import '../../../js/graph/alone.ts';
-import '../../../js/groups/container.ts';
+import '../../../js/testing/graph-rooms.ts';
 import { GraphAsTask, HumanApprovalTask, type HumanRequest, listHumanRequests, registerTask, respondToHumanRequest, Task, TaskGraph, type TaskInput, type TaskOutput } from 'holdfast/graph';
 import { open } from '../houses.ts';
 

@@ -3,12 +3,7 @@ import { defineTask } from 'holdfast';
 import { CycleError, createGraphFromGraphJSON, Dataflow, DataflowArrow, registerTask, Task, TaskConfigurationError, TaskGraph, TaskInvalidInputError, type TaskInput, type TaskOutput, TaskSerializationError } from 'holdfast/graph';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import '../../../js/dependencies/edges.ts';
-import '../../../js/graph/alone.ts';
-import '../../../js/graph/container.ts';
-import '../../../js/graph/dataflow-merge.ts';
-import '../../../js/graph/home.ts';
-import '../../../js/groups/container.ts';
+import '../../../js/testing/graph-rooms.ts';
 import { open } from '../houses.ts';
 
 class Plus extends Task {

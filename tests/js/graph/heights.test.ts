@@ -1,12 +1,8 @@
 /** Who begins first, where more nodes are ready than may run: the one with the longest way below it. */
 import { Task, TaskGraph, type TaskInput, type TaskOutput } from 'holdfast/graph';
 import { expect, it } from 'vitest';
-import '../../../js/dependencies/edges.ts';
-import '../../../js/graph/alone.ts';
-import '../../../js/graph/container.ts';
-import '../../../js/graph/dataflow-merge.ts';
-import '../../../js/graph/home.ts';
-import '../../../js/groups/container.ts';
+import '../../../js/testing/graph-rooms.ts';
+import '../../../js/testing/rooms.ts';
 import { planOf } from '../../../js/graph/plan.ts';
 
 const begun: string[] = [];

@@ -1,8 +1,6 @@
 /** Jobs of graphs stand in queues of holdfast. */
 import { expect, it } from 'vitest';
-import '../../../js/graph/container.ts';
-import '../../../js/graph/home.ts';
-import '../../../js/groups/container.ts';
+import '../../../js/testing/graph-rooms.ts';
 import { type ExecuteContext, type GraphRun, type GraphRunOptions, JobQueueTask, registerTask, Task, TaskGraph, type TaskInput, type TaskOutput } from 'holdfast/graph';
 import { again, open } from '../houses.ts';
 

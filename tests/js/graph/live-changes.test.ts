@@ -1,9 +1,6 @@
 /** Graphs that are changed while a run of them goes on: what becomes part of the run, what is refused, what a crash leaves. */
 import { expect, it } from 'vitest';
-import '../../../js/graph/alone.ts';
-import '../../../js/graph/container.ts';
-import '../../../js/graph/home.ts';
-import '../../../js/groups/container.ts';
+import '../../../js/testing/graph-rooms.ts';
 import { ConditionalTask, CycleError, type ExecuteContext, GraphAsTask, registerTask, Task, TaskGraph, type TaskInput, type TaskOutput } from 'holdfast/graph';
 import { again, crash, open } from '../houses.ts';
 

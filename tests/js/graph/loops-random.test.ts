@@ -4,11 +4,8 @@
  */
 import { type TaskInput, type TaskOutput, ConditionalTask, FallbackTask, GraphAsTask, MapTask, ReduceTask, registerTask, Task, TaskGraph, WhileTask } from 'holdfast/graph';
 import { afterEach, expect, it } from 'vitest';
-import '../../../js/graph/alone.ts';
-import '../../../js/graph/container.ts';
-import '../../../js/graph/home.ts';
+import '../../../js/testing/graph-rooms.ts';
 import { registerBaseTasks } from '../../../js/graph/nodes/index.ts';
-import '../../../js/groups/container.ts';
 import { seededRandom } from '../../../js/time/random.ts';
 import { type House, openHouse } from '../house.ts';
 

@@ -2,15 +2,12 @@
 import fc from 'fast-check';
 import { Task, TaskGraph } from 'holdfast/graph';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import '../../../js/graph/alone.ts';
-import '../../../js/graph/container.ts';
-import '../../../js/graph/home.ts';
+import '../../../js/testing/graph-rooms.ts';
 import {
   baseTasks, csvRows, DateFormatTask, DebugLogTask, DelayTask, FetchUrlTask, FileLoaderTask, HumanApprovalTask, HumanInputTask, InputTask, JsonPathTask, JsonTask, LambdaTask, listHumanRequests, MergeTask, OutputTask, parsePath,
   readPath, RegexTask, registerBaseTasks, renderTemplate, respondToHumanRequest, SplitTask, TemplateTask,
 } from '../../../js/graph/nodes/index.ts';
 import { matchRegex } from '../../../js/graph/nodes/regex.ts';
-import '../../../js/groups/container.ts';
 import { openHouse } from '../house.ts';
 
 registerBaseTasks();

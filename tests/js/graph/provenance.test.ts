@@ -2,10 +2,7 @@
 import { defineTask } from 'holdfast';
 import { explainProvenance, GraphAsTask, type Provenance, registerTask, Task, TaskConfigurationError, TaskGraph, type TaskInput, type TaskOutput, toProvJson } from 'holdfast/graph';
 import { describe, expect, it } from 'vitest';
-import '../../../js/graph/alone.ts';
-import '../../../js/graph/container.ts';
-import '../../../js/graph/home.ts';
-import '../../../js/groups/container.ts';
+import '../../../js/testing/graph-rooms.ts';
 import { openHouse } from '../house.ts';
 import { open } from '../houses.ts';
 

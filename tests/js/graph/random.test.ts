@@ -4,11 +4,7 @@
  */
 import fc from 'fast-check';
 import { afterEach, expect, it } from 'vitest';
-import '../../../js/graph/alone.ts';
-import '../../../js/graph/container.ts';
-import '../../../js/graph/home.ts';
-import '../../../js/groups/container.ts';
-import '../../../js/graph/merging.ts';
+import '../../../js/testing/graph-rooms.ts';
 import type { GraphRun } from 'holdfast/graph';
 import { seededRandom } from '../../../js/time/random.ts';
 import { again, crash, open } from '../houses.ts';

@@ -1,9 +1,6 @@
 /** What graphs are handed and can't be: refused at the call, in words, and nothing is changed. */
 import { expect, it } from 'vitest';
-import '../../../js/graph/container.ts';
-import '../../../js/graph/home.ts';
-import '../../../js/graph/alone.ts';
-import '../../../js/groups/container.ts';
+import '../../../js/testing/graph-rooms.ts';
 import { createGraphFromGraphJSON, Dataflow, GraphAsTask, memoryGraphStore, registerTask, Task, TaskGraph, TaskGraphRepository, type TaskInput } from 'holdfast/graph';
 import { open } from '../houses.ts';
 

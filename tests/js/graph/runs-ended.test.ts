@@ -1,9 +1,6 @@
 /** How runs of graphs are ended from outside, in each phase, and what of the graph is part of a run. */
 import { expect, it } from 'vitest';
-import '../../../js/graph/container.ts';
-import '../../../js/graph/home.ts';
-import '../../../js/graph/alone.ts';
-import '../../../js/groups/container.ts';
+import '../../../js/testing/graph-rooms.ts';
 import { type ExecuteContext, registerTask, Task, TaskGraph, type TaskInput, type TaskOutput } from 'holdfast/graph';
 import { crash, open } from '../houses.ts';
 

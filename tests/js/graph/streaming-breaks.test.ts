@@ -1,9 +1,6 @@
 /** Streams that break off: who gives fails, is tried again, stopped or killed in the middle, and who reads of it. */
 import { expect, it } from 'vitest';
-import '../../../js/graph/alone.ts';
-import '../../../js/graph/container.ts';
-import '../../../js/graph/home.ts';
-import '../../../js/groups/container.ts';
+import '../../../js/testing/graph-rooms.ts';
 import { type ExecuteContext, type GraphRun, registerTask, type StreamEvent, StreamingTask, Task, TaskGraph, type TaskOutput } from 'holdfast/graph';
 import type { TriggerOptions } from 'holdfast';
 import { type House, openHouse } from '../house.ts';

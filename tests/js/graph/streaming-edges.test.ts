@@ -1,9 +1,6 @@
 /** Edges along which an output goes piece by piece: who follows begins with the first of them. */
 import { expect, it } from 'vitest';
-import '../../../js/graph/alone.ts';
-import '../../../js/graph/container.ts';
-import '../../../js/graph/home.ts';
-import '../../../js/groups/container.ts';
+import '../../../js/testing/graph-rooms.ts';
 import { type ExecuteContext, MergeTask, registerTask, type StreamEvent, StreamingTask, streamsOf, Task, TaskGraph, type TaskOutput } from 'holdfast/graph';
 import { type House, openHouse } from '../house.ts';
 

@@ -1,12 +1,8 @@
 /** Along which edges pieces go: several into one port, transforms, kept outputs, graphs within a node; and why not along others. */
 import { expect, it } from 'vitest';
-import '../../../js/graph/alone.ts';
-import '../../../js/graph/container.ts';
-import '../../../js/graph/home.ts';
-import '../../../js/groups/container.ts';
+import '../../../js/testing/graph-rooms.ts';
 import { ConditionalTask, Dataflow, type ExecuteContext, GraphAsTask, type JsonSchema, MergeTask, registerBaseTasks, registerTask, type StreamEvent, StreamingTask, streamsOf, Task, TaskGraph, type TaskOutput } from 'holdfast/graph';
 import '../../../js/cache/memory.ts';
-import '../../../js/cache/task-cache.ts';
 import { type House, openHouse } from '../house.ts';
 
 const port = (mode: string, more: Record<string, JsonSchema> = {}): JsonSchema => ({ type: 'object', properties: { text: { 'x-stream': mode }, ...more } });

@@ -3,10 +3,7 @@
  * tried again or led on, with pages that die at random moments.
  */
 import { expect, it } from 'vitest';
-import '../../../js/graph/alone.ts';
-import '../../../js/graph/container.ts';
-import '../../../js/graph/home.ts';
-import '../../../js/groups/container.ts';
+import '../../../js/testing/graph-rooms.ts';
 import type { TriggerOptions } from 'holdfast';
 import { type ExecuteContext, type InputStream, type JsonSchema, registerTask, type StreamEvent, StreamingTask, Task, TaskGraph, type TaskOutput } from 'holdfast/graph';
 import { seededRandom } from '../../../js/time/random.ts';

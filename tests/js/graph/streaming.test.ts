@@ -2,10 +2,8 @@
 import fc from 'fast-check';
 import { portStreamMode, registerTask, StreamAccumulator, type StreamEvent, StreamingTask, TaskFailedError, TaskGraph, MergeTask, Workflow } from 'holdfast/graph';
 import { describe, expect, it } from 'vitest';
-import '../../../js/graph/alone.ts';
-import '../../../js/graph/container.ts';
-import '../../../js/graph/home.ts';
-import '../../../js/groups/container.ts';
+import '../../../js/testing/graph-rooms.ts';
+import '../../../js/testing/rooms.ts';
 
 const sum = (events: readonly StreamEvent[]) => {
   const accumulator = new StreamAccumulator();

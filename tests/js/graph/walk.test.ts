@@ -1,9 +1,6 @@
 /** Graphs as they run: in memory, durably, killed and opened again. */
 import { expect, it } from 'vitest';
-import '../../../js/graph/container.ts';
-import '../../../js/graph/home.ts';
-import '../../../js/graph/alone.ts';
-import '../../../js/groups/container.ts';
+import '../../../js/testing/graph-rooms.ts';
 import { Dataflow, type ExecuteContext, registerTask, Task, TaskGraph, type TaskOutput } from 'holdfast/graph';
 import { openHouse } from '../house.ts';
 

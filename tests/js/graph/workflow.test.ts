@@ -1,13 +1,11 @@
 /** The builder: what is connected to what, what is wrong and when that is said, what comes out. */
 import { registerTask, Task, type TaskInput, type TaskOutput } from 'holdfast/graph';
 import { describe, expect, it } from 'vitest';
-import '../../../js/graph/alone.ts';
-import '../../../js/graph/container.ts';
-import '../../../js/graph/home.ts';
+import '../../../js/testing/graph-rooms.ts';
+import '../../../js/testing/rooms.ts';
 import { createGraphFromDependencyJSON, createGraphFromGraphJSON } from '../../../js/graph/documents.ts';
 import { FetchUrlTask, registerBaseTasks, TemplateTask } from '../../../js/graph/nodes/index.ts';
 import { Workflow } from '../../../js/graph/workflow.ts';
-import '../../../js/groups/container.ts';
 
 const text = { type: 'string' } as const;
 const number = { type: 'number' } as const;
