@@ -15,9 +15,10 @@ export class Chance {
   #c: number;
   #d: number;
 
-  constructor(seed: string) {
+  /** @param after what comes before the seed, as its words */
+  constructor(seed: string, after: Words = noWords) {
     // In variables, which stay whole numbers of the machine: every key of a limit comes by here.
-    let [a, b, c, d] = seedWords(seed);
+    let [a, b, c, d] = seedWords(seed, after);
     for (let round = 0; round < 15; round++) {
       const sum = (a + b + d) | 0;
       d = (d + 1) | 0;
@@ -53,9 +54,12 @@ export class Chance {
   }
 }
 
-function seedWords(seed: string): [number, number, number, number] {
+type Words = readonly [number, number, number, number];
+const noWords: Words = [0x9e3779b9 | 0, 0x243f6a88, 0xb7e15162 | 0, 0x85ebca6b | 0];
+
+export function seedWords(seed: string, after: Words = noWords): Words {
   // Four lanes, each in a variable of its own, for speed.
-  let [a, b, c, d] = [0x9e3779b9 | 0, 0x243f6a88, 0xb7e15162 | 0, 0x85ebca6b | 0];
+  let [a, b, c, d] = after;
   for (let index = 0; index < seed.length; index++) {
     const code = seed.charCodeAt(index);
     a = mixed(Math.imul(a ^ code, 0x01000193));

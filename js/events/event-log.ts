@@ -8,10 +8,10 @@
  * stands in was acknowledged; `seq` counts the journal's events, so it goes on over a reload.
  */
 import { checkEach, checkNames, checkNumber, checkSignal, checkText, oneOf, refuse } from '../intake/checks.ts';
-import type { EventBatch, Engine } from '../pump/engine.ts';
+import { copyWords, type EventBatch, type Engine } from '../pump/engine.ts';
 import { capacity, type EventOwner, FormerOwners, Records, recordWords, remainsOf, stepName, stepsOf } from './event-records.ts';
 import { Past } from './event-past.ts';
-import { concernsRun, endsRun, eventTypes, KindClockJumped, MarkNotKept, marks, MarkStep, wordOf } from './event-words.ts';
+import { concernsRun, endsRun, eventTypes, KindClockJumped, MarkNotKept, marks, MarkStep, MarkUntimed, wordOf } from './event-words.ts';
 import type { Announcements } from '../journal/journal.ts';
 import * as P from '../protocol.ts';
 import type { Run } from '../runs/run.ts';
@@ -67,35 +67,46 @@ export class EventLog {
   /** The events of one step, before they are applied. */
   append(events: EventBatch, runs: readonly (Run | undefined)[], nowMs: number): void {
     const from = this.#end;
-    if (!this.#appendAll(events, from % capacity)) {
-      for (let index = 0; index < events.count; index++) this.#appendOne(events, index, runs, nowMs);
+    const { words, count } = events;
+    let first = 0;
+    let seen = 0;
+    for (let index = 0; index < count; index++) {
+      const mark = marks[words[index * recordWords]!]!;
+      if ((mark & (MarkNotKept | MarkStep)) === 0) {
+        seen |= mark;
+        continue;
+      }
+      this.#copy(words, first, index, seen, nowMs);
+      if (mark & MarkStep) this.#appendStep(words, index, runs);
+      first = index + 1;
+      seen = 0;
     }
+    this.#copy(words, first, count, seen, nowMs);
     if (this.#end > from) this.#awaitFrame(from);
   }
 
-  /** One copy for a whole step. False, and nothing was done, where a record of it needs a look. */
-  #appendAll({ count, words }: EventBatch, first: number): boolean {
-    let seen = first + count > capacity ? MarkNotKept : 0;
-    for (let word = 0; word < count * recordWords; word += recordWords) seen |= marks[words[word]!]!;
-    if (seen !== 0) return false;
-    if (first + count > this.#ring.room) this.#ring.grow();
-    this.#ring.words.set(words.subarray(0, count * recordWords), first * recordWords);
-    this.#end += count;
-    return true;
-  }
-
-  #appendOne(events: EventBatch, index: number, runs: readonly (Run | undefined)[], nowMs: number): void {
-    const word = index * recordWords;
-    const kind = events.words[word]!;
-    if (marks[kind]! & MarkNotKept) return;
-    const slot = this.#next();
+  /** Records that are kept as they are, in one copy; two where the ring ends between them. `seen`: their marks. */
+  #copy(words: Uint32Array, first: number, last: number, seen: number, nowMs: number): void {
     const ring = this.#ring;
-    ring.stamps[slot] = nowMs;
-    for (let part = 0; part < recordWords; part++) ring.words[slot * recordWords + part] = events.words[word + part]!;
-    if (marks[kind]! & MarkStep) this.#numberStep(slot, runs);
+    while (first < last) {
+      const slot = this.#end % capacity;
+      const count = Math.min(last - first, capacity - slot);
+      if (slot + count > ring.room) ring.grow();
+      copyWords(words, first * recordWords, ring.words, slot * recordWords, count * recordWords);
+      if (seen & MarkUntimed) ring.stamps.fill(nowMs, slot, slot + count);
+      this.#end += count;
+      first += count;
+    }
   }
 
   /** A payload's length tells nobody anything; which step it was does. */
+  #appendStep(words: Uint32Array, index: number, runs: readonly (Run | undefined)[]): void {
+    const slot = this.#next();
+    const ring = this.#ring;
+    for (let part = 0; part < recordWords; part++) ring.words[slot * recordWords + part] = words[index * recordWords + part]!;
+    this.#numberStep(slot, runs);
+  }
+
   #numberStep(slot: number, runs: readonly (Run | undefined)[]): void {
     const { words } = this.#ring;
     const run = runs[words[slot * recordWords + 1]!];

@@ -6,19 +6,22 @@
  *
  * Invariant: the output depends on the pieces and their order alone.
  */
+import { describe } from '../intake/checks.ts';
 import { TaskFailedError } from './errors.ts';
 import type { StreamEvent } from './events.ts';
 import type { Streaming } from './stream-ports.ts';
 import { type ExecuteContext, Task } from './task.ts';
 import type { TaskConfig, TaskInput, TaskOutput } from './types.ts';
 
+const pieceTypes: readonly StreamEvent['type'][] = ['text-delta', 'object-delta', 'snapshot', 'finish', 'phase', 'error'];
+
 /** Adds pieces up. */
 export class StreamAccumulator {
   #output: TaskOutput = {};
 
-  /** @throws TaskFailedError for a piece that does not fit what is there, the error of an `error` */
+  /** @throws TaskFailedError for what is no piece, and one that does not fit what is there; the error of an `error` */
   add(event: StreamEvent): void {
-    switch (event.type) {
+    switch (event?.type) {
       case 'text-delta':
         this.#output = { ...this.#output, [event.port]: this.#text(event.port) + event.textDelta };
         return;
@@ -35,6 +38,8 @@ export class StreamAccumulator {
         throw event.error;
       case 'phase':
         return;
+      default:
+        throw new TaskFailedError(`A stream gives pieces with a type of ${pieceTypes.join(', ')}, not ${describe(event)}.`);
     }
   }
 

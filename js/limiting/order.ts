@@ -50,6 +50,7 @@ const machineCores = () => globalThis.navigator?.hardwareConcurrency || 4;
 
 /** undefined: it is said. @throws ConfigurationError */
 function autoOf(given: Written['concurrency'], where: string): AutoSettings | undefined {
+  if (typeof given === 'string' && given !== 'auto') throw new ConfigurationError(`${where} must be a number, an object or 'auto', not ${describe(given)}.`);
   if (given !== 'auto' && !(typeof given === 'object' && given !== null && 'auto' in given)) return undefined;
   const options = given === 'auto' ? {} : (given as Partial<AutoConcurrency>);
   checkNames(options, ['auto', 'min', 'max', 'tolerance', 'backoff'], where);
@@ -67,6 +68,7 @@ function autoOf(given: Written['concurrency'], where: string): AutoSettings | un
 /** `throttle` and a concurrency that is found out in the words of the others. @throws ConfigurationError */
 export function plainOf(written: Written, where: string): Plain {
   const auto = autoOf(written.concurrency, `${where} concurrency`);
+  if (auto && written.concurrencyLimit !== undefined) throw new ConfigurationError(`${where} has a concurrency that is found out and a concurrencyLimit of ${describe(written.concurrencyLimit)}. Say { auto: true, max: ${describe(written.concurrencyLimit)} }.`);
   const options = (auto ? { ...written, concurrency: auto.min, auto } : written) as Plain;
   const { throttle } = options;
   if (throttle === undefined) return options;

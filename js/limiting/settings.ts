@@ -1,5 +1,5 @@
 /** Limits as people write them → settings of a limit of the core. Pure. */
-import { Chance } from '../context/decisions.ts';
+import { Chance, seedWords } from '../context/decisions.ts';
 import { ConfigurationError } from '../errors.ts';
 import { checkBoolean, checkEach, checkIdentifier, checkNames, describe, oneOf, wholeNumber } from '../intake/checks.ts';
 import { toMilliseconds } from '../intake/duration.ts';
@@ -98,9 +98,12 @@ export function limitNumber(kind: LimitKind, name: string): number {
   return (0x40000000 | (new Chance(`limit\u0000${kind}\u0000${name}`).word() >>> 2)) >>> 0;
 }
 
+/** With it apart no text is put together for each key. */
+const keySeed = seedWords('key\u0000');
+
 /** 1 is that of runs without one. */
 export function keyNumber(key: string | undefined): number {
   if (key === undefined) return 1;
-  const chance = new Chance(`key\u0000${key}`);
+  const chance = new Chance(key, keySeed);
   return 2 + (chance.word() >>> 1) * 0x10000 + (chance.word() & 0xffff);
 }

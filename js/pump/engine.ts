@@ -9,6 +9,8 @@ import * as P from '../protocol.ts';
 
 export const recordWords = P.RecordBytes / 4;
 const inboxRecords = 1024;
+/** Most runs are described in fewer. */
+const recordsOfRun = 8;
 /** A frame stays small enough to fit into what a storage keeps in reserve. */
 const chunkPayloadBytes = 96 * 1024;
 /** Of a log that is loaded: memory that is touched for the first time costs more than what is done with it. */
@@ -54,6 +56,11 @@ export class CommandBuffer {
     this.byteCount += length;
   }
 
+  /** As much as one step carries out, or more: with another run it would be two. */
+  get fillsStep(): boolean {
+    return this.count > inboxRecords - recordsOfRun || this.byteCount >= chunkPayloadBytes;
+  }
+
   clear(): void {
     this.count = 0;
     this.byteCount = 0;
@@ -80,7 +87,7 @@ function carriesPayload(kind: number): boolean {
 }
 
 /** A few words are copied before a view of them is made. */
-function copyWords(from: Uint32Array, start: number, to: Uint32Array, at: number, length: number): void {
+export function copyWords(from: Uint32Array, start: number, to: Uint32Array, at: number, length: number): void {
   if (length > 32) to.set(from.subarray(start, start + length), at);
   else for (let index = 0; index < length; index++) to[at + index] = from[start + index]!;
 }

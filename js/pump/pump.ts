@@ -303,7 +303,8 @@ export class Pump {
   #admit(): void {
     if (!this.#admissible()) return;
     const until = Math.min(this.#creations.length, this.#nextCreation + creationBatch);
-    while (this.#nextCreation < until) {
+    // What one step does not carry out would keep what the runs before it say waiting.
+    while (this.#nextCreation < until && !this.commands.fillsStep) {
       const run = this.#creations[this.#nextCreation++]!;
       this.#create(run);
     }

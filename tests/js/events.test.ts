@@ -129,13 +129,23 @@ for (const storage of ['memory', undefined] as const) {
     it('T1: keeps the newest 50,000 and stays in order around the ring', async () => {
       const house = await open({ ...options, retention: { completed: { count: 1e9 } } });
       const trivial = defineTask({ id: 'trivial', run: () => 1 });
+      const begunMs = house.clock.now();
       for (let round = 0; round < 19; round++) {
-        const runs = Array.from({ length: 1000 }, () => house.orchestrator.trigger(trivial, null));
+        const runs = Array.from({ length: 1000 }, (_, n) => house.orchestrator.trigger(trivial, null, { priority: n % 2 }));
         await Promise.all(runs.map((run) => run.result()));
+        await house.clock.advance(10);
       }
       const events = await kept(house);
       expect(events).toHaveLength(50_000);
-      for (let index = 1; index < events.length; index++) expect(events[index]!.seq).toBe(events[index - 1]!.seq + 1);
+      for (let index = 1; index < events.length; index++) {
+        expect(events[index]!.seq).toBe(events[index - 1]!.seq + 1);
+        expect(events[index]!.at).toBeGreaterThanOrEqual(events[index - 1]!.at);
+      }
+      // Of a round each: 1,000 runs, every other of which says its priority.
+      for (const [type, count] of [['created', 1000], ['optionSet', 500], ['started', 1000], ['succeeded', 1000]] as const) {
+        const last = events.filter((event) => event.type === type && event.at === begunMs + 180);
+        expect([type, last.length]).toEqual([type, count]);
+      }
     });
   });
 }

@@ -160,7 +160,7 @@ describe('a concurrency that is auto', () => {
   });
 
   it.each([
-    ['fast', /"fast"/],
+    ['Auto', /queue "q" concurrency must be a number, an object or 'auto', not "Auto"/],
     [{ auto: false }, /concurrency.auto must be true, not false/],
     [{ auto: true, min: 0 }, /concurrency.min must be/],
     [{ auto: true, min: 5, max: 4 }, /concurrency.max must be .* 5/],
@@ -170,6 +170,10 @@ describe('a concurrency that is auto', () => {
   ])('%j is refused', async (concurrency, message) => {
     await expect(open({ queues: { q: { concurrency: concurrency as never } } })).rejects.toThrow(message);
     await expect(open({ queues: { q: { concurrency: concurrency as never } } })).rejects.toBeInstanceOf(ConfigurationError);
+  });
+
+  it('is refused beside a limit that stays', async () => {
+    await expect(open({ queues: { q: { concurrency: 'auto', concurrencyLimit: 4 } } })).rejects.toThrow(/queue "q" has a concurrency that is found out and a concurrencyLimit of 4. Say { auto: true, max: 4 }/);
   });
 
   it('is refused for what all tabs share, and where a number of weights is meant', async () => {

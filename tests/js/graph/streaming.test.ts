@@ -83,3 +83,9 @@ describe('pieces', () => {
     }));
   });
 });
+
+it.each([null, undefined, 'text', {}, { type: 'delta', port: 'text' }])('what is no piece of a stream fails the task that gives it, and the error shows it: %j', (piece) => {
+  const add = () => new StreamAccumulator().add(piece as unknown as StreamEvent);
+  expect(add).toThrow(TaskFailedError);
+  expect(add).toThrow(/a type of text-delta, .* not /);
+});
