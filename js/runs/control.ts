@@ -99,9 +99,12 @@ export class Control {
   set(run: Run, field: number, value: number): Promise<boolean> {
     return this.#command(run, P.CommandSetTask, field, value);
   }
-  async forget(run: Run): Promise<boolean> {
-    if (run.end === End.None) await this.cancel(run, 'removed');
-    return this.#command(run, P.CommandForget);
+  /** @throws DisposedError where the house is closed before it is cancelled, too; nobody who does not ask hears of it. */
+  forget(run: Run): Promise<boolean> {
+    if (run.end !== End.None) return this.#command(run, P.CommandForget);
+    const forgotten = this.cancel(run, 'removed').then(() => this.#command(run, P.CommandForget));
+    forgotten.catch(() => {});
+    return forgotten;
   }
 
   async cleanup(maxAgeMs = 3_600_000): Promise<number> {

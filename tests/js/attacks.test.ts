@@ -1,6 +1,7 @@
-import { ConfigurationError, createOrchestrator, defineTask, DisposedError } from 'holdfast';
+import { ConfigurationError, createOrchestrator, defineTask, DisposedError, type RunHandle } from 'holdfast';
 import { createTestOrchestrator, memory, TestClock, type TestOptions } from 'holdfast/testing';
 import { expect, it } from 'vitest';
+import type { Run } from '../../js/runs/run.ts';
 import { storageName } from '../../js/intake/storage-name.ts';
 
 const plain = defineTask({ id: 'attacked', run: async (n: number) => n });
@@ -38,6 +39,27 @@ for (const storage of ['memory', undefined] as const) {
     await expect(run.result()).rejects.toThrow(DisposedError);
     await expect(house.waitOn('complete')).rejects.toThrow(DisposedError);
     expect(house.why(run.id)).toMatch(/disposed/);
+  });
+
+  it(`a run that is being removed as the house is closed: who asks is told; what the house removes by itself is no rejection that nobody handles, ${where}`, async () => {
+    const unheard: unknown[] = [];
+    const hear = (error: unknown) => unheard.push(error);
+    const others = process.listeners('unhandledRejection');
+    process.removeAllListeners('unhandledRejection').on('unhandledRejection', hear);
+    try {
+      const house = open();
+      const [asked, notAsked] = [1, 2].map((n) => house.trigger(plain, n, { delay: '1h' })) as [RunHandle, RunHandle];
+      await Promise.all([asked.accepted, notAsked.accepted]);
+      const removed = house.removeTask(asked.id).catch((error) => error);
+      void house.control.forget(notAsked as Run);
+      await house.dispose();
+      expect(await removed).toBeInstanceOf(DisposedError);
+      await new Promise((resolve) => setImmediate(resolve));
+      expect(unheard).toEqual([]);
+    } finally {
+      process.off('unhandledRejection', hear);
+      for (const other of others) process.on('unhandledRejection', other);
+    }
   });
 }
 
