@@ -36,6 +36,8 @@ export default defineConfig({
           // Nothing here sleeps: the limit is for what hangs, and a machine under load is no hang.
           testTimeout: 30_000,
           hookTimeout: 30_000,
+          setupFiles: [here('./tests/patience.ts')],
+          expect: { poll: { timeout: 20_000 } },
           typecheck: { enabled: true, include: ['tests/{js,react}/**/*.test-d.ts'], tsconfig: './tsconfig.json' },
         },
       },

@@ -1,13 +1,12 @@
 // @vitest-environment happy-dom
 /** The form of a request to a person: what it asks, what it sends, what it says of a refusal. */
-import { act, cleanup, fireEvent, render, screen } from '@testing-library/react';
+import { act, fireEvent, render, screen } from '@testing-library/react';
 import type { Orchestrator } from 'holdfast';
 import { ApprovalCard, OrchestratorProvider } from 'holdfast/react';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { HumanRequest } from '../../js/graph/nodes/human.ts';
 import '../../js/graph/nodes/human.ts';
-
-afterEach(cleanup);
+import './setup.tsx';
 
 const request = (more: Partial<HumanRequest> = {}): HumanRequest => ({
   id: 'token', runId: 'run', taskId: 'ask', graphRunId: 'graph', kind: 'approval', targetHumanId: 'default', message: 'Send 300 letters?', context: { to: 'Bob', count: 300 }, createdAt: 0, timeoutAt: 1,

@@ -1,9 +1,12 @@
 /** Renders in StrictMode, under a provider with a fake orchestrator, as every test here does. */
-import { act, cleanup, fireEvent, render, renderHook, screen } from '@testing-library/react';
+import { act, cleanup, configure, fireEvent, render, renderHook, screen } from '@testing-library/react';
 import { type ReactNode, StrictMode } from 'react';
 import { afterEach } from 'vitest';
 import { OrchestratorProvider, TaskManager, type TaskManagerProps } from '../../js/react/index.ts';
 import type { FakeOrchestrator } from '../fake/orchestrator.ts';
+import { patienceMs } from '../patience.ts';
+
+configure({ asyncUtilTimeout: patienceMs });
 
 afterEach(cleanup);
 
