@@ -22,6 +22,8 @@ export default defineConfig({
   // A config of its own for the demo; nothing here is served.
   publicDir: false,
   test: {
+    // As patience.ts has it for the rest.
+    expect: { poll: { timeout: 20_000 } },
     projects: [
       {
         extends: true,
@@ -37,7 +39,6 @@ export default defineConfig({
           testTimeout: 30_000,
           hookTimeout: 30_000,
           setupFiles: [here('./tests/patience.ts')],
-          expect: { poll: { timeout: 20_000 } },
           typecheck: { enabled: true, include: ['tests/{js,react}/**/*.test-d.ts'], tsconfig: './tsconfig.json' },
         },
       },
@@ -51,7 +52,6 @@ export default defineConfig({
           fileParallelism: false,
           testTimeout: 60_000,
           hookTimeout: 60_000,
-          expect: { poll: { timeout: 20_000 } },
         },
       },
     ],

@@ -76,8 +76,8 @@ export class EventLog {
         seen |= mark;
         continue;
       }
-      this.#copy(words, first, index, seen, nowMs);
-      if (mark & MarkStep) this.#appendStep(words, index, runs);
+      this.#copy(words, first, mark & MarkStep ? index + 1 : index, seen, nowMs);
+      if (mark & MarkStep) this.#numberStep((this.#end - 1) % capacity, runs);
       first = index + 1;
       seen = 0;
     }
@@ -100,13 +100,6 @@ export class EventLog {
   }
 
   /** A payload's length tells nobody anything; which step it was does. */
-  #appendStep(words: Uint32Array, index: number, runs: readonly (Run | undefined)[]): void {
-    const slot = this.#next();
-    const ring = this.#ring;
-    for (let part = 0; part < recordWords; part++) ring.words[slot * recordWords + part] = words[index * recordWords + part]!;
-    this.#numberStep(slot, runs);
-  }
-
   #numberStep(slot: number, runs: readonly (Run | undefined)[]): void {
     const { words } = this.#ring;
     const run = runs[words[slot * recordWords + 1]!];

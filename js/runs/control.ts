@@ -12,7 +12,7 @@ import { checkNumber, checkPause, checkResume } from '../intake/checks.ts';
 import type { Orchestrator } from '../orchestrator.ts';
 import * as P from '../protocol.ts';
 import type { Pump } from '../pump/pump.ts';
-import { refusedAsDisposed, refuseDisposed } from './disposed.ts';
+import { refusedAsDisposed, refuseDisposed, unheard } from './disposed.ts';
 import { End, type Run } from './run.ts';
 import { hasEnded } from './status.ts';
 import type { Duration, ResumePolicy } from '../types.ts';
@@ -56,7 +56,7 @@ export class Control {
       return Promise.resolve(true);
     }
     const durable = run.context?.durable;
-    if (durable && durable.undoings.length > 0) return this.#undoAndCancel(run, durable);
+    if (durable && durable.undoings.length > 0) return unheard(this.#undoAndCancel(run, durable));
     return this.#command(run, P.CommandCancel);
   }
   /** Its code is stopped, what it did undone; then it is cancelled. Code that does not stop has its grace. */
@@ -102,9 +102,7 @@ export class Control {
   /** @throws DisposedError where the house is closed before it is cancelled, too; nobody who does not ask hears of it. */
   forget(run: Run): Promise<boolean> {
     if (run.end !== End.None) return this.#command(run, P.CommandForget);
-    const forgotten = this.cancel(run, 'removed').then(() => this.#command(run, P.CommandForget));
-    forgotten.catch(() => {});
-    return forgotten;
+    return unheard(this.cancel(run, 'removed').then(() => this.#command(run, P.CommandForget)));
   }
 
   async cleanup(maxAgeMs = 3_600_000): Promise<number> {

@@ -12,10 +12,13 @@ export function refuseDisposed({ disposed }: Mortal): void {
   if (disposed) throw disposedError();
 }
 
-/** undefined: it lives. Whoever does not await it is not told by the page of a rejection that nobody handled. */
+/** Whoever does not await it is not told by the page of a rejection that nobody handled. */
+export function unheard<Value>(promise: Promise<Value>): Promise<Value> {
+  promise.catch(() => {});
+  return promise;
+}
+
+/** undefined: it lives. */
 export function refusedAsDisposed(house: Mortal): Promise<never> | undefined {
-  if (!house.disposed) return undefined;
-  const refused = Promise.reject(disposedError());
-  refused.catch(() => {});
-  return refused;
+  return house.disposed ? unheard(Promise.reject(disposedError())) : undefined;
 }

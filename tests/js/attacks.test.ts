@@ -1,10 +1,26 @@
-import { ConfigurationError, createOrchestrator, defineTask, DisposedError, type RunHandle } from 'holdfast';
+import { ConfigurationError, createOrchestrator, defineTask, DisposedError, type RunHandle, type TaskContext } from 'holdfast';
 import { createTestOrchestrator, memory, TestClock, type TestOptions } from 'holdfast/testing';
 import { expect, it } from 'vitest';
 import type { Run } from '../../js/runs/run.ts';
 import { storageName } from '../../js/intake/storage-name.ts';
 
 const plain = defineTask({ id: 'attacked', run: async (n: number) => n });
+
+/** Rejections that nobody handled while it worked. */
+async function unheardOf(work: () => Promise<void>): Promise<unknown[]> {
+  const unheard: unknown[] = [];
+  const hear = (error: unknown) => unheard.push(error);
+  const others = process.listeners('unhandledRejection');
+  process.removeAllListeners('unhandledRejection').on('unhandledRejection', hear);
+  try {
+    await work();
+    await new Promise((resolve) => setImmediate(resolve));
+  } finally {
+    process.off('unhandledRejection', hear);
+    for (const other of others) process.on('unhandledRejection', other);
+  }
+  return unheard;
+}
 
 for (const storage of ['memory', undefined] as const) {
   const open = () => createTestOrchestrator({ clock: new TestClock(), storage: storage ?? memory() });
@@ -42,11 +58,7 @@ for (const storage of ['memory', undefined] as const) {
   });
 
   it(`a run that is being removed as the house is closed: who asks is told; what the house removes by itself is no rejection that nobody handles, ${where}`, async () => {
-    const unheard: unknown[] = [];
-    const hear = (error: unknown) => unheard.push(error);
-    const others = process.listeners('unhandledRejection');
-    process.removeAllListeners('unhandledRejection').on('unhandledRejection', hear);
-    try {
+    const unheard = await unheardOf(async () => {
       const house = open();
       const [asked, notAsked] = [1, 2].map((n) => house.trigger(plain, n, { delay: '1h' })) as [RunHandle, RunHandle];
       await Promise.all([asked.accepted, notAsked.accepted]);
@@ -54,13 +66,28 @@ for (const storage of ['memory', undefined] as const) {
       void house.control.forget(notAsked as Run);
       await house.dispose();
       expect(await removed).toBeInstanceOf(DisposedError);
-      await new Promise((resolve) => setImmediate(resolve));
-      expect(unheard).toEqual([]);
-    } finally {
-      process.off('unhandledRejection', hear);
-      for (const other of others) process.on('unhandledRejection', other);
-    }
+    });
+    expect(unheard).toEqual([]);
   });
+
+  it(`a run that is being undone as the house is closed is no rejection that nobody handles, ${where}`, async () => {
+    const unheard = await unheardOf(async () => {
+      const house = open();
+      const undone = defineTask({ id: 'undone', run: async (_: unknown, ctx: TaskContext) => {
+        await ctx.step('done', () => 1, { compensate: () => new Promise(() => {}) });
+        await new Promise(() => {});
+      } });
+      const run = house.trigger(undone, null);
+      await run.accepted;
+      await house.clock.settle();
+      expect(run.state.status).toBe('running');
+      void house.control.cancel(run as unknown as Run);
+      await house.dispose();
+      await expect((run as unknown as Run).ended).rejects.toBeInstanceOf(DisposedError);
+    });
+    expect(unheard).toEqual([]);
+  });
+
 }
 
 it('namespaces never share a store', () => {
