@@ -240,6 +240,18 @@ function importsUnderNode() {
   run('node', ['--input-type=module', '-e', script], join(directory, 'app'));
 }
 
+/** Nobody can dispose of the house that it runs in. */
+function aGraphEndsItsScript() {
+  const script = `import { Task, TaskGraph } from 'holdfast/graph';
+    class Next extends Task { static type = 'Next'; async execute({ n }) { return { next: n + 1 }; } }
+    const graph = new TaskGraph();
+    graph.addTask(new Next({ id: 'one', defaults: { n: 1 } }));
+    process.stdout.write(JSON.stringify(await graph.run()));`;
+  const { status, stdout, stderr } = spawnSync('node', ['--input-type=module', '-e', script], { cwd: join(directory, 'app'), timeout: 40_000, encoding: 'utf8' });
+  if (stdout !== '[{"id":"one","type":"Next","data":{"next":2}}]') throw new Error(`it wrote ${JSON.stringify(stdout)}\n${stderr}`);
+  if (status !== 0) throw new Error('it did not end within 40 seconds');
+}
+
 const checks = {
   'every export exists': everyExportExists,
   'publint has nothing to say': isClean,
@@ -252,6 +264,7 @@ const checks = {
   'a page starts with few scripts': startsWithFewScripts,
   'holdfast/inline carries its core': inlineCarriesItsCore,
   'imports without effects in Node': importsUnderNode,
+  'a script in Node ends when its graph is done': aGraphEndsItsScript,
   'tests of a stranger run in vitest': testsOfAStrangerRun,
 };
 

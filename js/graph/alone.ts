@@ -35,7 +35,8 @@ export async function runInMemory(graph: TaskGraph, input: TaskInput, options: G
   try {
     return await handle.result();
   } finally {
-    forget(handle.run);
+    // Whoever waits for the result has it first.
+    house().pump.defer(() => forget(handle.run));
   }
 }
 

@@ -164,9 +164,10 @@ export class LiveRun implements ShownRun, Carrier {
 
   /** What ended before anybody listened: in a page that comes back, nodes may begin and end before the code of their container does. */
   catchUp(nodes: readonly PlanNode[]): void {
-    for (const node of nodes) {
-      const run = this.runs[node.index];
-      if (run && run.end !== End.None && !this.#over[node.index]) this.#note(node, run, false);
+    for (let at = 0; at < nodes.length; at++) {
+      const { index } = nodes[at]!;
+      const run = this.runs[index];
+      if (run && run.end !== End.None && !this.#over[index]) this.#note(nodes[at]!, run, false);
     }
   }
 
@@ -281,12 +282,9 @@ export class LiveRun implements ShownRun, Carrier {
     const { index, task } = node;
     try {
       this.statuses[index] = TaskStatus.PROCESSING;
-      let input = this.inputOf(node);
-      const narrowed = task.narrowInput(input, this.registry);
-      if (isPromise(narrowed)) return Promise.resolve(narrowed).then((given) => this.#call(this.now(node), given, context, early)).catch((error) => this.#failed(node, error));
-      input = narrowed;
-      const given = this.#call(node, input, context, early);
-      return given instanceof Promise ? given.catch((error) => this.#failed(node, error)) : given;
+      const narrowed = task.narrowInput(this.inputOf(node), this.registry);
+      const given = isPromise(narrowed) ? Promise.resolve(narrowed).then((input) => this.#call(this.now(node), input, context, early)) : this.#call(node, narrowed, context, early);
+      return isPromise(given) ? this.#whenGiven(node, Promise.resolve(given)) : this.#finished(node, given);
     } catch (error) {
       return this.#failed(node, error);
     }
@@ -294,13 +292,20 @@ export class LiveRun implements ShownRun, Carrier {
 
   #call(node: PlanNode, input: Record<string, any>, context: RunContext, early?: readonly PlanNode[]): unknown {
     const { task } = node;
-    if (early) return callReading(this, node, input, context, early).then((output) => this.#finished(node, output));
+    if (early) return callReading(this, node, input, context, early);
     checkNow(task, input);
     this.mirror?.started(node, input);
-    if (this.#keepsOutputs && isKept(node, this.options)) return askForOutput(context, task, input).then((output) => this.#finished(node, output));
+    if (this.#keepsOutputs && isKept(node, this.options)) return askForOutput(context, task, input);
     const own = node.takesStreams ? new NodeContext(this, node, context, this.streams.open(node, input, context, []).streams) : new NodeContext(this, node, context);
-    const given = task.execute(input, own);
-    return isPromise(given) ? Promise.resolve(given).then((output) => this.#finished(node, output)) : this.#finished(node, given);
+    return task.execute(input, own);
+  }
+
+  async #whenGiven(node: PlanNode, given: Promise<unknown>): Promise<unknown> {
+    try {
+      return this.#finished(node, await given);
+    } catch (error) {
+      return this.#failed(node, error);
+    }
   }
 
   /** For a node whose output is kept: what nobody has kept yet. */

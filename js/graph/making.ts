@@ -60,15 +60,18 @@ export function isBounded(house: Orchestrator, { options }: Run): boolean {
 export function afterOf(live: LiveRun, node: PlanNode): (Run | number)[] {
   const { incoming, sources } = node;
   const { runs } = live;
-  const first = runs[sources[0]!.index]!;
-  const after: (Run | number)[] = [first, live.kindOf(node, 0)];
-  for (let at = 1; at < incoming.length; at++) {
+  const after: (Run | number)[] = new Array(2 * incoming.length);
+  let length = 0;
+  for (let at = 0; at < incoming.length; at++) {
     const source = runs[sources[at]!.index]!;
     const kind = live.kindOf(node, at);
     let isKnown = false;
-    for (let each = 0; each < after.length; each += 2) isKnown ||= after[each] === source && after[each + 1] === kind;
-    if (!isKnown) after.push(source, kind);
+    for (let each = 0; each < length; each += 2) isKnown ||= after[each] === source && after[each + 1] === kind;
+    if (isKnown) continue;
+    after[length++] = source;
+    after[length++] = kind;
   }
+  after.length = length;
   return after;
 }
 

@@ -20,8 +20,12 @@ export class Mirror {
 
   constructor(live: LiveRun) {
     this.#live = live;
-    for (const { task } of live.plan.nodes) if (task.status !== TaskStatus.PENDING) task.resetStatus();
-    for (const edge of live.graph.getDataflows()) if (edge.status !== TaskStatus.PENDING) edge.reset();
+    const { nodes } = live.plan;
+    for (let index = 0; index < nodes.length; index++) {
+      const { task, outgoing } = nodes[index]!;
+      if (task.status !== TaskStatus.PENDING) task.resetStatus();
+      for (let at = 0; at < outgoing.length; at++) if (outgoing[at]!.status !== TaskStatus.PENDING) outgoing[at]!.reset();
+    }
   }
 
   /** Tasks and edges have come. */

@@ -142,7 +142,7 @@ const isError = (edge: Dataflow): boolean => edge.isError;
 /** Few at once: what the language's own does for such costs more than the nodes themselves. */
 function byIds(edges: readonly Dataflow[]): Dataflow[] {
   if (edges.length > 16) return [...edges].sort((one, other) => (one.id < other.id ? -1 : 1));
-  const sorted: Dataflow[] = [];
+  const sorted: Dataflow[] = new Array(edges.length);
   for (let at = 0; at < edges.length; at++) {
     const edge = edges[at]!;
     let place = at;
@@ -180,15 +180,19 @@ function connect(node: Writable<PlanNode>, byId: ReadonlyMap<string, PlanNode>):
 /** The core's bound; deeper down nobody is told apart. */
 const highest = 2 ** 20 - 1;
 
-/** Heights, where there is something to choose: some way through the graph is shorter than another. */
+/** Heights, where there is something to choose: some way through the graph is shorter than another. By index: a first run is not optimised yet, and an iterator gives an object for each edge. */
 function measure(nodes: readonly Writable<PlanNode>[]): void {
   const depths = new Uint32Array(nodes.length);
   let [isEven, longest] = [true, 0];
-  for (const { index, targets } of nodes) for (const target of targets) depths[target.index] = Math.max(depths[target.index]!, depths[index]! + 1);
+  for (let index = 0; index < nodes.length; index++) {
+    const { targets } = nodes[index]!;
+    const depth = depths[index]! + 1;
+    for (let at = 0; at < targets.length; at++) depths[targets[at]!.index] = Math.max(depths[targets[at]!.index]!, depth);
+  }
   for (let index = nodes.length - 1; index >= 0; index--) {
     const node = nodes[index]!;
     let below = 0;
-    for (const { height } of node.targets) below = Math.max(below, height);
+    for (let at = 0; at < node.targets.length; at++) below = Math.max(below, node.targets[at]!.height);
     node.height = Math.min(below + 1, highest);
     longest ||= depths[index]! + node.height;
     isEven &&= depths[index]! + node.height === longest;

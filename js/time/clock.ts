@@ -124,10 +124,22 @@ class FrozenPage {
   }
 }
 
+/** In Node.js a script ends when nothing holds it open any more: a port that listens would for ever, and what may be late a minute. */
+function holdOpen(what: object | number, isAwaited: boolean): void {
+  const { ref, unref } = what as { ref?: () => void; unref?: () => void };
+  (isAwaited ? ref : unref)?.call(what);
+}
+
 /** The page's own timer; the fallback where no worker can be had. */
 export class PageAlarm implements Alarm {
   onDue: (() => void) | undefined;
+  readonly #isAwaited: boolean;
   #timer: ReturnType<typeof setTimeout> | undefined;
+
+  /** @param isAwaited a script of Node.js does not end before it rings. Default true */
+  constructor(isAwaited = true) {
+    this.#isAwaited = isAwaited;
+  }
 
   arm(atMs: number): void {
     clearTimeout(this.#timer);
@@ -135,6 +147,7 @@ export class PageAlarm implements Alarm {
     // Longer delays overflow to zero in every browser; the agenda re-arms.
     const delayMs = Math.min(Math.max(atMs - wallClockMs(), 0), 2 ** 31 - 1);
     this.#timer = setTimeout(() => this.onDue?.(), delayMs);
+    if (!this.#isAwaited) holdOpen(this.#timer, false);
   }
 
   dispose(): void {
@@ -185,7 +198,7 @@ const minuteMs = 60_000;
 export class SystemClock implements Clock {
   readonly #alarm: Alarm;
   readonly #exact: Bell;
-  readonly #loose = new Bell(new PageAlarm());
+  readonly #loose = new Bell(new PageAlarm(false));
   #channel: MessageChannel | undefined;
   #deferred: (() => void)[] = [];
 
@@ -206,6 +219,7 @@ export class SystemClock implements Clock {
     this.#deferred.push(callback);
     if (this.#deferred.length > 1) return;
     this.#channel ??= this.#openChannel();
+    holdOpen(this.#channel.port1, true);
     this.#channel.port2.postMessage(0);
   }
 
@@ -244,6 +258,7 @@ export class SystemClock implements Clock {
     channel.port1.onmessage = () => {
       const callbacks = this.#deferred;
       this.#deferred = [];
+      holdOpen(channel.port1, false);
       for (const callback of callbacks) callback();
     };
     return channel;

@@ -140,7 +140,7 @@ export const comparisons = [
   },
   {
     part: 'graphs',
-    workload: ({ graph }) => `a layered graph of ${graph} trivial nodes, in memory`,
+    workload: ({ graph }) => `a layered graph of ${graph} trivial nodes, each fed by 4, in memory`,
     ours: 'graph',
     peer: 'workglow',
     peerName: ({ workglow }) => `@workglow/task-graph (${workglow} nodes)`,
@@ -148,7 +148,7 @@ export const comparisons = [
   },
   {
     part: 'graphs',
-    workload: ({ graph4 }) => `a layered graph of ${graph4} trivial nodes, in memory`,
+    workload: ({ graph4 }) => `a layered graph of ${graph4} trivial nodes, each fed by 4, in memory`,
     ours: 'graph4',
     peer: 'workglow4',
     peerName: ({ workglow4 }) => `@workglow/task-graph (${workglow4} nodes)`,
@@ -156,7 +156,7 @@ export const comparisons = [
   },
   {
     part: 'graphs',
-    workload: ({ graph10 }) => `a layered graph of ${graph10} trivial nodes, in memory`,
+    workload: ({ graph10 }) => `a layered graph of ${graph10} trivial nodes, each fed by 4, in memory`,
     ours: 'graph10',
     peer: 'graph',
     peerName: ({ graph }) => `ours with ${graph}`,

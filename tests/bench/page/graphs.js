@@ -3,9 +3,11 @@
 import { Dataflow as PeerDataflow, Task as PeerTask, TaskGraph as PeerGraph } from '@workglow/task-graph';
 import { Dataflow, Task, TaskGraph } from 'holdfast/graph';
 
-const width = 50;
-const schema = (...ports) => ({ type: 'object', properties: Object.fromEntries(ports.map((port) => [port, { type: 'number' }])), additionalProperties: false });
-const inputs = { ...schema('n', 'a', 'b'), additionalProperties: true };
+/** Layers of ten, each node fed by four of the one before: see README.md. */
+const width = 10;
+const ports = ['a', 'b', 'c', 'd'];
+const schema = (...names) => ({ type: 'object', properties: Object.fromEntries(names.map((port) => [port, { type: 'number' }])), additionalProperties: false });
+const inputs = { ...schema('n', ...ports), additionalProperties: true };
 const outputs = schema('next');
 
 const trivial = (Base) =>
@@ -24,14 +26,12 @@ const trivial = (Base) =>
 const Ours = trivial(Task);
 const Theirs = trivial(PeerTask);
 
-/** Each node is fed by two of the layer before. */
 function layered(graph, Node, Edge, count) {
   for (let n = 0; n < count; n++) {
     graph.addTask(new Node({ id: `${n}`, defaults: { n } }));
     const before = (Math.floor(n / width) - 1) * width;
     if (before < 0) continue;
-    graph.addDataflow(new Edge(`${before + (n % width)}`, 'next', `${n}`, 'a'));
-    graph.addDataflow(new Edge(`${before + ((n + 1) % width)}`, 'next', `${n}`, 'b'));
+    for (const [at, port] of ports.entries()) graph.addDataflow(new Edge(`${before + ((n + at) % width)}`, 'next', `${n}`, port));
   }
   return graph;
 }
