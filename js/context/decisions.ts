@@ -10,35 +10,14 @@ import type { Durable } from './durable.ts';
 
 /** sfc32, seeded with 128 bits of the text. */
 export class Chance {
-  #a: number;
-  #b: number;
-  #c: number;
-  #d: number;
+  readonly #words: Words = new Int32Array(4);
 
-  /** @param after what comes before the seed, as its words */
-  constructor(seed: string, after: Words = noWords) {
-    // In variables, which stay whole numbers of the machine: every key of a limit comes by here.
-    let [a, b, c, d] = seedWords(seed, after);
-    for (let round = 0; round < 15; round++) {
-      const sum = (a + b + d) | 0;
-      d = (d + 1) | 0;
-      a = b ^ (b >>> 9);
-      b = (c + (c << 3)) | 0;
-      c = (((c << 21) | (c >>> 11)) + sum) | 0;
-    }
-    this.#a = a;
-    this.#b = b;
-    this.#c = c;
-    this.#d = d;
+  constructor(seed: string) {
+    beginWords(this.#words, seed);
   }
 
   word(): number {
-    const sum = (this.#a + this.#b + this.#d) | 0;
-    this.#d = (this.#d + 1) | 0;
-    this.#a = this.#b ^ (this.#b >>> 9);
-    this.#b = (this.#c + (this.#c << 3)) | 0;
-    this.#c = (((this.#c << 21) | (this.#c >>> 11)) + sum) | 0;
-    return sum >>> 0;
+    return nextWord(this.#words);
   }
 
   /** Uniform in [0, 1), 53 bits. */
@@ -54,12 +33,17 @@ export class Chance {
   }
 }
 
-type Words = readonly [number, number, number, number];
-const noWords: Words = [0x9e3779b9 | 0, 0x243f6a88, 0xb7e15162 | 0, 0x85ebca6b | 0];
+/** The four of sfc32. */
+type Words = Int32Array;
+const noWords: Words = Int32Array.of(0x9e3779b9, 0x243f6a88, 0xb7e15162, 0x85ebca6b);
 
-export function seedWords(seed: string, after: Words = noWords): Words {
+/** The four words of a text. @param after those of what comes before it */
+export function seedWords(words: Words, seed: string, after: Words = noWords): Words {
   // Four lanes, each in a variable of its own, for speed.
-  let [a, b, c, d] = after;
+  let a = after[0]!;
+  let b = after[1]!;
+  let c = after[2]!;
+  let d = after[3]!;
   for (let index = 0; index < seed.length; index++) {
     const code = seed.charCodeAt(index);
     a = mixed(Math.imul(a ^ code, 0x01000193));
@@ -67,7 +51,31 @@ export function seedWords(seed: string, after: Words = noWords): Words {
     c = mixed(Math.imul(c ^ (code + 2), 0x01013e03));
     d = mixed(Math.imul(d ^ (code + 3), 0x0101dc3b));
   }
-  return [a, b, c, d];
+  return put(words, a, b, c, d);
+}
+
+/** Ready for the first `nextWord`, without an object: every key of a limit comes by here. */
+export function beginWords(words: Words, seed: string, after?: Words): void {
+  seedWords(words, seed, after);
+  for (let round = 0; round < 15; round++) nextWord(words);
+}
+
+/** From 0 to 2^32 - 1. */
+export function nextWord(words: Words): number {
+  const b = words[1]!;
+  const c = words[2]!;
+  const d = words[3]!;
+  const sum = (words[0]! + b + d) | 0;
+  put(words, b ^ (b >>> 9), (c + (c << 3)) | 0, (((c << 21) | (c >>> 11)) + sum) | 0, d + 1);
+  return sum >>> 0;
+}
+
+function put(words: Words, a: number, b: number, c: number, d: number): Words {
+  words[0] = a;
+  words[1] = b;
+  words[2] = c;
+  words[3] = d;
+  return words;
 }
 
 function mixed(product: number): number {

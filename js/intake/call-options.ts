@@ -6,7 +6,6 @@ import type { Process } from '../definition/process.ts';
 import { joinTags } from '../definition/tags.ts';
 import { keyOptionNames } from '../identity/key.ts';
 import { keyNumber, limitedRunChecks } from '../limiting/settings.ts';
-import { withKey } from '../limiting/table.ts';
 import type { TriggerOptions } from '../types.ts';
 import type { Family } from './family.ts';
 import type { ResolvedRunOptions } from './options.ts';
@@ -34,13 +33,12 @@ export function saysMore({ name, process, cache }: TriggerOptions): boolean {
 /** A delay and a key are each call's own, and change nothing else. @throws ConfigurationError */
 export function withLittle(prepared: ResolvedRunOptions, { delay, concurrencyKey }: TriggerOptions): ResolvedRunOptions {
   if (concurrencyKey !== undefined) limitedRunChecks.concurrencyKey(concurrencyKey, 'concurrencyKey');
-  const parts = prepared.parts && concurrencyKey !== undefined ? withKey(prepared.parts, concurrencyKey) : prepared.parts;
-  const turn = prepared.turn !== undefined && concurrencyKey !== undefined ? keyNumber(concurrencyKey) : prepared.turn;
-  if (delay === undefined && parts === prepared.parts && turn === prepared.turn) return prepared;
-  // A second spread in one literal makes engines copy name by name.
-  const own: ResolvedRunOptions = { ...prepared, delay: delay === undefined ? prepared.delay : delay, parts, plain: false };
-  if (turn) own.turn = turn;
-  return own;
+  return delay === undefined ? prepared : { ...prepared, delay, plain: false };
+}
+
+/** Kept with the run, so that runs of ten thousand keys share their options; 0: none counts for it. */
+export function callKey({ parts, turn }: ResolvedRunOptions, { concurrencyKey }: TriggerOptions): number {
+  return concurrencyKey !== undefined && (parts !== undefined || turn !== undefined) ? keyNumber(concurrencyKey) : 0;
 }
 
 /** No run of a process goes on longer than the whole of it. */

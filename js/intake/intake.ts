@@ -8,7 +8,7 @@
 import { checkDebounce } from '../collapsing/plan.ts';
 import { checkCallOption, storedCallOption } from '../cache/checks.ts';
 import { type BlobReference, clone } from '../codec/codec.ts';
-import { handlerDefaults, tagsOf, saysMore, triggerChangesOptions, triggerSaysLittle, withinProcess, withLittle } from './call-options.ts';
+import { callKey, handlerDefaults, tagsOf, saysMore, triggerChangesOptions, triggerSaysLittle, withinProcess, withLittle } from './call-options.ts';
 import { readBinding, readDeferred } from '../dependencies/dependencies.ts';
 import type { Deferred } from '../dependencies/types.ts';
 import { beget, type Family, familyOf, placeOf, readFamily, sayAfter } from './family.ts';
@@ -106,6 +106,7 @@ export class Intake {
     const process = nowMs === undefined ? undefined : this.#process(options?.process, family, nowMs);
     const tags = tagsOf(definition, options, process, family);
     run.options = this.#resolve(definition, options, process, nowMs);
+    if (options !== undefined) run.callKey = callKey(run.options, options);
     run.knownId = options?.id;
     // What waits for a moment needs the exact one.
     run.createdAfterMs = (run.options.plain ? this.#house.pump.burstMs : (nowMs ?? this.#house.clock.now())) - this.#house.madeAtMs;
@@ -416,22 +417,21 @@ export class Intake {
 
   #describe(run: Run, options: ResolvedRunOptions): void {
     const { commands } = this.#house.pump;
-    const set = (field: number, value: number) => commands.push(P.CommandSetTask, run.task, field, 0, value);
     const { notBeforeMs, pendingBlobs, parent, childPolicy, group, key, fork, deferred, after, height, isDisabled } = run.extra;
     // A draft is told later what it waits for.
     const isDraft = deferred !== undefined && after === undefined;
-    if (options.priority) set(P.TaskFieldPriority, options.priority);
-    if (options.timeoutMs) set(P.TaskFieldAttemptTimeoutMs, options.timeoutMs);
-    if (options.ttlMs) set(P.TaskFieldTimeToLiveMs, options.ttlMs);
-    if (options.deadlineMs && !deferred) set(P.TaskFieldDeadlineAtMs, run.createdAtMs + options.deadlineMs);
-    if (options.graceMs !== undefined) set(P.TaskFieldGraceMs, options.graceMs);
-    if (options.countFrozen) set(P.TaskFieldCountFrozen, 1);
-    if (options.heartbeatMs) set(P.TaskFieldHeartbeatMs, options.heartbeatMs);
-    if (options.maxDurationMs) set(P.TaskFieldComputeBudgetMs, options.maxDurationMs);
-    if (options.parts) this.#house.table.limits.describe(run.task, options.parts);
-    if (options.turn) set(P.TaskFieldTurn, options.turn);
+    if (options.priority) commands.setTask(run.task, P.TaskFieldPriority, options.priority);
+    if (options.timeoutMs) commands.setTask(run.task, P.TaskFieldAttemptTimeoutMs, options.timeoutMs);
+    if (options.ttlMs) commands.setTask(run.task, P.TaskFieldTimeToLiveMs, options.ttlMs);
+    if (options.deadlineMs && !deferred) commands.setTask(run.task, P.TaskFieldDeadlineAtMs, run.createdAtMs + options.deadlineMs);
+    if (options.graceMs !== undefined) commands.setTask(run.task, P.TaskFieldGraceMs, options.graceMs);
+    if (options.countFrozen) commands.setTask(run.task, P.TaskFieldCountFrozen, 1);
+    if (options.heartbeatMs) commands.setTask(run.task, P.TaskFieldHeartbeatMs, options.heartbeatMs);
+    if (options.maxDurationMs) commands.setTask(run.task, P.TaskFieldComputeBudgetMs, options.maxDurationMs);
+    if (options.parts) this.#house.table.limits.describe(run.task, options.parts, run.callKey);
+    if (options.turn) commands.setTask(run.task, P.TaskFieldTurn, run.callKey || options.turn);
     if (options.circuits) this.#house.table.circuits.describe(run.task, options.circuits);
-    if (notBeforeMs > run.createdAtMs && !deferred) set(P.TaskFieldNotBeforeMs, notBeforeMs);
+    if (notBeforeMs > run.createdAtMs && !deferred) commands.setTask(run.task, P.TaskFieldNotBeforeMs, notBeforeMs);
     if (pendingBlobs) {
       this.#house.blobs.attach(run, pendingBlobs);
       run.ownExtra.pendingBlobs = undefined;
@@ -440,7 +440,7 @@ export class Intake {
     if (fork) describeFork(this.#house, run);
     if (parent && !isDraft) commands.push(P.CommandBelong, run.task, parent.task, childPolicy);
     if (group) commands.push(P.CommandJoinGroup, run.task, group);
-    if (height > 0) set(P.TaskFieldHeight, height);
+    if (height > 0) commands.setTask(run.task, P.TaskFieldHeight, height);
     if (after) sayAfter(run, after, commands);
     // Whoever made it says when: it may depend on runs that are to come.
     if (!isDraft) commands.push(P.CommandSubmit, run.task, isDisabled ? P.SubmitDisabled : 0);

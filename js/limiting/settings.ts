@@ -1,5 +1,5 @@
 /** Limits as people write them → settings of a limit of the core. Pure. */
-import { Chance, seedWords } from '../context/decisions.ts';
+import { beginWords, Chance, nextWord, seedWords } from '../context/decisions.ts';
 import { ConfigurationError } from '../errors.ts';
 import { checkBoolean, checkEach, checkIdentifier, checkNames, describe, oneOf, wholeNumber } from '../intake/checks.ts';
 import { toMilliseconds } from '../intake/duration.ts';
@@ -99,11 +99,12 @@ export function limitNumber(kind: LimitKind, name: string): number {
 }
 
 /** With it apart no text is put together for each key. */
-const keySeed = seedWords('key\u0000');
+const keySeed = seedWords(new Int32Array(4), 'key\u0000');
+const keyWords = new Int32Array(4);
 
 /** 1 is that of runs without one. */
 export function keyNumber(key: string | undefined): number {
   if (key === undefined) return 1;
-  const chance = new Chance(key, keySeed);
-  return 2 + (chance.word() >>> 1) * 0x10000 + (chance.word() & 0xffff);
+  beginWords(keyWords, key, keySeed);
+  return 2 + (nextWord(keyWords) >>> 1) * 0x10000 + (nextWord(keyWords) & 0xffff);
 }

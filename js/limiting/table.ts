@@ -20,12 +20,6 @@ export interface Part {
   hasOwnKey?: boolean;
 }
 
-/** Of a run with this `concurrencyKey`. */
-export function withKey(parts: readonly Part[], concurrencyKey: string): Part[] {
-  const key = keyNumber(concurrencyKey);
-  return parts.map((part) => (part.hasOwnKey ? part : { number: part.number, weight: part.weight, key }));
-}
-
 export interface Known {
   kind: LimitKind;
   name: string;
@@ -122,12 +116,13 @@ export class LimitTable {
     throw new ConfigurationError(`There is no concurrency limit ${describe(name)}. Declare it: createOrchestrator({ concurrencyLimits: { ${JSON.stringify(name)}: { concurrency: 5 } } }).`);
   }
 
-  /** Tells the core in what a run takes part. */
-  describe(task: number, parts: readonly Part[]): void {
-    for (const { number, weight, key } of parts) {
+  /** Tells the core in what a run takes part. @param callKey of its call's `concurrencyKey`; 0: none */
+  describe(task: number, parts: readonly Part[], callKey: number): void {
+    for (let at = 0; at < parts.length; at++) {
+      const { number, weight, key, hasOwnKey } = parts[at]!;
       const known = this.#byNumber.get(number)!;
       if (!known.isTold) this.#tell(known);
-      this.#commands.push(P.CommandSetTask, task, P.TaskFieldLimit | (weight << 8), number, key);
+      this.#commands.push(P.CommandSetTask, task, P.TaskFieldLimit | (weight << 8), number, hasOwnKey ? key : callKey || key);
     }
   }
 

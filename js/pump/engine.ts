@@ -44,6 +44,10 @@ export class CommandBuffer {
     this.times[(word >> 1) + 2] = at;
   }
 
+  setTask(task: number, field: number, value: number): void {
+    this.push(P.CommandSetTask, task, field, 0, value);
+  }
+
   /** Adds payload bytes for the command pushed next; their length goes into its `b`. */
   addPayload(source: Uint8Array, start: number, length: number): void {
     if (this.byteCount + length > this.bytes.length) this.#growBytes(length);

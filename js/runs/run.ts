@@ -101,6 +101,8 @@ export class Run<Output = any, Id extends string = string> implements RunHandle<
   /** Its code; undefined until it is looked up, and when the code was replaced. */
   definition: Definition | undefined;
   options: ResolvedRunOptions | undefined;
+  /** Of its call's `concurrencyKey`, as the core numbers it; 0: none that counts. */
+  callKey = 0;
   /** Since the host was made: a small whole number takes no object of its own, milliseconds since 1970 do. */
   createdAfterMs = found;
 
