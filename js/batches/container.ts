@@ -8,7 +8,7 @@
 import { UnrecognizedTaskError } from '../errors.ts';
 import type { Container, MemberListener } from '../groups/container.ts';
 import { asksForKey } from '../identity/plan.ts';
-import type { Asker } from '../identity/key.ts';
+import type { Asker, RunKey } from '../identity/key.ts';
 import type { Joined } from '../identity/keyed-handle.ts';
 import { duplicate } from '../identity/keyed-handle.ts';
 import { RecordKind } from '../journal/history.ts';
@@ -128,26 +128,28 @@ class Batch implements MemberListener {
     return this.#make(index, item);
   }
 
-  #make(index: number, [task, payload, own]: PlannedItem): Promise<void> | undefined {
+  #make(index: number, item: PlannedItem): Promise<void> | undefined {
     const container = this.#container;
+    const task = item[0];
     const id = typeof task === 'number' ? this.#plan.tasks[task]! : task;
     if (this.#outcomes.has(index)) return undefined;
-    const refused = (error: unknown) => {
-      if (container.signal.aborted) throw error;
-      this.#settle(index, { rejected: serializeError(error), task: id });
-    };
     try {
       const definition = container.house.definition(id);
       if (!definition) throw new UnrecognizedTaskError(`batch item ${index}: no task ${JSON.stringify(id)} is registered. Import the module that defines it.`);
-      const options = this.#optionsOf(index, own);
-      const member = { key: String(index), definition, input: payload, options };
-      if (asksForKey(definition, options) && !container.member(member.key)) return this.#addKeyed(index, member).catch(refused);
+      const options = this.#optionsOf(index, item[2]);
+      const member = { key: String(index), definition, input: item[1], options };
+      if (asksForKey(definition, options) && !container.member(member.key)) return this.#addKeyed(index, member);
       if (container.isFresh) container.addNew(member);
       else container.add(member);
     } catch (error) {
-      refused(error);
+      this.#refused(index, id, error);
     }
     return undefined;
+  }
+
+  #refused(index: number, task: string, error: unknown): void {
+    if (this.#container.signal.aborted) throw error;
+    this.#settle(index, { rejected: serializeError(error), task });
   }
 
   #optionsOf(index: number, own: TriggerOptions | undefined): TriggerOptions | undefined {
@@ -164,9 +166,17 @@ class Batch implements MemberListener {
   /** Its key may be held: then the item is what that run is. */
   async #addKeyed(index: number, member: Parameters<Container['add']>[0]): Promise<void> {
     const { house, run } = this.#container;
-    const identity = await house.identity.keyOf(member.definition, member.input, member.options ?? {}, this.#asker);
-    const joined = identity && house.services.joinedBy(run, member.definition, identity);
-    if (joined) return this.#join(index, member.definition.id, joined);
+    try {
+      const identity = await house.identity.keyOf(member.definition, member.input, member.options ?? {}, this.#asker);
+      const joined = identity && house.services.joinedBy(run, member.definition, identity);
+      if (joined) this.#join(index, member.definition.id, joined);
+      else this.#addUnder(identity, member);
+    } catch (error) {
+      this.#refused(index, member.definition.id, error);
+    }
+  }
+
+  #addUnder(identity: RunKey | undefined, member: Parameters<Container['add']>[0]): void {
     try {
       this.#container.add({ ...member, identity });
     } catch (error) {
