@@ -15,7 +15,7 @@ import { loadCore } from '../load.ts';
 import type { Orchestrator } from '../orchestrator.ts';
 import type { PageLife } from './page-life.ts';
 import * as P from '../protocol.ts';
-import { recoverTakenOver } from './recovery.ts';
+import { recoverLost, recoverTakenOver } from './recovery.ts';
 import { eventTask } from '../waiting/internal.ts';
 import { End, type Run, settlement } from '../runs/run.ts';
 import type { Storage, StorageSlot } from '../storage.ts';
@@ -229,7 +229,7 @@ export class Adoption {
     if (tasks < 0) throw new Error(`The core refused its log (${tasks}).`);
     const runs = this.#host.place(pump.engine, log, located);
     // What ran there lost its page: without this it would hold its slots for ever, and could not change its queue.
-    pump.commands.push(P.CommandRecover, 0, orderly ? 1 : 0);
+    recoverLost(this.#house, pump.engine, orderly, first);
     const arrived: Run[] = [];
     const released: Run[] = [];
     for (const run of runs) {

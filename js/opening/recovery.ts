@@ -7,13 +7,16 @@
  * the next opening.
  */
 import { isRecovered } from '../definition/recovered-inputs.ts';
+import { graphTask } from '../graph/names.ts';
 import type { Engine } from '../pump/engine.ts';
+import { isContainer } from '../groups/kinds.ts';
 import { HoldTurn } from '../runs/holds.ts';
 import { checkRecovery } from '../intake/orchestrator-options.ts';
 import type { Orchestrator } from '../orchestrator.ts';
 import * as P from '../protocol.ts';
 import { End, type Run } from '../runs/run.ts';
 import type { RecoveryReport } from '../types.ts';
+import { scheduleTask } from '../schedules/state.ts';
 import { standing } from '../views/view.ts';
 
 /** Reading this many ids takes a few milliseconds; then the page has its turn. */
@@ -28,10 +31,32 @@ export function recover(house: Orchestrator, engine: Engine, orderly: boolean): 
   const inTurn = !manual && staggerMs > 0;
   const waiting = manual || inTurn ? house.pump.allRuns().filter(isUnfinished).filter(({ extra }) => !extra.hidden) : [];
   if (waiting.length > 0) for (const queue of queues) keepStill(queue, 1);
-  commands.push(P.CommandRecover, 0, orderly ? 1 : 0);
+  recoverLost(house, engine, orderly);
   for (const run of waiting) letWait(house, run, manual);
   for (const queue of queues) if (waiting.length > 0 || engine.queueValue(queue, P.QueueValueStill)) keepStill(queue, 0);
   if (inTurn) takeTurns(house, waiting, 0, staggerMs);
+}
+
+/**
+ * What ran lost its page, and is suspected to have brought it down unless that ended in order. Code of ours is not: a member
+ * that brings the page down does so before its container has come to wait for it, and would take along with it the
+ * container, and so all other members. That of a graph makes nodes of people's classes: it is not while others ran too.
+ */
+export function recoverLost(house: Orchestrator, engine: Engine, orderly: boolean, first = 1): void {
+  const { pump } = house;
+  const own: number[] = [];
+  const graphs: number[] = [];
+  let others = 0;
+  for (let task = engine.value(0, P.FieldTaskEnd) - 1; task >= first && !orderly; task--) {
+    if ((engine.state(task) & 0xf) !== P.StateRunning) continue;
+    const id = pump.run(task)?.taskIdentifier;
+    if (id === graphTask) graphs.push(task);
+    else if (isContainer(id) || id === scheduleTask) own.push(task);
+    else others++;
+  }
+  // Said to have been interrupted before that is asked, it is not counted.
+  for (const task of others > 0 ? [...own, ...graphs] : own) pump.commands.push(P.CommandSettle, task, engine.value(task, P.FieldAttempt) | (P.OutcomeInterrupted << 24));
+  pump.commands.push(P.CommandRecover, 0, orderly ? 1 : 0);
 }
 
 function isUnfinished(run: Run | undefined): run is Run {

@@ -1,4 +1,4 @@
-import { defineTask, getTaskState, type TaskContext, TestClock } from 'holdfast';
+import { defineTask, getTaskState, type Swarm, type TaskContext, TestClock } from 'holdfast';
 import { describe, expect, it, vi } from 'vitest';
 import { Orchestrator } from '../../js/orchestrator.ts';
 import { opfs } from '../../js/storage/opfs.ts';
@@ -168,6 +168,34 @@ describe('after a crash', () => {
     expect(house.orchestrator.getTaskState(run.id)).toMatchObject({ status: 'failed', phase: 'quarantined', error: { code: 'QUARANTINED' } });
     await house.clock.advance(3_600_000);
     expect(house.orchestrator.getTaskState(other.id)!.status).toBe('completed');
+  });
+
+  it('a member that brings the page down takes neither its container nor what others contain with it; a page that dies while it opens counts against none of them', async () => {
+    let isPoison = false;
+    let house = await open({ queues: { later: {} } });
+    const poison = defineTask({ id: 'poison-member', run: () => { if (isPoison) house.cut(); return new Promise<number>(() => {}); } });
+    const fine = defineTask({ id: 'fine-member', queue: 'later', run: () => 1 });
+    const first = house.orchestrator;
+    await first.queues.pause('later');
+    const one = await first.swarm([poison, fine], { isSwarmClosed: true });
+    const other = await first.chain([fine, fine]);
+    await one.runNoWait();
+    await other.runNoWait();
+    const many = await first.batch.triggerByTask([{ task: fine, payload: null }]);
+    await first.schedules.create({ task: fine, every: '1h' });
+    isPoison = true;
+    for (let crash = 0; crash < 8; crash++) {
+      // After the fourth nothing but containers runs, and the page dies before they have come to wait.
+      if (crash < 4) await house.clock.settle();
+      house = closeLater(await house.crash());
+    }
+    await house.orchestrator.queues.resume('later');
+    await house.clock.advance(3_600_000);
+    const { orchestrator } = house;
+    const results = await (await orchestrator.loadSignature<Swarm>(one.key)).result();
+    expect(results.map((result) => (result.ok ? result.output : result.error.name))).toEqual(['QuarantinedError', 1]);
+    expect([other.key, many.id].map((id) => orchestrator.getTaskState(id)!.status)).toEqual(['completed', 'completed']);
+    expect(await orchestrator.schedules.list()).toMatchObject([{ fired: 1 }]);
   });
 
   it('queues keep their runs and limits, also when the code declares them in another order', async () => {
