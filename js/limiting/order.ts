@@ -15,7 +15,8 @@ export type QueueSettings = readonly (readonly [field: number, value: number])[]
 export const queueRuleNames = ['order', 'priorityMode', 'fair', 'maxSize', 'overflow', 'throttle', 'deadLetter', 'scope'] as const;
 export const queueNames = ['name', 'concurrency', 'concurrencyLimit', ...circuitOptionNames, ...limitOptionNames, ...queueRuleNames];
 
-const mostSlots = 64;
+/** Of a queue that all tabs share: each is a lock. */
+export const mostSlots = 64;
 const mostAuto = 10_000;
 
 type Written = QueueRules & Omit<LimitOptions, 'concurrency'> & { concurrency?: LimitOptions['concurrency'] | 'auto' | AutoConcurrency; concurrencyLimit?: number; name?: string };

@@ -8,7 +8,7 @@
  */
 import type { Orchestrator } from '../orchestrator.ts';
 import * as P from '../protocol.ts';
-import { locksOf, type Queue } from './queue-table.ts';
+import { concurrencyNow, locksOf, type Queue } from './queue-table.ts';
 
 interface Slot {
   index: number;
@@ -19,8 +19,9 @@ interface Share {
   readonly name: string;
   readonly queue: Queue;
   readonly held: Slot[];
-  /** The request for the next one. */
+  /** The request for the next one, of so many. */
   asking: AbortController | undefined;
+  askedOf: number;
 }
 
 export class OriginSlots {
@@ -41,7 +42,7 @@ export class OriginSlots {
       const queue = this.#house.table.queues.named(name);
       if (!queue || queue.number === undefined || queue.concurrency === 0) continue;
       const former = this.#shares.get(name);
-      const share = former?.queue === queue ? former : { name, queue, held: former?.held ?? [], asking: former?.asking };
+      const share = former?.queue === queue ? former : { name, queue, held: former?.held ?? [], asking: former?.asking, askedOf: former?.askedOf ?? 0 };
       this.#shares.set(name, share);
       this.#look(share);
     }
@@ -72,10 +73,13 @@ export class OriginSlots {
 
   /** Of any slot; the first that is free. */
   #askFor(share: Share): void {
-    if (share.asking || this.#closed || share.held.length >= share.queue.concurrency) return;
+    const slots = concurrencyNow(share.queue);
+    if (share.asking && share.askedOf !== slots) this.#stopAsking(share);
+    if (share.asking || this.#closed || share.held.length >= slots) return;
     const asking = (share.asking = new AbortController());
+    share.askedOf = slots;
     const mine = new Set(share.held.map(({ index }) => index));
-    for (let index = 0; index < share.queue.concurrency; index++) {
+    for (let index = 0; index < slots; index++) {
       if (mine.has(index)) continue;
       locksOf(this.#house)!
         .request(`holdfast:${this.#namespace}:queue:${share.name}:${index}`, { signal: asking.signal }, () => {

@@ -35,7 +35,12 @@ export interface Queue {
   granted?: number;
   /** Takes nothing more. */
   isDrained?: boolean;
+  /** 1 or 0, as this page was told last. */
+  paused?: number;
 }
+
+/** Of the core's queue; 0: no limit. */
+export const concurrencyNow = ({ override, adapted, concurrency }: Queue): number => override || adapted?.limit || concurrency;
 
 /** Whose core this is about, while there is one. */
 export interface CoreOwner {
@@ -125,6 +130,7 @@ export class QueueTable {
     this.#circuits.declare('queue', name, said);
     this.#limits.declareQueue(name, said, rules.isOrigin && this.#hasLocks);
     const known = this.#queues.get(name);
+    if (known?.override !== undefined) this.#limits.overrideQueue(name, known.override, known.overridden);
     if (known?.number !== undefined && this.#owner?.pump.open) this.#limits.joinOpenRuns(name, known.number, this.#owner.pump.engine);
     if (known?.concurrency === concurrency && JSON.stringify(known.rules) === JSON.stringify(rules)) return;
     const queue: Queue = { ...known, number: known?.number, concurrency, rules };
@@ -132,6 +138,23 @@ export class QueueTable {
     for (const [names, isOne] of [[this.shared, rules.isOrigin], [this.adaptive, rules.auto]] as const) isOne ? names.add(name) : names.delete(name);
     this.#queues.set(name, queue);
     if (queue.number !== undefined) this.#tell(queue, true);
+  }
+
+  /** In place of its concurrency, in the unit of that: runs, or their weights. undefined: no longer. REQUIRES a queue of that name. */
+  override(name: string, limit: number | undefined, overridden?: Overridden): void {
+    const queue = this.#queues.get(name)!;
+    queue.override = limit;
+    queue.overridden = overridden;
+    this.#limits.overrideQueue(name, limit, overridden);
+  }
+
+  /** What it is just now. REQUIRES a queue of that name. */
+  tellConcurrency(name: string): void {
+    const number = this.numberOf(name);
+    const queue = this.#queues.get(name)!;
+    this.#commands.push(P.CommandSetQueue, number, P.QueueFieldConcurrency, 0, concurrencyNow(queue));
+    // No limit at all is the core's 0; ours lets the queue stand still, which is over with the page, as the override is.
+    this.#commands.push(P.CommandSetQueue, number, P.QueueFieldStill, 0, queue.override === 0 ? 1 : 0);
   }
 
   /** A fresh core may have missed what was told to the old one. */
@@ -149,9 +172,10 @@ export class QueueTable {
     return queue.number;
   }
 
-  #tell({ number, concurrency, rules, override, adapted, granted = 1 }: Queue, all: boolean): void {
+  #tell(queue: Queue, all: boolean): void {
+    const { number, concurrency, rules, override, granted = 1 } = queue;
     const set = (field: number, value: number) => this.#commands.push(P.CommandSetQueue, number!, field, 0, value);
-    set(P.QueueFieldConcurrency, override || adapted?.limit || concurrency);
+    set(P.QueueFieldConcurrency, concurrencyNow(queue));
     if (override === 0) set(P.QueueFieldStill, 1);
     for (const [field, value] of queueSettings(rules, all)) set(field, value);
     if (rules.isOrigin && concurrency > 0 && this.#hasLocks) set(P.QueueFieldGranted, granted);

@@ -10,7 +10,8 @@ import type { Orchestrator } from '../orchestrator.ts';
 import * as P from '../protocol.ts';
 import type { Duration, RunFilter, RunHandle, Task } from '../types.ts';
 import { isReserved } from '../waiting/internal.ts';
-import type { Queue } from './queue-table.ts';
+import { concurrencyNow, type Overridden, type Queue } from './queue-table.ts';
+import { mostSlots } from './order.ts';
 import type { AddAllOptions, BulkDone, ClearOptions, DeadLetterApi, NamedLimitsApi, QueueInfo, QueuesApi, QueueStatistics, Standing } from './types.ts';
 import { refuseDisposed } from '../runs/disposed.ts';
 
@@ -45,32 +46,25 @@ export class Queues implements QueuesApi {
   }
 
   pause(name: string): Promise<void> {
-    return this.#set(name, P.QueueFieldPaused, 1);
+    return this.#pause(name, 1);
   }
   async resume(name: string): Promise<void> {
     this.#of(name).isDrained = false;
-    await this.#set(name, P.QueueFieldPaused, 0);
+    await this.#pause(name, 0);
   }
 
   async overrideConcurrencyLimit(name: string, limit: number, options: { by?: string } = {}): Promise<void> {
-    const queue = this.#of(name);
+    const { rules } = this.#of(name);
     const where = `overrideConcurrencyLimit of queue "${name}"`;
-    wholeNumber(limit, where, 0, 0xfffffffe);
+    wholeNumber(limit, where, 0, rules.isOrigin ? mostSlots : 0xfffffffe);
     checkNames(options, ['by'], where);
     if (options.by !== undefined) checkText(options.by, `${where} by`);
-    queue.override = limit;
-    queue.overridden = { atMs: this.#house.clock.now(), by: options.by };
-    // No limit at all is the core's 0; ours lets the queue stand still, which is over with the page, as the override is.
-    if (limit === 0) return this.#set(name, P.QueueFieldStill, 1);
-    await this.#set(name, P.QueueFieldConcurrency, limit);
-    await this.#set(name, P.QueueFieldStill, 0);
+    await this.#override(name, limit, { atMs: this.#house.clock.now(), by: options.by });
   }
 
   async resetConcurrencyLimit(name: string): Promise<void> {
-    const queue = this.#of(name);
-    queue.override = queue.overridden = undefined;
-    await this.#set(name, P.QueueFieldConcurrency, queue.adapted?.limit ?? queue.concurrency);
-    await this.#set(name, P.QueueFieldStill, 0);
+    this.#of(name);
+    await this.#override(name, undefined);
   }
 
   // Waiting for a size
@@ -200,14 +194,26 @@ export class Queues implements QueuesApi {
     refuseDisposed(this.#house);
   }
 
-  async #set(name: string, field: number, value: number): Promise<void> {
-    this.#of(name);
+  async #pause(name: string, paused: number): Promise<void> {
+    this.#of(name).paused = paused;
     await this.#opened();
-    const { pump, table } = this.#house;
-    const number = table.queues.numberOf(name);
-    pump.commands.push(P.CommandSetQueue, number, field, 0, value);
+    this.#house.pump.commands.push(P.CommandSetQueue, this.#house.table.queues.numberOf(name), P.QueueFieldPaused, 0, paused);
+    await this.#carriedOut(name, P.QueueValuePaused, (queue) => queue.paused!);
+  }
+
+  async #override(name: string, limit: number | undefined, overridden?: Overridden): Promise<void> {
+    const { queues } = this.#house.table;
+    queues.override(name, limit, overridden);
+    await this.#opened();
+    queues.tellConcurrency(name);
+    await this.#carriedOut(name, P.QueueValueConcurrency, concurrencyNow);
+    await this.#carriedOut(name, P.QueueValueStill, ({ override }) => (override === 0 ? 1 : 0));
+  }
+
+  /** The last word counts: who was overtaken by another before the core had heard of it waits for that one. */
+  async #carriedOut(name: string, field: number, wanted: (queue: Queue) => number): Promise<void> {
+    const { pump } = this.#house;
     pump.wake();
-    const is = field === P.QueueFieldPaused ? P.QueueValuePaused : field === P.QueueFieldStill ? P.QueueValueStill : P.QueueValueConcurrency;
-    while (pump.open && pump.engine.queueValue(number, is) !== value) await new Promise<void>((resolve) => this.#house.clock.defer(resolve));
+    while (pump.open && this.#ask(name, field) !== wanted(this.#of(name))) await new Promise<void>((resolve) => this.#house.clock.defer(resolve));
   }
 }

@@ -91,7 +91,10 @@ export class LimitTable {
     const parts: Part[] = [];
     const add = (known: Known | undefined, own: number, key: string | undefined, hasOwnKey = false) => {
       if (!known) return;
-      if (known.total > 0 && own > known.total) throw new ConfigurationError(`weight ${own} is more than all of ${known.kind} "${known.name}": its concurrency is ${known.total}.`);
+      const { total, override } = known;
+      // What a limit was lowered to for a while refuses nobody: who is heavier begins alone.
+      const most = override ? override.total && Math.max(total, override.total) : total;
+      if (most > 0 && own > most) throw new ConfigurationError(`weight ${own} is more than all of ${known.kind} "${known.name}": its concurrency is ${most}.`);
       parts.push({ number: known.number, weight: own, key: keyNumber(key), ...(hasOwnKey && { hasOwnKey }) });
     };
     const own = checkWeight(weight, 'weight');
@@ -162,6 +165,17 @@ export class LimitTable {
     const known = this.#named(name);
     known.override = override;
     if (known.isTold) this.#tellConcurrency(known, override ?? baseOf(known.settings));
+  }
+
+  /** The concurrency of a queue, where it is an object; a number is the core's queue's. undefined: as it was declared. */
+  overrideQueue(name: string, total: number | undefined, overridden: Overridden = { atMs: 0, by: undefined }): void {
+    const known = this.#known.get(`queue${name}`);
+    if (!known) return;
+    const base = baseOf(known.settings);
+    const isOwn = base.total > 0 || base.perKey > 0;
+    // 0 lets the queue stand still.
+    known.override = isOwn && total ? { total, perKey: base.perKey, ...overridden } : undefined;
+    if (known.isTold) this.#tellConcurrency(known, known.override ?? base);
   }
 
   /** Runs of former pages and of other tabs may take part in them. */

@@ -247,7 +247,10 @@ export interface QueuesApi {
   pause(name: string): Promise<void>;
   /** After a pause or a drain. */
   resume(name: string): Promise<void>;
-  /** Until `resetConcurrencyLimit`, or a reload. 0: nothing begins. @throws ConfigurationError */
+  /**
+   * Until `resetConcurrencyLimit`, or a reload; in this tab. Counts what the queue's concurrency counts: runs, or their weights where
+   * that is an object, whose `perKey` stays. 0: nothing begins. With `scope: 'origin'` 64 at most. @throws ConfigurationError
+   */
   overrideConcurrencyLimit(name: string, limit: number, options?: { by?: string }): Promise<void>;
   resetConcurrencyLimit(name: string): Promise<void>;
   /** When fewer than `size` wait. Like those below it rejects with DisposedError when the orchestrator is disposed first. @throws ConfigurationError */

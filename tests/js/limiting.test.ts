@@ -164,6 +164,42 @@ describe('queues', () => {
     expect(() => queues.retrieve(5 as never)).toThrow(/queue name must be text, not 5/);
   });
 
+  it.each([
+    [{ total: 2 }, 1, 5, 2, 5],
+    [{ total: 4, perKey: 1 }, 2, 8, 2, 4],
+    [{ perKey: 1 }, 1, 3, 30, 3],
+  ])('an override of %j is of weights too (%d each), upwards and back: %d', async (concurrency, weight, limit, before, now) => {
+    const house = await open({ queues: { one: { concurrency } } });
+    const { task } = timed(house, { queue: 'one' });
+    const { queues } = house.orchestrator;
+    const give = async () => {
+      for (let index = 0; index < 30; index++) house.orchestrator.trigger(task, `${index}`, { weight, concurrencyKey: `key ${index}` });
+      await house.clock.settle();
+    };
+    await give();
+    expect(queues.retrieve('one').running).toBe(before);
+    await Promise.all([queues.overrideConcurrencyLimit('one', limit), house.clock.settle()]);
+    await give();
+    await house.clock.advance(1000);
+    expect(queues.retrieve('one')).toMatchObject({ running: now, concurrency: { current: limit, base: concurrency.total } });
+    await Promise.all([queues.resetConcurrencyLimit('one'), house.clock.settle()]);
+    await house.clock.advance(60_000);
+    await give();
+    expect(queues.retrieve('one')).toMatchObject({ running: before, concurrency: { current: concurrency.total, override: undefined } });
+  });
+
+  it('of what is said of a queue in one breath the last word counts, and all that was asked resolves', async () => {
+    const house = await open({ queues: { one: { concurrency: 1 } } });
+    const { queues } = house.orchestrator;
+    const done = Promise.all([
+      queues.pause('one'), queues.resume('one'),
+      queues.overrideConcurrencyLimit('one', 3), queues.overrideConcurrencyLimit('one', 0), queues.resetConcurrencyLimit('one'), queues.overrideConcurrencyLimit('one', 5),
+    ]).then(() => 'done');
+    for (let turn = 0; turn < 100; turn++) await new Promise<void>((resolve) => house.clock.defer(resolve));
+    expect(await Promise.race([done, 'waits'])).toBe('done');
+    expect(queues.retrieve('one')).toMatchObject({ paused: false, concurrencyLimit: 5 });
+  });
+
   it('an override with 0 is no pause: neither ends the other, and a reload ends the override', async () => {
     const house = await open({ queues: { one: { concurrency: 1 } } });
     const { task, began } = timed(house, { queue: 'one' });

@@ -57,6 +57,21 @@ describe('with the scope origin', () => {
     expect(slots()).toEqual([]);
   });
 
+  it('an override is of one tab: so many slots at most that tab takes, and the others as many as there are', async () => {
+    const { seen, tab, give } = watched(2);
+    const [first, second] = [await tab(), await tab()];
+    give(first, 'a', 20);
+    await pass(300);
+    await Promise.all([first.orchestrator.queues.overrideConcurrencyLimit('q', 4), pass(1500)]);
+    expect(seen.most).toBe(4);
+    await Promise.all([first.orchestrator.queues.resetConcurrencyLimit('q'), pass(2000)]);
+    seen.most = seen.now;
+    give(second, 'b', 4);
+    await pass(2000);
+    expect(seen.most).toBe(2);
+    await expect(second.orchestrator.queues.overrideConcurrencyLimit('q', 65)).rejects.toThrow(/from 0 to 64, not 65/);
+  });
+
   it('why says so; a tab that is killed leaves its slots to the others, which take its runs over', async () => {
     const { seen, tab, give } = watched(1);
     const [first, second] = [await tab(), await tab()];
