@@ -26,8 +26,8 @@ interface Begun {
 /** Not the engine's own: that would become a file of its own in every page. */
 const recordWords = P.RecordBytes / 4;
 const refusals = new Set([429, 503]);
-/** Ended for reasons that say nothing of a queue. */
-const endings = new Set<number>([P.EventCancelled, P.EventFailed, P.EventInterrupted, P.EventWaited, P.EventAbandoned, P.EventForgotten, P.EventThawed]);
+/** Ended for reasons that say nothing of a queue. What was abandoned is said to have ended next, by what it is. */
+const endings = new Set<number>([P.EventCancelled, P.EventFailed, P.EventInterrupted, P.EventWaited, P.EventForgotten, P.EventThawed]);
 
 export class AdaptiveQueues {
   readonly #house: Orchestrator;

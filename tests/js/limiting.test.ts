@@ -181,11 +181,11 @@ describe('queues', () => {
     await Promise.all([queues.overrideConcurrencyLimit('one', limit), house.clock.settle()]);
     await give();
     await house.clock.advance(1000);
-    expect(queues.retrieve('one')).toMatchObject({ running: now, concurrency: { current: limit, base: concurrency.total } });
+    expect(queues.retrieve('one')).toMatchObject({ running: now, concurrency: { current: limit, base: (concurrency as { total?: number }).total } });
     await Promise.all([queues.resetConcurrencyLimit('one'), house.clock.settle()]);
     await house.clock.advance(60_000);
     await give();
-    expect(queues.retrieve('one')).toMatchObject({ running: before, concurrency: { current: concurrency.total, override: undefined } });
+    expect(queues.retrieve('one')).toMatchObject({ running: before, concurrency: { current: (concurrency as { total?: number }).total, override: undefined } });
   });
 
   it('of what is said of a queue in one breath the last word counts, and all that was asked resolves', async () => {

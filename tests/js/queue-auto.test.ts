@@ -74,6 +74,17 @@ describe('a concurrency that is auto', () => {
     expect(limit()).toMatchObject({ limit: 9, reason: 'refused' });
   });
 
+  it.each([['heeds its signal', true], ['does not', false]])('an attempt that takes too long speaks against it, whether its code %s', async (_, isPolite) => {
+    const { orchestrator, clock, limit, give, pass } = await house({ auto: true, max: 8 }, 99);
+    give(100);
+    await pass(1500);
+    expect(limit().limit).toBe(8);
+    const hangs = defineTask({ id: name('hangs'), queue: 'q', timeout: 1000, graceMs: 500, retry: { maxAttempts: 1 }, run: (_: number, ctx) => new Promise((_, reject) => isPolite && ctx.signal.addEventListener('abort', () => reject(ctx.signal.reason))) });
+    for (let index = 0; index < 8; index++) orchestrator.trigger(hangs, index);
+    await clock.advance(2000);
+    expect(limit()).toMatchObject({ limit: 6, reason: 'timeout' });
+  });
+
   it('beside a rate too, and neither it nor an override is held back by what stood there first', async () => {
     const clock = new TestClock();
     const { seen, call } = service(99, clock);
