@@ -20,6 +20,9 @@ interface Hearer {
   readonly told: Set<number>;
 }
 
+/** By the run of the batch: what is on its way to the core. */
+const retrying = new WeakMap<Run, Promise<void>>();
+
 export class Batch implements BatchHandle {
   readonly #house: Orchestrator;
   readonly #handle: RunHandle;
@@ -190,9 +193,16 @@ export class Batch implements BatchHandle {
     }
   }
 
-  /** Each of the failed and cancelled ones anew, in a group of their own. */
-  async retryFailed({ concurrency }: { concurrency?: number }): Promise<void> {
+  /** Each of the failed and cancelled ones anew, in a group of their own. Who asks again meanwhile finds those begun. */
+  async retryFailed(options: { concurrency?: number }): Promise<void> {
     await this.#ended();
+    const run = this.#run!;
+    const done = (retrying.get(run) ?? Promise.resolve()).then(() => this.#retryFailed(options));
+    retrying.set(run, done.catch(() => {}));
+    return done;
+  }
+
+  async #retryFailed({ concurrency }: { concurrency?: number }): Promise<void> {
     const { groups, pump } = this.#house;
     const bad = this.#members.filter(({ end }) => end === End.Failed || end === End.Cancelled);
     if (bad.length === 0) return;

@@ -474,6 +474,8 @@ export class Pump {
     if (command === P.CommandCreate && why === P.RejectionQueueFull) return this.#overflown(run);
     if (command === P.CommandRecordStep) return run.extra.history?.refused();
     if (command === P.CommandWait) return this.#host.attempts.waitRefused(run);
+    // Begun anew by somebody else meanwhile, it goes on without the group.
+    if (command === P.CommandJoinGroup && why === P.RejectionAlreadySubmitted) return;
     if (command === P.CommandBelong || command === P.CommandJoinGroup) return this.#host.attempts.orphaned(run);
     this.#takeWaiter(run, command, (resolve) => resolve(false));
   }

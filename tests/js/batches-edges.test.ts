@@ -164,6 +164,28 @@ describe('items that fail', () => {
     expect(await outcome({ minSuccess: 5 })).toBe('aooaooao');
   });
 
+  it('are tried again once, however often that is asked for in one breath', async () => {
+    let isDown = true;
+    const begun: number[] = [];
+    const work = defineTask({ id: name('work'), retry: { maxAttempts: 1 }, run: async (n: number, ctx) => {
+      begun.push(n);
+      if (isDown && n > 1) throw new Error('no');
+      await ctx.sleep(isDown ? 0 : 100);
+      return n;
+    } });
+    const { orchestrator, clock } = await open();
+    const { id, runs } = await orchestrator.batch.triggerAndWait([1, 2, 3, 4].map((payload) => ({ id: work.id, payload })));
+    expect(runs.ok()).toHaveLength(1);
+    isDown = false;
+    begun.length = 0;
+    const { batch } = orchestrator;
+    await Promise.all([batch.retryFailed(id, { concurrency: 1 }), batch.retryFailed(id)]);
+    await orchestrator.runs.bulk.retry({ batch: id });
+    for (let turn = 0; turn < 4; turn++) await clock.advance(100);
+    expect((await (await batch.retrieve(id))!.wait()).runs.outputs()).toEqual([1, 2, 3, 4]);
+    expect(begun.sort()).toEqual([2, 3, 4]);
+  });
+
   it('are tried again in their places by batch.retryFailed', async () => {
     const broken = new Set([1, 3]);
     const flaky = defineTask({ id: name('flaky'), retry: once, run: async (n: number) => { if (broken.has(n)) throw new Error('broken'); return n * 10; } });
