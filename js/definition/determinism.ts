@@ -151,9 +151,10 @@ function placeOf(line: string): string {
 }
 
 function replaceAll(): () => void {
-  const { now, fetch: send } = outside;
-  const [readNow, readDate, readFetch] = [Date.now, Date, globalThis.fetch];
+  const { now, elapsed, fetch: send } = outside;
+  const [readNow, readDate, readElapsed, readFetch] = [Date.now, Date, performance.now, globalThis.fetch];
   outside.now = () => readNow.call(readDate);
+  outside.elapsed = () => readElapsed.call(performance);
   if (readFetch) outside.fetch = (...args) => readFetch(...args);
   const back = [
     replace(Date, 'now', 'Date.now()'),
@@ -167,6 +168,7 @@ function replaceAll(): () => void {
   return () => {
     for (const undo of back.reverse()) undo();
     outside.now = now;
+    outside.elapsed = elapsed;
     outside.fetch = send;
   };
 }

@@ -31,6 +31,8 @@ export interface Clock {
 /** What the house asks of the page itself, also while `checkDeterminism` listens to what people's code asks it. */
 export const outside = {
   now: (): number => Date.now(),
+  /** Milliseconds of this page, which nobody sets. */
+  elapsed: (): number => performance.now(),
   fetch: (...args: Parameters<typeof fetch>): Promise<Response> => fetch(...args),
 };
 
@@ -73,6 +75,11 @@ class Agenda {
   /** Removes and gives the first entry that is due. */
   takeDue(nowMs: number): Entry | undefined {
     return this.nextAtMs <= nowMs ? this.#entries.shift() : undefined;
+  }
+
+  /** All of it so much earlier. */
+  bringForward(byMs: number): void {
+    for (const entry of this.#entries) entry.atMs -= byMs;
   }
 
   clear(): void {
@@ -155,11 +162,19 @@ export class PageAlarm implements Alarm {
   }
 }
 
-/** An agenda and the alarm that rings for it. */
+/** Less is what NTP does. */
+const setBackMs = 1000;
+const aheadMs = () => wallClockMs() - outside.elapsed();
+
+/**
+ * An agenda and the alarm that rings for it. When the clock is set back it rings when it would have rung: who is called asks
+ * the clock himself, and nobody else may come by for years.
+ */
 class Bell {
   readonly #agenda = new Agenda();
   readonly #alarm: Alarm;
   #armedAtMs = Number.POSITIVE_INFINITY;
+  #aheadMs = aheadMs();
 
   constructor(alarm: Alarm) {
     this.#alarm = alarm;
@@ -167,10 +182,20 @@ class Bell {
   }
 
   schedule(atMs: number, callback: () => void): () => void {
+    this.#look();
     const entry = { atMs, callback };
     this.#agenda.add(entry);
     this.#arm();
     return () => this.#agenda.remove(entry);
+  }
+
+  #look(): void {
+    const formerMs = this.#aheadMs;
+    this.#aheadMs = aheadMs();
+    const backMs = formerMs - this.#aheadMs;
+    if (backMs < setBackMs) return;
+    this.#agenda.bringForward(backMs);
+    this.#armedAtMs -= backMs;
   }
 
   dispose(): void {
@@ -187,6 +212,7 @@ class Bell {
   }
 
   #ring(): void {
+    this.#look();
     this.#armedAtMs = Number.POSITIVE_INFINITY;
     for (let due = this.#agenda.takeDue(wallClockMs()); due; due = this.#agenda.takeDue(wallClockMs())) due.callback();
     this.#arm();
