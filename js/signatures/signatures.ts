@@ -13,6 +13,7 @@ import { checkFunction, checkIdentifier, checkNames, checkRecord, describe, oneO
 import type { Definition } from '../intake/registry.ts';
 import { NoteKind } from '../journal/notes.ts';
 import type { Orchestrator } from '../orchestrator.ts';
+import * as P from '../protocol.ts';
 import { End, type Run } from '../runs/run.ts';
 import { Run as RunClass } from '../runs/run.ts';
 import { chain, copyMembers } from './chain.ts';
@@ -355,12 +356,23 @@ export class Signatures {
     return done;
   }
 
+  /** It, what is in it, and what was to follow: that first, or it would begin because something it follows was cancelled. */
   async removeRun(run: Run): Promise<boolean> {
-    for (const member of this.house.services.children.of(run)) if (member.end === End.None) await member.cancel('removed');
-    for (const bound of this.edges.boundTo(run.id)) if ((bound.extra.bound?.data?.callback || bound.extra.bound?.data?.template) && bound.end === End.None && bound.attempt === 0) await this.house.control.forget(bound);
-    const members = this.house.services.children.of(run);
-    const removed = await this.house.control.forget(run);
-    if (removed) for (const member of members) await this.removeRun(member);
+    const { control, services } = this.house;
+    const all = (one: Run): Run[] => [one, ...services.children.of(one).flatMap(all)];
+    const members = all(run);
+    await Promise.all(members.flatMap((member) => this.#followers(member)).map((follower) => this.removeRun(follower)));
+    const removed = await control.forget(run);
+    if (removed) await Promise.all(members.slice(1).map((member) => control.forget(member)));
     return removed;
+  }
+
+  /** As far as they have not begun: then they are runs of their own. */
+  #followers({ id }: Run): Run[] {
+    const { engine } = this.house.pump;
+    return this.edges.boundTo(id).filter(({ task, extra }) => {
+      const { callback, template } = extra.bound?.data ?? {};
+      return (callback || template) && (task === 0 || engine.value(task, P.FieldStartedAt) === 0);
+    });
   }
 }

@@ -165,3 +165,25 @@ test('what is wrong is refused before anything is made', async () => {
   await expect(orchestrator.sign(task, { successCallbacks: ['nobody'] })).rejects.toThrow(UnrecognizedTaskError);
   expect(orchestrator.list().items).toEqual([]);
 });
+
+test.each(['pending', 'active', 'suspended', 'canceled', 'reloaded'])('what is removed takes along all that is in it and that was to follow, and nothing of that begins: %s', async (status) => {
+  const begun: string[] = [];
+  const work = defineTask({ id: name('work'), run: (_: unknown, ctx) => ctx.sleep('1h') });
+  const after = defineTask({ id: name('after'), run: () => void begun.push('after') });
+  let house = await open();
+  const { orchestrator, clock } = house;
+  const sign = async () => orchestrator.sign(work, { successCallbacks: [await orchestrator.sign(after, { errorCallbacks: [after] })], errorCallbacks: [after] });
+  const swarm = await orchestrator.swarm([await sign(), work], { onItemSuccess: after, onItemError: [after], errorCallbacks: [after], isSwarmClosed: true });
+  const chain = await orchestrator.chain([await sign(), swarm, await orchestrator.chain([work, await sign()])], { success: after, error: after });
+  if (status !== 'pending') await chain.runNoWait();
+  await settle(clock);
+  if (status === 'suspended') await Promise.all([chain.suspend(), settle(clock)]);
+  if (status === 'canceled') await Promise.all([chain.cancel(), settle(clock)]);
+  if (status === 'reloaded') house = await crash(house);
+  const removed = house.orchestrator.signatures.remove(chain.key);
+  await settle(house.clock);
+  expect([await removed, house.orchestrator.list().items, begun]).toEqual([true, [], []]);
+  house = await crash(house);
+  await house.clock.advance(7_200_000);
+  expect([house.orchestrator.list().items, begun]).toEqual([[], []]);
+});
