@@ -15,6 +15,7 @@ import type { Task } from './task.ts';
 export type GraphIssueCode =
   | 'invalid-json' | 'too-large' | 'too-deep' | 'duplicate-key' | 'forbidden-key'
   | 'not-a-graph' | 'unsupported-version' | 'missing-field' | 'wrong-type'
+  | 'wrong-config'
   | 'duplicate-id' | 'unknown-type' | 'unknown-merge' | 'unknown-task' | 'unknown-port' | 'unknown-transform'
   | 'self-edge' | 'cycle' | 'duplicate-dataflow' | 'incompatible-ports' | 'merge-conflict' | 'missing-input'
   | 'unconnected-input' | 'unused-output' | 'unreachable' | 'cycle-candidate';

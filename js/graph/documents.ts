@@ -11,6 +11,7 @@
 import type { GraphCatalogue, GraphDocument, GraphIssue } from './document.ts';
 import { TaskJSONError } from './errors.ts';
 import type { JsonTaskItem } from './forms.ts';
+import { configFaults, isRecord, itemsOf } from './config-faults.ts';
 import { createGraphFromGraphJSON as built, isKnown, type ReadGraphOptions } from './json.ts';
 import { mergeStrategies } from './merging.ts';
 import { pageRegistry } from '../intake/registry.ts';
@@ -25,8 +26,6 @@ export interface ReadDocumentOptions extends ReadGraphOptions {
   readonly limits?: GraphCatalogue['limits'];
 }
 
-const isRecord = (value: unknown): value is Record<string, any> => typeof value === 'object' && value !== null && !Array.isArray(value);
-
 // Checked first
 
 /** A graph, and its document in the graph form of this version. */
@@ -38,16 +37,23 @@ export interface ReadGraph {
 /**
  * Reads a document that somebody brings, text or object, in either form: checked as a whole, then built. Its ports need
  * not fit, nor all be connected: `checkDocument` says what is wrong with those.
- * @throws TaskJSONError with `data.issues` of all that is wrong, TaskConfigurationError for configs that tasks refuse
+ * @throws TaskJSONError with `data.issues` of all that is wrong, configs that their classes refuse among it
  */
 export async function readDocument(document: string | object, options: ReadDocumentOptions = {}): Promise<ReadGraph> {
   const { upgradeDocument } = await import('./document.ts');
   const { issues, leftOut = 0, document: form } = await upgradeDocument(document as GraphDocument, readingCatalogue(document, options));
-  refuseIssues(issues, leftOut, () => namedTypes(document).filter((type) => !isKnown(type, options)));
-  return { graph: built(form as TaskGraphJson, options), document: form as TaskGraphJson };
+  const errors = issues.filter(({ severity }) => severity === 'error');
+  if (errors.length > 0) refuseIssues(errors, configFaults(document, options, errors), leftOut, () => namedTypes(document).filter((type) => !isKnown(type, options)));
+  try {
+    return { graph: built(form as TaskGraphJson, options), document: form as TaskGraphJson };
+  } catch (error) {
+    const faults = configFaults(document, options, []);
+    if (faults.length === 0) throw error;
+    return refuseIssues([], faults, 0, () => [], error);
+  }
 }
 
-/** As `readDocument`; the graph alone. @throws TaskJSONError TaskConfigurationError */
+/** As `readDocument`; the graph alone. @throws TaskJSONError */
 export async function readGraphText(document: string | object, options: ReadDocumentOptions = {}): Promise<TaskGraph> {
   return (await readDocument(document, options)).graph;
 }
@@ -65,33 +71,20 @@ function readingCatalogue(document: string | object, { registry = globalTaskRegi
 /** Each once; none of what is no JSON, which is told elsewhere. */
 function namedTypes(document: string | object): string[] {
   const types = new Set<string>();
-  const open: unknown[] = [typeof document === 'string' ? parsed(document) : document];
-  for (let graph = open.pop(); graph !== undefined; graph = open.pop()) {
-    const { tasks, nodes } = isRecord(graph) ? graph : ({ tasks: graph } as Record<string, any>);
-    for (const item of [tasks, nodes].filter(Array.isArray).flat()) {
-      if (typeof item?.type === 'string') types.add(item.type);
-      for (const inner of [item?.subgraph, item?.subGraph, item?.subtasks]) if (typeof inner === 'object' && inner !== null) open.push(inner);
-    }
-  }
+  for (const { item } of itemsOf(document)) if (typeof item.type === 'string') types.add(item.type);
   return [...types];
 }
 
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
+/** As many as the checker tells. */
+const mostIssues = 1000;
 
 /** @throws TaskJSONError */
-function refuseIssues(issues: readonly GraphIssue[], leftOut: number, unknownTypes: () => string[]): void {
-  const wrong = issues.filter(({ severity }) => severity === 'error');
-  const [first] = wrong;
-  if (!first) return;
-  const more = wrong.length - 1 + leftOut;
+function refuseIssues(wrong: readonly GraphIssue[], faults: readonly GraphIssue[], leftOut: number, unknownTypes: () => string[], cause?: unknown): never {
+  const issues = [...wrong, ...faults].slice(0, mostIssues);
+  const [first] = issues;
+  const count = wrong.length + faults.length + leftOut;
   const unknown = wrong.some(({ code }) => code === 'unknown-type') ? unknownTypes() : [];
-  throw new TaskJSONError(`The document can't be read: ${first.pointer || 'at its top'}: ${first.message}${more > 0 ? ` And ${more} more.` : ''}`, { data: { issues: wrong, count: more + 1, ...(unknown.length > 0 && { unknownTypes: unknown }) } });
+  throw new TaskJSONError(`The document can't be read: ${first!.pointer || 'at its top'}: ${first!.message}${count > 1 ? ` And ${count - 1} more.` : ''}`, { ...(cause !== undefined && { cause }), data: { issues, count, ...(unknown.length > 0 && { unknownTypes: unknown }) } });
 }
 
 // Built at once

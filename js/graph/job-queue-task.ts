@@ -23,7 +23,7 @@ export class JobQueueTask<Input extends TaskInput = TaskInput, Output extends Ta
   /** May it run where its queue is not there, and where `queue` is false? */
   static readonly canRunDirectly: boolean = true;
   static override configSchema(): JsonSchema {
-    return { ...TaskConfigSchema, properties: { ...TaskConfigSchema.properties, queue: {}, maxRetries: { type: 'number' } } };
+    return { ...TaskConfigSchema, properties: { ...TaskConfigSchema.properties, queue: { anyOf: [{ type: 'boolean' }, { type: 'string', minLength: 1 }] }, maxRetries: { type: 'integer', minimum: 0, maximum: 2 ** 31 - 1 } } };
   }
 
   /** Of tasks whose config says nothing, or true. */

@@ -3,6 +3,7 @@
  * Invariant: nothing is judged here but whether it can be built: the first thing that can't is an error with its place.
  * Types that are not known are named, all of them at once.
  */
+import { OrchestratorError } from '../errors.ts';
 import { pageRegistry } from '../intake/registry.ts';
 import { Dataflow } from './dataflow.ts';
 import { TaskJSONError } from './errors.ts';
@@ -10,7 +11,7 @@ import { DefinitionTask } from './function-task.ts';
 import { globalTaskRegistry, type TaskRegistry } from './registry.ts';
 import type { Task } from './task.ts';
 import { TaskGraph } from './task-graph.ts';
-import type { TaskGraphItemJson, TaskGraphJson } from './types.ts';
+import type { TaskConfig, TaskGraphItemJson, TaskGraphJson } from './types.ts';
 
 export interface ReadGraphOptions {
   /** Default: the page's. */
@@ -69,11 +70,21 @@ function readTask(item: TaskGraphItemJson, reading: Reading, path: string, depth
   if (reading.allowed && !reading.allowed.has(type)) throw new TaskJSONError(`${path || `Task ${id}`}: tasks of type ${JSON.stringify(type)} are not allowed here.`);
   for (const [name, value] of Object.entries({ config, defaults })) if (value !== undefined && (typeof value !== 'object' || value === null || Array.isArray(value))) throw new TaskJSONError(`${path}/${name} has to be an object.`);
   const whole = { ...config, ...(merge !== undefined && { merge }), ...(provenance && { provenance }), id, ...(defaults && { defaults }) };
-  const Class = (reading.registry ?? globalTaskRegistry).getTask(type);
-  const task = Class ? new Class(whole) : isDefined(type, reading) ? new DefinitionTask(type, whole) : undefined;
+  const task = makeTask(type, whole, reading, path);
   if (!task) throw new TaskJSONError(`${path || `Task ${id}`}: there is no task of type ${JSON.stringify(type)} here.`, { data: { unknownTypes: [type] } });
   if (subgraph) task.subGraph = readGraph(subgraph, reading, `${path}/subgraph`, depth + 1);
   return task;
+}
+
+/** undefined: nobody here knows the type. @throws what its class says of the config, with its place */
+export function makeTask(type: string, config: TaskConfig, reading: ReadGraphOptions, path: string): Task<any, any, any> | undefined {
+  const Class = (reading.registry ?? globalTaskRegistry).getTask(type);
+  try {
+    return Class ? new Class(config) : isDefined(type, reading) ? new DefinitionTask(type, config) : undefined;
+  } catch (error) {
+    if (error instanceof OrchestratorError) error.message = `${path}: ${error.message}`;
+    throw error;
+  }
 }
 
 function isDefined(id: string, { isDefined }: ReadGraphOptions): boolean {

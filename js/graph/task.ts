@@ -12,6 +12,7 @@ import type { Orchestrator } from '../orchestrator.ts';
 import { wallClockMs } from '../time/clock.ts';
 import type { TriggerOptions } from '../types.ts';
 import { Beginning } from './beginning.ts';
+import { configIssues } from './config-checks.ts';
 import { EventEmitter, type Listener } from './emitter.ts';
 import { TaskConfigurationError, type TaskError, TaskInvalidInputError, TaskSerializationError } from './errors.ts';
 import type { StreamEvent, TaskEvents } from './events.ts';
@@ -83,13 +84,14 @@ export interface Passed {
 const nothing: readonly string[] = Object.freeze([]);
 const anything: JsonSchemaObject = Object.freeze({ type: 'object', properties: {}, additionalProperties: true });
 
-/** Keys that every config may have; a class names others in `configSchema()`. */
+/** Keys that every config may have; a class names others in `configSchema()`, and what their values may be. */
 export const TaskConfigSchema = {
   type: 'object',
   properties: {
-    id: {}, title: { type: 'string' }, name: { type: 'string' }, description: { type: 'string' }, cacheable: { type: 'boolean' },
-    timeout: { type: 'number', description: 'Milliseconds that it may run' },
-    inputSchema: {}, outputSchema: {}, disabled: { type: 'boolean' }, extras: { type: 'object' }, defaults: { type: 'object' }, provenance: { type: 'object' },
+    id: { type: 'string', minLength: 1 }, title: { type: 'string' }, name: { type: 'string' }, description: { type: 'string' }, cacheable: { type: 'boolean' },
+    timeout: { type: ['number', 'string', 'object'], 'x-duration': true, description: "Milliseconds that it may run, or a text like '10s'; 0: no limit" },
+    inputSchema: { type: ['object', 'boolean'] }, outputSchema: { type: ['object', 'boolean'] },
+    disabled: { type: 'boolean' }, extras: { type: 'object' }, defaults: { type: 'object' }, provenance: { type: 'object' },
   },
   additionalProperties: false,
 } as const satisfies JsonSchema;
@@ -122,6 +124,10 @@ export class Task<Input extends TaskInput = TaskInput, Output extends TaskOutput
   static outputSchema(): JsonSchema {
     return anything;
   }
+  /**
+   * What its configs may say: as it is made, and where a document is read, values are held to `type`, `const`, `enum`, `minimum`,
+   * `maximum`, `minLength`, `items`, `properties`, `anyOf`, and `'x-duration': true`. What is required its constructor says.
+   */
   static configSchema(): JsonSchema {
     return TaskConfigSchema;
   }
@@ -423,33 +429,11 @@ function switchTask(task: Task<any, any, any>, off: boolean): void {
   if (off) task.emit('disabled');
 }
 
-/** Names that a class's configs may have; undefined: any. */
-const configNames = new WeakMap<Function, ReadonlySet<string> | undefined>();
-
+/** @throws TaskConfigurationError with `data.issues` of all that is wrong */
 function checkConfig(type: typeof Task, config: object): void {
-  if (typeof config !== 'object' || config === null) throw new TaskConfigurationError(`${type.type}: config must be an object, not ${describe(config)}.`);
-  for (const name in config) {
-    if (name === 'id') checkId((config as TaskConfig).id, type.type);
-    else if (name === 'disabled' && typeof (config as TaskConfig).disabled !== 'boolean' && (config as TaskConfig).disabled !== undefined) throw new TaskConfigurationError(`${type.type}: config.disabled must be true or false, not ${describe((config as TaskConfig).disabled)}.`);
-    else if (!knows(type, name)) throw new TaskConfigurationError(`${type.type}: config has no ${JSON.stringify(name)}. Its configSchema() names what there is: ${[...namesOf(type)!].join(', ')}.`, { data: { name } });
-  }
-}
-
-function checkId(id: unknown, type: string): void {
-  if (id !== undefined && (typeof id !== 'string' || id === '')) throw new TaskConfigurationError(`${type}: config.id must be text of at least one character, not ${JSON.stringify(id)}.`);
-}
-
-function knows(type: typeof Task, name: string): boolean {
-  return namesOf(type)?.has(name) ?? true;
-}
-
-function namesOf(type: typeof Task): ReadonlySet<string> | undefined {
-  if (configNames.has(type)) return configNames.get(type);
-  const schema = type.configSchema();
-  const isOpen = typeof schema === 'boolean' || schema.additionalProperties !== false;
-  const names = isOpen ? undefined : new Set([...Object.keys(TaskConfigSchema.properties), ...Object.keys(schema.properties ?? {})]);
-  configNames.set(type, names);
-  return names;
+  if (typeof config !== 'object' || config === null || Array.isArray(config)) throw new TaskConfigurationError(`${type.type}: config must be an object, not ${describe(config)}.`);
+  const issues = configIssues(type, config as TaskConfig, TaskConfigSchema.properties);
+  if (issues) throw new TaskConfigurationError(`${type.type}: ${issues.map(({ message }) => message).join(' ')}`, { data: { issues } });
 }
 
 /** One value comes to a port. True: something changed. */

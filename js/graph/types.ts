@@ -34,8 +34,8 @@ export interface TaskConfig {
   description?: string;
   /** Its outputs are kept when the run has an output cache. Default: what its class says. */
   cacheable?: boolean;
-  /** Milliseconds that it may run; then it fails with a TaskTimeoutError. Default: no limit. */
-  timeout?: number;
+  /** How long it may run: milliseconds, or a text like '10s'; then it fails with a TaskTimeoutError. Default, and 0: no limit. */
+  timeout?: Duration;
   /** Ports of this node, in place of those of its class. */
   inputSchema?: JsonSchema;
   outputSchema?: JsonSchema;

@@ -1,12 +1,11 @@
 /** Ways that part: by conditions, by what fails, by what a list holds. */
 import { activeBranches, type BranchConfig, branchPort, checkBranches } from '../conditions.ts';
-import { TaskConfigurationError, TaskFailedError, TaskInvalidInputError } from '../errors.ts';
+import { TaskFailedError, TaskInvalidInputError } from '../errors.ts';
 import { mergeResults, PROPERTY_ARRAY } from '../merging.ts';
 import { isSchemaObject, type JsonSchema, propertiesOf } from '../ports.ts';
 import { type ExecuteContext, Task, TaskConfigSchema } from '../task.ts';
 import { TaskGraph } from '../task-graph.ts';
 import type { MergeStrategy, TaskConfig, TaskInput, TaskOutput } from '../types.ts';
-import { checkFlags } from './checks.ts';
 import { GraphAsTask, type GraphAsTaskConfig, graphConfigWith } from './graph-as-task.ts';
 import { combinations } from './iterations.ts';
 
@@ -33,15 +32,15 @@ export class ConditionalTask extends Task<TaskInput, TaskOutput, ConditionalTask
   static override readonly hasDynamicSchemas = true;
   static override readonly cacheable = false;
   static override configSchema(): JsonSchema {
-    return { type: 'object', properties: { ...TaskConfigSchema.properties, branches: { type: 'array' }, exclusive: { type: 'boolean' }, defaultBranch: { type: 'string' }, conditionConfig: { type: 'object' } }, additionalProperties: false };
+    const properties = { branches: { type: 'array' }, exclusive: { type: 'boolean' }, defaultBranch: { type: 'string' } };
+    return { type: 'object', properties: { ...TaskConfigSchema.properties, ...properties, conditionConfig: { type: 'object', properties } }, additionalProperties: false };
   }
 
   /** @throws TaskConfigurationError for branches that are none */
   constructor(config: Partial<ConditionalTaskConfig> = {}) {
     super(config);
-    const { branches, exclusive, defaultBranch } = this.#said();
+    const { branches, defaultBranch } = this.#said();
     checkBranches(branches, defaultBranch, this.type);
-    checkFlags({ exclusive }, ['exclusive'], this.type);
   }
 
   #said(): { branches: readonly BranchConfig[]; exclusive: boolean | undefined; defaultBranch: string | undefined } {
@@ -82,14 +81,6 @@ export class FallbackTask extends GraphAsTask<FallbackTaskConfig> {
   static override readonly description = 'Tries one way after the other until one goes';
   static override configSchema(): JsonSchema {
     return graphConfigWith({ fallbackMode: { type: 'string', enum: ['task', 'data'] }, alternatives: { type: 'array', items: { type: 'object' } } });
-  }
-
-  /** @throws TaskConfigurationError */
-  constructor(config: Partial<FallbackTaskConfig> = {}) {
-    super(config);
-    const { fallbackMode, alternatives } = config;
-    if (fallbackMode !== undefined && fallbackMode !== 'task' && fallbackMode !== 'data') throw new TaskConfigurationError(`${this.type}: config.fallbackMode must be 'task' or 'data', not ${JSON.stringify(fallbackMode)}.`);
-    if (alternatives !== undefined && !(Array.isArray(alternatives) && alternatives.every((one) => typeof one === 'object' && one !== null))) throw new TaskConfigurationError(`${this.type}: config.alternatives must be a list of objects of inputs.`);
   }
 
   #ways(input: TaskInput): { name: string; graph: TaskGraph; input: TaskInput }[] {

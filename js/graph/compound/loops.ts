@@ -9,7 +9,6 @@ import { TaskConfigurationError, TaskFailedError } from '../errors.ts';
 import { isSchemaObject, type JsonSchema, propertiesOf } from '../ports.ts';
 import type { ExecuteContext } from '../task.ts';
 import type { TaskInput, TaskOutput } from '../types.ts';
-import { checkAtOnce, checkFlags } from './checks.ts';
 import { GraphAsTask, type GraphAsTaskConfig, graphConfigWith } from './graph-as-task.ts';
 import { checkBound, type IterationBound, type IterationInputConfig, inTurns, type Iterations, iterationsOf, listOrElement, listsOf } from './iterations.ts';
 
@@ -35,7 +34,6 @@ export abstract class IteratorTask<Config extends IteratorTaskConfig = IteratorT
   constructor(config: Partial<Config> = {}) {
     super(config);
     checkBound(config.maxIterations, this.type);
-    checkAtOnce(config, ['concurrencyLimit', 'batchSize'], this.type);
   }
 
   override inputSchema(): JsonSchema {
@@ -77,11 +75,6 @@ export class MapTask extends IteratorTask<MapTaskConfig> {
   static override readonly description = 'Runs a graph for each element of a list';
   static override configSchema(): JsonSchema {
     return graphConfigWith({ ...iteratorConfig, preserveOrder: { type: 'boolean' }, flatten: { type: 'boolean' } }, ['maxIterations']);
-  }
-
-  constructor(config: Partial<MapTaskConfig> = {}) {
-    super(config);
-    checkFlags(config, ['preserveOrder', 'flatten'], this.type);
   }
 
   override async execute(input: TaskInput, context: ExecuteContext): Promise<TaskOutput> {
@@ -187,7 +180,6 @@ export class WhileTask extends GraphAsTask<WhileTaskConfig> {
     super(config);
     const { condition, conditionOperator: operator } = config;
     checkBound(config.maxIterations, this.type);
-    checkFlags(config, ['chainIterations'], this.type);
     if (condition !== undefined ? typeof condition !== 'function' : !comparisonOperators.includes(operator!)) throw new TaskConfigurationError(`${this.type} needs config.condition, a function of the output, or config.conditionOperator, one of ${comparisonOperators.join(', ')}.`);
   }
 

@@ -1,6 +1,5 @@
 /** Nodes that move values: ends of a graph, lists taken apart and put together, a pause, a look at what passes. */
 import type { Duration } from '../../types.ts';
-import { toMilliseconds } from '../../intake/duration.ts';
 import { TaskConfigurationError } from '../errors.ts';
 import { byPorts, type PipeFunction } from '../function-task.ts';
 import type { JsonSchema } from '../schema.ts';
@@ -65,13 +64,7 @@ export class DelayTask extends Passing<DelayTaskConfig> {
   static override readonly description = 'Waits for a time, over reloads too';
   static override readonly isPassthrough = false;
   static override configSchema(): JsonSchema {
-    return configWith({ delay: { type: ['number', 'string'], title: 'Delay', description: "Milliseconds, or a text like '2h'", default: 1 } });
-  }
-
-  /** @throws ConfigurationError for a delay that is no duration */
-  constructor(config: Partial<DelayTaskConfig> = {}) {
-    super(config);
-    if (config.delay !== undefined) toMilliseconds(config.delay, 'DelayTask config.delay');
+    return configWith({ delay: { type: ['number', 'string'], 'x-duration': true, title: 'Delay', description: "Milliseconds, or a text like '2h'", default: 1 } });
   }
 
   override async execute(input: TaskInput, { durable }: ExecuteContext): Promise<TaskOutput> {
@@ -96,12 +89,6 @@ export class DebugLogTask extends Passing<DebugLogTaskConfig> {
   static override readonly customizable = true;
   static override configSchema(): JsonSchema {
     return configWith({ log_level: { type: 'string', enum: consoleLevels, title: 'Level', default: 'log' } });
-  }
-
-  constructor(config: Partial<DebugLogTaskConfig> = {}) {
-    super(config);
-    const { log_level: level } = config;
-    if (level !== undefined && !consoleLevels.includes(level)) throw new TaskConfigurationError(`DebugLogTask: config.log_level must be one of ${consoleLevels.join(', ')}, not ${JSON.stringify(level)}.`);
   }
 
   override execute(input: TaskInput, _context: ExecuteContext): TaskOutput {

@@ -71,7 +71,7 @@ const humanConfig = {
   targetHumanId: { type: 'string', title: 'Person', default: 'default' },
   message: { type: 'string', title: 'Message' },
   metadata: { type: 'object', additionalProperties: true },
-  answerWithin: { type: ['string', 'number'], title: 'Answer within', default: '30d' },
+  answerWithin: { type: ['string', 'number'], 'x-duration': true, title: 'Answer within', default: '30d' },
   onDecline: { type: 'string', enum: ['fail', 'output'], title: 'When it is declined', default: 'fail' },
 } as const satisfies Record<string, JsonSchema>;
 

@@ -1,7 +1,7 @@
 /** Graphs as documents: both forms lose nothing, and what is hostile or wrong is refused, all of it at once, before anything is made of it. */
 import fc from 'fast-check';
 import { defineTask } from 'holdfast';
-import { createGraphFromDependencyJSON, createGraphFromGraphJSON, createTaskFromDependencyJSON, createTaskFromGraphJSON, readGraphText, registerBaseTasks, TaskGraph, TaskJSONError, TaskRegistry, toDependencyJSON, withBoundaryNodes, DelayTask, LambdaTask, MergeTask, InputTask } from 'holdfast/graph';
+import { createGraphFromDependencyJSON, createGraphFromGraphJSON, createTaskFromDependencyJSON, createTaskFromGraphJSON, globalTaskRegistry, JobQueueTask, readGraphText, registerBaseTasks, TaskGraph, TaskJSONError, TaskRegistry, toDependencyJSON, withBoundaryNodes, DelayTask, LambdaTask, MergeTask, InputTask } from 'holdfast/graph';
 import { describe, expect, it } from 'vitest';
 import '../../../js/testing/graph-rooms.ts';
 import { openHouse } from '../house.ts';
@@ -138,6 +138,32 @@ describe('what is wrong', () => {
     expect(await pointersOf(old)).toEqual(['/nodes/1/type', '/edges/0']);
     const graph = await readGraphText({ nodes: [old.nodes[0], { id: 'c', type: 'MergeTask' }], edges: old.edges });
     expect(graph.toJSON()).toEqual({ tasks: [{ id: 'a', type: 'MergeTask', defaults: { v: 1 } }, { id: 'c', type: 'MergeTask' }], dataflows: [{ sourceTaskId: 'a', sourceTaskPortId: 'o', targetTaskId: 'c', targetTaskPortId: 'i' }] });
+  });
+
+  it('configs that their classes refuse are told with all the rest, at their places', async () => {
+    const config: any = { timeout: -5, cacheable: 'yes', title: 5, name: 4, description: 3, extras: [], inputSchema: 5, outputSchema: 'x', disabled: 1, unknown: 0, 'a/b~c': 0 };
+    const tasks: any[] = [
+      { id: 'a', type: 'MergeTask', config, provenance: 5 }, { id: 'b', type: 'ConditionalTask', config: { conditionConfig: { branches: 3, exclusive: 'x' } } },
+      { id: 'c', type: 'GraphAsTask', subgraph: { tasks: [{ id: 'd', type: 'MapTask', config: { maxIterations: 0, concurrencyLimit: 1.5, flatten: 3 } }, { id: 'e', type: 'DelayTask', config: { delay: 'soon' } }], dataflows: [] } },
+      { id: 'f', type: 'HumanApprovalTask', config: { answerWithin: 'x', onDecline: 'y' } }, { id: 'g', type: 'JobQueueTask', config: { queue: 5, maxRetries: -1 } }, { id: 'h', type: 'WhileTask', config: { maxIterations: 2 } },
+      { id: 'i', type: 'FallbackTask', config: { alternatives: [{}, 3] } }, { id: 'j', type: 'HumanInputTask' }, { id: 'k', type: 'MergeTask', config: { timeout: '10s', title: undefined } }, { id: 'l', type: 'made for configs', config: { timeout: 'soon' } },
+    ];
+    defineTask({ id: 'made for configs', run: () => 1 });
+    const registry = new TaskRegistry(globalTaskRegistry).registerTask(JobQueueTask);
+    const places = [
+      ...Object.keys(config).map((name) => `/tasks/0/config/${name === 'a/b~c' ? 'a~1b~0c' : name}`), '/tasks/0/provenance', '/tasks/1/config/conditionConfig/branches', '/tasks/3/config/answerWithin', '/tasks/3/config/onDecline',
+      '/tasks/4/config/queue', '/tasks/4/config/maxRetries', '/tasks/5/config', '/tasks/6/config/alternatives/1', '/tasks/7/config', '/tasks/9/config/timeout',
+      '/tasks/2/subgraph/tasks/0/config/maxIterations', '/tasks/2/subgraph/tasks/0/config/concurrencyLimit', '/tasks/2/subgraph/tasks/0/config/flatten', '/tasks/2/subgraph/tasks/1/config/delay',
+    ];
+    const told = await issuesOf({ tasks, dataflows: [] }, { registry });
+    expect(told.map(({ pointer }) => pointer)).toEqual(places);
+    expect(told.every(({ code }) => code === 'wrong-config')).toBe(true);
+    expect(told[0]!.message).toBe("config.timeout must be a duration of 0 or more: milliseconds, '500ms', '10s', '1h30m', '2d', 'PT5M' or { minutes: 5 }, not -5.");
+    const [first, ...more] = await issuesOf({ tasks: [...tasks, { id: 'm', type: 'Nobody' }], dataflows: [] }, { registry });
+    expect([first!.pointer, ...more.map(({ pointer }) => pointer)]).toEqual(['/tasks/10/type', ...places]);
+    expect(await pointersOf({ nodes: [{ id: 'a', type: 'MergeTask', config: { timeout: -5 }, input: {} }] })).toEqual(['/nodes/0/config/timeout']);
+    expect(await pointersOf([{ id: 'a', type: 'GraphAsTask', subtasks: [{ id: 'b', type: 'MergeTask', config: { timeout: -5 } }] }])).toEqual(['/0/subtasks/0/config/timeout']);
+    expect(() => createGraphFromGraphJSON({ tasks: [{ id: 'a', type: 'MergeTask', config: { timeout: -5, title: 5 } }], dataflows: [] })).toThrow(/^\/tasks\/0: MergeTask: config\.timeout must be .*, not -5\. config\.title must be text, not 5\.$/);
   });
 
   it('what is built at once stops at the first thing that no graph can be built of', () => {

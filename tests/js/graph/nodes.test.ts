@@ -60,7 +60,7 @@ describe('nodes that move values', () => {
     expect(run.status).toBe('running');
     await house.clock.advance(1_000);
     expect(await run.result()).toEqual([{ id: 'delay', type: 'DelayTask', data: { a: 1 } }]);
-    expect(() => new DelayTask({ delay: 'soon' as never })).toThrow('DelayTask config.delay');
+    expect(() => new DelayTask({ delay: 'soon' as never })).toThrow('DelayTask: config.delay must be a duration');
     house.cut();
   });
 });
