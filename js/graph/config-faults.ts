@@ -36,7 +36,7 @@ function refusedOf({ id, type, config = {}, provenance, defaults, input = defaul
     return [];
   } catch (error) {
     const told = (error as { data?: { issues?: unknown } }).data?.issues;
-    if (!Array.isArray(told)) return [{ pointer: '/config', message: (error instanceof Error ? error.message : String(error)).replace(/^: /, '') }];
+    if (!Array.isArray(told)) return [{ pointer: '/config', message: error instanceof Error ? error.message : String(error) }];
     return told.map(({ pointer, message }: ConfigIssue) => ({ pointer: provenance && /^\/provenance(\/|$)/.test(pointer) ? pointer : `/config${pointer}`, message }));
   }
 }

@@ -12,7 +12,7 @@ import type { GraphCatalogue, GraphDocument, GraphIssue } from './document.ts';
 import { TaskJSONError } from './errors.ts';
 import type { JsonTaskItem } from './forms.ts';
 import { configFaults, isRecord, itemsOf } from './config-faults.ts';
-import { createGraphFromGraphJSON as built, isKnown, type ReadGraphOptions } from './json.ts';
+import { createGraphFromGraphJSON as built, createTaskFromGraphJSON as builtTask, isKnown, type ReadGraphOptions } from './json.ts';
 import { mergeStrategies } from './merging.ts';
 import { pageRegistry } from '../intake/registry.ts';
 import { globalTaskRegistry, TaskRegistry } from './registry.ts';
@@ -104,14 +104,7 @@ export function createGraphFromGraphJSON(json: TaskGraphJson, found?: Found, mor
 
 /** One task of a document, with the graph in it. @throws as createGraphFromGraphJSON */
 export function createTaskFromGraphJSON(item: TaskGraphItemJson, found?: Found, more?: ReadGraphOptions): Task<any, any, any> {
-  return taken(createGraphFromGraphJSON({ tasks: [item], dataflows: [] }, found, more));
-}
-
-/** The only task of a graph, which is none of it any more. */
-function taken(graph: TaskGraph): Task<any, any, any> {
-  const [task] = graph.getTasks();
-  graph.removeTask(task!.id);
-  return task!;
+  return builtTask(item, optionsOf(found, more));
 }
 
 /** The graph form of the dependency form. @throws TaskJSONError where a task or a dependency is none */
@@ -144,5 +137,5 @@ export function createGraphFromDependencyJSON(items: readonly JsonTaskItem[], fo
 /** One task, with those in it. @throws as createGraphFromGraphJSON */
 export function createTaskFromDependencyJSON(item: JsonTaskItem, found?: Found, more?: ReadGraphOptions): Task<any, any, any> {
   if (Object.keys(item?.dependencies ?? {}).length > 0) throw new TaskJSONError('A task alone has no dependencies: createGraphFromDependencyJSON reads a graph.');
-  return taken(createGraphFromDependencyJSON([item], found, more));
+  return createTaskFromGraphJSON(graphForm([item]).tasks[0]!, found, more);
 }

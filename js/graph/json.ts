@@ -30,6 +30,11 @@ export function createGraphFromGraphJSON(json: TaskGraphJson, options: ReadGraph
   return shallow(() => readGraph(json, { ...options, allowed: options.allowedTypes && new Set(options.allowedTypes) }, '', 0));
 }
 
+/** One task, with the graph in it. @throws as createGraphFromGraphJSON */
+export function createTaskFromGraphJSON(item: TaskGraphItemJson, options: ReadGraphOptions = {}): Task<any, any, any> {
+  return shallow(() => readTask(item, { ...options, allowed: options.allowedTypes && new Set(options.allowedTypes) }, '', 0));
+}
+
 /** @throws TaskJSONError of values that are nested deeper than the stack goes */
 function shallow<Made>(build: () => Made): Made {
   try {
@@ -82,7 +87,7 @@ export function makeTask(type: string, config: TaskConfig, reading: ReadGraphOpt
   try {
     return Class ? new Class(config) : isDefined(type, reading) ? new DefinitionTask(type, config) : undefined;
   } catch (error) {
-    if (error instanceof OrchestratorError) error.message = `${path}: ${error.message}`;
+    if (error instanceof OrchestratorError && path !== '') error.message = `${path}: ${error.message}`;
     throw error;
   }
 }

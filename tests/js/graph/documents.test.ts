@@ -57,6 +57,8 @@ describe('both forms', () => {
     expect(createGraphFromDependencyJSON(items).getTask('g')!.toJSON()).toEqual(json.tasks[0]);
     expect(createTaskFromGraphJSON(json.tasks[0]!).toJSON()).toEqual(json.tasks[0]);
     expect(createTaskFromDependencyJSON(createTaskFromGraphJSON(json.tasks[0]!).toDependencyJSON()).subGraph!.getTask('m')!.type).toBe('MapTask');
+    expect(() => createTaskFromGraphJSON({ id: 'a', type: 'MergeTask', config: { timeout: -5 } })).toThrow(/^MergeTask: config\.timeout must be/);
+    expect(() => createTaskFromGraphJSON(null as any)).toThrow('The task must have an id and a type.');
     expect(() => createTaskFromDependencyJSON({ id: 'a', type: 'MergeTask', dependencies: { a: { id: 'b', output: 'c' } } })).toThrow('A task alone has no dependencies');
   });
 
