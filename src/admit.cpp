@@ -34,6 +34,7 @@ bool Core::task_value_valid(TaskField field, double value) const {
       return is_limit(value) && has_policy(static_cast<std::uint32_t>(value));
     case TaskField::CountFrozen:
     case TaskField::Promoted:
+    case TaskField::Handled:
       return value == 0 || value == 1;
     case TaskField::Key:
       return whole(value) && value >= 1 && value <= 9007199254740991.0;

@@ -100,10 +100,11 @@ void Core::apply_to_task(Event kind, const Record& event, std::uint32_t slot) {
       // In a snapshot it only brings the result; the state is restored afterwards.
       if (task.has(kSubmitted)) end_task(slot, State::Succeeded, 0, false);
       return;
-    case Event::Failed: return end_task(slot, State::Failed, event.a, graph_.leads_on(slot, EdgeKind::ErrorFlow));
+    case Event::Failed: return end_task(slot, State::Failed, event.a, leads_on_failure(slot));
     case Event::Cancelled: {
       const auto cause = static_cast<CancelCause>(event.a >> 24);
-      return end_task(slot, State::Cancelled, event.a, cause == CancelCause::Asked || cause == CancelCause::Disabled);
+      const bool handled = is_drop(cause) && leads_on_failure(slot);
+      return end_task(slot, State::Cancelled, event.a, handled || cause == CancelCause::Asked || cause == CancelCause::Disabled);
     }
     case Event::Retried: return apply_retried(slot, event.a == kRetryAsDraft);
     case Event::Forgotten: return apply_forgotten(slot);
@@ -254,7 +255,7 @@ void Core::apply_unpaused(std::uint32_t slot, const Record& event) {
 void Core::apply_retried(std::uint32_t slot, bool as_draft) {
   Task& task = tasks_[slot];
   groups_.reopened(slot, task.state, task.has(kExcused));
-  task.flags = as_draft ? 0 : kSubmitted;
+  task.flags = static_cast<std::uint16_t>((task.flags & kHandled) | (as_draft ? 0 : kSubmitted));
   task.failures = 0;
   task.recoveries = 0;
   task.end = 0;
@@ -325,6 +326,8 @@ void Core::apply_group_settled(std::uint32_t slot) {
   limits_.set_group_concurrency(slot, 0);
   groups_.settle(slot);
 }
+
+bool Core::leads_on_failure(std::uint32_t slot) const { return tasks_[slot].has(kHandled) || graph_.leads_on(slot, EdgeKind::ErrorFlow); }
 
 void Core::end_task(std::uint32_t slot, State state, std::uint32_t end, bool excused) {
   Task& task = tasks_[slot];

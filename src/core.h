@@ -263,6 +263,7 @@ class Core {
   void apply_group_settled(std::uint32_t slot);
   void apply_restored(const Record& event);
   void apply_restored_state(std::uint32_t slot, std::uint32_t packed);
+  bool leads_on_failure(std::uint32_t slot) const;
   void end_task(std::uint32_t slot, State state, std::uint32_t end, bool excused);
   void bereave(std::uint32_t slot);
   void clear_alarm(const Task& task);

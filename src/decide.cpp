@@ -118,7 +118,7 @@ void Core::set_task(const Ask& ask) {
   const TaskField field = field_of(ask.command);
   if (task.ended() && field != TaskField::KeyUntilMs) return reject(ask.command, Rejection::WrongState);
   const bool any_time = field == TaskField::Priority || field == TaskField::Queue || field == TaskField::Policy ||
-                        field == TaskField::KeyUntilMs || field == TaskField::Limit || field == TaskField::Promoted || field == TaskField::Turn || field == TaskField::Height || (field == TaskField::NotBeforeMs && task.awaits_first_start());
+                        field == TaskField::KeyUntilMs || field == TaskField::Limit || field == TaskField::Promoted || field == TaskField::Handled || field == TaskField::Turn || field == TaskField::Height || (field == TaskField::NotBeforeMs && task.awaits_first_start());
   if (!any_time && task.has(kSubmitted)) return reject(ask.command, Rejection::AlreadySubmitted);
   if (field == TaskField::Queue && task.state == State::Running) {
     return reject(ask.command, Rejection::WrongState);
@@ -225,7 +225,9 @@ void Core::wake(const Ask& ask) {
 
 void Core::cancel(const Ask& ask) {
   if (tasks_[ask.slot].stopping_for_good()) return reject(ask.command, Rejection::WrongState);
-  cancel_task(ask.slot, ask.command.b == kCancelAsDisabled ? CancelCause::Disabled : CancelCause::Asked, ask.command.a);
+  const std::uint32_t as = ask.command.b;
+  const CancelCause cause = as == kCancelAsDisabled ? CancelCause::Disabled : as == kCancelAsDropped ? CancelCause::Overflow : CancelCause::Asked;
+  cancel_task(ask.slot, cause, ask.command.a);
 }
 
 void Core::pause(const Ask& ask) {

@@ -19,6 +19,11 @@ DisabledBy disabled_by(State state, std::uint32_t end) {
   return static_cast<CancelCause>(end >> 24) == CancelCause::Disabled ? DisabledBy::Disabled : DisabledBy::Cancel;
 }
 
+// Its queue, or a rate, had no room for it.
+bool is_dropped(const Task& task) {
+  return task.state == State::Cancelled && is_drop(static_cast<CancelCause>(task.end >> 24));
+}
+
 }  // namespace
 
 void Core::depend_on(const Ask& ask) {
@@ -71,7 +76,7 @@ void Core::apply_revised(std::uint32_t slot) {
 void Core::apply_depended(std::uint32_t slot, const Record& event) {
   const std::uint32_t prerequisite = tasks_.find(event.a);
   const auto kind = static_cast<EdgeKind>(event.b);
-  const EdgeFate fate = edge_fate(kind, tasks_[prerequisite].state);
+  const EdgeFate fate = edge_fate(kind, tasks_[prerequisite].state, is_dropped(tasks_[prerequisite]));
   if (fate == EdgeFate::Open) return graph_.add(prerequisite, slot, kind, is_against(slot, prerequisite));
   note_fate(slot, fate);
 }
@@ -85,7 +90,7 @@ void Core::apply_flow_decided(std::uint32_t slot, const Record& event) {
 // The task in slot ended in `state`.
 void Core::settle_edges(std::uint32_t slot, State state) {
   const DisabledBy by = disabled_by(state, tasks_[slot].end);
-  graph_.settle(slot, state, [&](std::uint32_t dependent, EdgeFate fate) {
+  graph_.settle(slot, state, is_dropped(tasks_[slot]), [&](std::uint32_t dependent, EdgeFate fate) {
     note_fate(dependent, fate);
     if (fate != EdgeFate::Unmeetable && tasks_[dependent].has(kSubmitted)) unblock(dependent, by);
   });

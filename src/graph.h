@@ -19,10 +19,12 @@ enum class EdgeFate { Open, Met, Unmeetable, Active, Disabled };
 constexpr bool is_flow(EdgeKind kind) { return kind == EdgeKind::Dataflow || kind == EdgeKind::ErrorFlow; }
 
 // What an edge of `kind` becomes when its prerequisite is in `state`.
-constexpr EdgeFate edge_fate(EdgeKind kind, State state) {
+// `dropped`: it was cancelled because there was no room for it, which is a failure to flows.
+constexpr EdgeFate edge_fate(EdgeKind kind, State state, bool dropped) {
   if (state < State::Succeeded) return EdgeFate::Open;
   if (kind == EdgeKind::OnSettled) return EdgeFate::Met;
-  if (is_flow(kind)) return state == (kind == EdgeKind::Dataflow ? State::Succeeded : State::Failed) ? EdgeFate::Active : EdgeFate::Disabled;
+  if (kind == EdgeKind::Dataflow) return state == State::Succeeded ? EdgeFate::Active : EdgeFate::Disabled;
+  if (kind == EdgeKind::ErrorFlow) return state == State::Failed || dropped ? EdgeFate::Active : EdgeFate::Disabled;
   const State wanted = kind == EdgeKind::OnSuccess   ? State::Succeeded
                        : kind == EdgeKind::OnFailure ? State::Failed
                                                      : State::Cancelled;
@@ -64,11 +66,11 @@ class Graph {
   }
   // slot ended in `state`: removes the edges out of it and calls visit(dependent, EdgeFate) for each.
   template <class Visit>
-  void settle(std::uint32_t slot, State state, Visit visit) {
+  void settle(std::uint32_t slot, State state, bool dropped, Visit visit) {
     while (slot < nodes_.size() && nodes_[slot].first_out != kNone) {
       const std::uint32_t edge = nodes_[slot].first_out;
       const std::uint32_t dependent = edges_[edge].to;
-      const EdgeFate fate = edge_fate(edges_[edge].kind, state);
+      const EdgeFate fate = edge_fate(edges_[edge].kind, state, dropped);
       remove(edge);
       visit(dependent, fate);
     }

@@ -32,6 +32,7 @@ void Core::apply_task_set(std::uint32_t slot, const Record& event) {
     case TaskField::Limit: limits_.join(slot, event.b, weight_of(event), value, task.state == State::Running, event_time_); break;
     case TaskField::Promoted: own_extra(task).promoted = value == 1; break;
     case TaskField::Turn: own_extra(task).turn = value; break;
+    case TaskField::Handled: task.flags = static_cast<std::uint16_t>((task.flags & ~kHandled) | (value == 1 ? kHandled : 0)); break;
     case TaskField::Height: own_extra(task).height = static_cast<std::uint32_t>(value); break;
     case TaskField::Circuit:
     case TaskField::QueueCircuit: {

@@ -29,7 +29,7 @@ static_assert(sizeof(Record) == 24);
 enum class Command : std::uint32_t {
   // task: new task · a: queue (bits 0-15), policy (bits 16-30), submit at once (bit 31) · b: payload
   Create = 1,
-  // task · a: TaskField · at: value. Only before Submit, but for Priority, Queue, Policy, KeyUntilMs, Limit, Promoted
+  // task · a: TaskField · at: value. Only before Submit, but for Priority, Queue, Policy, KeyUntilMs, Limit, Promoted, Handled
   // and Turn, and NotBeforeMs until the first start is due; of a task that has ended KeyUntilMs alone.
   // Of Limit: a: TaskField (bits 0-7), weight (8-23; 0 is 1) · b: number of the limit · at: the key it has there.
   SetTask = 2,
@@ -55,6 +55,7 @@ enum class Command : std::uint32_t {
   Wake = 10,
   // task · a: a reason of the host, kept as is
   // b: kCancelAsDisabled: as one that nothing leads to any more (CancelCause::Disabled), though it may have begun · a: DisabledBy
+  //    kCancelAsDropped: as one that its queue had no room for (CancelCause::Overflow)
   Cancel = 11,
   // task · a: PauseKind
   Pause = 12,
@@ -211,6 +212,7 @@ enum class TaskField : std::uint32_t {
   Limit = 14,            // takes part in a limit, at most kMaxParts; see SetTask. Key: 1 to 2^48 - 1
   Promoted = 15,         // 1: begins before all others of its queue; default 0
   Turn = 16,             // the key whose turns it takes in a queue of fair order; default 1
+  Handled = 17,          // 1: an ErrorFlow that is to come leads a failure of it on, so no group counts that; default 0. At any time
   // The longest way below it, as its host counts: of its group's ready tasks of one queue and priority the highest begins
   // first, then the one with the lower number. 0 (default): it stands for itself; up to kMaxHeight. At any time.
   Height = 26,
@@ -284,9 +286,10 @@ enum class Backoff : std::uint32_t { Exponential = 0, Linear = 1, Fixed = 2, Lis
 enum class Jitter : std::uint32_t { None = 0, UpToTwice = 1, Full = 2, Equal = 3, Decorrelated = 4 };
 
 // OnSettled: however it ends.
-// Dataflow and ErrorFlow are *flows*: active when it has succeeded, and when it has failed; otherwise disabled. A disabled
-// flow alone takes nobody along: what waits is cancelled (Disabled) when all edges into it are settled, flows are
-// among them, and none of those is active. A failure that an ErrorFlow leads on is handled: no group counts it.
+// Dataflow and ErrorFlow are *flows*: active when it has succeeded, and when it has failed or there was no room for it
+// (CancelCause::Overflow, RateLimited); otherwise disabled. A disabled flow alone takes nobody along: what waits is cancelled
+// (Disabled) when all edges into it are settled, flows are among them, and none of those is active. A failure that an ErrorFlow
+// leads on is handled: no group counts it.
 enum class EdgeKind : std::uint32_t { OnSuccess = 0, OnFailure = 1, OnSettled = 2, OnCancelled = 3, Dataflow = 4, ErrorFlow = 5 };
 enum class Outcome : std::uint32_t {
   Success = 0, Failure = 1, Fatal = 2, Timeout = 3, Interrupted = 4, Crashed = 5, Stalled = 6,
@@ -305,6 +308,8 @@ enum class FailReason : std::uint32_t {
 };
 // Disabled: no flow into it is active. Its reason is a DisabledBy: what became of the last of them.
 enum class CancelCause : std::uint32_t { Asked = 0, Cascade = 1, Group = 2, Overflow = 3, RateLimited = 4, Disabled = 5 };
+// There was no room for it: an ErrorFlow leads on, as from what failed.
+constexpr bool is_drop(CancelCause cause) { return cause == CancelCause::Overflow || cause == CancelCause::RateLimited; }
 // Before: it was settled before the task was submitted. Host: by DisableEdge or Cancel. Success: an ErrorFlow of what succeeded.
 enum class DisabledBy : std::uint32_t { Before = 0, Host = 1, Success = 2, Failure = 3, Cancel = 4, Disabled = 5 };
 enum class PayloadKind : std::uint32_t { Input = 1, Step = 2, Result = 3, Error = 4, Note = 5 };
@@ -417,6 +422,7 @@ inline constexpr std::uint32_t kFirstLimit = 0x40000000;
 inline constexpr std::uint32_t kForgetTaken = 1;
 // Of Cancel.
 inline constexpr std::uint32_t kCancelAsDisabled = 1;
+inline constexpr std::uint32_t kCancelAsDropped = 2;
 // Of Retry.
 inline constexpr std::uint32_t kRetryAsDraft = 1;
 // Of Submit.

@@ -33,7 +33,8 @@ enum TaskFlag : std::uint16_t {
   kExcused = 256,       // its end is no failure to a group: somebody asked for it, or an edge says what comes of it
   kFed = 4096,          // a flow into it was active
   kStarved = 8192,      // a flow into it was disabled
-  kTaskFlags = 511 | kFed | kStarved,
+  kHandled = 16384,     // a failure of it is led on, though nothing does yet
+  kTaskFlags = 511 | kFed | kStarved | kHandled,
   // Not part of the state that is kept:
   kOrphan = 512,        // live when its log ended
   kQueued = 1024,       // stands in a lane: known here, so that nobody looks into the lanes for it

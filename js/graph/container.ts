@@ -10,7 +10,7 @@ import type { NewMember } from '../context/services.ts';
 import * as P from '../protocol.ts';
 import type { Told } from '../pump/pump.ts';
 import { End, type Run } from '../runs/run.ts';
-import { revived, wasTaken } from './failures.ts';
+import { hasFailed, revived, wasTaken } from './failures.ts';
 import type { LiveRun } from './live.ts';
 import { dropNode, isBounded, letGo, makeNode, sayWaits } from './making.ts';
 import type { PlanNode } from './plan.ts';
@@ -110,7 +110,7 @@ class GraphCode implements MemberListener, Told {
     await this.#each(
       (node) => {
         const run = live.runs[node.index];
-        return run !== undefined && run.end !== End.None && run.end !== End.Completed && !node.isDisabled && !(run.end === End.Failed && node.handlesError);
+        return run !== undefined && run.end !== End.None && run.end !== End.Completed && !node.isDisabled && !(node.handlesError && hasFailed(live.house, run));
       },
       (node) => {
         const run = live.runs[node.index]!;
@@ -211,5 +211,5 @@ async function accepted(run: Run, { task }: PlanNode): Promise<void> {
 /** By it the whole fails: it failed and nothing leads that on, or it alone was ended. */
 function isCulprit(live: LiveRun, node: PlanNode): boolean {
   const run = live.runs[node.index];
-  return run !== undefined && (run.end === End.Failed ? !node.handlesError : wasTaken(live.house, run) && !live.failedSourceOf(node));
+  return run !== undefined && (hasFailed(live.house, run) ? !node.handlesError : wasTaken(live.house, run) && !live.failedSourceOf(node));
 }

@@ -47,9 +47,16 @@ export function wasTaken({ pump }: Orchestrator, run: Run): boolean {
   const cause = pump.cancelCauseOf(run);
   return cause === P.CancelCauseAsked || isDrop(cause);
 }
-/** What its queue or its rate had no room for says so. */
-export function noRoomFor(house: Orchestrator, run: Run): Error | undefined {
-  return isDrop(house.pump.cancelCauseOf(run)) ? house.errorOf(run) : undefined;
+/** It failed, or its queue or a rate had no room for it: edges of `[error]` lead on. */
+export function hasFailed({ pump }: Orchestrator, run: Run | undefined): boolean {
+  return run !== undefined && (run.end === End.Failed || isDrop(pump.cancelCauseOf(run)));
+}
+
+/** What with. REQUIRES: hasFailed */
+export function failedWith(house: Orchestrator, run: Run, task: Task<any, any, any>): Error {
+  const error = house.errorOf(run);
+  // Nobody's code has thrown that.
+  return revived(run.end === End.Failed ? error : task.failure(error), task);
 }
 
 /** Where a graph's run was ended, and not by a failure of a node. */

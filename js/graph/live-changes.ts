@@ -16,7 +16,7 @@ import type { Dataflow } from './dataflow.ts';
 import { checkEntitlements } from './entitlements.ts';
 import { TaskConfigurationError } from './errors.ts';
 import type { LiveRun } from './live.ts';
-import { definitionOf, dropNode, letGo, makeNode, optionsOf, roomOf } from './making.ts';
+import { definitionOf, dropNode, letGo, makeNode, optionsOf, roomOf, Rooms, waitingIn } from './making.ts';
 import { type Plan, type PlanNode, planOf } from './plan.ts';
 import { Task } from './task.ts';
 import { type TaskIdType, TaskStatus } from './types.ts';
@@ -129,14 +129,13 @@ export class LiveChanges {
     if (options.entitlements) checkEntitlements({ getTasks: () => [task] } as never, options.entitlements);
   }
 
-  /** What comes in this turn is made at once, with what follows it: its queue can't hold it back. */
+  /** What comes in this turn is made at once, with what follows it: its queue can't hold it back. Where it fills until then, see `Rooms`. */
   #refuseFull({ id }: AnyTask, queue: unknown): void {
     const { house, graph, plan } = this.#live;
     const known = typeof queue === 'string' ? house.table.queues.named(queue) : undefined;
     const most = known && roomOf(known.rules);
     if (most === undefined) return;
-    const { number } = known!;
-    const waiting = number === undefined ? 0 : house.intake.sizes.of(number) + house.intake.sizes.blocked(number);
+    const waiting = waitingIn(house, queue as string);
     const coming = graph.getTasks().filter((task) => !plan.byId.has(task.id) && task.runOptions(house)?.queue === queue).length;
     if (waiting + coming < most) return;
     throw new TaskConfigurationError(`Task ${id} would stand in queue ${JSON.stringify(queue)}, which is full: ${waiting + coming} wait of ${most} (maxSize). Add it when there is room, or give the queue a greater maxSize.`, { data: { taskId: id, queue } });
@@ -261,9 +260,11 @@ export class LiveChanges {
     const { house, run } = live;
     const members = run.extra.members as { addNew?(member: object): Run } | undefined;
     const made: Run[] = [];
+    const rooms = new Rooms(house);
     for (const node of plan.nodes) {
       if (live.runs[node.index]) continue;
       const each = makeNode(live, node, (member) => members?.addNew?.(member) ?? house.services.member(run, member, group));
+      rooms.take(each);
       live.joined(node, each);
       made.push(each);
     }
@@ -272,10 +273,12 @@ export class LiveChanges {
     if (house.services.isPaused(run)) for (const { task } of made) house.pump.commands.push(P.CommandPause, task, P.PauseKindSuspend);
   }
 
-  /** What came below it may make it go before others. */
+  /** What came below it may make it go before others, and lead on its failure. */
   #measure(node: PlanNode, former: PlanNode | undefined): void {
     const run = this.#live.runs[node.index];
-    if (!former || former.height === node.height || !run || run.task === 0 || run.end !== End.None) return;
-    this.#live.house.pump.commands.push(P.CommandSetTask, run.task, P.TaskFieldHeight, 0, node.height);
+    if (!former || !run || run.task === 0 || run.end !== End.None) return;
+    const { commands } = this.#live.house.pump;
+    if (former.height !== node.height) commands.push(P.CommandSetTask, run.task, P.TaskFieldHeight, 0, node.height);
+    if (former.handlesError !== node.handlesError) commands.push(P.CommandSetTask, run.task, P.TaskFieldHandled, 0, node.handlesError ? 1 : 0);
   }
 }

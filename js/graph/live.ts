@@ -15,7 +15,7 @@ import { askForOutput, isFromCache, isKept } from './caching.ts';
 import { callReading, executeReading, LiveStreams } from './live-streams.ts';
 import { DATAFLOW_ERROR_PORT, type Dataflow } from './dataflow.ts';
 import { markTask, TaskAbortedError, TaskConfigurationError } from './errors.ts';
-import { endOf, failureOf, noRoomFor, revived, wasTaken } from './failures.ts';
+import { endOf, failedWith, failureOf, hasFailed, wasTaken } from './failures.ts';
 import { disableIn, isInactive } from './inactive-edges.ts';
 import { byPorts } from './function-task.ts';
 import { NodeContext } from './node-context.ts';
@@ -198,7 +198,7 @@ export class LiveRun implements ShownRun, Carrier {
       this.#outputs[index] = this.#coming[index];
       this.#coming[index] = undefined;
     }
-    if (status === TaskStatus.FAILED && !this.firstFailure && run.end === End.Failed && !node.handlesError) this.firstFailure = node;
+    if (status === TaskStatus.FAILED && !this.firstFailure && !node.handlesError && hasFailed(this.house, run)) this.firstFailure = node;
     this.mirror?.ended(node, status, isFound);
     this.#streams?.ended(node);
     if (this.listeners.size > 0) for (const tell of this.listeners) tell();
@@ -221,7 +221,7 @@ export class LiveRun implements ShownRun, Carrier {
   failedSourceOf({ incoming, sources }: PlanNode): PlanNode | undefined {
     for (let at = 0; at < sources.length; at++) {
       const source = sources[at]!;
-      if (this.statuses[source.index] === TaskStatus.FAILED && !incoming[at]!.isError && !(source.handlesError && this.runs[source.index]!.end === End.Failed)) return source;
+      if (this.statuses[source.index] === TaskStatus.FAILED && !incoming[at]!.isError && !(source.handlesError && hasFailed(this.house, this.runs[source.index]))) return source;
     }
     return undefined;
   }
@@ -236,9 +236,8 @@ export class LiveRun implements ShownRun, Carrier {
   errorOf(node: PlanNode): Error | undefined {
     const run = this.runs[node.index];
     if (!run || this.statuses[node.index] !== TaskStatus.FAILED) return undefined;
-    const failed = run.end === End.Failed ? undefined : this.failedSourceOf(node);
-    const own = run.end === End.Failed ? this.house.errorOf(run) : failed ? undefined : noRoomFor(this.house, run);
-    if (own) return revived(own, node.task);
+    if (hasFailed(this.house, run)) return failedWith(this.house, run, node.task);
+    const failed = this.failedSourceOf(node);
     const why = failed ? `was not executed: ${failed.id}, which feeds it, failed.` : 'was aborted.';
     return markTask(new TaskAbortedError(`Task ${node.id} (${node.task.type}) ${why}`, { data: failed && { failedTaskId: failed.id } }), node.id, node.task.type);
   }
@@ -250,7 +249,7 @@ export class LiveRun implements ShownRun, Carrier {
 
   /** Something came along it; its source is over, and what says so is in this page. */
   isActive(edge: Dataflow, source: PlanNode): boolean {
-    if (edge.isError) return this.runs[source.index]?.end === End.Failed;
+    if (edge.isError) return hasFailed(this.house, this.runs[source.index]);
     return this.statuses[source.index] === TaskStatus.COMPLETED && !source.task.inactivePorts(this.#outputs[source.index] ?? {}).includes(edge.sourceTaskPortId);
   }
 
@@ -410,7 +409,7 @@ export class LiveRun implements ShownRun, Carrier {
   valueOn(edge: Dataflow, source: PlanNode): { value: any } | undefined {
     const status = this.statuses[source.index];
     if (edge.sourceTaskPortId === DATAFLOW_ERROR_PORT) {
-      const error = this.runs[source.index]?.end === End.Failed ? this.errorOf(source) : undefined;
+      const error = hasFailed(this.house, this.runs[source.index]) ? this.errorOf(source) : undefined;
       return error && { value: along(edge, { error: error.message, errorType: error.name }) };
     }
     if (status !== TaskStatus.COMPLETED) return undefined;

@@ -44,7 +44,43 @@ export function makeNode(live: LiveRun, node: PlanNode, add: (member: NewMember)
   } else if (node.incoming.length > 0) made.ownExtra.after = afterOf(live, node);
   else if (definitionId !== undefined) made.ownExtra.after = [];
   if (node.height > 0) made.ownExtra.height = node.height;
+  if (node.handlesError) made.ownExtra.isHandled = true;
+  if (isBounded(house, made)) made.ownExtra.dropsWhereFull = true;
   return made;
+}
+
+/**
+ * Of nodes that are made at once, with what follows them: a queue that has filled since they were asked for has no room for
+ * one more, or takes it beyond what it holds back at, since it can't wait.
+ */
+export class Rooms {
+  readonly #house: Orchestrator;
+  /** By queue: how many it takes. */
+  readonly #left = new Map<string, number>();
+
+  constructor(house: Orchestrator) {
+    this.#house = house;
+  }
+
+  /** REQUIRES: the core does not know it yet */
+  take(run: Run): void {
+    const queueName = run.options?.queueName;
+    const most = queueName === undefined ? undefined : roomOf(this.#house.table.queues.named(queueName)!.rules);
+    if (most === undefined) return;
+    if (run.options!.blockAt) {
+      run.options = { ...run.options!, blockAt: 0 };
+      return;
+    }
+    const left = this.#left.get(queueName!) ?? most - waitingIn(this.#house, queueName!);
+    this.#left.set(queueName!, left - 1);
+    if (left <= 0) run.ownExtra.isDropped = true;
+  }
+}
+
+/** How many have not begun. */
+export function waitingIn({ table, intake }: Orchestrator, queue: string): number {
+  const number = table.queues.named(queue)?.number;
+  return number === undefined ? 0 : intake.sizes.of(number) + intake.sizes.blocked(number);
 }
 
 /** How many may wait in a queue that holds back, or refuses, one more; undefined: any number, or one more takes the place of another. */

@@ -7,7 +7,7 @@
 import { DATAFLOW_ERROR_PORT, type Dataflow } from './dataflow.ts';
 import type { StreamEvent } from './events.ts';
 import { TaskAbortedError, type TaskError } from './errors.ts';
-import { End } from '../runs/run.ts';
+import { hasFailed } from './failures.ts';
 import type { LiveRun } from './live.ts';
 import type { PlanNode } from './plan.ts';
 import type { Task } from './task.ts';
@@ -102,7 +102,7 @@ export class Mirror {
   #edges(node: PlanNode, status: TaskStatus, error: Error | undefined): void {
     const { outgoing, handlesError, task } = node;
     if (outgoing.length === 0) return;
-    const isFailure = this.#live.runs[node.index]?.end === End.Failed;
+    const isFailure = hasFailed(this.#live.house, this.#live.runs[node.index]);
     const inactive = status === TaskStatus.COMPLETED ? task.inactivePorts(task.runOutputData) : [];
     for (let at = 0; at < outgoing.length; at++) {
       const edge = outgoing[at]!;

@@ -174,6 +174,8 @@ function connect(node: Writable<PlanNode>, byId: ReadonlyMap<string, PlanNode>):
     const targets: PlanNode[] = new Array(outgoing.length);
     for (let at = 0; at < outgoing.length; at++) targets[at] = byId.get(outgoing[at]!.targetTaskId)!;
     node.targets = targets;
+    // One that is switched off leads nothing on.
+    if (node.handlesError) node.handlesError = outgoing.some((edge, at) => edge.isError && !targets[at]!.isDisabled);
   }
 }
 

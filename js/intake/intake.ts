@@ -403,8 +403,8 @@ export class Intake {
     const task = this.#house.pump.assignTask(run);
     const { envelope } = run;
     if (envelope) commands.addPayload(envelope.bytes, envelope.start, envelope.length);
-    const { place } = options;
-    const { pendingBlobs, parent, blobs, key, fork, deferred } = run.extra;
+    const { pendingBlobs, parent, blobs, key, fork, deferred, isDropped } = run.extra;
+    const place = isDropped ? options.place & ~0xffff : options.place;
     const simple = options.plain && !pendingBlobs && !parent && !blobs && !key && !fork && !deferred;
     commands.push(P.CommandCreate, task, (simple ? place | 0x80000000 : place) >>> 0, envelope?.length ?? 0);
     if (!simple) this.#describe(run, options);
@@ -417,9 +417,9 @@ export class Intake {
 
   #describe(run: Run, options: ResolvedRunOptions): void {
     const { commands } = this.#house.pump;
-    const { notBeforeMs, pendingBlobs, parent, childPolicy, group, key, fork, deferred, after, height, isDisabled } = run.extra;
+    const { notBeforeMs, pendingBlobs, parent, childPolicy, group, key, fork, deferred, after, height, isDisabled, isDropped, isHandled } = run.extra;
     // A draft is told later what it waits for.
-    const isDraft = deferred !== undefined && after === undefined;
+    const isDraft = deferred !== undefined && after === undefined && !isDropped;
     if (options.priority) commands.setTask(run.task, P.TaskFieldPriority, options.priority);
     if (options.timeoutMs) commands.setTask(run.task, P.TaskFieldAttemptTimeoutMs, options.timeoutMs);
     if (options.ttlMs) commands.setTask(run.task, P.TaskFieldTimeToLiveMs, options.ttlMs);
@@ -441,6 +441,8 @@ export class Intake {
     if (parent && !isDraft) commands.push(P.CommandBelong, run.task, parent.task, childPolicy);
     if (group) commands.push(P.CommandJoinGroup, run.task, group);
     if (height > 0) commands.setTask(run.task, P.TaskFieldHeight, height);
+    if (isHandled) commands.setTask(run.task, P.TaskFieldHandled, 1);
+    if (isDropped) return commands.push(P.CommandCancel, run.task, 0, P.CancelAsDropped);
     if (after) sayAfter(run, after, commands);
     // Whoever made it says when: it may depend on runs that are to come.
     if (!isDraft) commands.push(P.CommandSubmit, run.task, isDisabled ? P.SubmitDisabled : 0);

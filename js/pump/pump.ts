@@ -483,7 +483,9 @@ export class Pump {
   /** Its queue takes no more; the core does not know it. */
   #overflown(run: Run): void {
     this.release(run);
-    this.#host.refuse(run, overflowError(run));
+    if (!run.extra.dropsWhereFull) return this.#host.refuse(run, overflowError(run));
+    run.ownExtra.isDropped = true;
+    this.enqueue(run);
   }
 
   #takeWaiter(run: Run, command: number, take: (resolve: (carriedOut: boolean) => void) => void): void {

@@ -101,6 +101,12 @@ export class RunExtra {
   height = 0;
   /** It is not to begin: said as it is created. */
   isDisabled = false;
+  /** What leads a failure of it on may come later: said as it is created. */
+  isHandled = false;
+  /** Where its queue refuses it, it is a run that was dropped, for those that follow it. */
+  dropsWhereFull = false;
+  /** Its queue has no room for it: said as it is created. */
+  isDropped = false;
   /** Of a container: the family of its members. */
   siblings: EnvelopeExtras['family'];
   /** Of a node of a graph that gives or reads streams: what hears that it has given its slot back. */

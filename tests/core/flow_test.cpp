@@ -60,6 +60,29 @@ TEST_CASE("A flow leads on when its prerequisite succeeded, an error flow when i
   CHECK(disabled(s, 9, DisabledBy::Cancel));
 }
 
+TEST_CASE("An error flow leads on from what there was no room for, and no group counts that then") {
+  for (const bool told : {false, true}) {
+    Scenario s;
+    s.queue(1, QueueField::Concurrency, 1);
+    s.queue(1, QueueField::MaxSize, 1);
+    s.queue(1, QueueField::Overflow, number(Overflow::DropNew));
+    s.group(1, GroupField::FailureThreshold, 1);
+    s.create(1, 1);
+    s.create(2, 1);
+    s.draft(3, told ? 0 : 1);
+    s.give(Command::JoinGroup, 3, 1);
+    node(s, 4, {{3, kError}}, 1);
+    node(s, 5, {{3}}, 1);
+    if (told) s.give(Command::Cancel, 3, 0, kCancelAsDropped);
+    else s.submit(3);
+    CHECK(s.value(3, Field::CancelReason) == (number(CancelCause::Overflow) << 24));
+    CHECK(s.state(4) == State::Running);
+    CHECK(disabled(s, 5, DisabledBy::Cancel));
+    node(s, 6, {{3, kError}}, 1);
+    CHECK(s.state(6) == State::Running);
+  }
+}
+
 TEST_CASE("One active flow is enough, once all edges are settled") {
   Scenario s;
   for (const std::uint32_t task : {1, 2, 3}) s.create(task);
@@ -191,6 +214,27 @@ TEST_CASE("A failure that an error flow leads on is none to its group; another o
   CHECK(s.state(4) == State::Running);
   break_down(s, 2);
   CHECK(s.stopping(4) == StopReason::Cascade);
+}
+
+TEST_CASE("A failure that is to be led on by what comes later is handled, in a second try too; until it is said otherwise") {
+  for (const bool withdrawn : {false, true}) {
+    Scenario s;
+    s.group(1, GroupField::FailureThreshold, 1);
+    s.draft(1);
+    s.give(Command::JoinGroup, 1, 1);
+    s.set(1, TaskField::Handled, 1);
+    s.submit(1);
+    s.member(2, 1);
+    for (int tries = 0; tries < 2; tries++) {
+      if (withdrawn) s.set(1, TaskField::Handled, 0);
+      break_down(s, 1);
+      CHECK(s.stopping(2) == (withdrawn ? StopReason::Cascade : StopReason::None));
+      if (withdrawn) break;
+      if (tries == 0) s.give(Command::Retry, 1);
+    }
+    node(s, 3, {{1, kError}});
+    CHECK(s.state(3) == State::Running);
+  }
 }
 
 TEST_CASE("A failure whose error flow was disabled is not handled") {

@@ -14,6 +14,8 @@ State end_of(const Record& event) {
   return is(event, Event::Cancelled) ? State::Cancelled : State::None;
 }
 
+bool dropped(const Record& event) { return is(event, Event::Cancelled) && is_drop(static_cast<CancelCause>(event.a >> 24)); }
+
 }  // namespace
 
 void World::check_flows(const std::vector<Record>& commands) {
@@ -51,9 +53,9 @@ void World::follow_edges(const Record& event, std::size_t place) {
   const auto found = edges_.find(event.task);
   if (is(event, Event::Depended) && found != edges_.end()) {
     const auto kind = static_cast<EdgeKind>(event.b);
-    const State state = ends_.contains(event.a) ? ends_[event.a] : state_at(event.a, place);
-    if (state == State::None) edges_.erase(found);
-    else found->second.push_back({event.a, kind, edge_fate(kind, state)});
+    const Ended ended = ends_.contains(event.a) ? ends_[event.a] : state_at(event.a, place);
+    if (ended.state == State::None) edges_.erase(found);
+    else found->second.push_back({event.a, kind, edge_fate(kind, ended.state, ended.dropped)});
     return;
   }
   const bool met = is(event, Event::EdgeMet);
@@ -63,26 +65,29 @@ void World::follow_edges(const Record& event, std::size_t place) {
       if (same && edge.fate == EdgeFate::Open) edge.fate = met ? EdgeFate::Active : EdgeFate::Disabled;
     }
   }
-  if (const State state = end_of(event); state != State::None) end_flows(event.task, state);
+  if (const State state = end_of(event); state != State::None) end_flows(event.task, {state, dropped(event)});
 }
 
 // Of one that has not ended in this life of the core. None: it had before, and how is not known any more.
-State World::state_at(std::uint32_t task, std::size_t place) const {
+World::Ended World::state_at(std::uint32_t task, std::size_t place) const {
   const auto& outbox = session_->outbox();
   for (; place < outbox.size(); place++) {
     const Record& event = outbox[place];
     if (event.task != task) continue;
-    if (is(event, Event::Retried) || is(event, Event::Forgotten)) return State::None;
-    if (end_of(event) != State::None) return State::Ready;
+    if (is(event, Event::Retried) || is(event, Event::Forgotten)) return {State::None, false};
+    if (end_of(event) != State::None) return {State::Ready, false};
   }
-  return static_cast<State>(session_->core().state(task) & 15);
+  const Core& core = session_->core();
+  const auto cause = static_cast<CancelCause>(static_cast<std::uint32_t>(core.value(task, Field::CancelReason)) >> 24);
+  const auto state = static_cast<State>(core.state(task) & 15);
+  return {state, state == State::Cancelled && is_drop(cause)};
 }
 
-void World::end_flows(std::uint32_t task, State state) {
-  ends_[task] = state;
+void World::end_flows(std::uint32_t task, Ended ended) {
+  ends_[task] = ended;
   for (auto& [dependent, edges] : edges_) {
     for (Followed& edge : edges) {
-      if (edge.prerequisite == task && edge.fate == EdgeFate::Open) edge.fate = edge_fate(edge.kind, state);
+      if (edge.prerequisite == task && edge.fate == EdgeFate::Open) edge.fate = edge_fate(edge.kind, ended.state, ended.dropped);
     }
   }
 }

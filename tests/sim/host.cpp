@@ -175,12 +175,12 @@ Record World::command_for(std::uint32_t task) {
     case 1: return make(Command::ReportProgress, task, attempt, 0, below(130));
     case 2:
     case 3: return make(Command::Wait, task, attempt, below(2));
-    case 4: return make(Command::Cancel, task, below(100), chance(20) ? kCancelAsDisabled : 0);
+    case 4: return make(Command::Cancel, task, below(100), chance(20) ? kCancelAsDisabled : chance(10) ? kCancelAsDropped : 0);
     case 5: return make(Command::Pause, task, below(2));
     case 6: return make(Command::Hold, task, 1 + below(15));
     case 7: return make(Command::AttachBlob, task, below(1000), below(1000), below(100000));
     case 8: return make(Command::Note, task, below(3));
-    case 9: if (chance(20)) return make(Command::SetTask, task, 26, 0, below(6));
+    case 9: if (chance(20)) return make(Command::SetTask, task, chance(50) ? 26 : 17, 0, below(2));
       return chance(20) ? make(Command::SetTask, task, 15, 0, below(2)) : make(Command::SetTask, task, 1, 0, below(5) - 2.0);
     case 10: return make(Command::SetTask, task, 7 + below(2), 0, below(kQueues));
     default: return settle(task);

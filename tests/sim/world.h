@@ -81,8 +81,12 @@ class World {
   // flows.cpp
   void check_flows(const std::vector<Record>& commands);
   void follow_edges(const Record& event, std::size_t place);
-  void end_flows(std::uint32_t task, State state);
-  State state_at(std::uint32_t task, std::size_t place) const;
+  struct Ended {
+    State state = State::None;
+    bool dropped = false;
+  };
+  void end_flows(std::uint32_t task, Ended ended);
+  Ended state_at(std::uint32_t task, std::size_t place) const;
   void check_begin(const Record& event);
   void check_disabled(const Record& event);
   std::map<std::uint32_t, std::uint32_t> waiting() const;
@@ -129,7 +133,7 @@ class World {
     EdgeFate fate;
   };
   std::map<std::uint32_t, std::vector<Followed>> edges_;
-  std::map<std::uint32_t, State> ends_;
+  std::map<std::uint32_t, Ended> ends_;
   std::set<std::uint32_t> disabled_by_host_;
   // What stood before the step: promoted tasks, and how many of a queue were submitted and had never begun.
   std::map<std::uint32_t, bool> promoted_;

@@ -1,4 +1,5 @@
 /** Jobs of graphs stand in queues of holdfast. */
+import { defineTask } from 'holdfast';
 import { expect, it } from 'vitest';
 import '../../../js/testing/graph-rooms.ts';
 import { type ExecuteContext, type GraphRun, type GraphRunOptions, JobQueueTask, registerTask, Task, TaskGraph, type TaskInput, type TaskOutput } from 'holdfast/graph';
@@ -95,20 +96,71 @@ it('what follows a job that its full queue holds back waits for it, in the next 
   expect((await (await next.orchestrator.graphs.get(run.id))!.result()).map(({ data }: any) => data.noted)).toEqual(['a', 'b', 'c']);
 });
 
-it('a job that its full queue refuses or drops is a failure that says so, and what follows it is not executed', async () => {
-  const refused = await crowd('reject', { failurePolicy: 'collect' });
-  await refused.house.clock.advance(60_000);
-  expect(await refused.result).toMatchObject({ message: expect.stringContaining('Queue "small" is full'), taskId: 'c' });
+it.each(['reject', 'drop-new'])('a job that its full queue has no room for (%s) is a failure of its node that says so, and what follows it is not executed', async (overflow) => {
+  const { house, run, result } = await crowd(overflow, { failurePolicy: 'collect' });
+  await house.clock.advance(60_000);
+  expect(await result).toEqual(['a', 'b']);
+  expect(told(run)).toEqual(['a COMPLETED', 'after a COMPLETED', 'b COMPLETED', 'after b COMPLETED', 'c FAILED', 'after c FAILED']);
+  expect(run.nodes.get('c')!.error).toMatchObject({ name: 'JobTaskFailedError', message: expect.stringContaining('Queue "small" was full'), data: { code: 'QUEUE_OVERFLOW' }, taskId: 'c' });
+  expect(run.nodes.get('after c')!.error).toMatchObject({ name: 'TaskAbortedError', data: { failedTaskId: 'c' } });
 
-  const dropped = await crowd('drop-new', { failurePolicy: 'collect' });
-  await dropped.house.clock.advance(60_000);
-  expect(await dropped.result).toEqual(['a', 'b']);
-  expect(told(dropped.run)).toEqual(expect.arrayContaining(['b COMPLETED', 'c FAILED', 'after c FAILED']));
-  expect(dropped.run.nodes.get('c')!.error!.message).toContain('Queue "small" was full');
-
-  const aborted = await crowd('drop-new');
+  const aborted = await crowd(overflow);
   await aborted.house.clock.advance(60_000);
   expect(await aborted.result).toMatchObject({ message: expect.stringContaining('Queue "small" was full'), taskId: 'c' });
+
+  const killed = await crowd(overflow, { failurePolicy: 'collect' });
+  const next = await again(killed.house.crash());
+  await next.clock.advance(60_000);
+  const found = (await next.orchestrator.graphs.get(killed.run.id))!;
+  expect((await found.result()).map(({ data }: any) => data.noted)).toEqual(['a', 'b']);
+  expect(told(found)).toEqual(told(run));
+});
+
+class Excuse extends Task {
+  static override readonly type = 'ExcuseOfJob';
+  override execute({ why }: TaskInput): TaskOutput {
+    return { noted: `${why.errorType}: ${why.error.split(';')[0]}` };
+  }
+}
+registerTask(Excuse);
+
+it.each(['reject', 'drop-new', 'drop-oldest'])('edges of [error] lead on from a job that there was no room for (%s), in the next page and in a second try too', async (overflow) => {
+  const begin = async (options: GraphRunOptions) => {
+    const house = await open({ queues: { small: { concurrency: 1, maxSize: 1, overflow } } } as never);
+    const graph = new TaskGraph();
+    for (const name of ['a', 'b', 'c']) {
+      graph.addTasks([new Slow({ id: name, queue: 'small' }), new Note({ id: `after ${name}` }), new Excuse({ id: `without ${name}` })]);
+      graph.connect(name, 'from', `after ${name}`, 'from');
+      graph.connect(name, '[error]', `without ${name}`, 'why');
+    }
+    const run = await house.orchestrator.graphs.run(graph, {}, options);
+    await house.clock.advance(50);
+    return { house, graph, run };
+  };
+  const [out, ...in_] = overflow === 'drop-oldest' ? ['b', 'a', 'c'] : ['c', 'a', 'b'];
+  const wanted = [...in_.map((name) => `after ${name} ${name}`), `without ${out} JobTaskFailedError: Queue "small" was full`].sort();
+  const gave = async (run: GraphRun) => (await run.result()).map(({ id, data }: any) => `${id} ${data.noted}`).sort();
+  for (const failurePolicy of ['abort', 'continue-independent', 'collect'] as const) {
+    const { house, graph, run } = await begin({ failurePolicy });
+    await house.clock.advance(60_000);
+    expect(await gave(run)).toEqual(wanted);
+    expect(told(run)).toEqual(expect.arrayContaining([`${out} FAILED`, `after ${out} DISABLED`, `without ${out} COMPLETED`]));
+    expect([graph.getDataflow(`${out}[[error]] ==> without ${out}[why]`)!.status, graph.getDataflow(`${out}[from] ==> after ${out}[from]`)!.status]).toEqual(['COMPLETED', 'DISABLED']);
+  }
+  const { house, run } = await begin({});
+  const next = await again(house.crash());
+  await next.clock.advance(60_000);
+  expect(await gave((await next.orchestrator.graphs.get(run.id))!)).toEqual(wanted);
+});
+
+it('a job that there was no room for stands in its queue when its graph is tried again', async () => {
+  const { house, run, result } = await crowd('reject');
+  await house.clock.advance(60_000);
+  expect(await result).toBeInstanceOf(Error);
+  expect(await run.retry()).toBe(true);
+  await house.clock.advance(60_000);
+  expect((await run.result()).map(({ data }: any) => data.noted)).toEqual(['a', 'b', 'c']);
+  expect(house.orchestrator.getTaskState(run.nodes.get('c')!.runId!)!.queue).toBe('small');
 });
 
 it('a node that alone is cancelled fails its graph', async () => {
@@ -131,4 +183,23 @@ it('a job is not added to a run that goes on while its queue is full', async () 
   graph.connect('c', 'from', 'after c', 'from');
   await house.clock.advance(60_000);
   expect((await run.result()).map(({ id }) => id)).toEqual(['a', 'b', 'after c']);
+});
+
+it.each(['block', 'reject'])('a queue that fills between the call and the end of its turn (%s): who was let in by the call goes in, or fails as one that there is no room for, and what follows waits for it', async (overflow) => {
+  let release = () => {};
+  const held = new Promise<void>((resolve) => (release = resolve));
+  const other = defineTask({ id: `other in the queue (${overflow})`, queue: 'small', run: () => held });
+  const house = await open({ queues: { small: { concurrency: 1, maxSize: 2, overflow } } } as never);
+  const graph = new TaskGraph();
+  graph.addTask(new Slow({ id: 'a', queue: 'small' }));
+  const run = await house.orchestrator.graphs.run(graph, {}, { failurePolicy: 'collect' });
+  await house.clock.advance(50);
+  graph.addTasks([new Slow({ id: 'b', queue: 'small' }), new Note({ id: 'after b' }), new Excuse({ id: 'without b' })]);
+  graph.connect('b', 'from', 'after b', 'from');
+  graph.connect('b', '[error]', 'without b', 'why');
+  for (let count = 0; count < 3; count++) house.orchestrator.trigger(other, null);
+  await run.changesStored();
+  release();
+  await house.clock.advance(60_000);
+  expect((await run.result()).map(({ id, data }: any) => `${id} ${data.from ?? data.noted}`)).toEqual(['a a', overflow === 'block' ? 'after b b' : 'without b JobTaskFailedError: Queue "small" was full']);
 });
