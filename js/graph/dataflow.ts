@@ -31,6 +31,8 @@ export class Dataflow {
   status: TaskStatus = TaskStatus.PENDING;
   error: Error | undefined = undefined;
   stream: ReadableStream | undefined = undefined;
+  /** Of an editor, and of whoever stores it: what else stands with it in its document. */
+  extras: Record<string, any> | undefined = undefined;
   /** @internal The run whose value it carries. */
   shownBy: { getProvenance(taskId: TaskIdType): Provenance | undefined } | undefined = undefined;
   #provenance: Provenance | undefined;
@@ -106,7 +108,7 @@ export class Dataflow {
   /** What happens to the value on the way, one after the other; by ids of the registry. @throws TaskConfigurationError of what is no list of `{ id, params }` */
   setTransforms(steps: readonly TransformStep[]): this {
     if (!Array.isArray(steps) || steps.some((step) => typeof step?.id !== 'string')) throw new TaskConfigurationError(`Edge ${this.id}: transforms are a list of { id, params }, not ${describe(steps)}.`);
-    this.#transforms = steps.map(({ id, params }) => Object.freeze(params ? { id, params: { ...params } } : { id }));
+    this.#transforms = steps.map(({ params, ...step }) => Object.freeze(params ? { ...step, params: { ...params } } : step));
     return this;
   }
   addTransform(step: TransformStep): this {
@@ -118,8 +120,8 @@ export class Dataflow {
 
   toJSON(): DataflowJson {
     const { sourceTaskId, sourceTaskPortId, targetTaskId, targetTaskPortId } = this;
-    const transforms = this.#transforms.length > 0 ? { transforms: this.#transforms.map(({ id, params }) => (params ? { id, params: { ...params } } : { id })) } : {};
-    return { sourceTaskId, sourceTaskPortId, targetTaskId, targetTaskPortId, ...transforms };
+    const transforms = this.#transforms.length > 0 ? { transforms: this.#transforms.map(({ params, ...step }) => (params ? { ...step, params: { ...params } } : step)) } : {};
+    return { ...this.extras, sourceTaskId, sourceTaskPortId, targetTaskId, targetTaskPortId, ...transforms };
   }
 
   // Events

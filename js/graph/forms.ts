@@ -1,6 +1,7 @@
 /**
  * Other forms of a graph's document: each task with where its inputs come from, and a graph with its ends said.
- * Invariant: pure; nothing of the document is lost on the way.
+ * Invariant: pure; nothing of the document is lost on the way but what stands beside its tasks in the graph form, for which a
+ * list has no place.
  */
 import { DATAFLOW_ALL_PORTS } from './dataflow.ts';
 import { TaskConfigurationError } from './errors.ts';
@@ -32,6 +33,7 @@ export interface JsonDependency {
   id: string;
   output: string;
   transforms?: TransformStep[];
+  [more: string]: any;
 }
 
 /** The same in the other form. `*` and `[error]` are ports there too. */
@@ -40,11 +42,11 @@ export function toDependencyJSON(graph: TaskGraph): JsonTaskItem[] {
 }
 
 export function dependencyForm({ tasks, dataflows }: TaskGraphJson): JsonTaskItem[] {
-  const items = new Map(tasks.map(({ subgraph, ...task }) => [task.id, { ...task, ...(subgraph && { subtasks: dependencyForm(subgraph) }) } as JsonTaskItem]));
+  const items = new Map(tasks.map(({ subgraph, dependencies: _ours, subtasks: _too, ...task }) => [task.id, { ...task, ...(subgraph && { subtasks: dependencyForm(subgraph) }) } as JsonTaskItem]));
   const fed = new Map<string, Map<string, JsonDependency[]>>();
-  for (const { sourceTaskId, sourceTaskPortId, targetTaskId, targetTaskPortId, transforms: steps } of dataflows) {
+  for (const { sourceTaskId, sourceTaskPortId, targetTaskId, targetTaskPortId, id: _id, output: _output, ...more } of dataflows) {
     const byPort = fed.get(targetTaskId) ?? new Map<string, JsonDependency[]>();
-    fed.set(targetTaskId, byPort.set(targetTaskPortId, [...(byPort.get(targetTaskPortId) ?? []), { id: sourceTaskId, output: sourceTaskPortId, ...(steps && { transforms: steps }) }]));
+    fed.set(targetTaskId, byPort.set(targetTaskPortId, [...(byPort.get(targetTaskPortId) ?? []), { id: sourceTaskId, output: sourceTaskPortId, ...more }]));
   }
   for (const [id, byPort] of fed) items.get(id)!.dependencies = Object.fromEntries([...byPort].map(([port, from]) => [port, from.length === 1 ? from[0]! : from]));
   return [...items.values()];

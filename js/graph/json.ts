@@ -8,6 +8,7 @@ import { pageRegistry } from '../intake/registry.ts';
 import { Dataflow } from './dataflow.ts';
 import { TaskJSONError } from './errors.ts';
 import { DefinitionTask } from './function-task.ts';
+import { isEmpty } from './plan.ts';
 import { globalTaskRegistry, type TaskRegistry } from './registry.ts';
 import type { Task } from './task.ts';
 import { TaskGraph } from './task-graph.ts';
@@ -63,20 +64,23 @@ function readGraph(json: TaskGraphJson, reading: Reading, path: string, depth: n
     const ends = [edge?.sourceTaskId, edge?.sourceTaskPortId, edge?.targetTaskId, edge?.targetTaskPortId];
     if (!ends.every((end) => typeof end === 'string')) throw new TaskJSONError(`${path}/dataflows/${index} must name sourceTaskId, sourceTaskPortId, targetTaskId and targetTaskPortId.`);
     const dataflow = new Dataflow(...(ends as [string, string, string, string]));
-    if (edge.transforms !== undefined) dataflow.setTransforms(edge.transforms);
+    const { sourceTaskId: _source, sourceTaskPortId: _from, targetTaskId: _target, targetTaskPortId: _to, transforms, ...more } = edge;
+    if (transforms !== undefined) dataflow.setTransforms(transforms);
+    if (!isEmpty(more)) dataflow.extras = more;
     graph.addDataflow(dataflow);
   }
   return graph;
 }
 
 function readTask(item: TaskGraphItemJson, reading: Reading, path: string, depth: number): Task<any, any, any> {
-  const { id, type, defaults, config, subgraph, merge, provenance } = item ?? {};
+  const { id, type, defaults, config, subgraph, merge, provenance, ...more } = item ?? {};
   if (typeof id !== 'string' || typeof type !== 'string') throw new TaskJSONError(`${path || 'The task'} must have an id and a type.`);
   if (reading.allowed && !reading.allowed.has(type)) throw new TaskJSONError(`${path || `Task ${id}`}: tasks of type ${JSON.stringify(type)} are not allowed here.`);
   for (const [name, value] of Object.entries({ config, defaults })) if (value !== undefined && (typeof value !== 'object' || value === null || Array.isArray(value))) throw new TaskJSONError(`${path}/${name} has to be an object.`);
   const whole = { ...config, ...(merge !== undefined && { merge }), ...(provenance && { provenance }), id, ...(defaults && { defaults }) };
   const task = makeTask(type, whole, reading, path);
   if (!task) throw new TaskJSONError(`${path || `Task ${id}`}: there is no task of type ${JSON.stringify(type)} here.`, { data: { unknownTypes: [type] } });
+  if (!isEmpty(more)) task.extras = more;
   if (subgraph) task.subGraph = readGraph(subgraph, reading, `${path}/subgraph`, depth + 1);
   return task;
 }

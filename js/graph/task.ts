@@ -133,6 +133,8 @@ export class Task<Input extends TaskInput = TaskInput, Output extends TaskOutput
   }
 
   readonly config: Config;
+  /** Of an editor, and of whoever stores it: what else stands with it in its document. */
+  extras: Record<string, any> | undefined = undefined;
   defaults: Record<string, any>;
   runConfig: Partial<GraphRunOptions>;
   runInputData: Record<string, any> = {};
@@ -359,11 +361,11 @@ export class Task<Input extends TaskInput = TaskInput, Output extends TaskOutput
     const plain = Object.fromEntries(Object.entries(config).filter(([, value]) => value !== undefined));
     for (const [key, value] of Object.entries(plain)) refuseFunctions(value, `config.${key}`, id, type);
     return {
-      id, type,
+      ...this.extras, id, type,
       ...(Object.keys(this.defaults).length > 0 && { defaults: this.defaults }),
       ...(Object.keys(plain).length > 0 && { config: plain }),
       ...(provenance && Object.keys(provenance).length > 0 && { provenance }),
-      ...(this.hasChildren() && { subgraph: this.#subGraph!.toJSON() }),
+      ...(this.#subGraph && { subgraph: this.#subGraph.toJSON() }),
     };
   }
 

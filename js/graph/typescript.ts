@@ -71,20 +71,25 @@ class Printer {
     return `${keyword} ${name}(): TaskGraph {\n${[...lines, 'return graph;'].map((line) => `  ${line}`).join('\n')}\n}`;
   }
 
-  #task({ id, type, config, defaults, merge, provenance, subgraph }: TaskGraphItemJson, path: string): string {
+  #task({ id, type, config, defaults, merge, provenance, subgraph, ...extras }: TaskGraphItemJson, path: string): string {
     const given: Record<string, unknown> = { ...config, ...(merge !== undefined && { merge }), ...(provenance && { provenance }), id, ...(defaults && { defaults }) };
     const printed = literal({ id, ...given }, path, 1);
     const Class = this.#class(type);
     const made = Class === undefined ? `new ${this.#import('holdfast/graph', 'DefinitionTask')}(${text(type)}, ${printed})` : `new ${Class}(${printed})`;
-    if (!subgraph) return made;
-    const name = this.#fresh(`${identifier(id) || 'inner'}Graph`);
-    this.#functions.push(this.#function(name, subgraph, 'function'));
-    return `Object.assign(${made}, { subGraph: ${name}() })`;
+    const set: string[] = [];
+    if (Object.keys(extras).length > 0) set.push(`extras: ${literal(extras, path, 1)}`);
+    if (subgraph) {
+      const name = this.#fresh(`${identifier(id) || 'inner'}Graph`);
+      this.#functions.push(this.#function(name, subgraph, 'function'));
+      set.push(`subGraph: ${name}()`);
+    }
+    return set.length === 0 ? made : `Object.assign(${made}, { ${set.join(', ')} })`;
   }
 
-  #dataflow({ sourceTaskId, sourceTaskPortId, targetTaskId, targetTaskPortId, transforms }: DataflowJson): string {
+  #dataflow({ sourceTaskId, sourceTaskPortId, targetTaskId, targetTaskPortId, transforms, ...extras }: DataflowJson): string {
     const ends = [sourceTaskId, sourceTaskPortId, targetTaskId, targetTaskPortId].map(text).join(', ');
-    return `graph.connect(${ends})${transforms?.length ? `.setTransforms(${literal(transforms, '/transforms', 1)})` : ''};`;
+    const made = `graph.connect(${ends})${transforms?.length ? `.setTransforms(${literal(transforms, '/transforms', 1)})` : ''}`;
+    return Object.keys(extras).length === 0 ? `${made};` : `Object.assign(${made}, { extras: ${literal(extras, '/dataflows', 1)} });`;
   }
 
   /** What the class of a type is called in the code; undefined: there is none. */

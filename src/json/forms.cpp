@@ -92,6 +92,8 @@ Json from_dependencies(Json& list, const std::string& base, Issues& issues, Orig
       } else if (key == "subtasks" && value.is_array()) {
         origins.inner.push_back({index, {}});
         members_of(task).emplace_back("subgraph", from_dependencies(value, place(), issues, origins.inner.back().origins));
+      } else if (key == "subgraph" && find(item, "subtasks") != nullptr) {
+        continue;  // that is its graph, in this form
       } else if (key == "dependencies" || key == "subtasks") {
         issues.error("wrong-type", place(), "`" + key + "` has to be " + (key == "subtasks" ? "a list of tasks" : "an object of ports, each with `{ id, output }` or a list of them") + ".");
       } else {
@@ -143,7 +145,8 @@ Json to_dependencies(const Json& document) {
     Json item = Json::object();
     for (const auto& [key, value] : *object_of(&(*tasks)[i])) {
       if (key == "subgraph" && value.is_object()) members_of(item).emplace_back("subtasks", to_dependencies(value));
-      else members_of(item).emplace_back(key, value);
+      // What the other form calls its own has no place there.
+      else if (key != "dependencies" && key != "subtasks") members_of(item).emplace_back(key, value);
     }
     if (const std::string* id = text_of(find((*tasks)[i], "id"))) places.emplace(*id, i);
     list.push_back(std::move(item));
@@ -158,7 +161,7 @@ Json to_dependencies(const Json& document) {
     for (const auto& [key, value] : *object_of(&flow)) {
       if (key == "sourceTaskId") given.push_back({"id", value});
       else if (key == "sourceTaskPortId") given.push_back({"output", value});
-      else if (key != "targetTaskId" && key != "targetTaskPortId") given.push_back({key, value});
+      else if (key != "targetTaskId" && key != "targetTaskPortId" && key != "id" && key != "output") given.push_back({key, value});
     }
     Json& item = list[found->second];
     if (find(item, "dependencies") == nullptr) members_of(item).emplace_back("dependencies", Json::object());

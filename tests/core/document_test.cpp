@@ -124,6 +124,20 @@ TEST_CASE("The dependency form is read, and written back") {
   CHECK(again == document);
 }
 
+TEST_CASE("Words of one form that stand in the other are none of it") {
+  Issues none;
+  const auto dependencies = [&](const char* more_of_task, const char* more_of_flow) {
+    return to_dependencies(read(std::string(R"({"tasks":[{"id":"a","type":"Text"},{"id":"j","type":"Join")") + more_of_task + R"(}],"dataflows":[{)" + more_of_flow + R"("sourceTaskId":"a","sourceTaskPortId":"x","targetTaskId":"j","targetTaskPortId":"y"}]})", {}, none));
+  };
+  const Json plain = dependencies("", "");
+  for (const char* more : {R"(,"dependencies":5)", R"(,"dependencies":{"y":7},"subtasks":[1])"}) CHECK(dependencies(more, "") == plain);
+  CHECK(dependencies("", R"("id":"e","output":"z",)") == plain);
+  Json items = read(R"([{"id":"g","type":"Any","subgraph":{"tasks":7},"subtasks":[{"id":"i","type":"Text"}]}])", {}, none);
+  Origins origins;
+  REQUIRE(modernize(items, none, origins));
+  CHECK(items["tasks"][0].dump() == R"({"id":"g","type":"Any","subgraph":{"tasks":[{"id":"i","type":"Text"}],"dataflows":[]}})");
+}
+
 TEST_CASE("An earlier version is brought to this one, a later one is refused, this one is not touched") {
   Documents made;
   made.set_catalogue(kCatalogue);

@@ -1,7 +1,7 @@
 /** Graphs as documents: both forms lose nothing, and what is hostile or wrong is refused, all of it at once, before anything is made of it. */
 import fc from 'fast-check';
 import { defineTask } from 'holdfast';
-import { createGraphFromDependencyJSON, createGraphFromGraphJSON, createTaskFromDependencyJSON, createTaskFromGraphJSON, globalTaskRegistry, JobQueueTask, readGraphText, registerBaseTasks, TaskGraph, TaskJSONError, TaskRegistry, toDependencyJSON, withBoundaryNodes, DelayTask, LambdaTask, MergeTask, InputTask } from 'holdfast/graph';
+import { createGraphFromDependencyJSON, createGraphFromGraphJSON, createTaskFromDependencyJSON, createTaskFromGraphJSON, globalTaskRegistry, JobQueueTask, readGraphText, registerBaseTasks, TaskGraph, TaskJSONError, TaskRegistry, toDependencyDocument, toDependencyJSON, withBoundaryNodes, DelayTask, LambdaTask, MergeTask, InputTask } from 'holdfast/graph';
 import { describe, expect, it } from 'vitest';
 import '../../../js/testing/graph-rooms.ts';
 import { openHouse } from '../house.ts';
@@ -56,6 +56,15 @@ describe('both forms', () => {
     expect(items[0]!.subtasks![0]!.subtasks).toEqual([{ id: 'x', type: 'MergeTask' }]);
     expect(createGraphFromDependencyJSON(items).getTask('g')!.toJSON()).toEqual(json.tasks[0]);
     expect(createTaskFromGraphJSON(json.tasks[0]!).toJSON()).toEqual(json.tasks[0]);
+    // What an editor keeps with each task, edge and step, words of the other form among it.
+    const ends = { sourceTaskId: 'a', sourceTaskPortId: 'x', targetTaskId: 'b', targetTaskPortId: 'y' };
+    const kept: any = { tasks: [{ id: 'a', type: 'MergeTask', position: { x: 1 }, note: null, dependencies: 5, subtasks: [] }, { id: 'b', type: 'GraphAsTask', color: 'red', subgraph: { tasks: [{ id: 'i', type: 'MergeTask', selected: true }], dataflows: [], zoom: 2 } }], dataflows: [{ id: 'e1', output: 7, ...ends, label: 'it goes', transforms: [{ id: 'uppercase', why: 'loud' }] }] };
+    expect(createGraphFromGraphJSON(kept).toJSON()).toEqual(kept);
+    const [a, b] = kept.tasks.map(({ dependencies: _, subtasks: __, ...task }: any) => task);
+    const { zoom: _, ...inner } = b.subgraph;
+    const { id: __, output: ___, ...edge } = kept.dataflows[0];
+    const there = toDependencyJSON(createGraphFromGraphJSON(kept));
+    expect(createGraphFromDependencyJSON(there).toJSON()).toEqual({ tasks: [a, { ...b, subgraph: inner }], dataflows: [edge] });
     expect(createTaskFromDependencyJSON(createTaskFromGraphJSON(json.tasks[0]!).toDependencyJSON()).subGraph!.getTask('m')!.type).toBe('MapTask');
     expect(() => createTaskFromGraphJSON({ id: 'a', type: 'MergeTask', config: { timeout: -5 } })).toThrow(/^MergeTask: config\.timeout must be/);
     expect(() => createTaskFromGraphJSON(null as any)).toThrow('The task must have an id and a type.');
@@ -179,6 +188,15 @@ const holdsItself: any = { tasks: [] };
 holdsItself.more = holdsItself;
 
 describe('what is hostile', () => {
+  it('words of the dependency form in the graph form are none of it, whatever they hold', async () => {
+    const flow = { sourceTaskId: 'a', sourceTaskPortId: 'o', targetTaskId: 'b', targetTaskPortId: 'i' };
+    const wanted = (await toDependencyDocument({ tasks: [{ id: 'a', type: 'x' }, { id: 'b', type: 'x' }], dataflows: [flow] }, {})).document;
+    expect(wanted).toEqual([{ id: 'a', type: 'x' }, { id: 'b', type: 'x', dependencies: { i: { id: 'a', output: 'o' } } }]);
+    for (const [more, flows] of [[{ dependencies: 5, subtasks: [] }, flow], [{ dependencies: { i: 7 } }, flow], [{}, { id: 'e1', output: 'other', ...flow }]] as const)
+      expect((await toDependencyDocument({ tasks: [{ id: 'a', type: 'x' }, { id: 'b', type: 'x', ...more }], dataflows: [flows] }, {})).document).toEqual(wanted);
+  });
+
+
   it.each<[string, any, string]>([
     ['brackets without end', '['.repeat(100_000), 'too-deep'],
     ['objects in objects', `{"tasks":${'{"a":'.repeat(1000)}1${'}'.repeat(1000)}}`, 'too-deep'],

@@ -102,6 +102,8 @@ describe('TypeScript', () => {
   it('builds the same graph: in graphs in graphs, with merges and keys of an editor', () => {
     const json: TaskGraphJson = { $schema: 's', version: 1, layout: { n: [1, 2] }, tasks: [{ id: 'g', type: 'GraphAsTask', merge: 'by-id', subgraph: { tasks: [{ id: 'm', type: 'MapTask', config: { maxIterations: 3 }, subgraph: { tasks: [{ id: 'x', type: 'MergeTask' }], dataflows: [], note: 1 } }], dataflows: [] } }], dataflows: [] };
     expect(built(toTypeScript(json)).toJSON()).toEqual(json);
+    const kept: TaskGraphJson = { tasks: [{ id: 'a', type: 'MergeTask', position: { x: 1 } }, { id: 'g', type: 'GraphAsTask', color: 'red', subgraph: { tasks: [], dataflows: [] } }], dataflows: [{ sourceTaskId: 'a', sourceTaskPortId: 'x', targetTaskId: 'g', targetTaskPortId: 'y', label: 'it goes', transforms: [{ id: 'uppercase' }] }] };
+    expect(built(toTypeScript(kept)).toJSON()).toEqual(kept);
     expect(built(toTypeScript(letters())).toJSON()).toEqual(letters().toJSON());
   });
 
