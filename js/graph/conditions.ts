@@ -7,6 +7,7 @@
  *
  * Invariant: pure; what can't be compared is false, whatever the operator, `not_equals` but for a missing value too.
  */
+import { isPromise } from '../definition/validation.ts';
 import type { ConditionOperator } from '../signatures/types.ts';
 import { TaskConfigurationError, TaskFailedError } from './errors.ts';
 
@@ -147,9 +148,18 @@ export function activeBranches<Input>(input: Input, branches: readonly BranchCon
 
 function isTaken<Input>(branch: BranchConfig<Input>, input: Input): boolean {
   if (!branch.condition) return evaluateCondition(getNestedValue(input, branch.field ?? ''), branch.operator!, branch.value);
+  return asked(() => branch.condition!(input), `The condition of branch ${JSON.stringify(branch.id)}`);
+}
+
+/** What people's condition says. @throws TaskFailedError where it throws, or gives a promise, which is neither yes nor no */
+export function asked(condition: () => unknown, name: string): boolean {
+  let answer: unknown;
   try {
-    return branch.condition(input) === true;
+    answer = condition();
   } catch (error) {
-    throw new TaskFailedError(`The condition of branch ${JSON.stringify(branch.id)} threw: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+    throw new TaskFailedError(`${name} threw: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
   }
+  if (!isPromise(answer)) return answer === true;
+  answer.then(undefined, () => {});
+  throw new TaskFailedError(`${name} gave a promise, and has to answer at once. Ask in a task before it, whose output says so.`);
 }

@@ -64,7 +64,7 @@ export class GraphDoor {
   async get(id: string): Promise<(GraphRun & { graph(): Promise<TaskGraph> }) | undefined> {
     const graphs = await this.load();
     await this.#house.ready;
-    return graphs.get(id) as (GraphRun & { graph(): Promise<TaskGraph> }) | undefined;
+    return graphs.get(id)?.known();
   }
 
   /** Runs of graphs of this tab, the oldest first. */

@@ -47,6 +47,11 @@ export function wasTaken({ pump }: Orchestrator, run: Run): boolean {
   const cause = pump.cancelCauseOf(run);
   return cause === P.CancelCauseAsked || isDrop(cause);
 }
+/** In this page or another. REQUIRES: the core knows it */
+export function hasBegun({ pump }: Orchestrator, { task }: Run): boolean {
+  return pump.open && pump.engine.value(task, P.FieldStartedAt) !== 0;
+}
+
 /** It failed, or its queue or a rate had no room for it: edges of `[error]` lead on. */
 export function hasFailed({ pump }: Orchestrator, run: Run | undefined): boolean {
   return run !== undefined && (run.end === End.Failed || isDrop(pump.cancelCauseOf(run)));

@@ -40,6 +40,12 @@ export class GraphHandle implements GraphRun {
   async graph(): Promise<TaskGraph> {
     return (await this.live()).graph;
   }
+  /** Until its nodes can be asked for at once. */
+  async known(): Promise<this> {
+    // The graph of one in a node is that of the node's code, which may not run here.
+    if (this.run.extra.parentId === undefined) await this.live().catch(() => {});
+    return this;
+  }
   live(): Promise<LiveRun> {
     return this.#graphs.liveOf(this.run);
   }

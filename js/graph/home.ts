@@ -4,6 +4,7 @@
  * Invariant: a run of a graph has one LiveRun in a page, made by whoever asks first: its container, one of its nodes
  * after a reload, or a handle.
  */
+import { depthLimit } from '../context/children.ts';
 import type { RunContext } from '../context/context.ts';
 import { UnrecognizedTaskError } from '../errors.ts';
 import { closedMark } from '../groups/container.ts';
@@ -22,6 +23,7 @@ import { createGraphFromGraphJSON, unknownTypes } from './json.ts';
 import { LiveRun } from './live.ts';
 import { checkMergeStrategy } from './merging.ts';
 import { graphTask } from './names.ts';
+import { refuseDepth } from './nesting.ts';
 import { globalTaskRegistry, type TaskRegistry } from './registry.ts';
 import type { Passed } from './task.ts';
 import { TaskGraph } from './task-graph.ts';
@@ -86,6 +88,7 @@ export class Graphs {
     const { maxTasks } = options;
     if (maxTasks !== undefined && graph.size > maxTasks) throw new TaskConfigurationError(`The graph has ${graph.size} tasks, more than maxTasks (${maxTasks}).`);
     if (options.entitlements) checkEntitlements(graph, options.entitlements);
+    refuseDepth(graph, this.house.getOptions().maxDepth ?? depthLimit);
     const document = isStored ? (given ?? graph.toJSON()) : undefined;
     const stored: Record<string, unknown> = {};
     for (const name of storedNames) if (options[name] !== undefined) stored[name] = options[name];
@@ -103,7 +106,7 @@ export class Graphs {
   }
 
   /** undefined: there is none of this id in this tab, or it is no run of a graph. */
-  get(id: string): GraphRun | undefined {
+  get(id: string): GraphHandle | undefined {
     const run = this.house.localRun(id);
     return run && run.taskIdentifier === graphTask ? new GraphHandle(this, run, undefined) : undefined;
   }

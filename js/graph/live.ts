@@ -15,7 +15,7 @@ import { askForOutput, isFromCache, isKept } from './caching.ts';
 import { callReading, executeReading, LiveStreams } from './live-streams.ts';
 import { DATAFLOW_ERROR_PORT, type Dataflow } from './dataflow.ts';
 import { markTask, TaskAbortedError, TaskConfigurationError } from './errors.ts';
-import { endOf, failedWith, failureOf, hasFailed, wasTaken } from './failures.ts';
+import { endOf, failedWith, failureOf, hasBegun, hasFailed, wasTaken } from './failures.ts';
 import { disableIn, isInactive } from './inactive-edges.ts';
 import { byPorts } from './function-task.ts';
 import { NodeContext } from './node-context.ts';
@@ -153,7 +153,7 @@ export class LiveRun implements ShownRun, Carrier {
   joined(node: PlanNode, run: Run): void {
     this.runs[node.index] = run;
     if (run.end !== End.None && !this.#over[node.index]) this.#note(node, run, true);
-    else if (run.attempt > 0) this.statuses[node.index] = TaskStatus.PROCESSING;
+    else if (run.attempt > 0 || (run.task !== 0 && hasBegun(this.house, run))) this.statuses[node.index] = TaskStatus.PROCESSING;
     if (this.#streams && node.takesStreams) this.#streams.joined(node);
   }
 
@@ -214,7 +214,7 @@ export class LiveRun implements ShownRun, Carrier {
     if (!pump.open) return TaskStatus.FAILED;
     if (isDisabled) return TaskStatus.DISABLED;
     // What was ended with others before it began has not been.
-    return pump.engine.value(run.task, P.FieldStartedAt) === 0 && !wasTaken(this.house, run) ? TaskStatus.PENDING : TaskStatus.FAILED;
+    return !hasBegun(this.house, run) && !wasTaken(this.house, run) ? TaskStatus.PENDING : TaskStatus.FAILED;
   }
 
   /** A source that failed, or was not executed because one of its own did, and nothing handles that. */

@@ -81,7 +81,7 @@ export class NodeContext implements ExecuteContext {
     const found = house.services.find(work.run, place);
     if (found) graphs.give(found, given);
     const child = await runContainer(work, house.services, {
-      key: place, definition: house.definition(graphTask)!, input: { nested: true }, options: { name: graph.extras.title ?? this.#node.task.title }, made: (run) => graphs.give(run, given), wait: true,
+      key: place, definition: house.definition(graphTask)!, input: { nested: true }, options: { name: typeof graph.extras.title === 'string' ? graph.extras.title : this.#node.task.title }, made: (run) => graphs.give(run, given), wait: true,
     });
     const run = house.localRun(child.id)!;
     const live = await graphs.liveOf(run);

@@ -9,7 +9,7 @@ import type { FoundRuns } from '../opening/found.ts';
 import { overflowError } from '../limiting/sizes.ts';
 import { awaitedNote } from '../journal/notes.ts';
 import * as P from '../protocol.ts';
-import { End, type Run } from '../runs/run.ts';
+import { type CommandWaiter, End, type Run } from '../runs/run.ts';
 import { Slice } from './slice.ts';
 import { TimeWatch } from '../time/time-watch.ts';
 import type { PumpHost } from './host.ts';
@@ -477,7 +477,7 @@ export class Pump {
     // Begun anew by somebody else meanwhile, it goes on without the group.
     if (command === P.CommandJoinGroup && why === P.RejectionAlreadySubmitted) return;
     if (command === P.CommandBelong || command === P.CommandJoinGroup) return this.#host.attempts.orphaned(run);
-    this.#takeWaiter(run, command, (resolve) => resolve(false));
+    this.#takeWaiter(run, command, (resolve) => resolve(false), true);
   }
 
   /** Its queue takes no more; the core does not know it. */
@@ -488,8 +488,11 @@ export class Pump {
     this.enqueue(run);
   }
 
-  #takeWaiter(run: Run, command: number, take: (resolve: (carriedOut: boolean) => void) => void): void {
-    const index = run.extra.waiters?.findIndex((waiter) => waiter.command === command) ?? -1;
+  /** @param last what is refused came after what goes on to be carried out */
+  #takeWaiter(run: Run, command: number, take: (resolve: (carriedOut: boolean) => void) => void, last = false): void {
+    const isIt = (waiter: CommandWaiter) => waiter.command === command;
+    const { waiters } = run.extra;
+    const index = (last ? waiters?.findLastIndex(isIt) : waiters?.findIndex(isIt)) ?? -1;
     if (index < 0) return;
     const [waiter] = run.extra.waiters!.splice(index, 1);
     take(waiter!.resolve);

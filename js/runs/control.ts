@@ -50,7 +50,9 @@ export class Control {
   cancel(run: Run, reason?: unknown): Promise<boolean> {
     const refused = refusedAsDisposed(this.#house);
     if (refused) return refused;
-    if (run.end === End.None) run.ownExtra.cancelReason = reason;
+    // Who asked first says why.
+    const isUnderWay = run.extra.waiters?.some(({ command }) => command === P.CommandCancel) ?? false;
+    if (run.end === End.None && !isUnderWay) run.ownExtra.cancelReason = reason;
     if (run.task === 0 && this.#house.intake.sizes.withdraw(run)) {
       this.#house.refuse(run, stopError(run, P.StopReasonCancel));
       return Promise.resolve(true);

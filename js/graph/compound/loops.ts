@@ -4,8 +4,8 @@
  * Invariant: a turn is a run of its own under its number, so after a crash those that have ended answer from what is
  * stored, and the count goes on where it was.
  */
-import { evaluateCondition, getNestedValue, type ComparisonOperator, comparisonOperators } from '../conditions.ts';
-import { TaskConfigurationError, TaskFailedError } from '../errors.ts';
+import { asked, evaluateCondition, getNestedValue, type ComparisonOperator, comparisonOperators } from '../conditions.ts';
+import { TaskConfigurationError } from '../errors.ts';
 import { isSchemaObject, type JsonSchema, propertiesOf } from '../ports.ts';
 import type { ExecuteContext } from '../task.ts';
 import type { TaskInput, TaskOutput } from '../types.ts';
@@ -154,7 +154,7 @@ export class ReduceTask extends IteratorTask<ReduceTaskConfig> {
 const isRecord = (value: unknown): value is Record<string, any> => typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype;
 
 export interface WhileTaskConfig extends GraphAsTaskConfig {
-  /** Goes on while it gives true of what the last turn gave. Its answer is stored, so it is asked once a turn. It can't be written into a document. */
+  /** Goes on while it gives true of what the last turn gave. Its answer is stored, so it is asked once a turn; a promise is none. It can't be written into a document. */
   condition?: (output: any, iteration: number) => boolean;
   /** In words: a path into the output, an operator, a value. */
   conditionField?: string;
@@ -202,13 +202,7 @@ export class WhileTask extends GraphAsTask<WhileTaskConfig> {
   #goesOn(output: TaskOutput, index: number, { durable }: ExecuteContext): boolean | Promise<boolean> {
     const { condition, conditionField = '', conditionOperator, conditionValue } = this.config;
     if (!condition) return evaluateCondition(getNestedValue(output, conditionField), conditionOperator!, conditionValue);
-    return durable.step(`condition ${index}`, () => {
-      try {
-        return condition(output, index) === true;
-      } catch (error) {
-        throw new TaskFailedError(`${this.type} ${this.id}: its condition threw at turn ${index}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
-      }
-    });
+    return durable.step(`condition ${index}`, () => asked(() => condition(output, index), `${this.type} ${this.id}: its condition at turn ${index}`));
   }
 
   override outputSchema(): JsonSchema {

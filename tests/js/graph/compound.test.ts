@@ -257,7 +257,9 @@ describe('WhileTask', () => {
   });
 
   it('a condition that throws fails it, and a condition is needed', async () => {
-    await expect(loop({ condition: () => { throw new Error('hm'); } }).run({ n: 1 })).rejects.toThrow('its condition threw at turn 0: hm');
+    await expect(loop({ condition: () => { throw new Error('hm'); } }).run({ n: 1 })).rejects.toThrow('its condition at turn 0 threw: hm');
+    await expect(loop({ condition: (async () => true) as never }).run({ n: 1 })).rejects.toThrow('its condition at turn 0 gave a promise, and has to answer at once');
+    await expect(new ConditionalTask({ branches: [{ id: 'way', condition: (async () => Promise.reject(new Error('nobody hears'))) as never }] }).run({})).rejects.toThrow('The condition of branch "way" gave a promise');
     expect(() => loop({})).toThrow('WhileTask needs config.condition, a function of the output, or config.conditionOperator, one of equals');
     expect(() => loop({ condition: () => true }).toJSON()).toThrow("can't be stored");
   });

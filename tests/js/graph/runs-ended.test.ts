@@ -1,7 +1,7 @@
 /** How runs of graphs are ended from outside, in each phase, and what of the graph is part of a run. */
 import { expect, it } from 'vitest';
 import '../../../js/testing/graph-rooms.ts';
-import { type ExecuteContext, registerTask, Task, TaskGraph, type TaskInput, type TaskOutput } from 'holdfast/graph';
+import { type ExecuteContext, GraphAsTask, registerTask, Task, TaskGraph, type TaskInput, type TaskOutput } from 'holdfast/graph';
 import { crash, open } from '../houses.ts';
 
 let stays = false;
@@ -24,7 +24,7 @@ class Pass extends Task {
     return input;
   }
 }
-registerTask(Endless, Pause, Pass);
+registerTask(Endless, Pause, Pass, GraphAsTask);
 
 function endless(): TaskGraph {
   stays = true;
@@ -122,6 +122,46 @@ it('a durable run is ended by its signal, before it begins and later', async () 
     await expect(late.result()).rejects.toMatchObject(aborted);
     await expect(orchestrator.graphs.run(paused(), {}, { [name]: 3 as never })).rejects.toThrow(`graphs.run ${name} must be an AbortSignal, not 3.`);
   }
+});
+
+it('of several who abort a run at once the first is told that it did', async () => {
+  const { clock, orchestrator } = await open();
+  const run = await orchestrator.graphs.run(paused());
+  await clock.advance(10);
+  expect(await Promise.all([run.abort('enough'), run.suspend(), run.abort('too late'), run.resume()])).toEqual([true, false, false, false]);
+  await clock.advance(10);
+  await expect(run.result()).rejects.toMatchObject(aborted);
+});
+
+it('a run that is found again in the next page says at once what its nodes have come to, suspended too', async () => {
+  const house = await open();
+  const run = await house.orchestrator.graphs.run(paused());
+  await house.clock.advance(10);
+  await run.suspend();
+  const next = await crash(house);
+  const found = (await next.orchestrator.graphs.get(run.id))!;
+  expect([found.status, ...[...found.nodes.values()].map(({ id, status }) => `${id} ${status}`)]).toEqual(['paused', 'pause PROCESSING', 'pass PENDING']);
+  expect(await next.orchestrator.graphs.get('nobody')).toBe(undefined);
+});
+
+it('graphs that stand in each other deeper than runs may begin others are refused at the call', async () => {
+  const { clock, orchestrator } = await open({ maxDepth: 5 });
+  const nested = (depth: number): TaskGraph => {
+    const graph = new TaskGraph();
+    graph.addTask(depth === 0 ? new Pass({ id: 'pass' }) : new GraphAsTask({ id: 'whole', subGraph: nested(depth - 1) }));
+    return graph;
+  };
+  const run = await orchestrator.graphs.run(nested(2), { a: 1 });
+  await clock.advance(10);
+  expect((await run.result())[0]!.data).toEqual({ a: 1 });
+  await expect(orchestrator.graphs.run(nested(3))).rejects.toThrow('The graph has graphs in it 3 deep, and here 2 can run: runs begin others 5 deep at most');
+});
+
+it('what an editor calls a graph in a task is no name of its run where it is no text', async () => {
+  const { clock, orchestrator } = await open();
+  const run = await orchestrator.graphs.run({ tasks: [{ id: 'whole', type: 'GraphAsTask', subgraph: { title: { not: 'text' }, tasks: [{ id: 'pass', type: Pass.type }], dataflows: [] } }], dataflows: [] }, { a: 1 });
+  await clock.advance(10);
+  expect((await run.result())[0]!.data).toEqual({ a: 1 });
 });
 
 it('an edit between the call that runs a graph in memory and its run is part of it', async () => {
