@@ -7,6 +7,7 @@ import { openDrawing } from '../../demo/src/pipelines/check.ts';
 import { issueSaid } from '../../demo/src/pipelines/words.ts';
 import { type Action, edited, type Editor, startedWith } from '../../demo/src/pipelines/editor.ts';
 import { fitOf } from '../../demo/src/pipelines/fit.ts';
+import { insideOf } from '../../demo/src/pipelines/inside.tsx';
 import { edgeId, freshId, type GraphDocument, kEmpty } from '../../demo/src/pipelines/graph-document.ts';
 
 const ports = (properties: Record<string, JsonSchema>, required: string[] = []): JsonSchema => ({ type: 'object', properties, required, additionalProperties: false });
@@ -32,6 +33,16 @@ const edge = (from: string, port: string, to: string, toPort: string) => ({ sour
 const connect = (from: string, to: string): Action => ({ type: 'connect', edge: edge(from, 'text', to, 'text') });
 const after = (...actions: Action[]): Editor => actions.reduce(edited, startedWith());
 const twoConnected = () => after(add('a'), add('b'), connect('a', 'b'));
+
+it('shows what stands in a node that holds a graph, however deep', () => {
+  const inner = { tasks: [{ id: 'first', type: 'ShoutTask', config: { title: 'Loud' } }, { id: 'whole', type: 'GraphAsTask', subgraph: { tasks: [{ id: 'in it', type: 'NoSuchTask', config: { disabled: true } }], dataflows: [] } }], dataflows: [edge('first', 'text', 'whole', 'a'), edge('first', 'text', 'whole', 'b'), edge('gone', 'x', 'whole', 'c')] };
+  const plain = { from: [], isOff: false, inside: [] };
+  expect(insideOf({ subgraph: inner }, catalog, 'en')).toEqual([
+    { ...plain, id: 'first', title: 'Loud', kind: 'ShoutTask' },
+    { id: 'whole', title: 'GraphAsTask', kind: 'GraphAsTask', from: ['Loud', 'gone'], isOff: false, inside: [{ ...plain, id: 'in it', title: 'NoSuchTask', kind: 'NoSuchTask', isOff: true }] },
+  ]);
+  expect(insideOf({}, catalog, 'fr')).toEqual([]);
+});
 
 describe('Drawing', () => {
   it('adds nodes and edges, and selects what was added', () => {

@@ -6,6 +6,7 @@ import { shownName } from '../tasks/names.ts';
 import { type Catalog, edgesOf, isSchemaObject, kAllPorts, kErrorPort, shownPorts } from './catalog.ts';
 import type { Action, Selection } from './editor.ts';
 import { edgeId, type GraphDocument, taskOf } from './graph-document.ts';
+import { InsidePart } from './inside.tsx';
 import { descriptionOf, labelOf, titleOf } from './node-words.ts';
 import { SchemaField } from './schema-form.tsx';
 import { shownTitle } from './task-node.tsx';
@@ -80,11 +81,12 @@ function TaskPart(props: TaskPartProps) {
       <h2>{shownTitle(item, catalog, language)}</h2>
       <p className="hint">{titleOf(kind, item.type, language)} · <code>{item.id}</code><br />{descriptionOf(kind, item.type, language)}</p>
       {problem === undefined ? null : <p className="notice">{problem}</p>}
-      {run ? <RunPart item={item} run={run} /> : (
+      {run ? <><RunPart item={item} run={run} /><InsidePart item={item} catalog={catalog} /></> : (
         <>
           <InputFields {...props} />
           <Outputs {...props} />
           {item.type === 'MapTask' ? <InsideField {...props} /> : null}
+          {item.type === 'MapTask' && (item.subgraph?.tasks.length ?? 0) < 2 ? null : <InsidePart item={item} catalog={catalog} />}
           <ConfigFields {...props} />
           <div className="pl-actions">
             <button type="button" className="pl-button" onClick={() => onConnectMenu(item.id)}>{say.connectTo}</button>
