@@ -54,7 +54,7 @@ export function hasBegun({ pump }: Orchestrator, { task }: Run): boolean {
 
 /** It failed, or its queue or a rate had no room for it: edges of `[error]` lead on. */
 export function hasFailed({ pump }: Orchestrator, run: Run | undefined): boolean {
-  return run !== undefined && (run.end === End.Failed || isDrop(pump.cancelCauseOf(run)));
+  return run !== undefined && (run.end === End.Failed || (run.end === End.Cancelled && isDrop(pump.cancelCauseOf(run))));
 }
 
 /** What with. REQUIRES: hasFailed */

@@ -285,7 +285,7 @@ export class LiveRun implements ShownRun, Carrier {
       const given = isPromise(narrowed) ? Promise.resolve(narrowed).then((input) => this.#call(this.now(node), input, context, early)) : this.#call(node, narrowed, context, early);
       return isPromise(given) ? this.#whenGiven(node, Promise.resolve(given)) : this.#finished(node, given);
     } catch (error) {
-      return this.#failed(node, error);
+      throw failureOf(error, node.task);
     }
   }
 
@@ -303,7 +303,7 @@ export class LiveRun implements ShownRun, Carrier {
     try {
       return this.#finished(node, await given);
     } catch (error) {
-      return this.#failed(node, error);
+      throw failureOf(error, node.task);
     }
   }
 
@@ -320,10 +320,6 @@ export class LiveRun implements ShownRun, Carrier {
     this.#coming[node.index] = output;
     this.#disableEdges(node, output);
     return this.house.journal ? output : undefined;
-  }
-
-  #failed({ task }: PlanNode, error: unknown): never {
-    throw failureOf(error, task);
   }
 
   /** Ports that give nothing: what leads on from those alone is told so, before this node ends. */
