@@ -140,23 +140,6 @@ export class QueueTable {
     if (queue.number !== undefined) this.#tell(queue, true);
   }
 
-  /** In place of its concurrency, in the unit of that: runs, or their weights. undefined: no longer. REQUIRES a queue of that name. */
-  override(name: string, limit: number | undefined, overridden?: Overridden): void {
-    const queue = this.#queues.get(name)!;
-    queue.override = limit;
-    queue.overridden = overridden;
-    this.#limits.overrideQueue(name, limit, overridden);
-  }
-
-  /** What it is just now. REQUIRES a queue of that name. */
-  tellConcurrency(name: string): void {
-    const number = this.numberOf(name);
-    const queue = this.#queues.get(name)!;
-    this.#commands.push(P.CommandSetQueue, number, P.QueueFieldConcurrency, 0, concurrencyNow(queue));
-    // No limit at all is the core's 0; ours lets the queue stand still, which is over with the page, as the override is.
-    this.#commands.push(P.CommandSetQueue, number, P.QueueFieldStill, 0, queue.override === 0 ? 1 : 0);
-  }
-
   /** A fresh core may have missed what was told to the old one. */
   tellAgain(): void {
     for (const queue of this.#queues.values()) if (queue.number !== undefined) this.#tell(queue, true);

@@ -5,13 +5,12 @@
  */
 import { ConfigurationError } from '../errors.ts';
 import { ownQueuePrefix } from '../definition/spec.ts';
-import { checkNames, checkText, describe, wholeNumber } from '../intake/checks.ts';
+import { checkText, describe, wholeNumber } from '../intake/checks.ts';
 import type { Orchestrator } from '../orchestrator.ts';
 import * as P from '../protocol.ts';
 import type { Duration, RunFilter, RunHandle, Task } from '../types.ts';
 import { isReserved } from '../waiting/internal.ts';
-import { concurrencyNow, type Overridden, type Queue } from './queue-table.ts';
-import { mostSlots } from './order.ts';
+import type { Queue } from './queue-table.ts';
 import type { AddAllOptions, BulkDone, ClearOptions, DeadLetterApi, NamedLimitsApi, QueueInfo, QueuesApi, QueueStatistics, Standing } from './types.ts';
 import { refuseDisposed } from '../runs/disposed.ts';
 
@@ -53,18 +52,13 @@ export class Queues implements QueuesApi {
     await this.#pause(name, 0);
   }
 
-  async overrideConcurrencyLimit(name: string, limit: number, options: { by?: string } = {}): Promise<void> {
-    const { rules } = this.#of(name);
-    const where = `overrideConcurrencyLimit of queue "${name}"`;
-    wholeNumber(limit, where, 0, rules.isOrigin ? mostSlots : 0xfffffffe);
-    checkNames(options, ['by'], where);
-    if (options.by !== undefined) checkText(options.by, `${where} by`);
-    await this.#override(name, limit, { atMs: this.#house.clock.now(), by: options.by });
+  async overrideConcurrencyLimit(name: string, limit: number, options?: { by?: string }): Promise<void> {
+    this.#of(name);
+    await (await this.#verbs()).overrideQueue(this.#house, name, limit, options);
   }
-
   async resetConcurrencyLimit(name: string): Promise<void> {
     this.#of(name);
-    await this.#override(name, undefined);
+    await (await this.#verbs()).resetQueue(this.#house, name);
   }
 
   // Waiting for a size
@@ -194,26 +188,13 @@ export class Queues implements QueuesApi {
     refuseDisposed(this.#house);
   }
 
+  /** The last word counts: who was overtaken by another before the core had heard of it waits for that one. */
   async #pause(name: string, paused: number): Promise<void> {
     this.#of(name).paused = paused;
     await this.#opened();
-    this.#house.pump.commands.push(P.CommandSetQueue, this.#house.table.queues.numberOf(name), P.QueueFieldPaused, 0, paused);
-    await this.#carriedOut(name, P.QueueValuePaused, (queue) => queue.paused!);
-  }
-
-  async #override(name: string, limit: number | undefined, overridden?: Overridden): Promise<void> {
-    const { queues } = this.#house.table;
-    queues.override(name, limit, overridden);
-    await this.#opened();
-    queues.tellConcurrency(name);
-    await this.#carriedOut(name, P.QueueValueConcurrency, concurrencyNow);
-    await this.#carriedOut(name, P.QueueValueStill, ({ override }) => (override === 0 ? 1 : 0));
-  }
-
-  /** The last word counts: who was overtaken by another before the core had heard of it waits for that one. */
-  async #carriedOut(name: string, field: number, wanted: (queue: Queue) => number): Promise<void> {
-    const { pump } = this.#house;
+    const { pump, table } = this.#house;
+    pump.commands.push(P.CommandSetQueue, table.queues.numberOf(name), P.QueueFieldPaused, 0, paused);
     pump.wake();
-    while (pump.open && this.#ask(name, field) !== wanted(this.#of(name))) await new Promise<void>((resolve) => this.#house.clock.defer(resolve));
+    while (pump.open && this.#ask(name, P.QueueValuePaused) !== this.#of(name).paused) await new Promise<void>((resolve) => this.#house.clock.defer(resolve));
   }
 }

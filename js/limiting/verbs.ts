@@ -8,6 +8,8 @@ import { End, type Run } from '../runs/run.ts';
 import { hasEnded } from '../runs/status.ts';
 import type { Duration, RunFilter, RunHandle, Task, TaskState } from '../types.ts';
 import { matcher } from '../views/lists.ts';
+import { mostSlots } from './order.ts';
+import { concurrencyNow, type Overridden } from './queue-table.ts';
 import { concurrencyOf } from './settings.ts';
 import type { AddAllOptions, BlockedBy, BulkDone, ClearOptions, LimitConcurrency, NamedLimitInfo, QueueStatistics, Standing } from './types.ts';
 
@@ -221,6 +223,35 @@ export async function redrive(house: Orchestrator, filter?: RunFilter & { name?:
   const letters = house.getAllTasks().filter(isDeadLetter(house, filter, 'deadLetters.redrive'));
   const done = await Promise.all(letters.map(({ id }) => house.retryTask(id)));
   return { total: letters.length, done: done.filter(Boolean).length };
+}
+
+
+/** @throws ConfigurationError */
+export async function overrideQueue(house: Orchestrator, name: string, limit: number, options: { by?: string } = {}): Promise<void> {
+  const where = `overrideConcurrencyLimit of queue "${name}"`;
+  wholeNumber(limit, where, 0, house.table.queues.named(name)!.rules.isOrigin ? mostSlots : 0xfffffffe);
+  checkNames(options, ['by'], where);
+  if (options.by !== undefined) checkText(options.by, `${where} by`);
+  await setConcurrency(house, name, limit, { atMs: house.clock.now(), by: options.by });
+}
+
+export function resetQueue(house: Orchestrator, name: string): Promise<void> {
+  return setConcurrency(house, name, undefined);
+}
+
+/** In the unit of what was declared: runs, or their weights. Resolves when the core goes by the last that was said. */
+async function setConcurrency({ clock, pump, table }: Orchestrator, name: string, override: number | undefined, overridden?: Overridden): Promise<void> {
+  const number = table.queues.numberOf(name);
+  Object.assign(table.queues.named(name)!, { override, overridden });
+  table.limits.overrideQueue(name, override, overridden);
+  const wanted = () => {
+    const queue = table.queues.named(name)!;
+    // No limit at all is the core's 0; ours lets the queue stand still, which is over with the page, as the override is.
+    return [[P.QueueFieldConcurrency, P.QueueValueConcurrency, concurrencyNow(queue)], [P.QueueFieldStill, P.QueueValueStill, queue.override === 0 ? 1 : 0]] as const;
+  };
+  for (const [field, , value] of wanted()) pump.commands.push(P.CommandSetQueue, number, field, 0, value);
+  pump.wake();
+  while (pump.open && wanted().some(([, field, value]) => pump.engine.queueValue(number, field) !== value)) await new Promise<void>((resolve) => clock.defer(resolve));
 }
 
 
