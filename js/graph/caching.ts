@@ -12,6 +12,7 @@ import { FunctionTask } from './function-task.ts';
 import { outputTask } from './names.ts';
 import type { PlanNode } from './plan.ts';
 import type { Task } from './task.ts';
+import type { TaskGraph } from './task-graph.ts';
 import type { GraphRunOptions } from './types.ts';
 
 /** What an output is found by. */
@@ -40,8 +41,15 @@ export function questionOf(task: Task<any, any, any>, input: Record<string, any>
   const config: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(task.config)) if (!said.has(name) && value !== undefined) config[name] = value;
   // A graph in it is part of what it does.
-  if (task.hasChildren()) config.subgraph = task.subGraph!.toJSON();
+  if (task.hasChildren()) config.subgraph = workOf(task.subGraph!);
   return { type: task.type, version: version ?? null, config, input };
+}
+
+/** What a graph does: its document, without what an editor keeps with it. */
+function workOf(graph: TaskGraph): object {
+  const without = <Json extends Record<string, any>>(json: Json, extras: Record<string, any> = {}): Json => Object.fromEntries(Object.entries(json).filter(([key]) => !Object.hasOwn(extras, key))) as Json;
+  const tasks = graph.getTasks().map((task) => ({ ...without(task.toJSON(), task.extras), ...(task.subGraph && { subgraph: workOf(task.subGraph) }) }));
+  return { tasks, dataflows: graph.getDataflows().map((dataflow) => without(dataflow.toJSON(), dataflow.extras)) };
 }
 
 export async function askForOutput(context: RunContext, task: Task<any, any, any>, input: Record<string, any>): Promise<unknown> {

@@ -82,6 +82,7 @@ export class Graphs {
     checkNames(options, optionNames, 'graphs.run');
     const { merge = 'GRAPH_RESULT_ARRAY', registry = this.registry } = options;
     checkOptions(options, merge);
+    checkPorts(input, 'graphs.run input');
     const signals = signalsOf(options);
     if (options.outputCache === undefined && graph.outputCache !== undefined) options = { ...options, outputCache: graph.outputCache };
     const isStored = this.house.journal !== undefined || !this.house.opening.inMemory;
@@ -224,6 +225,7 @@ export class Graphs {
   /** What a run of it would do. */
   async plan(given: TaskGraph | TaskGraphJson, input: TaskInput, options: GraphRunOptions): Promise<PlannedNode[]> {
     const { plannedNodes } = await import('./planning.ts');
+    checkPorts(input, 'graphs.plan input');
     const graph = given instanceof TaskGraph ? given : (await this.#read(given, options.registry)).graph;
     return plannedNodes(this.house, graph, input, { outputCache: graph.outputCache, ...options });
   }
@@ -264,6 +266,11 @@ export function cancelWith(signal: AbortSignal, run: Run): void {
   signal.addEventListener('abort', cancel);
   const over = () => signal.removeEventListener('abort', cancel);
   run.ended.then(over, over);
+}
+
+/** @throws ConfigurationError */
+function checkPorts(input: unknown, where: string): void {
+  if (typeof input !== 'object' || input === null || Array.isArray(input)) refuse(where, 'an object of values by ports', input);
 }
 
 const policies = ['abort', 'continue-independent', 'collect'];

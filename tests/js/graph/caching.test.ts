@@ -2,7 +2,7 @@
 import { expect, it } from 'vitest';
 import '../../../js/cache/memory.ts';
 import '../../../js/testing/graph-rooms.ts';
-import { registerTask, Task, TaskConfigSchema, TaskGraph, type TaskInput, type TaskOutput } from 'holdfast/graph';
+import { createGraphFromGraphJSON, GraphAsTask, registerTask, Task, TaskConfigSchema, TaskGraph, type TaskInput, type TaskOutput } from 'holdfast/graph';
 import { again, open } from '../houses.ts';
 
 let executed: string[] = [];
@@ -19,7 +19,7 @@ class Times extends Task {
     return { n: n * this.config.by };
   }
 }
-registerTask(Times);
+registerTask(Times, GraphAsTask);
 
 const graphOf = (...by: number[]) => {
   const graph = new TaskGraph({ outputCache: true });
@@ -52,6 +52,14 @@ it('a second run executes nothing, one of a changed graph what has changed and w
   executed = [];
   expect(await outcome(changed)).toMatchObject({ n: 40, executed: ['t1', 't2'] });
   expect((await graphs.plan(graphOf(2), {}))[0]).toMatchObject({ action: 'blocked', why: 'Nothing gives "n".' });
+});
+
+it('what an editor keeps with a graph in a node is no part of what the node does', async () => {
+  const { orchestrator } = await open({ cache: {} });
+  const whole = (kept: number, by = 2) => createGraphFromGraphJSON({ tasks: [{ id: 'whole', type: 'GraphAsTask', subgraph: { layout: { a: kept }, tasks: [{ id: 'a', type: 'CachedTimes', position: kept, config: { by } }, { id: 'b', type: 'CachedTimes', config: { by: 3 } }], dataflows: [{ sourceTaskId: 'a', sourceTaskPortId: 'n', targetTaskId: 'b', targetTaskPortId: 'n', label: kept }] } }], dataflows: [] });
+  await (await orchestrator.graphs.run(whole(1), { n: 1 }, { outputCache: true })).result();
+  const actions = async (graph: TaskGraph) => (await orchestrator.graphs.plan(graph, { n: 1 }, { outputCache: true })).map(({ action }) => action);
+  expect([await actions(whole(2)), await actions(whole(2, 5))]).toEqual([['cached'], ['run']]);
 });
 
 it('what the cache has answered is known to be after a reload, of a run that was changed while it went on, too', async () => {

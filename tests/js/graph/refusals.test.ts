@@ -48,6 +48,13 @@ it('options that a run of a graph does not have are refused by their names', asy
   await expect(orchestrator.graphs.run(withTasks(), {}, null as never)).rejects.toThrow('graphs.run must be an object, not null.');
 });
 
+it.each([null, 3, 'x', [1]] as never[])('an input that is no object of values by ports (%j) is refused', async (input) => {
+  const { orchestrator } = await open();
+  await expect(orchestrator.graphs.run(withTasks(), input)).rejects.toThrow('graphs.run input must be an object of values by ports, not');
+  await expect(withTasks().run(input)).rejects.toThrow('graphs.run input must be an object of values by ports, not');
+  await expect(orchestrator.graphs.plan(withTasks(), input)).rejects.toThrow('graphs.plan input must be an object of values by ports, not');
+});
+
 it('a config that is no object, and a graph in a task that is none, are refused', () => {
   for (const config of [null, 3, 'x'] as never[]) expect(() => new Pass(config)).toThrow('RefusedPass: config must be an object, not');
   for (const subGraph of [3, 'x', {}] as never[]) expect(() => new GraphAsTask({ id: 'whole', subGraph })).toThrow('Task whole (GraphAsTask): subGraph must be a TaskGraph, not');
