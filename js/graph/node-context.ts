@@ -2,12 +2,12 @@
 import { runContainer } from '../context/children.ts';
 import type { RunContext } from '../context/context.ts';
 import { KeyPrefix } from '../journal/history.ts';
-import { End } from '../runs/run.ts';
+import { End, type Run } from '../runs/run.ts';
 import { revived } from './failures.ts';
 import { tagsInto } from './lineage.ts';
 import type { LiveRun } from './live.ts';
 import { NodeOutlet } from './live-streams.ts';
-import { graphTask } from './names.ts';
+import { graphTask, nodeTask } from './names.ts';
 import type { PlanNode } from './plan.ts';
 import type { TaskRegistry } from './registry.ts';
 import type { InputStream } from './output-stream.ts';
@@ -51,6 +51,13 @@ export class NodeContext implements ExecuteContext {
   }
   get graphRunId(): string {
     return this.#live.run.id;
+  }
+  get rootGraphRunId(): string {
+    const { house } = this.#live;
+    const above = (run: Run): Run | undefined => run.extra.parent ?? house.localRun(run.extra.parentId ?? '');
+    let { run } = this.#live;
+    for (let node = above(run); node?.taskIdentifier === nodeTask; node = above(run)) run = above(node) ?? run;
+    return run.id;
   }
 
   async updateProgress(progress: number | undefined, message?: string, ...more: any[]): Promise<void> {

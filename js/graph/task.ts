@@ -35,6 +35,8 @@ export interface ExecuteContext {
   readonly durable: RunContext;
   /** Of the graph's run. */
   readonly graphRunId: string;
+  /** Of the run that all of it is part of, whose graph stands in no node: the one that people began. */
+  readonly rootGraphRunId: string;
   /** 0-100 of this node. */
   updateProgress(progress: number | undefined, message?: string, ...more: any[]): Promise<void>;
   /**

@@ -9,7 +9,7 @@ import '../../js/graph/nodes/human.ts';
 import './setup.tsx';
 
 const request = (more: Partial<HumanRequest> = {}): HumanRequest => ({
-  id: 'token', runId: 'run', taskId: 'ask', graphRunId: 'graph', kind: 'approval', targetHumanId: 'default', message: 'Send 300 letters?', context: { to: 'Bob', count: 300 }, createdAt: 0, timeoutAt: 1,
+  id: 'token', runId: 'run', taskId: 'ask', graphRunId: 'graph', rootGraphRunId: 'graph', kind: 'approval', targetHumanId: 'default', message: 'Send 300 letters?', context: { to: 'Bob', count: 300 }, createdAt: 0, timeoutAt: 1,
   contentSchema: { type: 'object', properties: { approved: { type: 'boolean' }, reason: { type: 'string' } }, required: ['approved'] }, ...more,
 });
 

@@ -1,19 +1,22 @@
 /** A run that waits for a person: what is asked, and the two answers. */
-import { type HumanRequest, listHumanRequests, respondToHumanRequest } from 'holdfast/graph';
+import { type HumanRequest, listHumanRequests, respondToHumanRequest, type TaskGraphItemJson } from 'holdfast/graph';
 import { useEffect, useState } from 'react';
 import { orchestrator } from '../orchestrator.ts';
 import type { ShownRun } from './use-runs.ts';
 import { usePipelineWords } from './words.ts';
 
+/** It asks, or something in its graph does. */
+const asks = ({ type, subgraph }: TaskGraphItemJson): boolean => type === 'HumanApprovalTask' || (subgraph?.tasks.some(asks) ?? false);
+
 /** Asked again whenever the run has moved on. */
 function useRequests({ handle, views, document }: ShownRun): readonly HumanRequest[] {
   const [requests, setRequests] = useState<readonly HumanRequest[]>([]);
-  const asking = document.tasks.filter(({ id, type }) => type === 'HumanApprovalTask' && views.get(id)?.status === 'PROCESSING').map(({ id }) => id).join('\n');
+  const asking = document.tasks.filter((item) => asks(item) && views.get(item.id)?.status === 'PROCESSING').map(({ id }) => id).join('\n');
   useEffect(() => {
     if (asking === '') return setRequests([]);
     let isOver = false;
     const look = () => listHumanRequests(orchestrator).then((all) => {
-      if (!isOver) setRequests(all.filter(({ graphRunId }) => graphRunId === handle.id));
+      if (!isOver) setRequests(all.filter(({ rootGraphRunId }) => rootGraphRunId === handle.id));
     }, () => {});
     void look();
     // A node runs a moment before what it asks is stored.

@@ -26,6 +26,8 @@ export interface HumanRequest {
   readonly runId: string;
   readonly taskId: string;
   readonly graphRunId: string;
+  /** Of the run that people began: the same, unless the node stands in a graph within a node. */
+  readonly rootGraphRunId: string;
   readonly kind: 'approval' | 'input';
   /** Whom it is for. */
   readonly targetHumanId: string;
@@ -88,7 +90,7 @@ async function ask(task: Task<any, any, HumanTaskConfig>, input: TaskInput, cont
   const { durable } = context;
   const { targetHumanId = 'default', message = '', metadata, answerWithin = '30d' } = task.config;
   const { id } = await durable.createToken({ timeout: answerWithin, tags: [tag, `run:${durable.run.id}`] });
-  const asked = { id, taskId: task.id, graphRunId: context.graphRunId, kind, targetHumanId, message: [message, input.prompt].filter(Boolean).join('\n\n'), contentSchema, context: { ...metadata, ...input.context } };
+  const asked = { id, taskId: task.id, graphRunId: context.graphRunId, rootGraphRunId: context.rootGraphRunId, kind, targetHumanId, message: [message, input.prompt].filter(Boolean).join('\n\n'), contentSchema, context: { ...metadata, ...input.context } };
   durable.metadata.set(metadataKey, asked);
   await context.updateProgress(undefined, asked.message || 'Waits for an answer');
   return answered(task, await durable.waitForToken<HumanAnswer>(id).unwrap());

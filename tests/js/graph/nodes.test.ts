@@ -1,6 +1,6 @@
 /** The nodes that are built in: what each gives, and what it refuses. */
 import fc from 'fast-check';
-import { Task, TaskGraph } from 'holdfast/graph';
+import { GraphAsTask, MapTask, Task, TaskGraph } from 'holdfast/graph';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import '../../../js/testing/graph-rooms.ts';
 import {
@@ -243,7 +243,7 @@ describe('people', () => {
     let house = await openHouse();
     const { id } = await house.orchestrator.graphs.run(asking(new HumanApprovalTask({ id: 'ask', message: 'Send it?', metadata: { to: 'Bob' } })), {});
     await house.clock.advance(10);
-    expect(await listHumanRequests(house.orchestrator)).toMatchObject([{ taskId: 'ask', graphRunId: id, kind: 'approval', message: 'Send it?', context: { to: 'Bob' }, targetHumanId: 'default' }]);
+    expect(await listHumanRequests(house.orchestrator)).toMatchObject([{ taskId: 'ask', graphRunId: id, rootGraphRunId: id, kind: 'approval', message: 'Send it?', context: { to: 'Bob' }, targetHumanId: 'default' }]);
     house = await house.crash();
     await house.clock.advance(86_400_000);
     const [request] = await listHumanRequests(house.orchestrator);
@@ -253,6 +253,27 @@ describe('people', () => {
     expect(await respondToHumanRequest(house.orchestrator, request!, { action: 'cancel' })).toBe(false);
     expect((await (await house.orchestrator.graphs.get(id))!.output('yes'))).toEqual({ action: 'accept', approved: true, reason: 'fine' });
     expect(await listHumanRequests(house.orchestrator)).toEqual([]);
+    house.cut();
+  });
+
+  it('what is asked in graphs within nodes says which run people began, in a later page too', async () => {
+    let house = await openHouse();
+    const one = new TaskGraph();
+    one.addTask(new HumanApprovalTask({ id: 'ask' }));
+    const each = new TaskGraph();
+    each.addTask(new MapTask({ id: 'each', maxIterations: 9, subGraph: one }));
+    const graph = new TaskGraph();
+    graph.addTask(new GraphAsTask({ id: 'whole', subGraph: each }));
+    const { id } = await house.orchestrator.graphs.run(graph, { prompt: ['one', 'two'] });
+    for (const messages of [['one', 'two'], ['two']]) {
+      await house.clock.advance(10);
+      const requests = await listHumanRequests(house.orchestrator);
+      expect(requests.map(({ message, rootGraphRunId, graphRunId }) => [message, rootGraphRunId, graphRunId === id])).toEqual(messages.map((message) => [message, id, false]));
+      await respondToHumanRequest(house.orchestrator, requests[0]!, { action: 'accept', content: { approved: true } });
+      house = await house.crash();
+    }
+    await house.clock.advance(10);
+    expect((await (await house.orchestrator.graphs.get(id))!.output('whole'))!.approved).toEqual([true, true]);
     house.cut();
   });
 
