@@ -47,8 +47,13 @@ export function recoverLost(house: Orchestrator, engine: Engine, orderly: boolea
   const own: number[] = [];
   const graphs: number[] = [];
   let others = 0;
-  for (let task = engine.value(0, P.FieldTaskEnd) - 1; task >= first && !orderly; task--) {
+  // Of a hundred thousand that are unfinished few ran, and each question is a way through the door.
+  let left = 0;
+  if (!orderly) for (const queue of house.table.queues.numbers()) left += engine.queueValue(queue, P.QueueValueRunning);
+  const end = engine.value(0, P.FieldTaskEnd);
+  for (let task = first; task < end && left > 0; task++) {
     if ((engine.state(task) & 0xf) !== P.StateRunning) continue;
+    left--;
     const id = pump.run(task)?.taskIdentifier;
     if (id === graphTask) graphs.push(task);
     else if (isContainer(id) || id === scheduleTask) own.push(task);
