@@ -104,7 +104,8 @@ export async function retryFrom(home: Signatures, chained: StoredSignature, from
   const last = first < 0 ? members.length - 1 : first;
   if (from !== undefined && !(Number.isInteger(from) && from >= 0 && from <= last)) throw new ConfigurationError(`retryFrom must be a whole number from 0 to ${last}, the first member that did not succeed, not ${describe(from)}.`);
   if (run.end !== End.Failed && run.end !== End.Cancelled) throw new SignatureUsedError(`Chain ${chained.key} is ${chained.status}; one that failed or was cancelled can be retried. Use a clone().`, { data: { key: chained.key } });
-  const message = (await home.house.services.readNote(run, NoteKind.Message)?.value) as object | undefined;
-  home.edges.note(run, NoteKind.Message, { ...message, from: from ?? last, fromAttempt: home.house.pump.engine.value(run.task, P.FieldAttempt) });
-  return home.retry(chained);
+  return home.retry(chained, async () => {
+    const message = (await home.house.services.readNote(run, NoteKind.Message)?.value) as object | undefined;
+    home.edges.note(run, NoteKind.Message, { ...message, from: from ?? last, fromAttempt: home.house.pump.engine.value(run.task, P.FieldAttempt) });
+  });
 }

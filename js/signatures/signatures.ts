@@ -224,10 +224,15 @@ export class Signatures {
     return made;
   }
 
-  /** Tried again, with callbacks that are as new. */
-  async retry(signature: StoredSignature): Promise<boolean> {
+  /** Tried again, with callbacks that are as new. Who asks meanwhile finds it begun: its callbacks are made anew once. */
+  retry(signature: StoredSignature, also?: () => Promise<void>): Promise<boolean> {
+    return this.inLine(signature.run_, () => this.#retry(signature, also));
+  }
+
+  async #retry(signature: StoredSignature, also?: () => Promise<void>): Promise<boolean> {
     const { run_: run } = signature;
     if (run.end !== End.Failed && run.end !== End.Cancelled) return false;
+    await also?.();
     const roles = signature.callbacks().map(({ extra }) => extra.bound!.data!.role as CallbackRole);
     const copies = await this.make((making) => Promise.all(signature.callbacks().map((callback) => this.copy(making, this.of(callback)))));
     return this.make((making) => {

@@ -187,3 +187,19 @@ test.each(['pending', 'active', 'suspended', 'canceled', 'reloaded'])('what is r
   await house.clock.advance(7_200_000);
   expect([house.orchestrator.list().items, begun]).toEqual([[], []]);
 });
+
+test.each(['retry', 'retryFrom'] as const)('what is tried again twice in one breath (%s) is so once, and what follows it begins once', async (verb) => {
+  const { orchestrator, clock } = await open();
+  let isDown = true;
+  const seen: string[] = [];
+  const work = defineTask({ id: name('work'), retry: { maxAttempts: 1 }, run: () => { if (isDown) throw new Error('no'); seen.push('work'); } });
+  const after = defineTask({ id: name('after'), run: () => void seen.push('after') });
+  const good = defineTask({ id: name('good'), run: () => 1 });
+  const signature = verb === 'retry' ? await orchestrator.sign(work, { successCallbacks: [after] }) : await orchestrator.chain([good, work], { success: after });
+  await signature.runNoWait();
+  await settle(clock);
+  isDown = false;
+  const again = Promise.all([signature[verb](), signature[verb]()]);
+  await settle(clock);
+  expect([await again, signature.status, seen]).toEqual([[true, false], 'done', ['work', 'after']]);
+});
