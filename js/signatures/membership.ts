@@ -8,7 +8,7 @@ import type { Orchestrator } from '../orchestrator.ts';
 import * as P from '../protocol.ts';
 import { familyOf } from '../intake/family.ts';
 import { depthLimit } from '../context/children.ts';
-import { ConfigurationError } from '../errors.ts';
+import { ConfigurationError, SignatureUsedError } from '../errors.ts';
 import type { Binding } from '../dependencies/types.ts';
 import type { Edges } from '../dependencies/edges.ts';
 import type { Run } from '../runs/run.ts';
@@ -21,8 +21,11 @@ export function memberKey(generation: number, index: number): string {
 /**
  * Known at once, so that it is not used for anything else meanwhile; that it is closed stays known. To be said to the core
  * by `describe`.
+ * @throws SignatureUsedError something else has taken it since it was looked at
  */
 export function bindTo(edges: Edges, run: Run, binding: Binding): Binding {
+  const [former, next] = [run.extra.bound, binding].map((one) => one?.sources.container ?? one?.sources.of);
+  if (former !== undefined && next !== former) throw new SignatureUsedError(`Signature ${run.id} (${run.taskIdentifier}) belongs to ${former} already: a signature runs once. Give a clone().`, { data: { key: run.id } });
   const closed = run.extra.bound?.data?.closed === true;
   const kept = closed ? { ...binding, data: { ...binding.data, closed } } : binding;
   edges.claim(run, kept);

@@ -126,7 +126,12 @@ export class StoredSignature<Input = any, Output = any> implements Signature<Inp
     return this.#call(result, setReturnField);
   }
 
-  async #call(message: unknown, isReturn: boolean): Promise<RunHandle<Output>> {
+  /** One call after the other: what is refused must not have said what the run gets. */
+  #call(message: unknown, isReturn: boolean): Promise<RunHandle<Output>> {
+    return this.#home.inLine(this.run_, () => this.#begin(message, isReturn));
+  }
+
+  async #begin(message: unknown, isReturn: boolean): Promise<RunHandle<Output>> {
     if (this.caller && !this.#home.house.dependencies.isDraft(this.run_)) return this.run_;
     this.refuseUsed('run');
     const { services } = this.#home.house;

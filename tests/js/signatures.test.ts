@@ -203,3 +203,21 @@ test.each(['retry', 'retryFrom'] as const)('what is tried again twice in one bre
   await settle(clock);
   expect([await again, signature.status, seen]).toEqual([[true, false], 'done', ['work', 'after']]);
 });
+
+test('of two that call it in one breath, or take it as a member, the first has it, and the other changes nothing', async () => {
+  const { orchestrator, clock } = await open();
+  const seen: unknown[] = [];
+  const work = defineTask({ id: name('work'), run: (message: unknown) => void seen.push(message) });
+  const first = async (both: Promise<unknown>[]) => {
+    const asked = Promise.allSettled(both);
+    await settle(clock);
+    return (await asked).map((one) => (one.status === 'fulfilled' ? 'had' : one.reason instanceof SignatureUsedError && 'used'));
+  };
+  const [called, chained, swarmed] = await Promise.all([orchestrator.sign(work), orchestrator.sign(work), orchestrator.sign(work)]);
+  expect(await first([called.runNoWait({ by: 1 }), called.runNoWait({ by: 2 })])).toEqual(['had', 'used']);
+  expect(seen).toEqual([{ by: 1 }]);
+  expect(await first([orchestrator.chain([chained, work]), orchestrator.chain([work, chained])])).toEqual(['had', 'used']);
+  expect(await first([orchestrator.swarm([swarmed]), orchestrator.swarm([swarmed]), orchestrator.chain([swarmed, work])])).toEqual(['had', 'used', 'used']);
+  const containers = orchestrator.list().items.filter(({ taskIdentifier }) => taskIdentifier !== work.id);
+  expect(containers.map(({ taskIdentifier }) => taskIdentifier).sort()).toEqual(['holdfast/chain', 'holdfast/swarm']);
+});
