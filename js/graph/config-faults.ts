@@ -13,12 +13,16 @@ export const isRecord = (value: unknown): value is Record<string, any> => typeof
 /** Of what can't be looked into the checker has said all that there is to say. */
 const unreadable = new Set<GraphIssue['code']>(['invalid-json', 'too-large', 'too-deep', 'duplicate-key', 'forbidden-key', 'not-a-graph', 'unsupported-version']);
 
+/** As many as the checker tells; no more are looked for. */
+export const mostIssues = 1000;
+
 /** @param wrong what is known to be wrong with the document */
 export function configFaults(document: string | object, options: ReadGraphOptions, wrong: readonly GraphIssue[]): GraphIssue[] {
   if (wrong.some(({ code }) => unreadable.has(code))) return [];
   const allowed = options.allowedTypes && new Set(options.allowedTypes);
   const faults: GraphIssue[] = [];
   for (const { item, path } of itemsOf(document)) {
+    if (faults.length >= mostIssues) break;
     const { type } = item;
     if (typeof type !== 'string' || (allowed && !allowed.has(type))) continue;
     for (const { pointer, message } of refusedOf(item, options)) faults.push({ code: 'wrong-config', pointer: path + pointer, message, severity: 'error' });

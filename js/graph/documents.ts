@@ -11,7 +11,7 @@
 import type { GraphCatalogue, GraphDocument, GraphIssue } from './document.ts';
 import { TaskJSONError } from './errors.ts';
 import type { JsonTaskItem } from './forms.ts';
-import { configFaults, isRecord, itemsOf } from './config-faults.ts';
+import { configFaults, isRecord, itemsOf, mostIssues } from './config-faults.ts';
 import { createGraphFromGraphJSON as built, createTaskFromGraphJSON as builtTask, isKnown, type ReadGraphOptions } from './json.ts';
 import { mergeStrategies } from './merging.ts';
 import { pageRegistry } from '../intake/registry.ts';
@@ -74,9 +74,6 @@ function namedTypes(document: string | object): string[] {
   for (const { item } of itemsOf(document)) if (typeof item.type === 'string') types.add(item.type);
   return [...types];
 }
-
-/** As many as the checker tells. */
-const mostIssues = 1000;
 
 /** @throws TaskJSONError */
 function refuseIssues(wrong: readonly GraphIssue[], faults: readonly GraphIssue[], leftOut: number, unknownTypes: () => string[], cause?: unknown): never {

@@ -211,6 +211,11 @@ describe('what is hostile', () => {
     expect(({} as any).polluted).toBeUndefined();
   });
 
+  it('of configs that are refused a thousand are told, however many there are', async () => {
+    const issues = await issuesOf({ tasks: Array.from({ length: 3000 }, (_, at) => ({ id: `t${at}`, type: 'MergeTask', config: { timeout: -1 } })), dataflows: [] });
+    expect([issues.length, issues.at(-1)!.pointer]).toEqual([1000, '/tasks/999/config/timeout']);
+  });
+
   it('has limits of size, depth and number', async () => {
     const codesOf = async (document: any, limits: object) => (await issuesOf(document, { limits })).map(({ code }) => code);
     expect(await codesOf(' '.repeat(1001), { maxBytes: 1000 })).toEqual(['too-large']);
