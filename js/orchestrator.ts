@@ -7,6 +7,7 @@
  *
  * Invariant: a run is accepted, ended or refused exactly once, each only when that is durable.
  */
+import type { RemoveOptions } from './runs/removals.ts';
 import { Attempts, stopError } from './runs/attempts.ts';
 import { waitForOne } from './batches/door.ts';
 import { BlobKeeper } from './blobs/keeper.ts';
@@ -26,6 +27,7 @@ import { Intake } from './intake/intake.ts';
 import type { Announcements, Journal } from './journal/journal.ts';
 import { resolveLimits } from './intake/limits.ts';
 import { Queues } from './limiting/queues.ts';
+import { Lazy } from './lazy.ts';
 import { Lists } from './views/lists.ts';
 import { randomSeed } from './load.ts';
 import { Opening } from './opening/opening.ts';
@@ -76,6 +78,8 @@ export class Orchestrator extends Listenable implements OrchestratorApi {
   readonly idempotencyKeys: Pick<Identity, 'create' | 'reset'> = this.identity;
   readonly outcomes = new Outcomes(this);
   readonly control = new Control(this);
+  /** Those that can be undone. */
+  readonly removals = new Lazy(async () => new (await import('./runs/removals.ts')).Removals(this));
   /** Outputs that are kept: explain, invalidate, clear, migrate. */
   readonly cache = new CacheDoor(this);
   readonly waiting = new Waiting(this);
@@ -402,9 +406,14 @@ export class Orchestrator extends Listenable implements OrchestratorApi {
   async retryTask(id: string): Promise<RunHandle | undefined> {
     return (await this.#handled(id, (handle) => handle.retry())) ? this.attach(id) : undefined;
   }
-  async removeTask(id: string): Promise<boolean> {
+  async removeTask(id: string, options?: RemoveOptions): Promise<boolean> {
+    if (options !== undefined) return (await this.removals.load()).remove(id, options);
     const run = this.#index.find(id);
     return run ? this.control.forget(run) : this.#handled(id, (handle) => handle.remove?.() ?? Promise.resolve(false));
+  }
+  async undoRemove(id: string): Promise<boolean> {
+    await this.ready;
+    return (await this.removals.load()).undo(id);
   }
 
   warn(message: string): void {

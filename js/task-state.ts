@@ -1,5 +1,6 @@
 /** What people see of runs: the state of one, and what is asked and told of many. Types only. */
 
+import type { RemoveOptions } from './runs/removals.ts';
 import type { RunItem } from './context/types.ts';
 import type { Intent } from './definition/intent.ts';
 import type { Instant, ResumePolicy } from './types.ts';
@@ -92,6 +93,8 @@ export interface TaskState<Result = any> {
   readonly item?: RunItem;
   /** One of holdfast's own, an event or a token; listed only with `{ hidden: true }`. */
   readonly hidden?: boolean;
+  /** It was removed with `undoFor`, and is gone then; listed only with `{ removed: true }`. */
+  readonly removedUntil?: number;
   /** false while only memory knows it (storage `memory`, or not acknowledged yet). */
   readonly durable: boolean;
   /** Name of its queue, where it has one; of a task's own queue `task/` and the task's id. */
@@ -175,6 +178,8 @@ export interface RunFilter {
   text?: string;
   /** true: events and tokens too. */
   hidden?: boolean;
+  /** true: what was removed with `undoFor` too. */
+  removed?: boolean;
 }
 export interface ListFilter extends RunFilter {
   limit?: number;
@@ -250,5 +255,7 @@ export interface BulkApi {
   retry(filter: RunFilter, options?: BulkOptions): Promise<BulkProgress>;
   /** New runs of the same tasks with the same inputs. */
   replay(filter: RunFilter, options?: BulkOptions): Promise<BulkProgress>;
-  remove(filter: RunFilter, options?: BulkOptions): Promise<BulkProgress>;
+  remove(filter: RunFilter, options?: BulkOptions & RemoveOptions): Promise<BulkProgress>;
+  /** Of those that were removed with `undoFor`. */
+  undoRemove(filter: RunFilter, options?: BulkOptions): Promise<BulkProgress>;
 }

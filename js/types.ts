@@ -2,6 +2,7 @@
  * The public shapes. A *task* is a definition; one execution of it is a *run*.
  * `TaskState` is what `getTaskState(id)` gives, so its `id` is the run's.
  */
+import type { RemoveOptions } from './runs/removals.ts';
 import type { QueryOptions, UpdateOptions } from './asking/types.ts';
 import type { BatchHandle, BatchItemResult, BatchOptions, BatchPayload, BatchResult, BatchSource } from './batches/types.ts';
 import type { Cache, CacheCallOptions, CacheEvents, CacheMode, OrchestratorCacheOptions } from './cache/types.ts';
@@ -469,7 +470,13 @@ export interface OrchestratorApi {
    * Gives its handle; undefined: there was nothing to try again.
    */
   retryTask<O = any>(id: string): Promise<RunHandle<O> | undefined>;
-  removeTask(id: string): Promise<boolean>;
+  /**
+   * Cancels it unless it has ended, and forgets it. `undoFor`: until then it stands still with what is in it and what was to follow it, no list
+   * shows it, and `undoRemove` brings it back, over reloads too. false: there is none. @throws ConfigurationError
+   */
+  removeTask(id: string, options?: RemoveOptions): Promise<boolean>;
+  /** Brings back what was removed with `undoFor`: it goes on where it stood still. false: that is over, or was not removed. */
+  undoRemove(id: string): Promise<boolean>;
   /** As the handle's `stream`, of a run that may be another tab's. */
   stream<Chunk = any>(id: string, key: string, options?: ReadStreamOptions): StreamReader<Chunk>;
   /** As the handle's `provide`. */

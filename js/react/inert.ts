@@ -43,6 +43,7 @@ export const inertOrchestrator: OrchestratorApi = Object.freeze({
   resumeTask: refuseLater,
   retryTask: refuseLater,
   removeTask: refuseLater,
+  undoRemove: refuseLater,
   stream: refuse,
   providePayload: refuseLater,
   cleanupCompletedTasks: refuseLater,

@@ -12,6 +12,7 @@ const bound = [
   'resumeTask',
   'cancelTask',
   'removeTask',
+  'undoRemove',
   'clearAllTasks',
 ] as const;
 

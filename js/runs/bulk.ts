@@ -5,8 +5,10 @@
 import { checkFunction, checkNames, checkPause, checkResume, checkSignal } from '../intake/checks.ts';
 import type { Orchestrator } from '../orchestrator.ts';
 import type { BulkApi, BulkOptions, BulkProgress, ResumePolicy, RunFilter } from '../types.ts';
+import { toMilliseconds } from '../intake/duration.ts';
 import { matcher } from '../views/lists.ts';
 import { refuseDisposed } from './disposed.ts';
+import type { RemoveOptions } from './removals.ts';
 
 /** Of a verb that may be a message to another tab. */
 const atOnce = 64;
@@ -37,21 +39,27 @@ export class Bulk implements BulkApi {
   replay(filter: RunFilter, options?: BulkOptions): Promise<BulkProgress> {
     return this.#each('replay', filter, options, (id) => this.#house.runs.replay(id).then((handle) => handle.accepted).then(() => true));
   }
-  remove(filter: RunFilter, options?: BulkOptions): Promise<BulkProgress> {
-    return this.#each('remove', filter, options, (id) => this.#house.removeTask(id));
+  async remove(filter: RunFilter, options?: BulkOptions & RemoveOptions): Promise<BulkProgress> {
+    const { undoFor } = options ?? {};
+    if (undoFor !== undefined) toMilliseconds(undoFor, 'runs.bulk.remove undoFor');
+    return this.#each('remove', filter, options, (id) => this.#house.removeTask(id, undoFor === undefined ? undefined : { undoFor }));
+  }
+  async undoRemove(filter: RunFilter, options?: BulkOptions): Promise<BulkProgress> {
+    return this.#each('undoRemove', { ...filter, removed: true }, options, (id) => this.#house.undoRemove(id));
   }
 
   async #each(name: string, filter: RunFilter, options: BulkOptions = {}, verb: Verb): Promise<BulkProgress> {
     const where = `runs.bulk.${name}`;
     const matches = matcher(filter, where);
-    checkNames(options, ['signal', 'onProgress', 'confirm', ...extraNames(name)], where);
+    checkNames(options, ['signal', 'onProgress', 'confirm', ...(extras[name] ?? [])], where);
     const { signal, onProgress, confirm } = options;
     if (signal !== undefined) checkSignal(signal, `${where} signal`);
     if (onProgress !== undefined) checkFunction(onProgress, `${where} onProgress`);
     if (confirm !== undefined) checkFunction(confirm, `${where} confirm`);
     refuseDisposed(this.#house);
     await this.#house.opening.opened;
-    const ids = this.#house.getAllTasks().filter(matches).map(({ id }) => id);
+    const found = name === 'undoRemove' ? this.#house.list({ removed: true, limit: 2 ** 31 - 1 }).items.filter(({ removedUntil }) => removedUntil !== undefined) : this.#house.getAllTasks();
+    const ids = found.filter(matches).map(({ id }) => id);
     const progress = { total: ids.length, done: 0, skipped: 0, failed: 0 };
     if (confirm && !(await confirm(ids.length))) return progress;
     const tell = () => onProgress?.({ ...progress });
@@ -64,7 +72,7 @@ export class Bulk implements BulkApi {
   }
 }
 
-const extraNames = (name: string): string[] => (name === 'cancel' ? ['reason'] : name === 'pause' ? ['kind'] : name === 'resume' ? ['policy'] : []);
+const extras: Record<string, readonly string[]> = { cancel: ['reason'], pause: ['kind'], resume: ['policy'], remove: ['undoFor'] };
 
 async function count(asked: Promise<unknown>, progress: { done: number; skipped: number; failed: number }): Promise<void> {
   try {

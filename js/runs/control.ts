@@ -76,13 +76,21 @@ export class Control {
   }
   pause(run: Run, kind: 'soft' | 'hard'): Promise<boolean> {
     checkPause(kind);
-    if (run.extra.sharing) this.#house.cache.loaded!.pausing(run);
     for (const member of this.#members(run)) void this.pause(member, kind);
+    return this.pauseAlone(run, kind);
+  }
+  /** Whatever is in it. */
+  pauseAlone(run: Run, kind: 'soft' | 'hard'): Promise<boolean> {
+    if (run.extra.sharing) this.#house.cache.loaded!.pausing(run);
     return this.#command(run, P.CommandPause, kind === 'hard' ? P.PauseKindInterrupt : P.PauseKindSuspend);
   }
   resume(run: Run, policy: ResumePolicy): Promise<boolean> {
     checkResume(policy);
     for (const member of this.#members(run)) void this.resume(member, policy);
+    return this.resumeAlone(run, policy);
+  }
+  /** Whatever is in it. */
+  resumeAlone(run: Run, policy: ResumePolicy): Promise<boolean> {
     const { recoveredInputs } = this.#house.definitions;
     if (recoveredInputs.waits(run)) {
       if (run.state.phase === 'blocked') return this.#command(run, P.CommandRelease, recoveredInputs.letGo(run));

@@ -116,6 +116,8 @@ export class RunExtra {
 
   /** One of ours, an event or a token: no list shows it. */
   hidden = false;
+  /** It was removed, and can be brought back until then; 0: it was not. */
+  removedUntilMs = 0;
   /** What holds it from the start. */
   hold = 0;
   /** A token is being completed; it counts when that is stored. */

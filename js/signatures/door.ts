@@ -6,9 +6,10 @@
 import { Lazy } from '../lazy.ts';
 import type { Orchestrator } from '../orchestrator.ts';
 import type { Signatures } from './signatures.ts';
+import type { RemoveOptions } from '../runs/removals.ts';
 import type { Signature, SignaturesApi } from './types.ts';
 
-type Verb = 'pause' | 'interrupt' | 'resume' | 'cancel' | 'remove';
+type Verb = 'pause' | 'interrupt' | 'resume' | 'cancel';
 
 export class SignatureDoor implements SignaturesApi {
   readonly #house: Orchestrator;
@@ -86,7 +87,10 @@ export class SignatureDoor implements SignaturesApi {
   cancel(key: string, reason?: unknown): Promise<boolean> {
     return this.#by(key, 'cancel', reason);
   }
-  remove(key: string): Promise<boolean> {
-    return this.#by(key, 'remove');
+  async remove(key: string, options?: RemoveOptions): Promise<boolean> {
+    return (await this.load(key)).remove(options);
+  }
+  undoRemove(key: string): Promise<boolean> {
+    return this.#house.undoRemove(key);
   }
 }

@@ -4,6 +4,7 @@
  *
  * Invariant: it keeps nothing of its own.
  */
+import type { RemoveOptions } from '../runs/removals.ts';
 import { ConfigurationError, SignatureUsedError } from '../errors.ts';
 import { NoteKind } from '../journal/notes.ts';
 import * as P from '../protocol.ts';
@@ -207,8 +208,8 @@ export class StoredSignature<Input = any, Output = any> implements Signature<Inp
   cancel(reason?: unknown): Promise<boolean> {
     return this.run_.cancel(reason);
   }
-  remove(): Promise<boolean> {
-    return this.#home.removeRun(this.run_);
+  async remove(options?: RemoveOptions): Promise<boolean> {
+    return options === undefined ? this.#home.removeRun(this.run_) : this.#home.house.removeTask(this.key, options);
   }
 }
 

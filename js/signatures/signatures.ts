@@ -249,6 +249,7 @@ export class Signatures {
   load(key: unknown): StoredSignature {
     checkIdentifier(key, 'loadSignature key');
     const run = this.local(key as string);
+    if (run && run.extra.removedUntilMs > 0) throw new MissingSignatureError(`Signature ${describe(key)} was removed. Until ${new Date(run.extra.removedUntilMs).toISOString()} undoRemove(key) brings it back.`, { data: { key } });
     if (run) return this.of(run);
     const elsewhere = this.house.attach(key as string);
     if (elsewhere && !(elsewhere instanceof RunClass)) throw new ConfigurationError(`Signature ${String(key)} belongs to another tab, which runs it. Load it there, or when that tab is closed; orchestrator.attach(key) gives its handle.`);
@@ -265,7 +266,7 @@ export class Signatures {
   }
 
   all(): StoredSignature[] {
-    const runs = this.house.localRuns().filter((run) => (this.house.identify(run), run.extra.deferred !== undefined && !run.extra.gone));
+    const runs = this.house.localRuns().filter((run) => (this.house.identify(run), run.extra.deferred !== undefined && !run.extra.gone && run.extra.removedUntilMs === 0));
     return runs.map((run) => this.of(run)).reverse();
   }
 
@@ -363,13 +364,22 @@ export class Signatures {
 
   /** It, what is in it, and what was to follow: that first, or it would begin because something it follows was cancelled. */
   async removeRun(run: Run): Promise<boolean> {
-    const { control, services } = this.house;
-    const all = (one: Run): Run[] => [one, ...services.children.of(one).flatMap(all)];
-    const members = all(run);
+    const { control } = this.house;
+    const members = this.#family(run);
     await Promise.all(members.flatMap((member) => this.#followers(member)).map((follower) => this.removeRun(follower)));
     const removed = await control.forget(run);
     if (removed) await Promise.all(members.slice(1).map((member) => control.forget(member)));
     return removed;
+  }
+
+  /** What goes when it is removed, itself first. */
+  whole(run: Run): Run[] {
+    const family = this.#family(run);
+    return [...new Set([...family, ...family.flatMap((member) => this.#followers(member)).flatMap((follower) => this.whole(follower))])];
+  }
+
+  #family(run: Run): Run[] {
+    return [run, ...this.house.services.children.of(run).flatMap((child) => this.#family(child))];
   }
 
   /** As far as they have not begun: then they are runs of their own. */

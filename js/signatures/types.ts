@@ -1,4 +1,5 @@
 /** Signatures, chains and swarms: what people write, and what they get. */
+import type { RemoveOptions } from '../runs/removals.ts';
 import type { Task, TriggerOptions } from '../types.ts';
 import type { Duration, RunHandle, TaskState } from '../types.ts';
 
@@ -123,8 +124,8 @@ export interface Signature<Input = any, Output = any> {
   interrupt(): Promise<boolean>;
   resume(): Promise<boolean>;
   cancel(reason?: unknown): Promise<boolean>;
-  /** Cancels what has not ended, and forgets it, its callbacks and members too. */
-  remove(): Promise<boolean>;
+  /** Cancels what has not ended, and forgets it, its callbacks and members too; with `undoFor` after that time. @throws ConfigurationError */
+  remove(options?: RemoveOptions): Promise<boolean>;
 }
 
 
@@ -269,8 +270,10 @@ export interface SignaturesApi {
   interrupt(key: string): Promise<boolean>;
   resume(key: string): Promise<boolean>;
   cancel(key: string, reason?: unknown): Promise<boolean>;
-  /** Cancels what has not ended, and forgets it, its callbacks and members too. */
-  remove(key: string): Promise<boolean>;
+  /** Cancels what has not ended, and forgets it, its callbacks and members too; with `undoFor` after that time. @throws ConfigurationError */
+  remove(key: string, options?: RemoveOptions): Promise<boolean>;
+  /** Brings back what was removed with `undoFor`, and what went with it. false: that time is over, or it was not removed. */
+  undoRemove(key: string): Promise<boolean>;
   /** @throws MissingSignatureError */
   containerSummary(key: string): Promise<ContainerSummary>;
   /** Several changes, all or none: what the function throws has changed nothing, and a crash leaves nothing begun. */

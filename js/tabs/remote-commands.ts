@@ -4,6 +4,7 @@
 import type { CollapseMessage } from '../collapsing/collapsing.ts';
 import { fromMessage, type ValueMessage } from '../codec/message.ts';
 import type { Orchestrator } from '../orchestrator.ts';
+import type { RemoveOptions } from '../runs/removals.ts';
 import { remoteVerbs } from './remote.ts';
 import type { QueryOptions, ResumePolicy, UpdateOptions } from '../types.ts';
 
@@ -14,7 +15,8 @@ const verbs: Record<Verb, (house: Orchestrator, id: string, argument: unknown) =
   pause: (house, id, argument) => house.pauseTask(id, argument === 'hard' ? 'hard' : 'soft'),
   resume: (house, id, argument) => house.resumeTask(id, argument as ResumePolicy),
   retry: async (house, id) => (await house.retryTask(id)) !== undefined,
-  remove: (house, id) => house.removeTask(id),
+  remove: (house, id, argument) => house.removeTask(id, argument as RemoveOptions | undefined),
+  undoRemove: (house, id) => house.undoRemove(id),
   provide: (house, id, argument) => house.providePayload(id, argument as Blob),
   result: (house, id) => house.attach(id)!.result(),
   signal: (house, id, argument) => house.waiting.events.signal(house.localRun(id)!, ...read<string | undefined>(argument)),

@@ -2,6 +2,7 @@
  * Runs of other tabs: their states as they were told, and handles whose commands go to their owner.
  * Invariant: what is told is a hint, checked for its shape, and replaced or dropped with its session.
  */
+import type { RemoveOptions } from '../runs/removals.ts';
 import type { Clock } from '../time/clock.ts';
 import { checkFunction, checkPause, checkResume, checkText } from '../intake/checks.ts';
 import { byValue } from '../asking/asking.ts';
@@ -195,7 +196,7 @@ export class RemoteRuns {
 }
 
 /** Commands that a tab carries out for others. */
-export const remoteVerbs = ['cancel', 'pause', 'resume', 'retry', 'remove', 'result', 'signal', 'query', 'update', 'completeToken', 'tokenOutcome', 'provide', 'freeKey', 'reschedule', 'collapse', 'readStream'] as const;
+export const remoteVerbs = ['cancel', 'pause', 'resume', 'retry', 'remove', 'undoRemove', 'result', 'signal', 'query', 'update', 'completeToken', 'tokenOutcome', 'provide', 'freeKey', 'reschedule', 'collapse', 'readStream'] as const;
 
 export class RemoteHandle implements RunHandle {
   readonly id: string;
@@ -278,8 +279,11 @@ export class RemoteHandle implements RunHandle {
   freeKey(): Promise<boolean> {
     return this.#command('freeKey');
   }
-  remove(): Promise<boolean> {
-    return this.#command('remove');
+  remove(options?: RemoveOptions): Promise<boolean> {
+    return this.#command('remove', options);
+  }
+  undoRemove(): Promise<boolean> {
+    return this.#command('undoRemove');
   }
   /** @internal `id`: of the event, by which it is known when it is sent again. */
   async signal(name: string, data?: unknown, id?: string): Promise<boolean> {

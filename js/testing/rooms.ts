@@ -38,6 +38,7 @@ import '../opening/adoption.ts';
 import '../retrying/fetch.ts';
 import '../retrying/on-throw.ts';
 import '../runs/history.ts';
+import '../runs/removals.ts';
 import '../schedules/runner.ts';
 import '../schedules/schedules.ts';
 import '../signatures/chain-run.ts';

@@ -22,6 +22,13 @@ export interface ListsHost {
   readonly opening: { readonly tabs: Elsewhere | undefined; readonly lockedRuns: Elsewhere | undefined } | undefined;
 }
 
+/** What nobody sees who does not ask for it. */
+type Unasked = Pick<RunFilter, 'hidden' | 'removed'>;
+
+function isShown(state: TaskState, { hidden, removed }: Unasked): boolean {
+  return (hidden || !state.hidden) && (removed || state.removedUntil === undefined) === true;
+}
+
 export class Lists {
   readonly #index: RunIndex;
   readonly #host: ListsHost;
@@ -58,24 +65,24 @@ export class Lists {
   #eachStatus(tell: (status: TaskStatus) => void): void {
     const { pump } = this.#host;
     const engine = pump.open ? pump.engine : undefined;
-    for (const run of this.#index.each()) if (!run.extra.hidden) tell(run.extra.snapshot?.status ?? standing(engine, run).status);
+    for (const run of this.#index.each()) if (!run.extra.hidden && run.extra.removedUntilMs === 0) tell(run.extra.snapshot?.status ?? standing(engine, run).status);
     const statuses = new Statuses(engine);
     for (const task of pump.untaken()) {
       const status = statuses.of(task);
       if (status) tell(status);
     }
-    for (const { status } of this.#elsewhere(false)) tell(status);
+    for (const { status } of this.#elsewhere({})) tell(status);
   }
 
-  #read(hidden = false): TaskState[] {
-    const own = this.#index.all().filter(({ extra }) => hidden || !extra.hidden);
-    return [...own.map((run) => run.state), ...this.#elsewhere(hidden)].sort(newestFirst);
+  #read(filter: Unasked = {}): TaskState[] {
+    const own = this.#index.all().filter(({ extra }) => (filter.hidden || !extra.hidden) && (filter.removed || extra.removedUntilMs === 0));
+    return [...own.map((run) => run.state), ...this.#elsewhere(filter)].sort(newestFirst);
   }
 
   /** Runs of other tabs, but for those that have become ours, and runs that nobody here can open. */
-  #elsewhere(hidden: boolean): TaskState[] {
+  #elsewhere(filter: Unasked): TaskState[] {
     const { tabs, lockedRuns } = this.#host.opening ?? {};
-    return [...(tabs?.states() ?? []), ...(lockedRuns?.states() ?? [])].filter((state) => (hidden || !state.hidden) && !this.#index.find(state.id));
+    return [...(tabs?.states() ?? []), ...(lockedRuns?.states() ?? [])].filter((state) => isShown(state, filter) && !this.#index.find(state.id));
   }
 
   /** @throws ConfigurationError for a limit that is none */
@@ -83,7 +90,7 @@ export class Lists {
     const { limit, cursor, ...runs } = checked(filter);
     const matches = matcher(runs, 'list');
     const items: TaskState[] = [];
-    for (const state of filter.hidden ? this.#read(true) : this.all()) {
+    for (const state of filter.hidden || filter.removed ? this.#read(filter) : this.all()) {
       if (cursor !== undefined && position(state) >= cursor) continue;
       if (!matches(state)) continue;
       if (items.length === limit) return { items, cursor: position(items.at(-1)!) };
@@ -116,6 +123,7 @@ const filterChecks = {
   tags: (value: unknown, where: string) => void checkTags(value, where),
   text: checkText,
   hidden: checkBoolean,
+  removed: checkBoolean,
   version: (value: unknown, where: string) => {
     if (typeof value !== 'number' && typeof value !== 'string') refuse(where, 'a number or a text', value);
   },
@@ -134,14 +142,14 @@ const momentOf = (value: Instant, where: string): number => toInstant(value, whe
 export function matcher(filter: RunFilter, where: string): (state: TaskState) => boolean {
   checkNames(filter, Object.keys(filterChecks), where);
   checkEach(filter, filterChecks, where);
-  const { status, taskIdentifier, tags, text, hidden, version, parentId, rootId, batch, queue, from, to } = filter;
+  const { status, taskIdentifier, tags, text, version, parentId, rootId, batch, queue, from, to } = filter;
   const fromMs = from === undefined ? Number.NEGATIVE_INFINITY : momentOf(from, where);
   const toMs = to === undefined ? Number.POSITIVE_INFINITY : momentOf(to, where);
   const tagged = typeof tags === 'string' ? [tags] : tags;
   const wanted = status === undefined ? undefined : new Set<TaskStatus>(typeof status === 'string' ? [status] : status);
   const needle = text?.toLowerCase();
   return (state) => {
-    if (state.hidden && !hidden) return false;
+    if (!isShown(state, filter)) return false;
     if (wanted && !wanted.has(state.status)) return false;
     if (taskIdentifier !== undefined && state.taskIdentifier !== taskIdentifier) return false;
     if (version !== undefined && state.version !== version) return false;

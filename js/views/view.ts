@@ -173,6 +173,7 @@ export function taskState(engine: Engine | undefined, run: Run, parts: ViewParts
     ...(run.extra.key && { idempotencyKey: run.extra.key.text, idempotencyKeyExpiresAt: known ? value(P.FieldKeyUntilMs) : run.extra.key.untilMs }),
     ...(run.extra.item && { item: run.extra.item }),
     ...(run.extra.hidden && { hidden: true }),
+    ...(run.extra.removedUntilMs > 0 && { removedUntil: run.extra.removedUntilMs }),
     version,
     ...(queue !== undefined && !queue.startsWith('holdfast:') && { queue }),
     ...(intent && { intent }),

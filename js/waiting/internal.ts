@@ -1,5 +1,5 @@
 /**
- * Runs of our own: an event and a token are tasks too, so that they are stored, taken over and
+ * Runs of our own: an event, a token and a removal are tasks too, so that they are stored, taken over and
  * forgotten by the same machinery. They are hidden: no list, count or callback shows them unasked.
  *
  * Invariant: what is hidden is known by its queue (cheap, for a whole journal) and by its definition.
@@ -16,13 +16,14 @@ export const containerPrefix = 'holdfast/';
 export const hiddenQueue = 'holdfast:waiting';
 export const eventTask = 'holdfast:event';
 export const tokenTask = 'holdfast:token';
+export const removalTask = 'holdfast:removal';
 
-function internal(id: string): Definition {
-  const run = () => undefined;
+export function internal(id: string, run: (input: any) => unknown): Definition {
   return { id, hidden: true, handler: run, prepared: undefined, spec: { id, run, queue: hiddenQueue, simulateProgress: false } };
 }
 
-export const internalDefinitions: readonly Definition[] = [internal(eventTask), internal(tokenTask)];
+const nothing = (): void => {};
+export const internalDefinitions: readonly Definition[] = [internal(eventTask, nothing), internal(tokenTask, nothing)];
 
 export function isReserved(name: string): boolean {
   return name.startsWith(reserved);

@@ -15,7 +15,7 @@ import * as P from '../protocol.ts';
 import type { Run } from '../runs/run.ts';
 import { Cancellations } from './cancel-on.ts';
 import { Events, type SentEvent } from './events.ts';
-import { eventTask, hiddenQueue, internalDefinitions, tokenTask } from './internal.ts';
+import { eventTask, hiddenQueue, internal, internalDefinitions, removalTask, tokenTask } from './internal.ts';
 import { Tokens } from './tokens.ts';
 
 /** What was opened has this long to be asked for, however old it is. */
@@ -45,6 +45,7 @@ export class Waiting {
   /** Makes our own tasks and their queue known. */
   define(definitions: Definitions, table: OptionTable): void {
     for (const definition of internalDefinitions) definitions.addInternal(definition);
+    definitions.addInternal(internal(removalTask, async (removal) => (await this.#house.removals.load()).carryOut(removal)));
     table.queues.known(hiddenQueue);
   }
 
@@ -58,7 +59,10 @@ export class Waiting {
   opened(): void {
     const hidden = this.#house.pump.runs.filter((run): run is Run => run?.extra.hidden === true);
     this.events.addFound(hidden.filter((run) => run.taskIdentifier === eventTask));
-    for (const run of hidden) if (run.taskIdentifier === tokenTask) this.tokens.add(run);
+    for (const run of hidden) {
+      if (run.taskIdentifier === tokenTask) this.tokens.add(run);
+      else if (run.taskIdentifier === removalTask) this.#removal(run);
+    }
     if (hidden.length > 0) this.#sweepAt(this.#house.clock.now() + patienceMs);
   }
 
@@ -66,8 +70,13 @@ export class Waiting {
   adopted(run: Run): void {
     if (!run.extra.hidden) return this.cancellations.consider(run);
     if (run.taskIdentifier === tokenTask) this.tokens.add(run);
+    else if (run.taskIdentifier === removalTask) return this.#removal(run);
     else void this.events.add(run).catch((error) => this.#house.listenerFailed(error));
     this.#sweepAt(this.#house.clock.now() + patienceMs);
+  }
+
+  #removal(run: Run): void {
+    this.#house.removals.load().then((removals) => removals.find(run), (error) => this.#house.listenerFailed(error));
   }
 
   /** A token has ended. */

@@ -231,6 +231,9 @@ export class FakeOrchestrator implements OrchestratorApi {
   removeTask(id: string) {
     return this.#call('removeTask', id, () => this.drop(id));
   }
+  undoRemove(id: string) {
+    return this.#call('undoRemove', id, () => {});
+  }
   /** What a test says of a file: an error to throw, or nothing, and it is taken. */
   judge: (file: Blob) => Error | undefined = () => undefined;
   async providePayload(id: string, file: Blob): Promise<boolean> {

@@ -163,8 +163,9 @@ add('register', nothing, (value) => house.register(value));
 add('registerExecutor type', someText, (value) => house.registerExecutor(value, listener as never));
 add('registerExecutor executor', callable, (value) => house.registerExecutor('wrong: executor', value));
 
-for (const name of ['attach', 'getTaskState', 'why', 'cancelTask', 'pauseTask', 'resumeTask', 'retryTask', 'removeTask'] as const)
+for (const name of ['attach', 'getTaskState', 'why', 'cancelTask', 'pauseTask', 'resumeTask', 'retryTask', 'removeTask', 'undoRemove'] as const)
   add(`${name} id`, text, (value) => house[name](value));
+add('removeTask options', options, (value) => house.removeTask('nobody', value));
 add('runs.retrieve id', text, (value) => house.runs.retrieve(value));
 add('runs.replay id', nothing, (value) => house.runs.replay(value));
 add('runs.replay options', options, (value) => house.runs.replay(run.id, value));
