@@ -63,9 +63,12 @@ export class Removals {
     const paused = whole.filter((run) => this.#stoodStill(run)).map((run) => run.id);
     const removal = intake.trigger(this.#house.definition(removalTask)!, { runId: id, paused } satisfies Removal, { delay: forMs });
     this.#pending.set(id, { removal, paused: new Set(paused) });
-    this.#putAway(whole, this.#house.clock.now() + forMs);
+    const untilMs = this.#house.clock.now() + forMs;
+    this.#putAway(whole, untilMs);
     try {
       await removal.accepted;
+      // A core that crashed meanwhile may have heard of the removal alone.
+      if (this.#pending.get(id)?.removal === removal) this.#putAway(whole, untilMs);
     } catch (error) {
       this.#bringBack(id, home, known);
       throw error;

@@ -212,3 +212,23 @@ test('of a run of another tab, which does what it is asked for', async () => {
   expect(await ask(() => ours.orchestrator.undoRemove(id))).toBe(true);
   expect(ours.orchestrator.getTaskState(id)).toMatchObject({ local: true, phase: 'waiting' });
 });
+
+test('what is over in the meantime, or what it follows, begins nothing before it is back', async () => {
+  let house = await open();
+  const seen: string[] = [];
+  const late = defineTask({ id: name('late'), deadline: '10m', retry: { maxAttempts: 1 }, run: async (_: null, ctx) => ctx.sleep('1h') });
+  const failed = defineTask({ id: name('failed'), run: () => void seen.push('failed') });
+  const signature = await house.orchestrator.sign(late, { errorCallbacks: [failed] });
+  await signature.runNoWait();
+  await settle(house.clock);
+  expect(await house.orchestrator.removeTask(signature.key, { undoFor: '1d' })).toBe(true);
+  await house.clock.advance('1h');
+  await settle(house.clock);
+  house = await crash(house);
+  await settle(house.clock);
+  expect([seen, house.orchestrator.getAllTasks()]).toEqual([[], []]);
+  expect(await house.orchestrator.undoRemove(signature.key)).toBe(true);
+  await house.clock.advance('1h');
+  await settle(house.clock);
+  expect(seen).toEqual(['failed']);
+});
