@@ -216,7 +216,7 @@ test('of a run of another tab, which does what it is asked for', async () => {
 test('what is over in the meantime, or what it follows, begins nothing before it is back', async () => {
   let house = await open();
   const seen: string[] = [];
-  const late = defineTask({ id: name('late'), deadline: '10m', retry: { maxAttempts: 1 }, run: async (_: null, ctx) => ctx.sleep('1h') });
+  const late = defineTask({ id: name('late'), deadline: '10m', retry: { maxAttempts: 1 }, run: async (_: unknown, ctx) => ctx.sleep('1h') });
   const failed = defineTask({ id: name('failed'), run: () => void seen.push('failed') });
   const signature = await house.orchestrator.sign(late, { errorCallbacks: [failed] });
   await signature.runNoWait();
