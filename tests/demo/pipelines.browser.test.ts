@@ -149,6 +149,12 @@ describe('A pipeline', () => {
     await page.context().close();
   });
 
+  it('fits 320 pixels in the longer words of French', async () => {
+    const { page } = await opened({ locale: 'fr-FR', viewport: { width: 320, height: 640 } });
+    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(320);
+    await page.context().close();
+  });
+
   it('fits 360 pixels and has no accessibility findings while it is drawn and while it runs, light and dark', async () => {
     for (const colorScheme of ['light', 'dark'] as const) {
       const { page, complaints } = await opened({ colorScheme, viewport: { width: 360, height: 740 } });
