@@ -51,8 +51,8 @@ export class CircuitTable {
   /** Tells the core what a run of this page has. */
   describe(task: number, [own, queue]: readonly [number, number]): void {
     for (const known of this.#known.values()) if (!known.isTold && (known.number === own || known.number === queue)) this.#tell(known);
-    if (own) this.#commands.push(P.CommandSetTask, task, P.TaskFieldCircuit, 0, own);
-    if (queue) this.#commands.push(P.CommandSetTask, task, P.TaskFieldQueueCircuit, 0, queue);
+    if (own) this.#commands.setTask(task, P.TaskFieldCircuit, own);
+    if (queue) this.#commands.setTask(task, P.TaskFieldQueueCircuit, queue);
   }
 
   #tell(known: Known): void {

@@ -12,7 +12,7 @@ import type { Told } from '../pump/pump.ts';
 import { End, type Run } from '../runs/run.ts';
 import { hasFailed, revived, wasTaken } from './failures.ts';
 import type { LiveRun } from './live.ts';
-import { dropNode, isBounded, letGo, makeNode, sayWaits } from './making.ts';
+import { dropNode, letGo, makeNode, sayWaits } from './making.ts';
 import type { PlanNode } from './plan.ts';
 import { shapesOf } from './shapes.ts';
 import { type FailurePolicy, TaskStatus } from './types.ts';
@@ -129,7 +129,7 @@ class GraphCode implements MemberListener, Told {
         const run = makeNode(live, node, add);
         live.joined(node, run);
         // Who follows one that its queue holds back, or refuses, has nothing to follow yet.
-        return isBounded(live.house, run) ? accepted(run, node) : undefined;
+        return run.extra.dropsWhereFull ? accepted(run, node) : undefined;
       },
     );
   }

@@ -278,7 +278,7 @@ export class LiveChanges {
     const run = this.#live.runs[node.index];
     if (!former || !run || run.task === 0 || run.end !== End.None) return;
     const { commands } = this.#live.house.pump;
-    if (former.height !== node.height) commands.push(P.CommandSetTask, run.task, P.TaskFieldHeight, 0, node.height);
-    if (former.handlesError !== node.handlesError) commands.push(P.CommandSetTask, run.task, P.TaskFieldHandled, 0, node.handlesError ? 1 : 0);
+    if (former.height !== node.height) commands.setTask(run.task, P.TaskFieldHeight, node.height);
+    if (former.handlesError !== node.handlesError) commands.setTask(run.task, P.TaskFieldHandled, node.handlesError ? 1 : 0);
   }
 }

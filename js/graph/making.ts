@@ -87,7 +87,7 @@ export function waitingIn({ table, intake }: Orchestrator, queue: string): numbe
 export function roomOf({ blockAt, maxSize, overflow }: Rules): number | undefined {
   return blockAt || (overflow === P.OverflowReject && maxSize) || undefined;
 }
-export function isBounded(house: Orchestrator, { options }: Run): boolean {
+function isBounded(house: Orchestrator, { options }: Run): boolean {
   const queue = options?.queueName === undefined ? undefined : house.table.queues.named(options.queueName);
   return queue !== undefined && roomOf(queue.rules) !== undefined;
 }

@@ -276,8 +276,8 @@ export class Identity {
   describe(run: Run): void {
     const { commands } = this.#house.pump;
     const { hash, untilMs, after } = run.extra.key!;
-    commands.push(P.CommandSetTask, run.task, P.TaskFieldKey, 0, hash);
-    commands.push(P.CommandSetTask, run.task, P.TaskFieldKeyUntilMs, 0, untilMs);
+    commands.setTask(run.task, P.TaskFieldKey, hash);
+    commands.setTask(run.task, P.TaskFieldKeyUntilMs, untilMs);
     if (after && after.task !== 0 && after.end === End.None) commands.push(P.CommandDependOn, run.task, after.task, P.EdgeKindOnSettled);
   }
 

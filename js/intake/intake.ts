@@ -365,7 +365,7 @@ export class Intake {
     const policy = resolvePolicy(mergeRetry([retry, retryOptionsOf(this.policyOf(run))]));
     const number = this.#house.table.policyNumber(policy);
     run.options = { ...run.options!, policy, ownPolicy: true, maxAttempts: policy.maxAttempts };
-    this.#house.pump.commands.push(P.CommandSetTask, run.task, P.TaskFieldPolicy, 0, number);
+    this.#house.pump.commands.setTask(run.task, P.TaskFieldPolicy, number);
   }
 
   /** Queue and policy, as numbers of ours, of a run that another session has numbered. */

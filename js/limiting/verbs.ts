@@ -225,7 +225,6 @@ export async function redrive(house: Orchestrator, filter?: RunFilter & { name?:
   return { total: letters.length, done: done.filter(Boolean).length };
 }
 
-
 /** @throws ConfigurationError */
 export async function overrideQueue(house: Orchestrator, name: string, limit: number, options: { by?: string } = {}): Promise<void> {
   const where = `overrideConcurrencyLimit of queue "${name}"`;
@@ -253,7 +252,6 @@ async function setConcurrency({ clock, pump, table }: Orchestrator, name: string
   pump.wake();
   while (pump.open && wanted().some(([, field, value]) => pump.engine.queueValue(number, field) !== value)) await new Promise<void>((resolve) => clock.defer(resolve));
 }
-
 
 // Limits by name
 

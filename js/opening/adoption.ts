@@ -299,8 +299,8 @@ export class Adoption {
       this.#doubtful.delete(run);
       if (!this.isHeld(run)) continue;
       const { queue, policy } = intake.placeAnew(run);
-      pump.commands.push(P.CommandSetTask, run.task, P.TaskFieldQueue, 0, queue);
-      pump.commands.push(P.CommandSetTask, run.task, P.TaskFieldPolicy, 0, policy);
+      pump.commands.setTask(run.task, P.TaskFieldQueue, queue);
+      pump.commands.setTask(run.task, P.TaskFieldPolicy, policy);
       recoverTakenOver(this.#house, run);
       pump.commands.push(P.CommandRelease, run.task, P.HoldImportUnconfirmed);
     }

@@ -158,7 +158,7 @@ export default class PQueue extends EventTarget {
     const isPlain = priority === 0 && !this.#isRated;
     this.#commands.push(P.CommandCreate, task, (isPlain ? queueNumber | 0x80000000 : queueNumber) >>> 0);
     if (isPlain) return;
-    if (priority !== 0) this.#commands.push(P.CommandSetTask, task, P.TaskFieldPriority, 0, rankOf(priority));
+    if (priority !== 0) this.#commands.setTask(task, P.TaskFieldPriority, rankOf(priority));
     if (this.#isRated) this.#commands.push(P.CommandSetTask, task, P.TaskFieldLimit | (1 << 8), limitNumber, 1);
     this.#commands.push(P.CommandSubmit, task);
   }
@@ -170,7 +170,7 @@ export default class PQueue extends EventTarget {
       if (job.id !== id) continue;
       if (job.priority === priority) return;
       job.priority = priority;
-      this.#commands.push(P.CommandSetTask, job.task, P.TaskFieldPriority, 0, rankOf(priority));
+      this.#commands.setTask(job.task, P.TaskFieldPriority, rankOf(priority));
       return;
     }
     throw new ReferenceError(`No promise function with the id "${id}" exists in the queue.`);

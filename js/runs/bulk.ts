@@ -45,10 +45,11 @@ export class Bulk implements BulkApi {
     return this.#each('remove', filter, options, (id) => this.#house.removeTask(id, undoFor === undefined ? undefined : { undoFor }));
   }
   async undoRemove(filter: RunFilter, options?: BulkOptions): Promise<BulkProgress> {
-    return this.#each('undoRemove', { ...filter, removed: true }, options, (id) => this.#house.undoRemove(id));
+    const removed = () => this.#house.list({ removed: true, limit: 2 ** 31 - 1 }).items.filter(({ removedUntil }) => removedUntil !== undefined);
+    return this.#each('undoRemove', { ...filter, removed: true }, options, (id) => this.#house.undoRemove(id), removed);
   }
 
-  async #each(name: string, filter: RunFilter, options: BulkOptions = {}, verb: Verb): Promise<BulkProgress> {
+  async #each(name: string, filter: RunFilter, options: BulkOptions = {}, verb: Verb, all = () => this.#house.getAllTasks()): Promise<BulkProgress> {
     const where = `runs.bulk.${name}`;
     const matches = matcher(filter, where);
     checkNames(options, ['signal', 'onProgress', 'confirm', ...(extras[name] ?? [])], where);
@@ -58,8 +59,7 @@ export class Bulk implements BulkApi {
     if (confirm !== undefined) checkFunction(confirm, `${where} confirm`);
     refuseDisposed(this.#house);
     await this.#house.opening.opened;
-    const found = name === 'undoRemove' ? this.#house.list({ removed: true, limit: 2 ** 31 - 1 }).items.filter(({ removedUntil }) => removedUntil !== undefined) : this.#house.getAllTasks();
-    const ids = found.filter(matches).map(({ id }) => id);
+    const ids = all().filter(matches).map(({ id }) => id);
     const progress = { total: ids.length, done: 0, skipped: 0, failed: 0 };
     if (confirm && !(await confirm(ids.length))) return progress;
     const tell = () => onProgress?.({ ...progress });

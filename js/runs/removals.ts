@@ -31,12 +31,6 @@ interface Pending {
   readonly paused: ReadonlySet<string>;
 }
 
-/** @throws ConfigurationError */
-export function undoMs(options: RemoveOptions, where: string): number {
-  checkNames(options, ['undoFor'], where);
-  return options.undoFor === undefined ? 0 : toMilliseconds(options.undoFor, `${where} undoFor`);
-}
-
 export class Removals {
   readonly #house: Orchestrator;
   /** By the run that is removed. */
@@ -50,7 +44,8 @@ export class Removals {
 
   /** false: there is no such run, or it is removed already. @throws ConfigurationError StorageFullError */
   async remove(id: string, options: RemoveOptions): Promise<boolean> {
-    const forMs = undoMs(options, 'removeTask');
+    checkNames(options, ['undoFor'], 'removeTask');
+    const forMs = options.undoFor === undefined ? 0 : toMilliseconds(options.undoFor, 'removeTask undoFor');
     const { intake, signatures } = this.#house;
     await this.#house.ready;
     const known = this.#house.attach(id);

@@ -155,7 +155,7 @@ export class StoredSignature<Input = any, Output = any> implements Signature<Inp
     const spec = house.definition(this.run_.taskIdentifier)?.spec;
     const { delayMs = ofSpec(spec?.delay), deadlineMs = ofSpec(spec?.deadline), notBeforeMs = 0, staggerMs = 0 } = this.#data;
     const beginMs = Math.max(notBeforeMs, nowMs + laterMs + delayMs + (staggerMs > 0 ? Math.floor(house.random() * (staggerMs + 1)) : 0));
-    const set = (field: number, value: number) => house.pump.commands.push(P.CommandSetTask, this.run_.task, field, 0, value);
+    const set = (field: number, value: number) => house.pump.commands.setTask(this.run_.task, field, value);
     if (beginMs > nowMs) set(P.TaskFieldNotBeforeMs, beginMs);
     if (deadlineMs > 0) set(P.TaskFieldDeadlineAtMs, nowMs + deadlineMs + staggerMs + laterMs);
   }
