@@ -1,6 +1,6 @@
 'use client';
 import { type ReactNode, useCallback, useEffect, useId, useMemo, useRef, useState } from 'react';
-import type { OrchestratorApi, TaskState } from '../types.ts';
+import type { Duration, OrchestratorApi, TaskState } from '../types.ts';
 import { Announcer, type Voice } from './Announcer.tsx';
 import { EmptyState } from './EmptyState.tsx';
 import { FocusKeeper } from './focus.ts';
@@ -8,6 +8,7 @@ import { createFormat } from './format.ts';
 import type { Labels, Locale } from './labels.ts';
 import { PanelHeader } from './PanelHeader.tsx';
 import { type Panel, PanelContext, type PanelPart, type RenderTask } from './panel.ts';
+import { RemovedBar, useRemoved } from './Removed.tsx';
 import { useOrchestrator } from './provider.tsx';
 import { StorageBanner } from './StorageBanner.tsx';
 import {
@@ -42,6 +43,8 @@ export interface TaskManagerProps {
   allowCancel?: boolean;
   allowPause?: boolean;
   allowRemove?: boolean;
+  /** So long a person can undo Remove, as `removeTask` takes it. Default: `'10s'`; 0: it is gone at once. */
+  undoFor?: Duration;
   allowDownload?: boolean;
   /** Draws a row's content instead of the standard one; the <li> around it stays. */
   renderTask?: RenderTask;
@@ -85,7 +88,7 @@ function useSelection(orchestrator: OrchestratorApi, group: TaskGroup, props: Ta
   return useSelected(subscribe, () => orchestrator.getAllTasks(), select, nothingSelected, sameSelection);
 }
 
-function usePanelOf(orchestrator: OrchestratorApi, props: TaskManagerProps): Panel {
+function usePanelOf(orchestrator: OrchestratorApi, props: TaskManagerProps, remove: Panel['remove']): Panel {
   const { allowCancel = true, allowPause = true, allowRemove = true, allowDownload = true } = props;
   const { locale = 'en', labels, classNames, renderTask, renderActions } = props;
   const labelsKey = JSON.stringify(labels);
@@ -108,9 +111,10 @@ function usePanelOf(orchestrator: OrchestratorApi, props: TaskManagerProps): Pan
       renderTask,
       renderActions,
       clicked: (state) => onTaskClick.current?.(state),
+      remove,
       part: (name, base) => (classNames?.[name] ? `${base} ${classNames[name]}` : base),
     }),
-    [kept, orchestrator, format, allow, renderTask, renderActions, onTaskClick, classesKey],
+    [kept, orchestrator, format, allow, renderTask, renderActions, onTaskClick, remove, classesKey],
   );
 }
 
@@ -128,7 +132,8 @@ export function TaskManager(props: TaskManagerProps) {
   const [chosen, setGroup] = useState<TaskGroup>('all');
   const group = props.hideCompleted && chosen === 'completed' ? 'all' : chosen;
   const { ids, members, counts } = useSelection(orchestrator, group, props);
-  const panel = usePanelOf(orchestrator, props);
+  const { removed, remove } = useRemoved(orchestrator, props.undoFor);
+  const panel = usePanelOf(orchestrator, props, remove);
   useCompletions(orchestrator, props.onTaskComplete);
   useCleanup(orchestrator, autoCleanup, cleanupInterval);
   const titleId = useId();
@@ -164,6 +169,7 @@ export function TaskManager(props: TaskManagerProps) {
           fallback={title}
           empty={<Empty group={counts.all > 0 ? group : 'all'} emptyState={props.emptyState} />}
         />
+        <RemovedBar removed={removed} fallback={title} />
       </section>
     </PanelContext.Provider>
   );

@@ -4,6 +4,7 @@
  */
 export class FocusKeeper {
   #last: { id: string; element: HTMLElement } | undefined;
+  #expected: { id: string; from: HTMLElement | null } | undefined;
 
   focused(target: EventTarget): void {
     const element = target as HTMLElement;
@@ -21,9 +22,21 @@ export class FocusKeeper {
     return this.#last !== undefined && (active === null || active === document.body);
   }
 
+  /** The focus goes to `from`, and on to the row of this run when it is there, unless the person has moved it meanwhile. */
+  expect(id: string, from: HTMLElement | null): void {
+    from?.focus();
+    this.#expected = { id, from };
+  }
+
   /** After a row was rendered: a button in it that is gone hands over to the row's own button. */
   restoreInRow(id: string, toggle: HTMLElement | null): void {
     const last = this.#last;
+    const expected = this.#expected;
+    if (expected?.id === id) {
+      this.#expected = undefined;
+      if (document.activeElement === expected.from) toggle?.focus();
+      return;
+    }
     if (!this.#isLost() || last?.id !== id || last.element.isConnected) return;
     toggle?.focus({ preventScroll: true });
   }

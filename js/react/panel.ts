@@ -22,6 +22,7 @@ export type PanelPart =
   | 'header'
   | 'chip'
   | 'banner'
+  | 'removed'
   | 'list'
   | 'row'
   | 'badge'
@@ -41,6 +42,8 @@ export interface Panel {
   readonly focus: FocusKeeper;
   readonly voice: { current: Voice | undefined };
   clicked(state: TaskState): void;
+  /** Removes a run; what can be brought back is told to the person. */
+  remove(id: string): Promise<unknown>;
   /** The class of a part, the caller's own included. */
   part(name: PanelPart, base: string): string;
 }

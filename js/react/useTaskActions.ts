@@ -1,6 +1,6 @@
 'use client';
 import { useCallback, useRef, useState } from 'react';
-import type { OrchestratorApi, TaskState } from '../types.ts';
+import type { TaskState } from '../types.ts';
 import { isEnded, isEnding } from './appearance.ts';
 import { type ActionName, type Panel, usePanel } from './panel.ts';
 import { clip, isBlob, isolate } from './text.ts';
@@ -19,18 +19,18 @@ export function actionsFor(state: TaskState, allow: Panel['allow']): ActionName[
   return names;
 }
 
-const verbs: Record<ActionName, (orchestrator: OrchestratorApi, id: string) => Promise<unknown> | undefined> = {
-  pause: (orchestrator, id) => orchestrator.pauseTask(id),
-  resume: (orchestrator, id) => orchestrator.resumeTask(id),
-  cancel: (orchestrator, id) => orchestrator.cancelTask(id),
-  retry: (orchestrator, id) => orchestrator.retryTask(id),
-  download: (orchestrator, id) => orchestrator.attach(id)?.download(),
-  remove: (orchestrator, id) => orchestrator.removeTask(id),
+const verbs: Record<ActionName, (panel: Panel, id: string) => Promise<unknown> | undefined> = {
+  pause: ({ orchestrator }, id) => orchestrator.pauseTask(id),
+  resume: ({ orchestrator }, id) => orchestrator.resumeTask(id),
+  cancel: ({ orchestrator }, id) => orchestrator.cancelTask(id),
+  retry: ({ orchestrator }, id) => orchestrator.retryTask(id),
+  download: ({ orchestrator }, id) => orchestrator.attach(id)?.download(),
+  remove: ({ remove }, id) => remove(id),
 };
 
 /** Runs one action of a row at a time; `problem` says what did not work, until the next one. */
 export function useTaskActions(id: string) {
-  const { orchestrator, format, voice } = usePanel();
+  const panel = usePanel();
   const [problem, setProblem] = useState<string>();
   const isBusy = useRef(false);
   const perform = useCallback(
@@ -39,8 +39,9 @@ export function useTaskActions(id: string) {
       isBusy.current = true;
       setProblem(undefined);
       try {
-        await verbs[action](orchestrator, id);
+        await verbs[action](panel, id);
       } catch (error) {
+        const { format, voice } = panel;
         const reason = isolate(clip(error instanceof Error ? error.message : String(error), 300));
         const text = format.label('actionFailed', { action: format.label(action), reason });
         setProblem(text);
@@ -49,7 +50,7 @@ export function useTaskActions(id: string) {
         isBusy.current = false;
       }
     },
-    [orchestrator, format, voice, id],
+    [panel, id],
   );
   return { perform, problem };
 }

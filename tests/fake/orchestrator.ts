@@ -2,6 +2,7 @@
  * An orchestrator without an engine: states are put in by hand, calls are written down. It keeps the
  * promises React relies on: immutable states, the same array until something changes, one notice per frame.
  */
+import type { RemoveOptions } from '../../js/runs/removals.ts';
 import type {
   ListFilter,
   OrchestratorApi,
@@ -55,6 +56,8 @@ export class FakeOrchestrator implements OrchestratorApi {
   /** How notices are put off; at once by default. */
   defer: (notify: () => void) => void;
   #tasks = new Map<string, TaskState>();
+  /** With `undoFor`, until `forget`. */
+  #removed = new Map<string, TaskState>();
   #all: readonly TaskState[] | undefined;
   #wholes = new Set<() => void>();
   #ones = new Map<string, Set<() => void>>();
@@ -193,7 +196,7 @@ export class FakeOrchestrator implements OrchestratorApi {
     return this.#tasks.has(id) ? ({ id, download } as unknown as RunHandle<O>) : undefined;
   }
   getTaskState<R = any>(id: string): TaskState<R> | undefined {
-    return this.#tasks.get(id);
+    return this.#tasks.get(id) ?? this.#removed.get(id);
   }
   getAllTasks(): readonly TaskState[] {
     this.#all ??= Object.freeze([...this.#tasks.values()].reverse());
@@ -228,11 +231,24 @@ export class FakeOrchestrator implements OrchestratorApi {
     await this.#call('retryTask', id, () => this.update(id, { phase: 'queued', error: null, progress: 0 }));
     return this.attach(id);
   }
-  removeTask(id: string) {
-    return this.#call('removeTask', id, () => this.drop(id));
+  removeTask(id: string, { undoFor }: RemoveOptions = {}) {
+    return this.#call('removeTask', undoFor === undefined ? id : `${id} ${undoFor}`, () => {
+      const state = this.#tasks.get(id)!;
+      if (undoFor !== undefined) this.#removed.set(id, Object.freeze({ ...state, removedUntil: Date.now() + 10_000 }));
+      this.drop(id);
+    });
+  }
+  /** The time of a removal is over. */
+  forget(id: string): void {
+    this.#removed.delete(id);
+    this.#changed(id);
   }
   undoRemove(id: string) {
-    return this.#call('undoRemove', id, () => {});
+    return this.#call('undoRemove', id, () => {
+      const { removedUntil: _, ...state } = this.#removed.get(id)!;
+      this.#tasks.set(id, Object.freeze(state));
+      this.forget(id);
+    });
   }
   /** What a test says of a file: an error to throw, or nothing, and it is taken. */
   judge: (file: Blob) => Error | undefined = () => undefined;

@@ -26,6 +26,10 @@ const giveFile = async (page) => {
   await page.locator('input[type=file]').first().setInputFiles(file);
 };
 
+const remove = (count) => async (page) => {
+  for (let removed = 0; removed < count; removed++) await page.locator('[data-action=remove]').first().click();
+};
+
 /** name, query, context, what to do before */
 const pictures = [
   ['light-phases', { scene: 'phases' }],
@@ -69,6 +73,10 @@ const pictures = [
       for (let n = 0; n < 6; n++) await page.keyboard.press('Tab');
     },
   ],
+  ['removed', { scene: 'phases' }, {}, remove(1)],
+  ['removed-dark', { scene: 'phases' }, dark, remove(2)],
+  ['removed-phone-french', { scene: 'phases', locale: 'fr' }, phone, remove(2)],
+  ['removed-phone-awkward', { scene: 'awkward' }, phone, remove(1)],
   ['storage-full', { scene: 'full' }],
   ['storage-degraded', { scene: 'degraded' }],
   ['storage-failing-dark', { scene: 'failing' }, dark],

@@ -28,13 +28,14 @@ it('the panel follows a real run from queue to result, and says that memory forg
     },
   });
   const onTaskComplete = vi.fn();
-  render(
+  const page = (undoFor?: number) => (
     <StrictMode>
       <OrchestratorProvider orchestrator={orchestrator}>
-        <TaskManager onTaskComplete={onTaskComplete} />
+        <TaskManager onTaskComplete={onTaskComplete} undoFor={undoFor} />
       </OrchestratorProvider>
-    </StrictMode>,
+    </StrictMode>
   );
+  const { rerender } = render(page());
   await act(() => orchestrator.ready);
   await waitFor(() => expect(screen.getByText('Tasks are kept in memory only')).toBeTruthy());
   const { id } = orchestrator.trigger(task, null, { name: 'Echo', metadata: { fileName: 'a.pdf' } });
@@ -46,7 +47,17 @@ it('the panel follows a real run from queue to result, and says that memory forg
   // Not at once: that would be a slip.
   const now = Date.now;
   vi.spyOn(Date, 'now').mockImplementation(() => now() + 1000);
-  await act(async () => void fireEvent.click(screen.getByRole('button', { name: 'Remove Echo' })));
-  vi.restoreAllMocks();
+  const press = (name: string) => act(async () => void fireEvent.click(screen.getByRole('button', { name })));
+  await press('Remove Echo');
   await waitFor(() => expect(document.querySelector(`[data-task-id="${id}"]`)).toBeNull());
+  await waitFor(() => expect(screen.getByText('“Echo” was removed')).toBeTruthy());
+  await press('Undo');
+  await waitFor(() => expect(row(id).dataset.state).toBe('completed'));
+  expect(screen.queryByText('“Echo” was removed')).toBeNull();
+  rerender(page(1));
+  vi.mocked(Date.now).mockImplementation(() => now() + 3000);
+  await press('Remove Echo');
+  vi.restoreAllMocks();
+  await waitFor(() => expect(orchestrator.getTaskState(id)).toBeUndefined());
+  await waitFor(() => expect(document.querySelector('.hf-removed')).toBeNull());
 });

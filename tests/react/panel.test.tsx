@@ -88,7 +88,7 @@ describe('rows', () => {
       'cancelTask a',
       'retryTask a',
       'download a',
-      'removeTask a',
+      'removeTask a 10s',
     ]);
     expect(screen.getByText('No active tasks')).toBeTruthy();
   });
