@@ -6,6 +6,7 @@
  * none); what has been recorded is answered
  * from its record; the code after a verb runs only when what it gave is recorded.
  */
+import { bindMethods } from './bound.ts';
 import { batchApi, type BatchForWorker, batchForWorker } from '../batches/door.ts';
 import type { BatchApi } from '../batches/types.ts';
 import type { TaskCache } from '../cache/types.ts';
@@ -482,3 +483,4 @@ export class RunContext implements TaskContext {
     for (const listener of this.#extra?.abandonListeners ?? []) listener();
   }
 }
+bindMethods(RunContext);

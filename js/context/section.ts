@@ -8,6 +8,7 @@
  * Invariants: what stands in a part never meets what stands outside, so that it is no matter when a part begins; no
  * two steps of a group have one name.
  */
+import { bindMethods } from './bound.ts';
 import { type AskedContext, waitForUpdate } from '../asking/verbs.ts';
 import { checkFunction, checkNames, checkText } from '../intake/checks.ts';
 import { ConfigurationError } from '../errors.ts';
@@ -147,3 +148,4 @@ export class CodeSection implements Section {
     return Promise.resolve(work(new CodeSection(this.#ctx, this.#host, path, this.#branch, true)));
   }
 }
+bindMethods(CodeSection);

@@ -1,4 +1,5 @@
 /** What the code of a node gets beside its input. */
+import { bindMethods } from '../context/bound.ts';
 import { runContainer } from '../context/children.ts';
 import type { RunContext } from '../context/context.ts';
 import { KeyPrefix } from '../journal/history.ts';
@@ -97,3 +98,4 @@ export class NodeContext implements ExecuteContext {
     return mergeResults(await live.results(), merge);
   }
 }
+bindMethods(NodeContext);

@@ -3,6 +3,7 @@
  * page, which records it.
  * Invariant: every question is answered once, or its call is over.
  */
+import { bindMethods } from '../context/bound.ts';
 import type { BatchApi } from '../batches/types.ts';
 import { checkFunction, checkProgress } from '../intake/checks.ts';
 import { wallClockMs } from '../time/clock.ts';
@@ -436,6 +437,7 @@ export class WorkerContext implements TaskContext {
     }
   }
 }
+bindMethods(WorkerContext);
 
 function take<Value>(map: Map<number, Value>, key: number): Value | undefined {
   const taken = map.get(key);
