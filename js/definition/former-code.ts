@@ -20,15 +20,24 @@ export async function codeFor(services: ContextServices, run: Run, spec: NamedSp
   const today = majorOf(spec.version);
   const begun = majorOf((services.readNote(run, NoteKind.Version)?.value ?? run.extra.version ?? firstVersion) as number | string);
   if (begun === today) return undefined;
-  if (spec.onVersionChange === 'restart') return restart(services, run, today);
+  if (spec.onVersionChange === 'restart' || isFirst(services, run)) return beginWith(services, run, today);
   const load = spec.onVersionChange === 'finish-old' ? spec.formerVersions![begun] : undefined;
   if (!load) throw changed(run, begun, today, spec.onVersionChange === 'finish-old' ? ` Say where that is: formerVersions: { ${begun}: () => import(…) }.` : '');
   return finishing(await load(), spec, begun, run);
 }
 
-async function restart(services: ContextServices, run: Run, today: number | string): Promise<undefined> {
+/** Made when the code was another one, and begun by nobody. */
+function isFirst(services: ContextServices, run: Run): boolean {
+  return run.attempt <= 1 && !hasRecords(services, run);
+}
+
+function hasRecords(services: ContextServices, run: Run): boolean {
+  return services.historyOf(run).entries.length > 0 || services.forkedOf(run).length > 0;
+}
+
+async function beginWith(services: ContextServices, run: Run, today: number | string): Promise<undefined> {
   const note = await services.writeNote(run, NoteKind.Version, today, 'version');
-  if (services.historyOf(run).entries.length > 0 || services.forkedOf(run).length > 0) throw beginAnew(note);
+  if (hasRecords(services, run)) throw beginAnew(note);
   // Nothing to begin anew.
   note();
 }

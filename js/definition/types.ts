@@ -133,7 +133,7 @@ export interface SpecBase<
    */
   migrations?: Migrations;
   /**
-   * What becomes of a run that code of another version began (2 and '2.1' are one version): `replay` (default)
+   * What becomes of a run that code of another version began, which one that has only waited has not (2 and '2.1' are one version): `replay` (default)
    * goes on with it, and drift is found out; `restart` begins anew, once; `fail`: VersionChangedError;
    * `finish-old`: the old code ends it, and `migrations` make today's output of what that returns.
    */

@@ -85,6 +85,23 @@ describe('J12: a run that another version began', () => {
     expect(told).toEqual(['one of 1']);
   });
 
+  it.each([{ onVersionChange: 'fail' }, { onVersionChange: 'finish-old', formerVersions: { 1: async () => () => 'old' } }])('that nobody had begun is today’s code’s, over a further crash too, with %j', async (change) => {
+    const id = name('waiting');
+    const house = await open();
+    const first = defineTask({ id, version: 1, run: async (): Promise<string> => 'old' });
+    const run = house.orchestrator.trigger(first, null, { delay: '1h' });
+    await run.accepted;
+    let computed = 0;
+    defineTask({ id, version: 2, ...change, run: async (_: unknown, ctx: any) => (await ctx.step('one', () => ++computed), await ctx.sleep('1h'), `new ${computed}`) } as any);
+    const second = await crashAndSettle(house);
+    await second.clock.advance(3_600_000);
+    await asleep(second, second.orchestrator.attach(run.id)!);
+    const last = await crashAndSettle(second);
+    await asleep(last, last.orchestrator.attach(run.id)!);
+    await last.clock.advance(3_600_000);
+    expect(await last.orchestrator.attach(run.id)!.result()).toBe('new 1');
+  });
+
   it('whose old code is not there fails and says where to put it', async () => {
     const { run } = await changed(name('gone'), { onVersionChange: 'finish-old', formerVersions: { 0: async () => () => 1 } });
     await expect(run.result()).rejects.toThrow('formerVersions: { 1: () => import(…) }');
