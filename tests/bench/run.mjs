@@ -14,7 +14,7 @@ const root = fileURLToPath(new URL('../../', import.meta.url));
 const median = (values) => [...values].sort((a, b) => a - b)[values.length >> 1];
 
 function parse(args) {
-  const options = { rounds: 5, only: parts, sizes: full, profile: undefined };
+  const options = { rounds: 5, only: parts, sizes: full, warmUpMs: 1000, profile: undefined };
   const rest = [...args];
   const value = (name) => rest.shift() ?? fail(`${name} needs a value`);
   while (rest.length > 0) {
@@ -22,7 +22,7 @@ function parse(args) {
     if (word === '--rounds') options.rounds = Number(value(word));
     else if (word === '--only') options.only = value(word).split(',');
     else if (word === '--profile') options.profile = value(word);
-    else if (word === '--smoke') Object.assign(options, { sizes: smoke, rounds: 1 });
+    else if (word === '--smoke') Object.assign(options, { sizes: smoke, warmUpMs: 0, rounds: 1 });
     else fail(`"${word}" is not understood`);
   }
   if (!(Number.isInteger(options.rounds) && options.rounds > 0)) fail('--rounds needs a whole number from 1');
@@ -39,12 +39,12 @@ function fail(message) {
 }
 
 /** Rates of every contender the comparisons need, by 'name/count'; the order turns with the round. */
-async function measureRates(page, wanted, { rounds, sizes }, say) {
+async function measureRates(page, wanted, { rounds, sizes, warmUpMs = 0 }, say) {
   const entrants = new Map();
   for (const { ours, peer } of wanted) for (const one of [ours, peer]) entrants.set(`${one}/${sizes[one]}`, one);
   const keys = [...entrants.keys()];
   const rates = new Map(keys.map((key) => [key, []]));
-  for (const [, name] of entrants) if (!once.includes(name)) await rateOf(page, name, Math.min(sizes[name], 2000));
+  for (const [, name] of entrants) if (!once.includes(name)) await warmUp(page, name, Math.min(sizes[name], 2000), warmUpMs);
   for (let round = 0; round < rounds; round++) {
     for (let turn = 0; turn < keys.length; turn++) {
       const key = keys[(turn + round) % keys.length];
@@ -56,6 +56,11 @@ async function measureRates(page, wanted, { rounds, sizes }, say) {
     );
   }
   return rates;
+}
+
+/** Once, and again until it has been at work for so long: a run of some milliseconds is over before V8 has optimised it. */
+async function warmUp(page, entrant, count, warmUpMs) {
+  for (let spentMs = 0; spentMs <= warmUpMs; ) spentMs += (count / (await rateOf(page, entrant, count))) * 1000;
 }
 
 function rateOf(page, entrant, count) {
