@@ -19,6 +19,7 @@ export type * from './schedules/types.ts';
 export { registerError } from './runs/serialize-error.ts';
 export * from './runs/status.ts';
 export type { ExportOptions, RedactedPart } from './exchange/export.ts';
+export type { RemoveOptions } from './runs/removals.ts';
 export type { ImportOptions, ImportReport } from './exchange/import.ts';
 export type { PayloadLimits } from './intake/limits.ts';
 export type { DestroyOptions } from './namespaces/destroy.ts';

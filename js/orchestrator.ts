@@ -79,7 +79,7 @@ export class Orchestrator extends Listenable implements OrchestratorApi {
   readonly outcomes = new Outcomes(this);
   readonly control = new Control(this);
   /** Those that can be undone. */
-  readonly removals = new Lazy(async () => new (await import('./runs/removals.ts')).Removals(this));
+  readonly removals = new Lazy(async () => new (await import('./runs/removals.ts')).Removals(this, await this.signatures.loaded()));
   /** Outputs that are kept: explain, invalidate, clear, migrate. */
   readonly cache = new CacheDoor(this);
   readonly waiting = new Waiting(this);
@@ -273,6 +273,7 @@ export class Orchestrator extends Listenable implements OrchestratorApi {
     this.pump.release(run);
     for (const { resolve } of waiters?.splice(0) ?? []) resolve(false);
     this.services.children.forget(run);
+    this.removals.loaded?.forgotten(run);
     if (!isKnown) return;
     this.waiting.forgotten(run);
     this.store.changedElsewhere(run.id);
@@ -407,12 +408,11 @@ export class Orchestrator extends Listenable implements OrchestratorApi {
     return (await this.#handled(id, (handle) => handle.retry())) ? this.attach(id) : undefined;
   }
   async removeTask(id: string, options?: RemoveOptions): Promise<boolean> {
-    if (options !== undefined) return (await this.removals.load()).remove(id, options);
     const run = this.#index.find(id);
+    if (options !== undefined || run?.extra.removedUntilMs) return (await this.removals.load()).remove(id, options);
     return run ? this.control.forget(run) : this.#handled(id, (handle) => handle.remove?.() ?? Promise.resolve(false));
   }
   async undoRemove(id: string): Promise<boolean> {
-    await this.ready;
     return (await this.removals.load()).undo(id);
   }
 

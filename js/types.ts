@@ -472,10 +472,11 @@ export interface OrchestratorApi {
   retryTask<O = any>(id: string): Promise<RunHandle<O> | undefined>;
   /**
    * Cancels it unless it has ended, and forgets it. `undoFor`: until then it stands still with what is in it and what was to follow it, no list
-   * shows it, and `undoRemove` brings it back, over reloads too. false: there is none. @throws ConfigurationError
+   * shows it, and `undoRemove` brings it back, over reloads too. false: there is none, or none that is not removed so already.
+   * @throws ConfigurationError DisposedError StorageFullError
    */
   removeTask(id: string, options?: RemoveOptions): Promise<boolean>;
-  /** Brings back what was removed with `undoFor`: it goes on where it stood still. false: that is over, or was not removed. */
+  /** Brings back what was removed with `undoFor`: it goes on where it stood still. false: that is over, or was not removed. @throws DisposedError */
   undoRemove(id: string): Promise<boolean>;
   /** As the handle's `stream`, of a run that may be another tab's. */
   stream<Chunk = any>(id: string, key: string, options?: ReadStreamOptions): StreamReader<Chunk>;

@@ -130,7 +130,7 @@ export class Opening implements AdoptionHost {
       if (!storage) engine.keepNothing();
       this.#house.pump.start(engine);
       this.#house.refuseDuplicates();
-      this.#house.waiting.opened();
+      await this.#house.waiting.opened();
       this.network.opened();
       // Who looked before saw nothing; ended runs give no other occasion to look again.
       this.#house.store.changedElsewhere();
@@ -347,7 +347,7 @@ export class Opening implements AdoptionHost {
     const { pump } = this.#house;
     for (let task = 1; task < pump.runs.length; task++) {
       const run = engine.value(task, P.FieldQueue) === queue && pump.run(task);
-      if (run) run.ownExtra.hidden = true;
+      if (run) this.#house.waiting.hide(run);
     }
   }
 

@@ -104,7 +104,7 @@ export async function fillReport(house: Orchestrator, report: RecoveryReport, ov
   if (!pump.open) return;
   // The last page went before it was done.
   for (const run of house.localRuns()) house.dependencies.ended(run);
-  for (const run of house.localRuns()) if (isRecovered(run) && !over.has(run) && !run.extra.hidden) listOf(house, report, run).push(run.id);
+  for (const run of house.localRuns()) if (isRecovered(run) && !over.has(run) && !run.extra.hidden && run.extra.removedUntilMs === 0) listOf(house, report, run).push(run.id);
 }
 
 function listOf(house: Orchestrator, report: RecoveryReport, run: Run): string[] {

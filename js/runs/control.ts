@@ -74,8 +74,13 @@ export class Control {
     await run.ended;
     return run.end === End.Cancelled;
   }
+  /** What is removed does, until it is back or gone. */
+  #standsStill(): Promise<boolean> {
+    return refusedAsDisposed(this.#house) ?? Promise.resolve(false);
+  }
   pause(run: Run, kind: 'soft' | 'hard'): Promise<boolean> {
     checkPause(kind);
+    if (run.extra.removedUntilMs > 0) return this.#standsStill();
     for (const member of this.#members(run)) void this.pause(member, kind);
     return this.pauseAlone(run, kind);
   }
@@ -86,6 +91,7 @@ export class Control {
   }
   resume(run: Run, policy: ResumePolicy): Promise<boolean> {
     checkResume(policy);
+    if (run.extra.removedUntilMs > 0) return this.#standsStill();
     for (const member of this.#members(run)) void this.resume(member, policy);
     return this.resumeAlone(run, policy);
   }
@@ -103,6 +109,7 @@ export class Control {
     return isContainer(run.taskIdentifier) ? this.#house.services.children.of(run).filter(({ end }) => end === End.None) : [];
   }
   retry(run: Run): Promise<boolean> {
+    if (run.extra.removedUntilMs > 0) return this.#standsStill();
     return this.#command(run, P.CommandRetry);
   }
   /** Changes what the core knows of it. */

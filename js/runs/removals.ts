@@ -2,16 +2,19 @@
  * Removal that can be undone: for a while what was removed stands still and is not shown, then it is gone.
  *
  * Invariants: a removal is a hidden run that is delayed for so long, stored in the same frame as the pauses it causes, so
- * that a crash leaves both or neither; undoing cancels that run in the same frame as it lets the others go on.
+ * that a crash leaves both or neither; undoing cancels that run in the same frame as it lets the others go on. It is of
+ * one run: another one that gets its id later has nothing to do with it.
  */
+import { isContainer } from '../groups/kinds.ts';
 import { toMilliseconds } from '../intake/duration.ts';
 import { checkNames } from '../intake/checks.ts';
 import type { Orchestrator } from '../orchestrator.ts';
 import * as P from '../protocol.ts';
+import type { RemoteHandle } from '../tabs/remote.ts';
 import type { Duration } from '../types.ts';
 import type { Signatures } from '../signatures/signatures.ts';
 import { removalTask } from '../waiting/internal.ts';
-import { unheard } from './disposed.ts';
+import { refuseDisposed, unheard } from './disposed.ts';
 import { End, Run } from './run.ts';
 
 export interface RemoveOptions {
@@ -22,120 +25,179 @@ export interface RemoveOptions {
 /** What the run of a removal keeps. */
 interface Removal {
   readonly runId: string;
+  /** 0: unknown. */
+  readonly createdAtMs: number;
   /** What stood still before: it does so when it is back. */
   readonly paused: readonly string[];
+  /** Until when their idempotency keys count when they are back: meanwhile these are free. */
+  readonly keys: readonly (readonly [runId: string, untilMs: number])[];
 }
 
 interface Pending {
-  readonly removal: Run;
+  /** Undefined until it is made. */
+  removal: Run | undefined;
+  readonly run: Run;
+  readonly untilMs: number;
+  readonly whole: readonly Run[];
   readonly paused: ReadonlySet<string>;
+  readonly keys: ReadonlyMap<string, number>;
 }
 
 export class Removals {
   readonly #house: Orchestrator;
-  /** By the run that is removed. */
-  readonly #pending = new Map<string, Pending>();
+  readonly #home: Signatures;
+  readonly #pending = new Map<Run, Pending>();
+  /** What each run is put away by: by its own removal, and by those of what it goes with. */
+  readonly #by = new Map<Run, Set<Pending>>();
   /** Until those of a journal are among them. */
   #finding: Promise<void> = Promise.resolve();
 
-  constructor(house: Orchestrator) {
+  constructor(house: Orchestrator, home: Signatures) {
     this.#house = house;
+    this.#home = home;
   }
 
-  /** false: there is no such run, or it is removed already. @throws ConfigurationError StorageFullError */
-  async remove(id: string, options: RemoveOptions): Promise<boolean> {
+  /** false: there is no such run, or it is removed already. @throws ConfigurationError DisposedError StorageFullError */
+  async remove(id: string, options: RemoveOptions = {}): Promise<boolean> {
     checkNames(options, ['undoFor'], 'removeTask');
     const forMs = options.undoFor === undefined ? 0 : toMilliseconds(options.undoFor, 'removeTask undoFor');
-    const { intake, signatures } = this.#house;
-    await this.#house.ready;
-    const known = this.#house.attach(id);
-    if (forMs === 0 || !known) return this.#house.removeTask(id);
-    if (!(known instanceof Run)) return (known as { remove?(options: RemoveOptions): Promise<boolean> }).remove?.({ undoFor: forMs }) ?? false;
-    const home = await signatures.ready();
-    await this.#finding;
-    const whole = home.whole(known);
-    if (this.#pending.has(id) || known.extra.gone) return false;
-    const paused = whole.filter((run) => this.#stoodStill(run)).map((run) => run.id);
-    const removal = intake.trigger(this.#house.definition(removalTask)!, { runId: id, paused } satisfies Removal, { delay: forMs });
-    this.#pending.set(id, { removal, paused: new Set(paused) });
-    const untilMs = this.#house.clock.now() + forMs;
-    this.#putAway(whole, untilMs);
+    await this.#opened();
+    const run = this.#house.attach(id);
+    if (!(run instanceof Run)) return (run as RemoteHandle | undefined)?.remove(forMs === 0 ? undefined : { undoFor: forMs }) ?? false;
+    if (forMs === 0) return this.#pending.has(run) ? this.#home.removeRun(run) : this.#house.control.forget(run);
+    if (this.#pending.has(run) || run.extra.gone) return false;
+    const pending = this.#plan(run, Math.min(this.#house.clock.now() + forMs, lastMomentMs));
+    const kept: Removal = { runId: id, createdAtMs: this.#createdAtMs(run), paused: [...pending.paused], keys: [...pending.keys] };
+    const removal = this.#house.intake.trigger(this.#house.definition(removalTask)!, kept, { delay: forMs });
+    pending.removal = removal;
+    this.#putAway(pending);
     try {
       await removal.accepted;
       // A core that crashed meanwhile may have heard of the removal alone.
-      if (this.#pending.get(id)?.removal === removal) this.#putAway(whole, untilMs);
+      if (this.#pending.get(run) === pending) this.#putAway(pending);
     } catch (error) {
-      this.#bringBack(id, home, known);
+      if (this.#pending.get(run) === pending) this.#bringBack(pending);
       throw error;
     }
     return true;
   }
 
-  /** false: it was not removed, or its time is over. */
+  /** false: it was not removed, or its time is over. @throws DisposedError */
   async undo(id: string): Promise<boolean> {
-    await this.#finding;
-    const run = this.#house.localRun(id);
-    if (!run) return (this.#house.attach(id) as { undoRemove?(): Promise<boolean> } | undefined)?.undoRemove?.() ?? false;
-    const home = await this.#house.signatures.ready();
-    const removal = this.#pending.get(id)?.removal;
-    if (!removal || removal.end !== End.None || removal.attempt > 0) return false;
-    const undone = this.#house.control.forget(removal);
-    this.#bringBack(id, home, run);
+    await this.#opened();
+    const run = this.#house.attach(id);
+    if (!(run instanceof Run)) return (run as RemoteHandle | undefined)?.undoRemove() ?? false;
+    const pending = this.#pending.get(run);
+    if (!pending || pending.removal!.end !== End.None || pending.removal!.attempt > 0) return false;
+    const undone = this.#house.control.forget(pending.removal!);
+    this.#bringBack(pending);
     return undone;
   }
 
-  /** A removal of a former page, or of a tab that is gone. */
-  find(removal: Run): void {
+  /** Who asks first is first, whatever is asked: all wait for the same. */
+  async #opened(): Promise<void> {
+    refuseDisposed(this.#house);
+    await this.#house.ready;
+    await this.#finding;
+    refuseDisposed(this.#house);
+  }
+
+  /** A removal of a former page, or of a tab that is gone. Resolves when what it removed is not shown. */
+  find(removal: Run): Promise<void> {
     const finding = this.#finding.then(() => this.#find(removal));
-    this.#finding = finding.catch((error) => this.#house.listenerFailed(error));
+    return (this.#finding = finding.catch((error) => this.#house.listenerFailed(error)));
   }
 
   async #find(removal: Run): Promise<void> {
-    if (removal.end !== End.None) return void unheard(this.#house.control.forget(removal));
-    const { runId, paused } = (await this.#house.attempts.inputOf(removal)) as Removal;
-    const run = this.#house.localRun(runId);
-    if (!run) return;
-    this.#pending.set(runId, { removal, paused: new Set(paused) });
-    this.#putAway((await this.#house.signatures.ready()).whole(run), this.#house.pump.engine.value(removal.task, P.FieldDueAt));
+    const { runId, createdAtMs, paused, keys } = removal.end === End.None ? ((await this.#house.attempts.inputOf(removal)) as Removal) : ({} as Partial<Removal>);
+    const run = runId === undefined ? undefined : this.#house.localRun(runId);
+    if (!run || this.#pending.has(run) || (createdAtMs !== 0 && createdAtMs !== this.#createdAtMs(run))) return void unheard(this.#house.control.forget(removal));
+    const untilMs = this.#house.pump.engine.value(removal.task, P.FieldDueAt);
+    this.#putAway({ removal, run, untilMs, whole: this.#home.whole(run), paused: new Set(paused), keys: new Map(keys) });
   }
 
   /** Its time is over. */
   async carryOut({ runId }: Removal): Promise<void> {
-    const home = await this.#house.signatures.ready();
     await this.#finding;
     const run = this.#house.localRun(runId);
-    const removal = this.#pending.get(runId)?.removal;
-    this.#pending.delete(runId);
-    if (run) await home.removeRun(run);
-    removal?.ended.then(() => this.#house.control.forget(removal)).catch(() => {});
+    const pending = run && this.#pending.get(run);
+    if (!pending) return;
+    this.#pending.delete(run);
+    await this.#home.removeRun(run);
+    // What a parent still needs is known as long as that.
+    for (const each of pending.whole) this.#takeOut(each, pending);
+    pending.removal!.ended.then(() => this.#house.control.forget(pending.removal!)).catch(() => {});
   }
 
-  #putAway(whole: readonly Run[], untilMs: number): void {
-    for (const run of whole) {
-      run.ownExtra.removedUntilMs = Math.max(run.extra.removedUntilMs, untilMs);
-      if (run.end === End.None && !this.#house.services.isPaused(run)) void unheard(this.#house.control.pauseAlone(run, 'hard'));
+  /** The run is gone before its time is over. */
+  forgotten(run: Run): void {
+    const pending = this.#pending.get(run);
+    this.#by.delete(run);
+    if (!pending) return;
+    this.#pending.delete(run);
+    for (const each of pending.whole) this.#takeOut(each, pending);
+    void unheard(this.#house.control.forget(pending.removal!));
+  }
+
+  /** As its core says, which the next page's says too; 0: it does not know it yet. */
+  #createdAtMs({ task }: Run): number {
+    return task === 0 ? 0 : this.#house.pump.engine.value(task, P.FieldCreatedAt);
+  }
+
+  /** What is in another removal already was something before that. */
+  #plan(run: Run, untilMs: number): Pending {
+    const { services, pump, clock } = this.#house;
+    const whole = this.#home.whole(run);
+    const paused = new Set<string>();
+    const keys = new Map<string, number>();
+    for (const each of whole) {
+      const before = [...(this.#by.get(each) ?? [])];
+      if (before.length > 0 ? before.some((other) => other.paused.has(each.id)) : services.isPaused(each)) paused.add(each.id);
+      const keyUntilMs = before.length > 0 ? before.find((other) => other.keys.has(each.id))?.keys.get(each.id) : each.extra.key && (each.task === 0 ? each.extra.key.untilMs : pump.engine.value(each.task, P.FieldKeyUntilMs));
+      if (keyUntilMs !== undefined && keyUntilMs > clock.now()) keys.set(each.id, keyUntilMs);
+    }
+    return { removal: undefined, run, untilMs, whole, paused, keys };
+  }
+
+  #putAway(pending: Pending): void {
+    const { control, services } = this.#house;
+    this.#pending.set(pending.run, pending);
+    for (const run of pending.whole) {
+      const by = this.#by.get(run) ?? new Set();
+      this.#by.set(run, by.add(pending));
+      run.ownExtra.removedUntilMs = latest(by);
+      // One that is to pause at its next step still works.
+      if (run.end === End.None && (!services.isPaused(run) || services.isRunning(run))) void unheard(control.pauseAlone(run, 'hard'));
+      if (pending.keys.has(run.id)) void unheard(control.set(run, P.TaskFieldKeyUntilMs, 0));
       this.#house.changed(run);
     }
   }
 
-  /** By itself, not for a removal. */
-  #stoodStill(run: Run): boolean {
-    if (run.extra.removedUntilMs === 0) return this.#house.services.isPaused(run);
-    return [...this.#pending.values()].some(({ paused }) => paused.has(run.id));
+  #bringBack(pending: Pending): void {
+    const { control, services } = this.#house;
+    this.#pending.delete(pending.run);
+    const { parent } = pending.run.extra;
+    const isInPaused = parent !== undefined && isContainer(parent.taskIdentifier) && services.isPaused(parent);
+    for (const run of new Set([...pending.whole, ...this.#home.whole(pending.run)])) {
+      if (!this.#takeOut(run, pending)) continue;
+      const keyUntilMs = pending.keys.get(run.id);
+      if (keyUntilMs !== undefined) void unheard(control.set(run, P.TaskFieldKeyUntilMs, keyUntilMs));
+      const standsStill = pending.paused.has(run.id) || (run === pending.run && isInPaused);
+      if (run.end === End.None && !standsStill) void unheard(control.resumeAlone(run, 'keepDeadline'));
+    }
   }
 
-  #bringBack(id: string, home: Signatures, run: Run): void {
-    const { paused } = this.#pending.get(id)!;
-    this.#pending.delete(id);
-    // What was removed for itself, or with another one, stays so.
-    const others = new Set([...this.#pending.keys()].flatMap((other) => this.#house.localRun(other) ?? []).flatMap((other) => home.whole(other)));
-    for (const each of home.whole(run)) this.#back(each, others.has(each), paused.has(each.id));
-  }
-
-  #back(run: Run, isRemovedOtherwise: boolean, stoodStill: boolean): void {
-    if (isRemovedOtherwise) return;
-    run.ownExtra.removedUntilMs = 0;
-    if (run.end === End.None && !stoodStill) void unheard(this.#house.control.resumeAlone(run, 'keepDeadline'));
+  /** false: another removal keeps it. */
+  #takeOut(run: Run, pending: Pending): boolean {
+    const by = this.#by.get(run);
+    if (!by?.delete(pending)) return false;
+    if (by.size === 0) this.#by.delete(run);
+    run.ownExtra.removedUntilMs = latest(by);
     this.#house.changed(run);
+    return by.size === 0;
   }
 }
+
+/** That a Date can be. */
+const lastMomentMs = 8.64e15;
+const latest = (by: ReadonlySet<Pending>): number => Math.max(0, ...Array.from(by, ({ untilMs }) => untilMs));

@@ -160,8 +160,9 @@ export class StoredSignature<Input = any, Output = any> implements Signature<Inp
     if (deadlineMs > 0) set(P.TaskFieldDeadlineAtMs, nowMs + deadlineMs + staggerMs + laterMs);
   }
 
-  /** @internal @throws SignatureUsedError where it cannot begin any more, or is not its own to begin */
+  /** @internal @throws SignatureUsedError where it cannot begin any more, or is not its own to begin @throws MissingSignatureError where it was removed */
   refuseUsed(verb: string): void {
+    this.#home.refuseRemoved(this.run_);
     const { bound } = this.run_.extra;
     const container = bound?.sources.container;
     if (container !== undefined) throw new SignatureUsedError(`Signature ${this.key} (${this.taskName}) is a member of ${container}, which begins it: ${verb} that, or a clone().`, { data: { key: this.key, containerId: container } });

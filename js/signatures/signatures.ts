@@ -184,6 +184,7 @@ export class Signatures {
     const { success, errors, cancelled, late = 'fire' } = options;
     oneOf(late, ['fire', 'ignore', 'error'], 'addCallbacks late');
     const callbacks = this.checkCallbacks({ ...(success && { successCallbacks: success }), ...(errors && { errorCallbacks: errors }), ...(cancelled && { cancelCallbacks: cancelled }) }, 'addCallbacks');
+    this.refuseRemoved(signature.run_);
     const { end } = signature.run_;
     const isOver = end !== End.None;
     if (isOver && late === 'error') throw new SignatureUsedError(`Signature ${signature.key} (${signature.taskName}) is ${signature.status}: callbacks come too late (late: 'error').`, { data: { key: signature.key } });
@@ -231,7 +232,7 @@ export class Signatures {
 
   async #retry(signature: StoredSignature, also?: () => Promise<void>): Promise<boolean> {
     const { run_: run } = signature;
-    if (run.end !== End.Failed && run.end !== End.Cancelled) return false;
+    if ((run.end !== End.Failed && run.end !== End.Cancelled) || run.extra.removedUntilMs > 0) return false;
     await also?.();
     const roles = signature.callbacks().map(({ extra }) => extra.bound!.data!.role as CallbackRole);
     const copies = await this.make((making) => Promise.all(signature.callbacks().map((callback) => this.copy(making, this.of(callback)))));
@@ -249,11 +250,16 @@ export class Signatures {
   load(key: unknown): StoredSignature {
     checkIdentifier(key, 'loadSignature key');
     const run = this.local(key as string);
-    if (run && run.extra.removedUntilMs > 0) throw new MissingSignatureError(`Signature ${describe(key)} was removed. Until ${new Date(run.extra.removedUntilMs).toISOString()} undoRemove(key) brings it back.`, { data: { key } });
+    if (run) this.refuseRemoved(run);
     if (run) return this.of(run);
     const elsewhere = this.house.attach(key as string);
     if (elsewhere && !(elsewhere instanceof RunClass)) throw new ConfigurationError(`Signature ${String(key)} belongs to another tab, which runs it. Load it there, or when that tab is closed; orchestrator.attach(key) gives its handle.`);
     throw new MissingSignatureError(`There is no signature ${describe(key)}${elsewhere ? ': it is a run that was triggered' : '. Was it removed?'}`, { data: { key } });
+  }
+
+  /** @throws MissingSignatureError */
+  refuseRemoved({ id, extra: { removedUntilMs } }: Run): void {
+    if (removedUntilMs > 0) throw new MissingSignatureError(`Signature ${describe(id)} was removed. Until ${new Date(removedUntilMs).toISOString()} undoRemove(key) brings it back.`, { data: { key: id } });
   }
 
   /** Those whose identifiers are these, newest first. */
@@ -314,7 +320,7 @@ export class Signatures {
   summary(key: string): ContainerSummary {
     const signature = this.load(key);
     const counts: Record<SignatureStatus, number> = { pending: 0, active: 0, failed: 0, done: 0, suspended: 0, interrupted: 0, canceled: 0 };
-    const members = this.membersOf(signature.run_).map((run) => this.of(run));
+    const members = this.#shownOf(signature.run_).map((run) => this.of(run));
     for (const { status } of members) counts[status]++;
     const degraded = members.filter(({ state }) => state.metadata.degraded !== undefined).map((member) => member.key);
     const { kind, taskName, status, state } = signature;
@@ -331,9 +337,14 @@ export class Signatures {
     const { page = 1, size = 20 } = options;
     wholeNumber(page, 'children page', 1);
     wholeNumber(size, 'children size', 1, 1000);
-    const members = this.membersOf(this.load(key).run_);
+    const members = this.#shownOf(this.load(key).run_);
     const items = members.slice((page - 1) * size, page * size).map((run) => this.of(run));
     return { items, total: members.length, page, pages: Math.max(1, Math.ceil(members.length / size)) };
+  }
+
+  /** Without what was removed. */
+  #shownOf(container: Run): Run[] {
+    return this.membersOf(container).filter(({ extra }) => extra.removedUntilMs === 0);
   }
 
   /** In their order. */

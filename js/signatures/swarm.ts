@@ -253,8 +253,9 @@ export class StoredSwarm extends StoredSignature<any, SwarmResult[]> implements 
     });
   }
 
-  /** @throws SwarmIsCanceledError SwarmClosedError */
+  /** @throws SwarmIsCanceledError SwarmClosedError MissingSignatureError */
   #refuseOver(): void {
+    this.#home.refuseRemoved(this.run_);
     const { end } = this.run_;
     if (end === End.Cancelled) throw new SwarmIsCanceledError(`Swarm ${this.key} (${this.taskName}) was cancelled; nothing was added. Make another one.`, { data: { key: this.key } });
     if (end === End.Failed) throw new SwarmClosedError(`Swarm ${this.key} (${this.taskName}) has failed; nothing was added. Its result() says why; retry() begins anew those that failed.`, { data: { key: this.key } });

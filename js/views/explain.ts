@@ -85,7 +85,8 @@ function unstored({ journal }: Orchestrator, run: Run): WaitReason[] {
   return [reason('storage', 'It is not stored yet, because the browser storage is full; that is tried again by itself, and `accepted` resolves when there is room.')];
 }
 
-function paused({ phase }: TaskState): WaitReason[] {
+function paused({ phase, removedUntil }: TaskState): WaitReason[] {
+  if (removedUntil) return [reason('removed', `Removed: it is gone ${at(removedUntil)}, and undoRemove brings it back until then.`, until(removedUntil))];
   if (phase === 'suspended') return [reason('paused', 'Paused. Resume it to go on from its last step.')];
   if (phase === 'interrupted') return [reason('paused', 'Paused at once, in the middle of an attempt. Resume it to start again from its last step.')];
   return [];

@@ -55,28 +55,33 @@ export class Waiting {
     return pump.open && run.task !== 0 ? pump.engine.value(run.task, P.FieldCreatedAt) : 0;
   }
 
-  /** The journal is read; nothing runs yet. */
-  opened(): void {
+  /** One of a journal that is read. */
+  hide(run: Run): void {
+    run.ownExtra.hidden = true;
+    // What it has removed is not to be shown for a moment.
+    if (run.taskIdentifier === removalTask) this.#house.removals.load().catch(() => {});
+  }
+
+  /** The journal is read; nothing runs yet. Resolves when what is removed is not shown. */
+  async opened(): Promise<void> {
     const hidden = this.#house.pump.runs.filter((run): run is Run => run?.extra.hidden === true);
     this.events.addFound(hidden.filter((run) => run.taskIdentifier === eventTask));
-    for (const run of hidden) {
-      if (run.taskIdentifier === tokenTask) this.tokens.add(run);
-      else if (run.taskIdentifier === removalTask) this.#removal(run);
-    }
     if (hidden.length > 0) this.#sweepAt(this.#house.clock.now() + patienceMs);
+    for (const run of hidden) if (run.taskIdentifier === tokenTask) this.tokens.add(run);
+    for (const run of hidden) if (run.taskIdentifier === removalTask) await this.#removal(run);
   }
 
   /** A run of a dead session is ours now. */
   adopted(run: Run): void {
     if (!run.extra.hidden) return this.cancellations.consider(run);
     if (run.taskIdentifier === tokenTask) this.tokens.add(run);
-    else if (run.taskIdentifier === removalTask) return this.#removal(run);
+    else if (run.taskIdentifier === removalTask) return void this.#removal(run);
     else void this.events.add(run).catch((error) => this.#house.listenerFailed(error));
     this.#sweepAt(this.#house.clock.now() + patienceMs);
   }
 
-  #removal(run: Run): void {
-    this.#house.removals.load().then((removals) => removals.find(run), (error) => this.#house.listenerFailed(error));
+  #removal(run: Run): Promise<void> {
+    return this.#house.removals.load().then((removals) => removals.find(run), (error) => this.#house.listenerFailed(error));
   }
 
   /** A token has ended. */

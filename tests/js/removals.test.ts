@@ -1,6 +1,7 @@
 /** Removal that can be undone: what was removed stands still and is not shown, and is gone when its time is over. */
-import { defineTask, MissingSignatureError } from 'holdfast';
-import { expect, onTestFinished, test } from 'vitest';
+import { defineTask, DisposedError, MissingSignatureError } from 'holdfast';
+import { expect, onTestFinished, test, vi } from 'vitest';
+import type { Orchestrator as OrchestratorClass } from '../../js/orchestrator.ts';
 import { again, crash, name, open } from './houses.ts';
 import { Origin } from './origin.ts';
 
@@ -231,4 +232,179 @@ test('what is over in the meantime, or what it follows, begins nothing before it
   await house.clock.advance('1h');
   await settle(house.clock);
   expect(seen).toEqual(['failed']);
+});
+
+test('who asks first is first: what is removed and undone in one turn is there', async () => {
+  const { orchestrator, clock } = await open();
+  const task = defineTask({ id: name('waits'), run: (_: null, ctx) => ctx.sleep('1h') });
+  const run = orchestrator.trigger(task, null);
+  await run.accepted;
+  const asked = [orchestrator.removeTask(run.id, { undoFor: '1h' }), orchestrator.removeTask(run.id, { undoFor: '2h' }), orchestrator.undoRemove(run.id), orchestrator.undoRemove(run.id)];
+  expect(await Promise.all(asked)).toEqual([true, false, true, false]);
+  await clock.settle();
+  expect([run.state.phase, run.state.removedUntil]).toEqual(['waiting', undefined]);
+});
+
+test('nothing makes go on what is removed, not even what is done to its batch', async () => {
+  const { orchestrator, clock } = await open();
+  const seen: (number | string)[] = [];
+  const task = defineTask({ id: name('waits'), run: async (n: number, ctx) => { await ctx.sleep('1m'); seen.push(n); } });
+  const failing = orchestrator.trigger(defineTask({ id: name('fails'), retry: { maxAttempts: 1 }, run: () => { seen.push('tried'); throw new Error('no'); } }), null);
+  const batch = await orchestrator.batch.triggerByTask([1, 2].map((payload) => ({ task, payload })));
+  await settle(clock);
+  const [second, first] = orchestrator.list({ parentId: batch.id }).items;
+  await orchestrator.removeTask(first!.id, { undoFor: '1d' });
+  await orchestrator.removeTask(failing.id, { undoFor: '1d' });
+  expect([await orchestrator.resumeTask(first!.id), await orchestrator.pauseTask(first!.id), await orchestrator.retryTask(failing.id)]).toEqual([false, false, undefined]);
+  await orchestrator.pauseTask(batch.id, 'hard');
+  await orchestrator.resumeTask(batch.id);
+  await clock.advance('2m');
+  expect(seen).toEqual(['tried', 2]);
+  expect(orchestrator.getTaskState(second!.id)!.status).toBe('completed');
+  // Back in a batch that stands still, it does so too.
+  await orchestrator.pauseTask(batch.id, 'hard');
+  expect(await orchestrator.undoRemove(first!.id)).toBe(true);
+  await clock.advance('2m');
+  expect(seen).toEqual(['tried', 2]);
+  await orchestrator.resumeTask(batch.id);
+  await clock.advance('2m');
+  expect([seen, orchestrator.getTaskState(batch.id)!.status]).toEqual([['tried', 2, 1], 'completed']);
+});
+
+test('code that was to pause at its next step is stopped at once', async () => {
+  const { orchestrator, clock } = await open();
+  let resolve!: () => void;
+  const promise = new Promise<void>((done) => (resolve = done));
+  const aborted: boolean[] = [];
+  const run = orchestrator.trigger(defineTask({ id: name('works'), run: async (_: null, ctx) => { await promise; aborted.push(ctx.signal.aborted); await ctx.step('next', () => 1); } }), null);
+  await settle(clock);
+  await run.pause('soft');
+  await orchestrator.removeTask(run.id, { undoFor: '1d' });
+  resolve();
+  await settle(clock);
+  expect([aborted, run.state.phase]).toEqual([[true], 'interrupted']);
+  await orchestrator.undoRemove(run.id);
+  await settle(clock);
+  expect([aborted, run.state.phase]).toEqual([[true], 'interrupted']);
+});
+
+test('removed for good meanwhile, it is gone with what is in it, and a run that gets its id is another one', async () => {
+  let house = await open();
+  const task = defineTask({ id: name('waits'), run: (_: null, ctx) => ctx.sleep('1d') });
+  const first = house.orchestrator.trigger(task, null, { id: 'mine' });
+  const batch = await house.orchestrator.batch.triggerByTask([null, null].map((payload) => ({ task, payload })));
+  await settle(house.clock);
+  for (const id of [first.id, batch.id]) {
+    expect(await house.orchestrator.removeTask(id, { undoFor: '1h' })).toBe(true);
+    expect(await house.orchestrator.removeTask(id)).toBe(true);
+    expect(await house.orchestrator.undoRemove(id)).toBe(false);
+  }
+  await settle(house.clock);
+  expect(house.orchestrator.list({ removed: true, hidden: true }).items).toEqual([]);
+  await house.clock.advance('1s');
+  await house.orchestrator.trigger(task, null, { id: 'mine' }).accepted;
+  expect(await house.orchestrator.removeTask('mine', { undoFor: '3h' })).toBe(true);
+  expect(await house.orchestrator.undoRemove('mine')).toBe(true);
+  house = await crash(house);
+  await house.clock.advance('2h');
+  expect(house.orchestrator.getAllTasks().map(({ id, phase }) => [id, phase])).toEqual([['mine', 'waiting']]);
+});
+
+test('a key of what is removed is free, and holds again when it is back', async () => {
+  let house = await open();
+  const task = defineTask({ id: name('keyed'), run: (_: null, ctx) => ctx.sleep('1h') });
+  const ask = async () => {
+    const run = house.orchestrator.trigger(task, null, { idempotencyKey: 'k' });
+    await settle(house.clock);
+    return run.id;
+  };
+  const first = await ask();
+  await house.orchestrator.removeTask(first, { undoFor: '1d' });
+  const second = await ask();
+  expect([second === first, await ask()]).toEqual([false, second]);
+  await house.clock.advance('2h');
+  expect(await ask()).toBe(second);
+  await house.orchestrator.removeTask(second, { undoFor: '1d' });
+  house = await crash(house);
+  expect(await house.orchestrator.undoRemove(first)).toBe(true);
+  expect(await ask()).toBe(first);
+});
+
+test('a page that opens shows nothing of it for a moment, and counts it nowhere', async () => {
+  let house = await open();
+  const task = defineTask({ id: name('waits'), run: (_: null, ctx) => ctx.sleep('1d') });
+  const { id } = house.orchestrator.trigger(task, null);
+  await settle(house.clock);
+  await house.orchestrator.removeTask(id, { undoFor: '1h' });
+  for (const wait of ['1m', '2h'] as const) {
+    house = await crash(house);
+    expect([house.orchestrator.getAllTasks(), house.orchestrator.counts().total, (await house.orchestrator.ready).kept]).toEqual([[], 0, []]);
+    await house.clock.advance(wait);
+  }
+  await settle(house.clock);
+  expect(house.orchestrator.list({ removed: true, hidden: true }).items).toEqual([]);
+});
+
+test('of several removals each says until when, and undoing many looks at each once', async () => {
+  const { orchestrator, clock } = await open();
+  const task = defineTask({ id: name('waits'), tags: ['mine'], run: (_: null, ctx) => ctx.sleep('1d') });
+  const batch = await orchestrator.batch.triggerByTask(Array.from({ length: 200 }, () => ({ task, payload: null })));
+  await settle(clock);
+  const member = orchestrator.list({ parentId: batch.id }).items[0]!.id;
+  const until = () => (orchestrator.getTaskState(member)!.removedUntil! - clock.now()) / 3_600_000;
+  await orchestrator.removeTask(member, { undoFor: '1h' });
+  await orchestrator.removeTask(batch.id, { undoFor: '2h' });
+  expect(until()).toBe(2);
+  await orchestrator.undoRemove(batch.id);
+  expect(until()).toBe(1);
+  await orchestrator.undoRemove(member);
+  const looked = vi.spyOn((orchestrator as OrchestratorClass).services.children, 'of');
+  for (const verb of ['remove', 'undoRemove'] as const) {
+    const asked = orchestrator.runs.bulk[verb]({ tags: 'mine' }, verb === 'remove' ? { undoFor: '1h' } : {});
+    await settle(clock);
+    expect(await asked).toMatchObject({ done: 200 });
+  }
+  expect(looked.mock.calls.length).toBeLessThan(200 * 10);
+});
+
+test('a child that was removed for good while its parent lives on is shown as the cancelled one that it is', async () => {
+  const { orchestrator, clock } = await open();
+  const child = defineTask({ id: name('child'), run: (_: null, ctx) => ctx.sleep('1d') });
+  const parent = orchestrator.trigger(defineTask({ id: name('parent'), run: async (_: null, ctx) => { await ctx.run(child, null).catch(() => {}); await ctx.sleep('1d'); } }), null);
+  await settle(clock);
+  const { id } = orchestrator.list({ parentId: parent.id }).items[0]!;
+  await orchestrator.removeTask(id, { undoFor: '1h' });
+  expect(orchestrator.explain(parent.id).reasons).toMatchObject([{ kind: 'child', runs: [id] }]);
+  await clock.advance('2h');
+  await settle(clock);
+  expect(orchestrator.getAllTasks().map((state) => [state.id, state.phase])).toEqual([[id, 'cancelled'], [parent.id, 'waiting']]);
+});
+
+test('a signature that is removed is used for nothing, and its container does not show it', async () => {
+  const { orchestrator, clock } = await open();
+  const task = defineTask({ id: name('signed'), run: (_: unknown, ctx) => ctx.sleep('1d') });
+  const swarm = await orchestrator.swarm([task, task], {});
+  await swarm.runNoWait();
+  await settle(clock);
+  await orchestrator.removeTask(swarm.tasks[0]!, { undoFor: '1h' });
+  expect([(await orchestrator.signatures.children(swarm.key)).total, (await orchestrator.signatures.containerSummary(swarm.key)).total]).toEqual([1, 1]);
+  await swarm.remove({ undoFor: '1h' });
+  const one = await orchestrator.sign(task);
+  await one.remove({ undoFor: '1h' });
+  for (const use of [() => swarm.addTask(task), () => one.runNoWait(), () => one.addCallbacks({ success: [task] }), () => orchestrator.chain([task, one]), () => orchestrator.sign(task, { successCallbacks: [one] })]) {
+    const error = await use().catch((thrown: Error) => thrown);
+    expect(error).toBeInstanceOf(MissingSignatureError);
+    expect((error as Error).message).toContain('undoRemove(key) brings it back');
+  }
+  expect(orchestrator.getAllTasks()).toEqual([]);
+  await orchestrator.signatures.undoRemove(one.key);
+  expect(await one.runNoWait()).toBeDefined();
+});
+
+test('a house that is disposed says so', async () => {
+  const { orchestrator } = await open();
+  const { id } = orchestrator.trigger(defineTask({ id: name('waits'), run: (_: null, ctx) => ctx.sleep('1d') }), null);
+  const asked = orchestrator.removeTask(id, { undoFor: '1h' });
+  void orchestrator.dispose();
+  for (const refused of [asked, orchestrator.removeTask(id, { undoFor: '1h' }), orchestrator.undoRemove(id), orchestrator.undoRemove('nobody')]) await expect(refused).rejects.toBeInstanceOf(DisposedError);
 });
