@@ -3,7 +3,7 @@
  * message at a time, so the caller's pace (one per 3 s) is the whole throttle.
  *
  * Invariants: failures come first and are urgent; a run says only its latest news; what has ended
- * before the panel was there is never told.
+ * before the panel was there is never told, nor what is removed.
  */
 
 import type { TaskState } from '../types.ts';
@@ -33,7 +33,7 @@ function ending(state: TaskState): Kind {
 }
 
 function newsOf(state: TaskState, before: Seen | undefined): Kind | undefined {
-  if (isEnded(state)) return ending(state);
+  if (isEnded(state)) return before?.status === state.status ? undefined : ending(state);
   if (before && state.retryCount > before.retryCount) return 'Retrying';
   if (state.status === 'paused' && before && before.status !== 'paused') return 'Paused';
   if (state.status !== 'running') return undefined;
@@ -59,6 +59,7 @@ export class Announcements {
 
   note(state: TaskState): void {
     const before = this.#seen.get(state.id);
+    if (state.removedUntil !== undefined) return this.#removed(state);
     this.#remember(state);
     if (!before && isEnded(state) && (state.endedAt ?? 0) < this.#sinceMs) return;
     const kind = newsOf(state, before);
@@ -75,7 +76,17 @@ export class Announcements {
 
   #remember(state: TaskState): void {
     if (isEnded(state)) this.#seen.delete(state.id);
-    else this.#seen.set(state.id, { status: state.status, retryCount: state.retryCount, quarter: quarterOf(state) });
+    else this.#see(state);
+  }
+
+  #see(state: TaskState): void {
+    this.#seen.set(state.id, { status: state.status, retryCount: state.retryCount, quarter: quarterOf(state) });
+  }
+
+  /** What had ended is no news when it is back. */
+  #removed(state: TaskState): void {
+    this.#news.delete(state.id);
+    if (isEnded(state)) this.#see(state);
   }
 
   #take(wanted: (kind: Kind) => boolean) {

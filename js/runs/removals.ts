@@ -7,7 +7,8 @@
  */
 import { isContainer } from '../groups/kinds.ts';
 import { toMilliseconds } from '../intake/duration.ts';
-import { checkNames } from '../intake/checks.ts';
+import { StorageFullError } from '../errors.ts';
+import { checkNames, describe } from '../intake/checks.ts';
 import type { Orchestrator } from '../orchestrator.ts';
 import * as P from '../protocol.ts';
 import type { RemoteHandle } from '../tabs/remote.ts';
@@ -67,12 +68,10 @@ export class Removals {
     if (forMs === 0) return this.#pending.has(run) ? this.#home.removeRun(run) : this.#house.control.forget(run);
     if (this.#pending.has(run) || run.extra.gone) return false;
     const pending = this.#plan(run, Math.min(this.#house.clock.now() + forMs, lastMomentMs));
-    const kept: Removal = { runId: id, createdAtMs: this.#createdAtMs(run), paused: [...pending.paused], keys: [...pending.keys] };
-    const removal = this.#house.intake.trigger(this.#house.definition(removalTask)!, kept, { delay: forMs });
-    pending.removal = removal;
+    pending.removal = this.#made(pending, forMs);
     this.#putAway(pending);
     try {
-      await removal.accepted;
+      await pending.removal.accepted;
       // A core that crashed meanwhile may have heard of the removal alone.
       if (this.#pending.get(run) === pending) this.#putAway(pending);
     } catch (error) {
@@ -137,6 +136,17 @@ export class Removals {
     this.#pending.delete(run);
     for (const each of pending.whole) this.#takeOut(each, pending);
     void unheard(this.#house.control.forget(pending.removal!));
+  }
+
+  /** @throws StorageFullError which says what can be done all the same */
+  #made({ run, paused, keys }: Pending, forMs: number): Run {
+    const removal: Removal = { runId: run.id, createdAtMs: this.#createdAtMs(run), paused: [...paused], keys: [...keys] };
+    try {
+      return this.#house.intake.trigger(this.#house.definition(removalTask)!, removal, { delay: forMs });
+    } catch (error) {
+      if (!(error instanceof StorageFullError)) throw error;
+      throw new StorageFullError(`The browser storage is full, and what can be undone has to be stored: run ${describe(run.id)} was not removed. Without undoFor it is removed for good.`, { cause: error });
+    }
   }
 
   /** As its core says, which the next page's says too; 0: it does not know it yet. */

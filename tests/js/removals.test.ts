@@ -1,5 +1,6 @@
 /** Removal that can be undone: what was removed stands still and is not shown, and is gone when its time is over. */
-import { defineTask, DisposedError, MissingSignatureError } from 'holdfast';
+import { defineTask, DisposedError, MissingSignatureError, StorageFullError } from 'holdfast';
+import { createTestOrchestrator } from 'holdfast/testing';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import type { Orchestrator as OrchestratorClass } from '../../js/orchestrator.ts';
 import { again, crash, name, open } from './houses.ts';
@@ -407,4 +408,23 @@ test('a house that is disposed says so', async () => {
   const asked = orchestrator.removeTask(id, { undoFor: '1h' });
   void orchestrator.dispose();
   for (const refused of [asked, orchestrator.removeTask(id, { undoFor: '1h' }), orchestrator.undoRemove(id), orchestrator.undoRemove('nobody')]) await expect(refused).rejects.toBeInstanceOf(DisposedError);
+});
+
+test('where the storage is full it says what can be done, and changes nothing; what comes before that waits for room', async () => {
+  await using orchestrator = createTestOrchestrator();
+  const task = defineTask({ id: name('waits'), run: (_: null, ctx) => ctx.sleep('1d') });
+  const run = orchestrator.trigger(task, null);
+  await orchestrator.runUntil(() => run.state.phase === 'waiting');
+  orchestrator.quota(0);
+  const removed = orchestrator.removeTask(run.id, { undoFor: '1h' });
+  await orchestrator.runUntil(() => orchestrator.storageState.status === 'full');
+  expect(orchestrator.getAllTasks()).toEqual([]);
+  const undone = orchestrator.undoRemove(run.id);
+  const refused = await orchestrator.removeTask(run.id, { undoFor: '1h' }).catch((error: Error) => error);
+  expect(refused).toBeInstanceOf(StorageFullError);
+  expect((refused as Error).message).toContain('Without undoFor it is removed for good');
+  orchestrator.quota(Number.POSITIVE_INFINITY);
+  await orchestrator.clock.advance('5m');
+  expect(await Promise.all([removed, undone])).toEqual([true, true]);
+  expect(orchestrator.list({ removed: true, hidden: true }).items.map(({ id, phase, removedUntil }) => [id, phase, removedUntil])).toEqual([[run.id, 'waiting', undefined]]);
 });

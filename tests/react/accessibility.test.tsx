@@ -117,6 +117,21 @@ describe('what is announced', () => {
     expect(polite()).toBe('');
   });
 
+  it('is nothing of what is removed, nor once more what had ended when that is back', () => {
+    for (const id of ['a', 'b']) fake.add({ id, name: id });
+    renderPanel(fake);
+    const removedUntil = Date.now() + 60_000;
+    act(() => fake.update('a', { phase: 'interrupted', removedUntil }));
+    act(() => fake.complete('b'));
+    later();
+    expect(polite()).toBe('b completed');
+    act(() => fake.update('b', { removedUntil }));
+    act(() => fake.update('b', { removedUntil: undefined }));
+    act(() => fake.update('a', { phase: 'cancelled', endedAt: Date.now() }));
+    later();
+    expect(polite()).toBe('b completed');
+  });
+
   it('says storage trouble too', () => {
     renderPanel(fake);
     act(() => fake.setStorage({ status: 'full' }));
