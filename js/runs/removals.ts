@@ -108,21 +108,22 @@ export class Removals {
   }
 
   async #find(removal: Run): Promise<void> {
-    const { runId, createdAtMs, paused, keys } = removal.end === End.None ? ((await this.#house.attempts.inputOf(removal)) as Removal) : ({} as Partial<Removal>);
-    const run = runId === undefined ? undefined : this.#house.localRun(runId);
-    if (!run || this.#pending.has(run) || (createdAtMs !== 0 && createdAtMs !== this.#createdAtMs(run))) return void unheard(this.#house.control.forget(removal));
+    const kept = removal.end === End.None ? ((await this.#house.attempts.inputOf(removal)) as Removal) : undefined;
+    const run = kept && this.#runOf(kept);
+    if (!run || this.#pending.has(run)) return void unheard(this.#house.control.forget(removal));
     const untilMs = this.#house.pump.engine.value(removal.task, P.FieldDueAt);
-    this.#putAway({ removal, run, untilMs, whole: this.#home.whole(run), paused: new Set(paused), keys: new Map(keys) });
+    this.#putAway({ removal, run, untilMs, whole: this.#home.whole(run), paused: new Set(kept.paused), keys: new Map(kept.keys) });
   }
 
   /** Its time is over. */
-  async carryOut({ runId }: Removal): Promise<void> {
+  async carryOut(kept: Removal): Promise<void> {
     await this.#finding;
-    const run = this.#house.localRun(runId);
-    const pending = run && this.#pending.get(run);
-    if (!pending) return;
+    const run = this.#runOf(kept);
+    if (!run) return;
+    const pending = this.#pending.get(run);
     this.#pending.delete(run);
     await this.#home.removeRun(run);
+    if (!pending) return;
     // What a parent still needs is known as long as that.
     for (const each of pending.whole) this.#takeOut(each, pending);
     pending.removal!.ended.then(() => this.#house.control.forget(pending.removal!)).catch(() => {});
@@ -147,6 +148,12 @@ export class Removals {
       if (!(error instanceof StorageFullError)) throw error;
       throw new StorageFullError(`The browser storage is full, and what can be undone has to be stored: run ${describe(run.id)} was not removed. Without undoFor it is removed for good.`, { cause: error });
     }
+  }
+
+  /** undefined: it is gone, whoever has its id by now. */
+  #runOf({ runId, createdAtMs }: Removal): Run | undefined {
+    const run = this.#house.localRun(runId);
+    return run && (createdAtMs === 0 || createdAtMs === this.#createdAtMs(run)) ? run : undefined;
   }
 
   /** As its core says, which the next page's says too; 0: it does not know it yet. */
