@@ -356,7 +356,7 @@ void World::check_part(const Limits::Rule& rule, const Limits::Part& part, doubl
   check(rule.key_concurrency == 0 || own <= rule.key_concurrency || own == part.weight, "a key runs no more than it is allowed");
 }
 
-// Counted by the checker itself, as long as the rule is the same and the core lives.
+// Counted by the checker itself, as long as the rule is the same.
 void World::check_rate(const Limits::Rule& rule, const Limits::Part& part, double now) {
   Starts& starts = starts_[{rule.number, rule.rate_keyed ? part.key : 0}];
   const RateRule& rate = rule.rate;
@@ -366,9 +366,9 @@ void World::check_rate(const Limits::Rule& rule, const Limits::Part& part, doubl
   const bool bucket = rate.kind == RateKind::TokenBucket;
   // Who is heavier than all there is takes all there is.
   starts.taken.push_back({now, std::min<double>(part.weight, bucket ? rate.burst : rate.limit)});
+  std::erase_if(starts.taken, [&](const Rate::Taken& taken) { return taken.at <= now - rate.period_ms; });
   double used = 0, first = now;
   for (const auto& taken : starts.taken) {
-    if (taken.at <= now - rate.period_ms) continue;
     used += taken.weight;
     first = std::min(first, taken.at);
   }

@@ -27,7 +27,7 @@ std::string difference(const StateList& x, const StateList& y) {
 
 void World::seal() {
   if (session_->seal() == 0) return;
-  sealed_.push_back({session_->frame(), state_of(session_->core())});
+  sealed_.push_back({session_->frame(), state_of(session_->core()), starts_});
   counts_["seals"]++;
   if (chance(5)) check_replay();
 }
@@ -36,6 +36,7 @@ void World::acknowledge() {
   for (std::uint32_t count = below(4); count > 0 && !sealed_.empty(); count--) {
     log_.insert(log_.end(), sealed_.front().frame.begin(), sealed_.front().frame.end());
     acknowledged_ = std::move(sealed_.front().after);
+    acknowledged_starts_ = std::move(sealed_.front().starts);
     sealed_.erase(sealed_.begin());
   }
 }
@@ -76,6 +77,7 @@ void World::crash() {
     if (end >= read.bytes) break;
     end += sealed.frame.size();
     expected = &sealed.after;
+    acknowledged_starts_ = sealed.starts;
   }
   check(end == read.bytes, "a frame is all or nothing");
   check_same(read.core, *expected, "the state after a crash is one that was sealed");
@@ -83,6 +85,7 @@ void World::crash() {
   log.resize(read.bytes);
   log_ = log;
   sealed_.clear();
+  starts_ = acknowledged_starts_;
   counts_["crashes"]++;
   if (chance(25)) return import(std::move(log));
   reload(std::move(log));
@@ -94,9 +97,29 @@ void World::reload(std::vector<std::byte> log) {
   ended_.clear();
   edges_.clear();
   ends_.clear();
-  starts_.clear();
   if (chance(90)) step({{static_cast<std::uint32_t>(Command::Recover), 0, chance(30), 0, 0}});
   counts_["loads"]++;
+}
+
+// The page that takes over has the same code: it declares the same limits. Where its clock is behind, what began is nearer.
+void World::declare_limits_of(const Core& old) {
+  const double time = session_->core().time(), shift = time > 0 ? std::min(0.0, time - old.time()) : 0;
+  const auto set = [&](std::uint32_t number, LimitField field, double value) {
+    session_->inbox()[0] = {static_cast<std::uint32_t>(Command::SetLimit), number, static_cast<std::uint32_t>(field), 0, value};
+    session_->step(1, 0, now_);
+  };
+  for (std::uint32_t index = 0; index < old.limits().limit_end(); index++) {
+    const Limits::Rule& rule = old.limits().rule(index);
+    set(rule.number, LimitField::RateLimit, rule.rate.limit);
+    set(rule.number, LimitField::RatePeriodMs, rule.rate.period_ms);
+    set(rule.number, LimitField::RateKind, static_cast<double>(rule.rate.kind));
+    set(rule.number, LimitField::RateBurst, rule.rate.burst);
+    set(rule.number, LimitField::RateKeyed, rule.rate_keyed);
+    set(rule.number, LimitField::Drops, rule.drops);
+  }
+  for (auto& [_, starts] : starts_) {
+    for (Rate::Taken& taken : starts.taken) taken.at = std::max(0.0, taken.at + shift);
+  }
 }
 
 // A living session takes over a dead one's tasks.
@@ -108,6 +131,7 @@ void World::import(std::vector<std::byte> log) {
     session_->inbox()[0] = {static_cast<std::uint32_t>(Command::SetQueue), queue, 1, 0, 0};
     session_->step(1, 0, now_);
   }
+  declare_limits_of(old.core);
   put(log);
   const double imported = session_->import_log(log.size(), 1);
   check(imported == old.core.tasks().size(), "an import brings every task");
@@ -133,6 +157,7 @@ void World::import(std::vector<std::byte> log) {
   session_->seal();
   log_ = session_->frame();
   acknowledged_ = state_of(session_->core());
+  acknowledged_starts_ = starts_;
   check_replay();
   counts_["imports"]++;
 }

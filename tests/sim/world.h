@@ -2,7 +2,7 @@
 // clock that jumps, and checks after every step. All chance comes from one seed.
 //
 // Invariants checked (a failure throws Failure with the reason):
-//   running ≤ limits, rates never exceeded · bounds never exceeded but by what comes back · in a fair queue no key that can begin
+//   running ≤ limits, rates never exceeded, over crashes neither · bounds never exceeded but by what comes back · in a fair queue no key that can begin
 //   is passed over more often than weights say · open circuits let nothing begin, others hold nobody · children go with their parents · a higher priority starts first · every open task has a reason to wait
 //   · an end is final but for Retry and Forget · one result per life · no command is silent
 //   · the deadline is never in the past · replay ≡ live · after a crash the state is one that was
@@ -62,6 +62,7 @@ class World {
   void crash();
   void reload(std::vector<std::byte> log);
   void import(std::vector<std::byte> log);
+  void declare_limits_of(const Core& old);
   void compact();
   void check_replay();
   std::vector<std::byte> torn_log();
@@ -106,9 +107,18 @@ class World {
   bool chance(std::uint32_t percent) { return below(100) < percent; }
   void put(const std::vector<std::byte>& bytes);
 
+  // What began, by limit and key (0: all), under one rule.
+  struct Starts {
+    RateRule rule;
+    bool keyed = false, drops = false;
+    std::vector<Rate::Taken> taken;
+  };
+  using StartList = std::map<std::pair<std::uint32_t, double>, Starts>;
+
   struct Sealed {
     std::vector<std::byte> frame;
     StateList after;
+    StartList starts;
   };
 
   Random random_;
@@ -118,13 +128,8 @@ class World {
   std::vector<std::byte> log_;   // acknowledged
   StateList acknowledged_;          // the state it stands for
   std::vector<Sealed> sealed_;   // and not acknowledged
-  // What began, by limit and key (0: all), under one rule and in one life of the core.
-  struct Starts {
-    RateRule rule;
-    bool keyed = false, drops = false;
-    std::vector<Rate::Taken> taken;
-  };
-  std::map<std::pair<std::uint32_t, double>, Starts> starts_;
+  // A start whose frame was lost is not known; whatever stands in the log counts on, over crashes and in who takes it over.
+  StartList starts_, acknowledged_starts_;
   std::map<std::uint32_t, bool> ended_;
   // What each task waits for, of those that were made in this life of the core, and how tasks have ended in it.
   struct Followed {
