@@ -110,14 +110,14 @@ export interface TaskState<Result = any> {
 }
 
 /**
- * Why a run does not go on. `delay` `retry` `debounce` `throttle` `schedule` `timer`: a moment · `slot` `limit` `rate` `queue-paused`: its
- * queue or a limit · `paused` `removed`: a person · `dependencies` `members` `child` `shared` `batch`: other runs · `not-called`: a signature that nobody has run · `event` `token` `outside`: somebody outside ·
+ * Why a run does not go on. `delay` `retry` `debounce` `throttle` `schedule` `timer`: a moment · `slot` `limit` `rate` `queue-paused` `queue-full`: its
+ * queue, a limit, or who runs its members · `paused` `removed`: a person · `dependencies` `members` `child` `shared` `batch`: other runs · `not-called`: a signature that nobody has run · `event` `token` `outside`: somebody outside ·
  * `lock` · `offline` `breaker` `storage` · `missing-definition` `schema-mismatch` `missing-file` · `adoption` `recovery`
  * `other-tab` `locked` `opening` `storing`: where it is stored · `stopping`: its code has been asked to stop · `running` `ended`: it does not wait.
  */
 export type WaitKind =
   | 'delay' | 'retry' | 'debounce' | 'throttle' | 'schedule' | 'timer'
-  | 'slot' | 'limit' | 'rate' | 'queue-paused' | 'paused' | 'removed'
+  | 'slot' | 'limit' | 'rate' | 'queue-paused' | 'queue-full' | 'paused' | 'removed'
   | 'dependencies' | 'not-called' | 'members' | 'child' | 'shared' | 'batch' | 'event' | 'token' | 'outside' | 'lock'
   | 'offline' | 'breaker' | 'storage' | 'missing-definition' | 'schema-mismatch' | 'missing-file'
   | 'adoption' | 'recovery' | 'other-tab' | 'locked' | 'opening' | 'storing' | 'stopping' | 'running' | 'ended' | 'unknown';

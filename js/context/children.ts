@@ -229,7 +229,7 @@ async function endOf(durable: Durable, key: string, child: Run): Promise<void> {
   await durable.wait(child.ended, () => {
     durable.children.delete(child);
     durable.note(key, RecordKind.ChildDone);
-  });
+  }, forChild(child));
 }
 
 export type Unawaited = 'wait' | 'detach' | 'cancel' | 'error';

@@ -11,6 +11,7 @@
  * kept by id, since a graph that is changed meanwhile has other nodes (`LiveRun.now`).
  */
 import type { RunContext } from '../context/context.ts';
+import type { WaitReason } from '../types.ts';
 import { InterruptedError } from '../errors.ts';
 import { KeyPrefix, RecordKind } from '../journal/history.ts';
 import * as P from '../protocol.ts';
@@ -274,7 +275,7 @@ export class Consumer implements StreamConsumer {
 
   /** Without its slot, where who gives has none either. */
   wait(outside: Promise<void>, isMoving: boolean): Promise<void> {
-    return isMoving ? outside : this.context.durableWork.wait(outside, () => {});
+    return isMoving ? outside : this.context.durableWork.wait(outside, () => {}, forSources(this.#live, [...this.sources]));
   }
 
   changed(): void {
@@ -364,9 +365,16 @@ function isLeadTo(live: LiveRun, { incoming, sources }: PlanNode): boolean {
   return incoming.some((edge, at) => live.isActive(edge, sources[at]!));
 }
 
+/** For people: who has not ended yet of those whose pieces it reads. */
+const forSources = ({ runs, plan }: LiveRun, sources: readonly TaskIdType[]) => (): WaitReason => {
+  const open = sources.flatMap((id) => runs[plan.byId.get(id)?.index ?? -1] ?? []).filter(({ end }) => end === End.None);
+  const names = open.map(({ id, taskIdentifier }) => `${id} (${taskIdentifier})`).join(', ');
+  return { kind: 'dependencies', runs: open.map(({ id }) => id), text: `Waits for what ${names || 'the tasks before it'} give${open.length === 1 ? 's' : ''}.` };
+};
+
 async function executeEarly(live: LiveRun, begun: PlanNode, run: Run, context: RunContext, early: readonly PlanNode[]): Promise<unknown> {
   const { streams } = live;
-  for (let coming = streams.coming(early); coming; coming = streams.coming(early)) await context.durableWork.wait(coming, () => {});
+  for (let coming = streams.coming(early); coming; coming = streams.coming(early)) await context.durableWork.wait(coming, () => {}, forSources(live, early.map(({ id }) => id)));
   const node = live.now(begun);
   if (live.failedSourceOf(node)) return live.skip(run);
   const open = streams.early(node);
@@ -385,7 +393,7 @@ export async function callReading(live: LiveRun, node: PlanNode, input: Record<s
     const given = await task.execute(input, new NodeContext(live, node, context, consumer.streams, () => context.durableWork.note(readingMark, RecordKind.Mark)));
     consumer.close();
     // It stays known as one that reads, so it begins anew where a source does.
-    for (let coming = streams.over(early); coming; coming = streams.over(early)) await context.durableWork.wait(coming, () => {});
+    for (let coming = streams.over(early); coming; coming = streams.over(early)) await context.durableWork.wait(coming, () => {}, forSources(live, early.map(({ id }) => id)));
     checkWhole(live, live.now(node));
     return given;
   } finally {

@@ -71,6 +71,11 @@ export class QueueSizes {
     return line === undefined ? 0 : line.runs.length;
   }
 
+  /** It waits here itself. */
+  isOutside(run: Run): boolean {
+    return [...this.#lines.values()].some(({ runs }) => runs.includes(run));
+  }
+
   /** true: it waited here, and does not any more. */
   withdraw(run: Run): boolean {
     for (const { runs } of this.#lines.values()) {

@@ -191,7 +191,7 @@ export class LimitTable {
 
   /** A service has said until when it wants to hear nothing: limits with `feedback` are closed until then. */
   penalize(parts: readonly Part[], untilMs: number): void {
-    for (const { number } of parts) if (this.#byNumber.get(number)?.feedback) this.#close(this.#byNumber.get(number)!, untilMs);
+    for (const { number } of parts) if (this.#byNumber.get(number)?.feedback) this.closeToo(number, untilMs);
   }
 
   #close(known: Known, untilMs: number): void {
@@ -199,7 +199,7 @@ export class LimitTable {
     this.#commands.push(P.CommandSetLimit, known.number, P.LimitFieldClosedUntilMs, 0, untilMs);
   }
 
-  /** Another tab was told to. */
+  /** Another tab was told to, or another answer: the one that asks for more counts. */
   closeToo(number: number, untilMs: number): void {
     const known = this.#byNumber.get(number);
     if (known && untilMs > (known.closedUntilMs ?? 0)) this.#close(known, untilMs);
@@ -208,7 +208,7 @@ export class LimitTable {
     return this.#byNumber.get(number)?.closedUntilMs ?? 0;
   }
 
-  /** Nothing of it begins until then. A named limit, else that of a queue. @throws ConfigurationError */
+  /** Nothing of it begins until then, and no longer: the last word counts. A named limit, else that of a queue. @throws ConfigurationError */
   close(name: string, untilMs: number): void {
     const known = this.#known.get(`limit${name}`) ?? this.#known.get(`queue${name}`) ?? this.#known.get(`task${name}`);
     if (!known) throw new ConfigurationError(`There is no limit of the name ${describe(name)}, and no queue or task of it with a rate, a minTime or a concurrency as an object.`);

@@ -15,7 +15,7 @@ export interface RateLimit {
   burst?: number;
   /** Each key has the rate for itself. Default false. */
   perKey?: boolean;
-  /** A run that fails with a RetryableError and its `retryAfter` closes the limit until then. Default false. */
+  /** A run that fails with a RetryableError and its `retryAfter` closes the limit until then; of several the latest counts. Default false. */
   feedback?: boolean;
   /**
    * What becomes of runs beyond it. `wait` (default): they begin later. `drop`: they are cancelled at once, with a
@@ -158,9 +158,12 @@ export interface QueueStatistics {
 }
 
 export interface BlockedBy {
-  /** Its queue is paused, or runs all it may, here or in other tabs, which may also have the turn at a rate; a rate, or a limit of weights. */
-  readonly reason: 'paused' | 'concurrency' | 'other-tabs' | 'rate' | 'limit';
-  /** Of the queue or limit. */
+  /**
+   * Its queue is paused, or runs all it may, here or in other tabs, which may also have the turn at a rate; a rate, or a limit of weights;
+   * the swarm, batch or graph that it is a member of runs no more at once. None: its key has its turn later.
+   */
+  readonly reason: 'paused' | 'concurrency' | 'other-tabs' | 'rate' | 'limit' | 'container';
+  /** Of the queue or limit; of a container its id. */
   readonly name: string | undefined;
   readonly untilMs?: number;
   /** Ids of the runs that have what it waits for. */
@@ -286,7 +289,7 @@ export interface QueuesApi {
   /** undefined: it does not wait for a turn. */
   standing(id: string): Promise<Standing | undefined>;
   statistics(name: string): Promise<QueueStatistics>;
-  /** Closes a named limit, or the limit of a queue or task, as `feedback` does. @throws ConfigurationError */
+  /** Closes a named limit, or the limit of a queue or task, as `feedback` does, over reloads too; the last word counts, so `{ for: 0 }` opens it. @throws ConfigurationError */
   penalize(name: string, options: { until?: Date; for?: Duration }): Promise<void>;
   readonly deadLetters: DeadLetterApi;
   readonly limits: NamedLimitsApi;

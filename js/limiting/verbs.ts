@@ -124,13 +124,19 @@ function blockedBy(house: Orchestrator, run: Run): BlockedBy[] {
   const granted = ask(P.QueueValueGranted);
   if (granted > 0 && ask(P.QueueValueRunning) + 1 >= granted) reasons.push({ reason: 'other-tabs', name, holders: [] });
   const limit = value(house, run, P.FieldLimitedBy);
-  if (limit === 0) return reasons;
+  if (limit === 0) return reasons.length > 0 ? reasons : ofContainer(house, run);
   const untilMs = value(house, run, P.FieldLimitedUntilMs);
   const key = value(house, run, P.FieldLimitedKey);
   const named = house.table.limits.nameOf(limit);
   if (untilMs > 0) return [...reasons, { reason: 'rate', name: named, untilMs, holders: [] }];
   if (house.table.limits.isShared(limit)) return [...reasons, { reason: 'other-tabs', name: named, holders: [] }];
   return [...reasons, { reason: 'limit', name: named, holders: holders(house, (other) => (key === 0 ? value(house, other, limit) !== 0 : value(house, other, limit) === key)) }];
+}
+
+/** Its queue has room: what made it runs no more of its members at once. */
+function ofContainer(house: Orchestrator, run: Run): BlockedBy[] {
+  const group = value(house, run, P.FieldGroup);
+  return group === 0 ? [] : [{ reason: 'container', name: run.extra.parent?.id, holders: holders(house, (other) => value(house, other, P.FieldGroup) === group) }];
 }
 
 export async function standing(house: Orchestrator, id: string): Promise<Standing | undefined> {

@@ -11,6 +11,7 @@ import * as P from '../protocol.ts';
 import { End, type Run } from '../runs/run.ts';
 import { projectStatus } from '../runs/status.ts';
 import type { RunContext } from '../context/context.ts';
+import { forChild } from '../context/children.ts';
 import type { RunHandle, TaskState } from '../types.ts';
 import { retryFrom } from './chain.ts';
 import { wholeNumber } from '../intake/checks.ts';
@@ -115,7 +116,7 @@ export class StoredSignature<Input = any, Output = any> implements Signature<Inp
   async run(message?: unknown): Promise<Output> {
     const handle = await this.runNoWait(message);
     if (!this.caller) return handle.result();
-    await this.caller.durableWork.wait(this.run_.ended, () => {});
+    await this.caller.durableWork.wait(this.run_.ended, () => {}, forChild(this.run_));
     return handle.result();
   }
 

@@ -85,8 +85,8 @@ function unstored({ journal }: Orchestrator, run: Run): WaitReason[] {
   return [reason('storage', 'It is not stored yet, because the browser storage is full; that is tried again by itself, and `accepted` resolves when there is room.')];
 }
 
-function paused({ phase, removedUntil }: TaskState): WaitReason[] {
-  if (removedUntil) return [reason('removed', `Removed: it is gone ${at(removedUntil)}, and undoRemove brings it back until then.`, until(removedUntil))];
+function paused({ id, phase, removedUntil }: TaskState): WaitReason[] {
+  if (removedUntil !== undefined) return [reason('removed', `Removed, and gone ${at(removedUntil)}; until then undoRemove("${id}") brings it back.`, until(removedUntil))];
   if (phase === 'suspended') return [reason('paused', 'Paused. Resume it to go on from its last step.')];
   if (phase === 'interrupted') return [reason('paused', 'Paused at once, in the middle of an attempt. Resume it to start again from its last step.')];
   return [];
@@ -154,23 +154,28 @@ function schedule(state: TaskState): WaitReason {
 }
 
 function queued(house: Orchestrator, run: Run): WaitReason[] {
-  if (run.task === 0) return [reason('storing', 'Being stored.')];
+  const name = run.options?.queueName;
+  const named = name === undefined ? {} : { name };
+  if (run.task === 0) return [house.intake.sizes.isOutside(run) ? reason('queue-full', `Waits to be let in: queue "${name}" is full.`, named) : reason('storing', 'Being stored.')];
   const { engine } = house.pump;
   const limited = engine.value(run.task, P.FieldLimitedBy);
   if (limited > 0) return [limit(house, run, limited)];
   const queue = engine.value(run.task, P.FieldQueue);
-  const name = run.options?.queueName;
-  if (engine.queueValue(queue, P.QueueValuePaused)) return [reason('queue-paused', `Its queue is paused${name === undefined ? '' : `: queues.resume(${JSON.stringify(name)})`}.`, name === undefined ? {} : { name })];
+  if (engine.queueValue(queue, P.QueueValuePaused)) return [reason('queue-paused', `Its queue is paused${name === undefined ? '' : `: queues.resume(${JSON.stringify(name)})`}.`, named)];
   if (engine.queueValue(queue, P.QueueValueStill) && house.table.queues.named(name ?? '')?.override === 0)
-    return [reason('queue-paused', `The limit of its queue is overridden with 0: queues.resetConcurrencyLimit(${JSON.stringify(name)}).`, { name: name! })];
-  const most = engine.queueValue(queue, P.QueueValueConcurrency);
-  if (most === 0) return [reason('slot', 'About to start.')];
-  const runs = running(house, (other) => engine.value(other.task, P.FieldQueue) === queue);
+    return [reason('queue-paused', `The limit of its queue is overridden with 0: queues.resetConcurrencyLimit(${JSON.stringify(name)}).`, named)];
+  const most = engine.queueValue(queue, P.QueueValueConcurrency), now = engine.queueValue(queue, P.QueueValueRunning);
   const what = name === undefined ? 'the queue' : `queue "${name}"`;
-  const granted = engine.queueValue(queue, P.QueueValueGranted);
-  if (granted > 0 && engine.queueValue(queue, P.QueueValueRunning) + 1 >= granted)
-    return [reason('slot', `Waits for a slot of ${what}, whose ${most} all tabs share${before(engine, run)}.`, { runs, ...(name !== undefined && { name }) })];
-  return [reason('slot', `Waits for a slot: ${what} runs ${engine.queueValue(queue, P.QueueValueRunning)} of ${most} at once${holders(runs)}${before(engine, run)}.`, { runs, ...(name !== undefined && { name }) })];
+  const [granted, group] = [engine.queueValue(queue, P.QueueValueGranted), engine.value(run.task, P.FieldGroup)];
+  const slot = (text: string, field: number, value: number) => {
+    const runs = running(house, (other) => engine.value(other.task, field) === value);
+    return [reason('slot', `Waits for ${text}${granted > 0 ? '' : holders(runs)}${before(engine, run)}.`, { runs, ...named })];
+  };
+  if (granted > 0 && now + 1 >= granted) return slot(`a slot of ${what}, whose ${most} all tabs share`, P.FieldQueue, queue);
+  if (most > 0 && now >= most) return slot(`a slot: ${what} runs ${now} of ${most} at once`, P.FieldQueue, queue);
+  // Its queue has room, and no limit keeps it back.
+  if (group > 0) return slot(`a slot of ${run.extra.parent?.id ?? 'its group'}, which runs no more of its members at once`, P.FieldGroup, group);
+  return [reason('slot', before(engine, run) ? `Waits for its turn${before(engine, run)}.` : 'About to start.')];
 }
 
 function limit(house: Orchestrator, run: Run, limited: number): WaitReason {
@@ -179,8 +184,9 @@ function limit(house: Orchestrator, run: Run, limited: number): WaitReason {
   const untilMs = engine.value(run.task, P.FieldLimitedUntilMs);
   if (untilMs > 0) return reason('rate', `Waits for its turn: ${name} lets the next one begin ${at(untilMs)}.`, { name, until: untilMs });
   if (house.table.limits.isShared(limited)) return reason('rate', `Waits for its turn: ${name} is that of all tabs, one after the other.`, { name });
-  const runs = running(house, (other) => other.options?.parts?.some(({ number }) => number === limited) === true);
-  return reason('limit', `Waits for a slot of ${name}${holders(runs)}.`, { name, runs });
+  const key = engine.value(run.task, P.FieldLimitedKey);
+  const runs = running(house, ({ task }) => (key > 0 ? engine.value(task, limited) === key : engine.value(task, limited) > 0));
+  return reason('limit', `Waits for a slot of ${key > 0 ? 'its key of ' : ''}${name}${holders(runs)}.`, { name, runs });
 }
 
 /** Ids of those that hold slots. */

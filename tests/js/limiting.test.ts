@@ -1,11 +1,12 @@
 /** Limits by name, of tasks and of queues: at once, in a period, for each key; over crashes, and by the words that say why. */
-import { createOrchestrator, defineTask, RetryableError } from 'holdfast';
+import { createOrchestrator, defineTask, RetryableError, type RunHandle } from 'holdfast';
 import { describe, expect, it } from 'vitest';
 import { keyNumber, limitNumber } from '../../js/limiting/settings.ts';
 import type { House } from './house.ts';
 import { crash, name, open } from './houses.ts';
 
 const once = { retry: { maxAttempts: 1 } };
+const ends = (run: RunHandle) => run.result().then((output) => output, (error) => error);
 
 /** A task whose runs last a second and tell when they began. */
 function timed(house: House, options: object = {}) {
@@ -113,6 +114,31 @@ describe('a rate', () => {
     expect(began).toEqual([0]);
     await house.clock.advance(1);
     expect(began).toEqual([0, 5000, 5000]);
+  });
+
+  it('is closed by the answer that asks for most, whichever comes last, over a crash too; penalize has the last word', async () => {
+    const options = { queues: { api: { rateLimit: { limit: 100, period: '1s', feedback: true } } } } as const;
+    const house = await open(options);
+    const began: number[] = [];
+    const task = defineTask({ id: name('told'), queue: 'api', ...once, run: async (retryAfter: number) => {
+      began.push(retryAfter);
+      if (retryAfter > 0) throw new RetryableError('429', { retryAfter });
+    } });
+    const runs = [60_000, 5000, 30_000].map((retryAfter) => house.orchestrator.trigger(task, retryAfter));
+    await Promise.all([...runs.map(ends), house.clock.settle()]);
+    const last = house.orchestrator.trigger(task, 0);
+    await Promise.all([last.accepted, house.clock.advance(31_000)]);
+    const next = await crash(house, options);
+    await next.clock.advance(28_999);
+    expect(began).toEqual([60_000, 5000, 30_000]);
+    await next.clock.advance(1);
+    expect(began.at(-1)).toBe(0);
+    const penalize = (options: { for: string | number }) => Promise.all([next.orchestrator.queues.penalize('api', options as { for: number }), next.clock.settle()]);
+    await penalize({ for: '1h' });
+    await penalize({ for: 0 });
+    next.orchestrator.trigger(task, -1);
+    await next.clock.settle();
+    expect(began.at(-1)).toBe(-1);
   });
 });
 

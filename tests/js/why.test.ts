@@ -90,6 +90,12 @@ const cases: Record<WaitKind, () => Promise<Case>> = {
     await orchestrator.clock.settle();
     return { orchestrator, id, is: { name: 'q' }, says: 'Its queue is paused: queues.resume("q").' };
   },
+  'queue-full': () => behind({ queues: { q: { maxSize: 1, overflow: 'block' } } }, { queue: 'q', delay: '1h' }, 'Waits to be let in: queue "q" is full.', { name: 'q' }),
+  removed: async () => {
+    const found = await started(forever, { delay: '1h' });
+    await Promise.all([found.orchestrator.removeTask(found.id, { undoFor: '1d' }), found.orchestrator.clock.settle()]);
+    return { ...found, is: { until: nowMs + 86_400_000 }, says: `until then undoRemove("${found.id}") brings it back.` };
+  },
   paused: async () => {
     const found = await started(forever, { delay: '1h' });
     await found.orchestrator.pauseTask(found.id);
@@ -210,6 +216,46 @@ it.each(Object.keys(cases) as WaitKind[])('%s is a reason that is told of', asyn
   else expect(told!.text).toMatch(says);
   expect(orchestrator.why(id)).toContain(told!.text);
   await orchestrator.dispose();
+});
+
+it('Who holds a slot of a key is of that key; what has its turn behind others of its key waits for it', async () => {
+  const orchestrator = await open({ queues: { q: { concurrency: { total: 9, perKey: 1 }, order: 'fair' } } });
+  const task = defineTask({ id: name('keyed'), queue: 'q', run: forever });
+  const [first, , second, third] = ['a', 'b', 'a', 'a'].map((concurrencyKey) => orchestrator.trigger(task, null as never, { concurrencyKey }));
+  await orchestrator.clock.settle();
+  expect(orchestrator.explain(second!.id).reasons).toEqual([{ kind: 'limit', name: 'the limit of queue "q"', runs: [first!.id], text: `Waits for a slot of its key of the limit of queue "q"; it is held by ${first!.id}.` }]);
+  expect(orchestrator.why(third!.id)).toBe('Waits for its turn, and 1 of it is before it.');
+  await orchestrator.dispose();
+});
+
+it('A member of a swarm that runs no more at once waits for those that run', async () => {
+  const orchestrator = await open();
+  const task = defineTask({ id: name('member'), run: forever });
+  const swarm = await orchestrator.swarm([task, task], { config: { maxConcurrency: 1 }, isSwarmClosed: true });
+  await swarm.runNoWait();
+  for (let turn = 0; turn < 10; turn++) await orchestrator.clock.settle();
+  const [waits, runs] = orchestrator.list({ taskIdentifier: task.id, status: ['pending', 'running'] }).items;
+  expect(orchestrator.explain(waits!.id).reasons).toEqual([{ kind: 'slot', runs: [runs!.id], text: `Waits for a slot of ${swarm.key}, which runs no more of its members at once; it is held by ${runs!.id}.` }]);
+  expect(await orchestrator.queues.standing(waits!.id)).toMatchObject({ blockedBy: [{ reason: 'container', name: swarm.key, holders: [runs!.id] }] });
+  await orchestrator.dispose();
+});
+
+it('Code that waits for a batch, or for a signature that it has called, says which', async () => {
+  const inner = defineTask({ id: name('inner'), run: forever });
+  const waits: [code: (input: null, ctx: any) => unknown, of: string][] = [
+    [(_, ctx) => ctx.batch.triggerByTaskAndWait([{ task: inner, payload: null }]), 'holdfast/batch'],
+    [async (_, ctx) => (await ctx.sign(inner)).run(), inner.id],
+  ];
+  for (const [code, of] of waits) {
+    const { orchestrator, id } = await started(code);
+    for (let turn = 0; turn < 200 && orchestrator.getTaskState(id)!.phase !== 'waiting'; turn++) {
+      await new Promise((resolve) => setImmediate(resolve));
+      await orchestrator.clock.settle();
+    }
+    const [made] = orchestrator.list({ taskIdentifier: of, hidden: true }).items;
+    expect(orchestrator.explain(id).reasons).toEqual([{ kind: 'child', runs: [made!.id], text: `Waits for its child ${made!.id} (${of}).` }]);
+    await orchestrator.dispose();
+  }
 });
 
 it('All that stands in the way of a run is said, the first thing first', async () => {
