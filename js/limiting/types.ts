@@ -89,7 +89,8 @@ export interface QueueRules {
   scope?: 'tab' | 'origin';
   /**
    * What becomes of runs that have failed for good. `keep` (default): they stay, by retention. `discard`: they are removed when
-   * whoever waits has heard. Any other name gathers them: `orchestrator.queues.deadLetters`.
+   * whoever waits has heard; children and members of batches stay, by retention, since what made them may ask again.
+   * Any other name gathers them: `orchestrator.queues.deadLetters`.
    */
   deadLetter?: string;
 }

@@ -2,7 +2,7 @@
  * Lists, pages and counts over runs of this tab and of others. Newest first.
  * Invariant: the same array and the same counts until something changed.
  */
-import { checkBoolean, checkEach, checkNames, checkRecord, checkText, oneOf, refuse, wholeNumber } from '../intake/checks.ts';
+import { checkBoolean, checkEach, checkNames, checkText, oneOf, refuse, wholeNumber } from '../intake/checks.ts';
 import { checkTags } from '../definition/tags.ts';
 import { toInstant } from '../intake/duration.ts';
 import type { Pump } from '../pump/pump.ts';
@@ -108,10 +108,10 @@ export class Lists {
 }
 
 function checked(filter: ListFilter): ListFilter & { limit: number } {
-  checkRecord(filter, 'list');
+  checkNames(filter, [...Object.keys(filterChecks), 'limit', 'cursor'], 'list');
   const { limit = 100, cursor, ...runs } = filter;
   wholeNumber(limit, 'list limit', 1);
-  if (cursor !== undefined) checkText(cursor, 'list cursor');
+  if (cursor !== undefined && !(typeof cursor === 'string' && /^\d{16} ./.test(cursor))) refuse('list cursor', 'what an earlier list gave as its cursor', cursor);
   return { limit, ...(cursor !== undefined && { cursor }), ...runs };
 }
 

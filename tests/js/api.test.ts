@@ -1,4 +1,4 @@
-import { ConfigurationError, defineTask, DuplicateRunError, isCanceled, isCompleted, isExecuting, isFailed, isQueued, isSuccess, isWaiting, type ListFilter, projectStatus, type TaskContext, type TaskPhase } from 'holdfast';
+import { ConfigurationError, defineTask, DuplicateRunError, isCanceled, isCompleted, isExecuting, isFailed, isQueued, isSuccess, isWaiting, type ListFilter, projectStatus, type RunHandle, type TaskContext, type TaskPhase, type TaskState } from 'holdfast';
 import { describe, expect, it, vi } from 'vitest';
 import { again, open } from './houses.ts';
 
@@ -110,6 +110,28 @@ describe('runs as a collection', () => {
     await orchestrator.trigger(double, 2).result();
     await clock.settle();
     expect(seen).toHaveLength(1);
+  });
+
+  it('C7: pages of a list are newest first, and go on where the last one ended, whatever came or went meanwhile', async () => {
+    const { orchestrator, clock } = await open();
+    const runs: RunHandle[] = [];
+    const add = async () => {
+      runs.push(orchestrator.trigger(double, runs.length, { tags: 'paged' }));
+      await clock.advance(runs.length % 2);
+    };
+    for (let n = 0; n < 5; n++) await add();
+    const page = (cursor?: string) => orchestrator.runs.list({ tags: 'paged', limit: 2, ...(cursor !== undefined && { cursor }) });
+    const of = (items: readonly TaskState[]) => items.map(({ id }) => runs.findIndex((run) => run.id === id));
+    const first = page();
+    await add();
+    await orchestrator.removeTask(runs[4]!.id);
+    const second = page(first.cursor);
+    const third = page(second.cursor);
+    expect([first, second, third].map(({ items }) => of(items))).toEqual([[4, 3], [2, 1], [0]]);
+    expect(third.cursor).toBeUndefined();
+    expect(of(page().items)).toEqual([5, 3]);
+    expect(() => orchestrator.list({ cursor: 'second' })).toThrow('list cursor must be what an earlier list gave as its cursor, not "second"');
+    expect(() => orchestrator.list({ limits: 2 } as ListFilter)).toThrow(/no option "limits".*limit, cursor\.$/);
   });
 
   it('C7: list finds by version, parent, root and time of creation, over a crash too', async () => {

@@ -242,6 +242,18 @@ it('A local time that a change of clocks skips is due at the next there is, one 
   expect(await days('2026-10-24T12:00:00Z', '2026-10-26T12:00:00Z')).toEqual(['2026-10-25T00:30Z', '2026-10-26T01:30Z']);
 });
 
+it('A pattern has ranges, steps, lists, names, L for the last, and seconds before them where it has six fields', async () => {
+  const house = await open();
+  const { task } = noting();
+  const next = async (cron: string) => (await house.orchestrator.schedules.create({ task, cron })).nextRun!.toISOString();
+  // 1 January 2026 is a Thursday.
+  expect(await next('0 9 L * *')).toBe('2026-01-31T09:00:00.000Z');
+  expect(await next('0 0 * * 5L')).toBe('2026-01-30T00:00:00.000Z');
+  expect(await next('*/20 22-23 2,9 * *')).toBe('2026-01-02T22:00:00.000Z');
+  expect(await next('0 0 * FEB-MAR MON-TUE')).toBe('2026-02-02T00:00:00.000Z');
+  expect(await next('15 30 6 * * *')).toBe('2026-01-01T06:30:15.000Z');
+});
+
 it('A schedule is changed, stopped, started and removed, from another tab too', async () => {
   const origin = new Origin();
   const { task, moments } = noting();

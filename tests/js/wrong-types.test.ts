@@ -179,7 +179,7 @@ add('list', options, (value) => house.list(value));
 add('schedules.retrieve id', text, (value) => house.schedules.retrieve(value));
 add('runs.bulk confirm', callable, (confirm) => house.runs.bulk.cancel({ text: 'nothing has this' }, { confirm } as never));
 const filter: Record<string, Accepts> = { status: list, taskIdentifier: text, tags, text, version: (value) => text(value) || typeof value === 'number', batch: text, queue: text, parentId: text, rootId: text, from: instant, to: instant };
-addEach('list', { ...filter, limit: fromOne, cursor: text }, (given) => house.list(given));
+addEach('list', { ...filter, limit: fromOne, cursor: nothing }, (given) => house.list(given));
 add('aggregateProgress', options, (value) => house.aggregateProgress(value));
 addEach('aggregateProgress', filter, (given) => house.aggregateProgress(given));
 addEach('runs.subscribe', filter, (given) => house.runs.subscribe(given, listener)());
