@@ -78,25 +78,25 @@ export function getDefaultOrchestrator(): Orchestrator {
  */
 export function defineTask<
   const Id extends string,
-  Input,
-  Raw,
-  Output,
+  Input = any,
+  Raw = any,
+  Output = any,
   Services = unknown,
   In extends Validator | undefined = undefined,
   Out extends Validator | OutputOptions | undefined = undefined,
 >(spec: SelectTaskSpec<Input, Raw, Output, Services, Id, In, Out> & Unreserved<NoInfer<Services>>): Task<Id, Given<In, Input>, Parsed<Out, Output>>;
 export function defineTask<
   const Id extends string,
-  Input,
-  Output,
+  Input = any,
+  Output = any,
   Services = unknown,
   In extends Validator | undefined = undefined,
   Out extends Validator | OutputOptions | undefined = undefined,
 >(spec: TaskSpec<Input, Output, Services, Id, In, Out> & Unreserved<NoInfer<Services>>): Task<Id, Given<In, Input>, Parsed<Out, Output>>;
 export function defineTask<
   const Id extends string,
-  Input,
-  Output,
+  Input = any,
+  Output = any,
   Services = unknown,
   In extends Validator | undefined = undefined,
   Out extends Validator | OutputOptions | undefined = undefined,
