@@ -278,8 +278,8 @@ export class BatchTriggerError extends family('BatchTriggerError', 'BATCH_TRIGGE
     return this.retryAfterMs !== undefined;
   }
   get retryAfterMs(): number | undefined {
-    const { retryAfterMs } = (this.cause ?? {}) as { retryAfterMs?: unknown };
-    return typeof retryAfterMs === 'number' ? retryAfterMs : undefined;
+    const { retryAfterMs, retryAfter = retryAfterMs } = (this.cause ?? {}) as { retryAfterMs?: unknown; retryAfter?: unknown };
+    return typeof retryAfter === 'number' ? retryAfter : undefined;
   }
 }
 

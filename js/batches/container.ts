@@ -57,6 +57,8 @@ class Batch implements MemberListener {
   #source: SourceReader | undefined;
   #count: number;
   #failures = 0;
+  /** Of an array: the run that was made under a key of a task, by both. A failed one holds its key no longer, and is the other item's too. */
+  readonly #keyed = new Map<string, Run>();
   /** undefined: nobody is told. */
   readonly callbacks: Callbacks | undefined;
 
@@ -66,6 +68,7 @@ class Batch implements MemberListener {
     this.#count = plan.count;
     if (plan.onItem !== undefined || plan.onProgress !== undefined) this.callbacks = new Callbacks(container, plan);
     for (const [index, outcome] of outcomesOf(container.house, container.run)) this.#outcomes.set(index, outcome);
+    for (const member of container.members) this.#noteKey(member);
   }
 
   /** What had ended when the page went, and may not have been told. */
@@ -78,7 +81,7 @@ class Batch implements MemberListener {
 
   async fill(): Promise<void> {
     const { house, run } = this.#container;
-    if (this.#plan.pieces || this.#plan.items) {
+    if (this.#isArray) {
       let index = 0;
       for (const item of itemsOf(this.#plan)) {
         const added = this.#add(index++, item);
@@ -90,6 +93,10 @@ class Batch implements MemberListener {
     this.#count = this.#container.members.length;
     if (!source) this.#sourceError = serializeError(lost(this.#count));
     else await this.#drain(source);
+  }
+
+  get #isArray(): boolean {
+    return this.#plan.pieces !== undefined || this.#plan.items !== undefined;
   }
 
   /** Pulls while there is room, and not at all once too many have failed. */
@@ -168,7 +175,7 @@ class Batch implements MemberListener {
     const { house, run } = this.#container;
     try {
       const identity = await house.identity.keyOf(member.definition, member.input, member.options ?? {}, this.#asker);
-      const joined = identity && house.services.joinedBy(run, member.definition, identity);
+      const joined = identity && (house.services.joinedBy(run, member.definition, identity) ?? this.#failedUnder(member.definition.id, identity));
       if (joined) this.#join(index, member.definition.id, joined);
       else this.#addUnder(identity, member);
     } catch (error) {
@@ -178,11 +185,24 @@ class Batch implements MemberListener {
 
   #addUnder(identity: RunKey | undefined, member: Parameters<Container['add']>[0]): void {
     try {
-      this.#container.add({ ...member, identity });
+      this.#noteKey(this.#container.add({ ...member, identity }));
     } catch (error) {
       identity?.endTurn?.();
       throw error;
     }
+  }
+
+  #noteKey(member: Run): void {
+    const { key } = member.extra;
+    if (key && this.#isArray) this.#keyed.set(`${member.taskIdentifier} ${key.text}`, member);
+  }
+
+  /** An item before has this key, and failed: whoever asks later makes a new run, an item of the same batch does not. */
+  #failedUnder(task: string, { text, onDuplicate, whileAlive, collapsing, endTurn }: RunKey): Joined | undefined {
+    const handle = this.#keyed.get(`${task} ${text}`);
+    if (!handle || onDuplicate !== 'join' || whileAlive || collapsing || (handle.state.idempotencyKeyExpiresAt ?? 0) <= this.#container.house.clock.now()) return undefined;
+    endTurn?.();
+    return { handle, skipped: false };
   }
 
   #join(index: number, task: string, { handle, skipped }: Joined): void {
@@ -215,7 +235,7 @@ class Batch implements MemberListener {
     if (refusal !== undefined && member.task === 0) return this.#settle(Number(member.extra.childKey), { rejected: serializeError(refusal), task: member.taskIdentifier });
     this.#follower?.begins?.();
     if (member.end !== End.Completed && cancelReason === undefined) this.#failures++;
-    if (this.#plan.pieces || this.#plan.items) this.#container.context.progress((100 * (this.#container.count - this.#container.openCount)) / Math.max(1, this.#count));
+    if (this.#isArray) this.#container.context.progress((100 * (this.#container.count - this.#container.openCount)) / Math.max(1, this.#count));
   }
 
   memberAnnounced(member: Run): void {

@@ -1,5 +1,5 @@
 /** Options, policies and edges of batches. */
-import { BatchFailedError, BatchTriggerError, defineTask, SerializationError, UnrecognizedTaskError } from 'holdfast';
+import { BatchFailedError, BatchTriggerError, defineTask, RateLimitedError, RetryableError, SerializationError, UnrecognizedTaskError } from 'holdfast';
 import { describe, expect, it } from 'vitest';
 import { again, crash, name, open } from './houses.ts';
 import { setup } from './worker-house.ts';
@@ -89,6 +89,19 @@ describe('what a batch is given', () => {
     expect(error).toMatchObject({ phase: 'stream', itemCount: 5, cause: { message: 'the cursor broke' }, batchId: expect.stringMatching(/^run_/) });
     const batch = await orchestrator.batch.retrieve(error.batchId!);
     expect(batch!.state.counts).toMatchObject({ completed: 5, failed: 0 });
+  });
+
+  it('says for how long to wait where its source was limited', async () => {
+    const { orchestrator } = await memoryHouse();
+    const limited = [Object.assign(new Error('429'), { retryAfterMs: 1500 }), new RateLimitedError('429', { retryAfter: 1500 }), new RetryableError('429', { retryAfter: 1500 })];
+    for (const cause of limited) {
+      async function* source() {
+        yield { task: double, payload: 1 };
+        throw cause;
+      }
+      const error: BatchTriggerError = await orchestrator.batch.triggerByTaskAndWait(source()).catch((thrown) => thrown);
+      expect(error).toMatchObject({ isRateLimited: true, retryAfterMs: 1500, phase: 'stream', itemCount: 1 });
+    }
   });
 
   it('cancels what a broken source had given, where that is asked for', async () => {
@@ -241,6 +254,24 @@ describe('options', () => {
     expect(runs.outputs()).toEqual([1, 10, 1]);
     expect(runs[0]!.id).toBe(runs[2]!.id);
     expect(ran).toBe(1);
+  });
+
+  it('also where that run failed before the other item was reached, or a crash came between; a later batch makes a new one', async () => {
+    let ran = 0;
+    const bad = defineTask({ id: name('bad'), retry: once, run: async (n: number): Promise<number> => Promise.reject(new Error(`no ${n} ${++ran}`)) });
+    const options = { idempotencyKey: 'same' };
+    let house = await open();
+    const items = [{ task: bad, payload: 1, options }, ...Array.from({ length: 600 }, (_, payload) => ({ task: double, payload })), { task: bad, payload: 2, options }];
+    const { id } = await house.orchestrator.batch.triggerByTask(items);
+    const failed = () => house.orchestrator.list({ taskIdentifier: bad.id, status: 'failed' }).items.length;
+    while (failed() === 0) await new Promise<void>((resolve) => house.clock.defer(resolve));
+    house = await crash(house);
+    await house.clock.settle();
+    const { runs } = await (await house.orchestrator.batch.retrieve(id))!.wait();
+    const messages = [runs[0], runs[601]].map((run) => (run!.ok ? '' : run!.error.message));
+    expect([messages, runs[0]!.id === runs[601]!.id]).toEqual([['no 1 1', 'no 1 1'], true]);
+    const { runs: [later] } = await house.orchestrator.batch.triggerByTaskAndWait([{ task: bad, payload: 3, options }, { task: bad, payload: 4, options }]);
+    expect([later.ok || later.error.message, ran]).toEqual(['no 3 2', 2]);
   });
 });
 
