@@ -17,6 +17,7 @@ import * as P from '../protocol.ts';
 import { End, type Run } from '../runs/run.ts';
 import { Run as RunClass } from '../runs/run.ts';
 import { chain, copyMembers } from './chain.ts';
+import { refuseDrift } from './drift.ts';
 import { bindTo, membersOf } from './membership.ts';
 import * as groups from './groups.ts';
 import { branchTask, chainTask, fallbackTask, swarmTask } from './names.ts';
@@ -67,8 +68,10 @@ export class Signatures {
     return id;
   }
 
-  inRun(key: string, context: RunContext): StoredSignature {
+  /** @throws DriftError it is of other tasks */
+  inRun(key: string, context: RunContext, what: unknown): StoredSignature {
     const signature = this.load(key);
+    refuseDrift(this, context, signature, what);
     signature.caller = context;
     return signature;
   }
@@ -157,11 +160,11 @@ export class Signatures {
     return done;
   }
 
-  /** Of a task or its id one is made. */
-  signable(making: Making, one: Signable): StoredSignature {
+  /** Of a task or its id one is made, with these options. */
+  signable(making: Making, one: Signable, options: object = {}): StoredSignature {
     if (isSignature(one)) return one;
     const known = typeof one === 'string' ? this.local(one) : undefined;
-    return known ? this.of(known) : this.signed(making, one, {});
+    return known ? this.of(known) : this.signed(making, one, options as Record<string, unknown>);
   }
 
   local(key: string): Run | undefined {

@@ -10,9 +10,11 @@ import {
 } from '../errors.ts';
 import { checkBoolean, checkNames, checkRecord, describe, oneOf, wholeNumber } from '../intake/checks.ts';
 import { toMilliseconds } from '../intake/duration.ts';
+import { checkRunOptions } from '../intake/options.ts';
 import { NoteKind } from '../journal/notes.ts';
 import * as P from '../protocol.ts';
 import { End, type Run } from '../runs/run.ts';
+import type { TriggerOptions } from '../types.ts';
 import { adopt, bindTo, memberKey, membersOf } from './membership.ts';
 import { swarmTask } from './names.ts';
 import { partsOf } from './options.ts';
@@ -20,7 +22,9 @@ import { type CallbackRole, StoredSignature } from './signature.ts';
 import type { Making, Signatures } from './signatures.ts';
 import type { AddOptions, Signable, Swarm, SwarmConfig, SwarmResult } from './types.ts';
 
-const configNames = ['maxConcurrency', 'stopAfterNFailures', 'maxTaskAllowed', 'sendSwarmMessageToReturnField', 'stopOn', 'onStop', 'resultsOrder', 'stagger', 'window'];
+const configNames = ['maxConcurrency', 'stopAfterNFailures', 'maxTaskAllowed', 'sendSwarmMessageToReturnField', 'stopOn', 'onStop', 'resultsOrder', 'stagger', 'window', 'timeout', 'queue', 'priority', 'concurrencyKey'];
+/** Of members: the run of a swarm waits without a slot. */
+const memberNames = ['queue', 'concurrencyKey'] as const;
 const defaultConcurrency = 30;
 
 export function configOf(run: Run): SwarmConfig {
@@ -49,10 +53,25 @@ function checkConfig(config: SwarmConfig): SwarmConfig {
   }
   oneOf(onStop, ['let-finish', 'cancel-running'], 'swarm config.onStop');
   oneOf(resultsOrder, ['task', 'completion'], 'swarm config.resultsOrder');
-  const { stagger, window } = config;
+  const { stagger, window, timeout } = config;
+  if (timeout !== undefined && toMilliseconds(timeout, 'swarm config.timeout') === 0) throw new ConfigurationError(`swarm config.timeout must be more than 0 ms, not ${describe(timeout)}. Without one leave it out.`);
+  checkRunOptions(ofMembers(config), 'swarm config');
   if (stagger !== undefined) oneOf(stagger, ['even', 'random'], 'swarm config.stagger');
   if ((stagger === undefined) !== (window === undefined)) throw new ConfigurationError(`swarm config.stagger (${describe(stagger)}) and config.window (${describe(window)}) go together: { stagger: 'even', window: '10s' }.`);
   return { ...config, maxConcurrency, onStop, resultsOrder, ...(window !== undefined && { window: toMilliseconds(window, 'swarm config.window') }) };
+}
+
+/** What members say that are given as tasks; a signature has said its own. */
+function ofMembers({ queue, priority, concurrencyKey }: SwarmConfig): TriggerOptions {
+  return { ...(queue !== undefined && { queue }), ...(priority !== undefined && { priority }), ...(concurrencyKey !== undefined && { concurrencyKey }) };
+}
+
+/** Its own options with the time that it may take. @throws ConfigurationError */
+function ownOptions(options: Record<string, unknown>, { timeout }: SwarmConfig): Record<string, unknown> {
+  for (const name of memberNames) if (options[name] !== undefined) throw new ConfigurationError(`swarm has an option ${name}, and its own run needs no slot. For its members say config: { ${name}: … }; a kwarg of that name stands in kwargs: { ${name}: … }.`);
+  if (timeout === undefined) return options;
+  if (options.deadline !== undefined) throw new ConfigurationError('swarm has a deadline and config.timeout, which say the same; give one of the two.');
+  return { ...options, deadline: timeout };
 }
 
 /** @throws ConfigurationError UnrecognizedTaskError MissingSignatureError SignatureUsedError SerializationError TooManyTasksError */
@@ -63,7 +82,7 @@ export function swarm(home: Signatures, tasks: readonly Signable[] = [], options
   checkBoolean(isSwarmClosed, 'swarm isSwarmClosed');
   checkRecord(config, 'swarm config');
   const checked = checkConfig(config as SwarmConfig);
-  const parts = partsOf(others, 'swarm');
+  const parts = partsOf(ownOptions(others, checked), 'swarm');
   const callbacks = home.checkCallbacks(parts.own, 'swarm');
   const items = itemCallbacks(home, onItemSuccess, onItemError);
   const progress = onProgress === undefined ? undefined : home.house.definitions.of(onProgress, 'swarm onProgress').id;
@@ -76,7 +95,7 @@ export function swarm(home: Signatures, tasks: readonly Signable[] = [], options
     const made = new StoredSwarm(home, container.run_);
     for (const [role, one] of items) keepTemplate(home, making, made, role, one);
     await enlistAll(home, making, made, tasks, messages);
-    if (isSwarmClosed) making.done.push(home.edges.describe(container.run_, { binding: closedBinding(container.run_), submit: false }));
+    if (isSwarmClosed || tasks.length === checked.maxTaskAllowed) making.done.push(home.edges.describe(container.run_, { binding: closedBinding(container.run_), submit: false }));
     home.attach(making, container, callbacks);
     return made;
   });
@@ -113,7 +132,7 @@ async function enlistAll(home: Signatures, making: Making, container: StoredSwar
   let index = Math.max(-1, ...places) + 1;
   const given = new Set<string>();
   for (const [at, task] of tasks.entries()) {
-    let member = home.signable(making, task);
+    let member = home.signable(making, task, ofMembers(container.config));
     if (given.has(member.key)) member = await home.copy(making, member);
     given.add(member.key);
     for (const template of templatesOf(home, run)) {

@@ -1,7 +1,6 @@
 /** Signatures, chains and swarms: what people write, and what they get. */
 import type { RemoveOptions } from '../runs/removals.ts';
-import type { Task, TriggerOptions } from '../types.ts';
-import type { Duration, RunHandle, TaskState } from '../types.ts';
+import type { Duration, QueueOptions, RunHandle, Task, TaskState, TriggerOptions } from '../types.ts';
 
 export type ConditionOperator =
   | 'equals' | 'not_equals' | 'greater_than' | 'greater_or_equal' | 'less_than' | 'less_or_equal' | 'contains' | 'starts_with' | 'ends_with'
@@ -174,6 +173,12 @@ export interface SwarmConfig {
   window?: Duration;
   /** `task` (default): as they were added. `completion`: as they ended. */
   resultsOrder?: 'task' | 'completion';
+  /** For the whole swarm, from when it is called, more than 0: then it fails with a DeadlineError, and what has not ended is cancelled. Default: none. */
+  timeout?: Duration;
+  /** Of members that are given as tasks; a signature is signed with its own. With a rate and keys it limits them by key. */
+  queue?: string | QueueOptions;
+  priority?: number;
+  concurrencyKey?: string;
 }
 
 export interface SwarmOptions extends OwnSignatureOptions {

@@ -124,3 +124,30 @@ test('what a run makes it makes once, and waits for without a slot', async () =>
   expect((await house.orchestrator.signatures.rootTasks()).map(({ kind }) => kind).sort()).toEqual(['chain', 'simple', 'swarm']);
   expect(house.orchestrator.list({ taskIdentifier: one.id }).items).toHaveLength(5);
 });
+
+test.each([
+  ['sign', 'another task', 'fail'], ['chain', 'other members', 'fail'], ['swarm', 'more members', 'fail'], ['sign', 'another task', 'discard-tail'],
+] as const)('code that runs again and asks ctx.%s for %s than it had made has drifted: %s', async (verb, _, onDrift) => {
+  let house = await open();
+  const held = defineTask({ id: name('held'), run: async (_: unknown, ctx) => ctx.waitFor('go') });
+  const one = add(1);
+  let isNew = false;
+  const make = { sign: () => (isNew ? one : held), chain: () => (isNew ? [one, held] : [held, one]), swarm: () => (isNew ? [held, one] : [held]) };
+  const parent = defineTask({
+    id: name('parent'),
+    retry: { maxAttempts: 1 },
+    onDrift,
+    run: async (_: null, ctx) => (await (ctx[verb] as (what: unknown, options: object) => Promise<Signature>)(make[verb](), verb === 'swarm' ? { isSwarmClosed: true } : {})).run({}),
+  });
+  const { id } = house.orchestrator.trigger(parent, null);
+  await settle(house.clock);
+  const asTheSame = await crash(house);
+  await settle(asTheSame.clock);
+  expect(asTheSame.orchestrator.getTaskState(id)).toMatchObject({ status: 'running', phase: 'waiting' });
+  isNew = true;
+  house = await crash(asTheSame);
+  await settle(house.clock);
+  const state = house.orchestrator.getTaskState(id)!;
+  if (onDrift === 'fail') expect(state).toMatchObject({ status: 'failed', error: { name: 'DriftError', message: expect.stringContaining(`of "${held.id}"`) } });
+  else expect(state).toMatchObject({ status: 'completed', result: 1 });
+});

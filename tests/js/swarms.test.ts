@@ -239,3 +239,83 @@ test('a task is told how far a swarm is, each state once, also when the page die
   await settle(house.clock);
   expect(told).toEqual(['1 of 3, 0 failed, 33%', '1 of 3, 1 failed, 67%', '2 of 3, 1 failed, 100%']);
 });
+
+test('members that are given as tasks are in the queue, and have the priority and the key, that the swarm says; signatures have their own', async () => {
+  const { orchestrator, clock } = await open({ queues: { keyed: { concurrency: { perKey: 1 } }, one: { concurrency: 1 } } });
+  const begun: string[] = [];
+  let [live, most] = [0, 0];
+  const work = defineTask({ id: name('work'), run: async ({ n }: { n: string }) => {
+    begun.push(n);
+    most = Math.max(most, ++live);
+    await new Promise<void>((resolve) => clock.schedule(clock.now() + 10, resolve));
+    live--;
+  } });
+  const own = await orchestrator.sign(work, { n: 'own', queue: 'one' });
+  const swarm = await orchestrator.swarm([], { config: { queue: 'keyed', concurrencyKey: 'k' } });
+  await swarm.runTasksInSwarm([work, work, own], [{ n: 'a' }, { n: 'b' }, {}]);
+  await settle(clock);
+  expect(begun).toEqual(['a', 'own']);
+  expect(swarm.tasks.map((key) => orchestrator.getTaskState(key)!.queue)).toEqual(['keyed', 'keyed', 'one']);
+  await clock.advance(10);
+  await swarm.addTask(await orchestrator.sign(work, { n: 'c', queue: 'one' }));
+  await settle(clock);
+  expect([begun, most]).toEqual([['a', 'own', 'b', 'c'], 2]);
+  begun.length = 0;
+  const ranked = await orchestrator.swarm([await orchestrator.sign(work, { n: 'low' })], { config: { maxConcurrency: 1, priority: 7 } });
+  await ranked.addTask(work);
+  await ranked.runNoWait({ n: 'high' });
+  await clock.advance(100);
+  await settle(clock);
+  expect(begun).toEqual(['high', 'low']);
+  const nowhere = orchestrator.swarm([work], { config: { queue: 'nowhere' } });
+  await expect(nowhere).rejects.toThrow('There is no queue "nowhere"');
+  await expect(orchestrator.swarm([work], { queue: 'one' })).rejects.toThrow('swarm has an option queue, and its own run needs no slot. For its members say config: { queue: … }');
+  await expect(orchestrator.swarm([work], { deadline: '1s', config: { timeout: '2s' } })).rejects.toThrow('give one of the two');
+});
+
+test('a timeout ends a swarm that is open, and what has not ended in it; it counts from the call', async () => {
+  const { orchestrator, clock } = await open();
+  const seen: unknown[] = [];
+  const quick = defineTask({ id: name('quick'), run: () => 1 });
+  const slow = defineTask({ id: name('slow'), run: async (_: unknown, ctx) => { await ctx.waitFor('go'); } });
+  const told = defineTask({ id: name('told'), run: (_: unknown, ctx) => void seen.push(ctx.failure?.error.name) });
+  const swarm = await orchestrator.swarm([quick, slow], { config: { timeout: '1m' }, errorCallbacks: [told] });
+  await clock.advance('1h');
+  await swarm.runNoWait({});
+  await clock.advance('59s');
+  await settle(clock);
+  expect(swarm.status).toBe('active');
+  await clock.advance('10s');
+  await settle(clock);
+  expect([swarm.status, seen, (await orchestrator.signatures.children(swarm.key)).items.map(({ status }) => status)]).toEqual(['failed', ['DeadlineError'], ['done', 'canceled']]);
+  await expect(orchestrator.swarm([], { config: { timeout: 0 } })).rejects.toThrow('config.timeout must be more than 0 ms, not 0');
+});
+
+test('what nobody says: thirty at once, a name, the message as it is; what one may: the return field, the order of ends, that the last closes it', async () => {
+  const { orchestrator, clock } = await open();
+  const seen: unknown[] = [];
+  let [live, most] = [0, 0];
+  const work = defineTask({ id: name('work'), run: async (input: unknown) => { seen.push(input); most = Math.max(most, ++live); await new Promise<void>((resolve) => clock.schedule(clock.now() + 10, resolve)); live--; } });
+  const many = await orchestrator.swarm(Array.from({ length: 31 }, () => work), { isSwarmClosed: true });
+  expect(many.taskName).toMatch(/^swarm-task-[0-9a-f]{32}$/);
+  await many.runNoWait({ m: 1 });
+  await settle(clock);
+  await clock.advance(100);
+  await settle(clock);
+  expect([most, seen[0], many.status]).toEqual([30, { m: 1 }, 'done']);
+  seen.length = 0;
+  const boxed = await orchestrator.swarm([work, await orchestrator.sign(work, { returnFieldName: 'box', k: 1 })], { config: { sendSwarmMessageToReturnField: true, maxTaskAllowed: 2 } });
+  expect(boxed.isSwarmClosed).toBe(true);
+  await boxed.runNoWait('plain');
+  await settle(clock);
+  expect(seen).toEqual([{ result: 'plain' }, { box: 'plain', k: 1 }]);
+  const sleep = defineTask({ id: name('sleep'), run: async ({ n }: { n: number }, ctx) => { await ctx.sleep(n * 1000); return n; } });
+  const ordered = await orchestrator.swarm([], { config: { resultsOrder: 'completion', maxTaskAllowed: 2 } });
+  await ordered.runTasksInSwarm([sleep, sleep], [{ n: 2 }, { n: 1 }], { closeOnMaxTask: false });
+  expect(ordered.isSwarmClosed).toBe(false);
+  await expect(ordered.addTask(sleep)).rejects.toThrow(TooManyTasksError);
+  await ordered.closeSwarm();
+  await clock.advance(5000);
+  await settle(clock);
+  expect((await ordered.result()).map((result) => result.ok && [result.index, result.output])).toEqual([[1, 1], [0, 2]]);
+});

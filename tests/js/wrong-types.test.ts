@@ -258,7 +258,7 @@ addEach('chain', { name: someText, success: signables, error: signables, cancell
 add('swarm tasks', Array.isArray, (value) => house.swarm(value));
 addEach('swarm', { taskName: someText, config: options, isSwarmClosed: flag, onItemSuccess: signables, onItemError: signables, onProgress: someText }, (given) => house.swarm([task], given));
 const orNull = (accepts: Accepts): Accepts => (value) => value === null || accepts(value);
-addEach('swarm config', { maxConcurrency: fromOne, stopAfterNFailures: orNull(fromOne), maxTaskAllowed: orNull(fromOne), sendSwarmMessageToReturnField: flag, stopOn: nothing, onStop: nothing, resultsOrder: nothing, stagger: nothing }, (given) => house.swarm([task], { config: given }));
+addEach('swarm config', { maxConcurrency: fromOne, stopAfterNFailures: orNull(fromOne), maxTaskAllowed: orNull(fromOne), sendSwarmMessageToReturnField: flag, stopOn: nothing, onStop: nothing, resultsOrder: nothing, stagger: nothing, timeout: some, queue: nothing, priority: whole, concurrencyKey: someText }, (given) => house.swarm([task], { config: given }));
 add('loadSignature key', someText, (value) => unlessMissing(house.loadSignature(value)));
 add('lockTask work', callable, (value) => unlessMissing(house.lockTask('nobody', value)));
 add('signatures.find', nothing, (value) => house.signatures.find(value));
