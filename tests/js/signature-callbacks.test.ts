@@ -18,7 +18,7 @@ const bad = (maxAttempts = 1) => defineTask({ id: name('bad'), retry: { maxAttem
 test('a message that is no object goes into the return field, or is refused with the fix where there are kwargs', async () => {
   const { orchestrator } = await open();
   const task = echo();
-  const called = async (options: object, call: (signature: Awaited<ReturnType<typeof orchestrator.sign>>) => Promise<{ result(): Promise<unknown> }>) => {
+  const called = async (options: Record<string, unknown>, call: (signature: Awaited<ReturnType<typeof orchestrator.sign>>) => Promise<{ result(): Promise<unknown> }>) => {
     const signature = await orchestrator.sign(task, options);
     return (await call(signature)).result();
   };
