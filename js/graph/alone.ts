@@ -50,7 +50,7 @@ export async function runAlone(task: Task<any, any, any>, input: TaskInput, opti
   const graph = new TaskGraph();
   graph.addTask(task);
   try {
-    const [result] = await runInMemory(graph, input, options, beginning);
+    const [result] = await runInMemory(graph, task.inputWith(input), options, beginning);
     return result?.data;
   } finally {
     task.parentGraph = parentGraph;

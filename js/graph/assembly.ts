@@ -8,7 +8,7 @@ import { DATAFLOW_ALL_PORTS, type Dataflow } from './dataflow.ts';
 import type { PlanNode } from './plan.ts';
 import { portOf } from './schema.ts';
 import { takesLists } from './task.ts';
-import { applyTransforms } from './transforms.ts';
+import { applyTransforms, TransformError } from './transforms.ts';
 import type { TaskInput } from './types.ts';
 
 export interface Carrier {
@@ -63,7 +63,18 @@ export function along(edge: Dataflow, output: any): any {
   const { sourceTaskPortId: port } = edge;
   const value = port === DATAFLOW_ALL_PORTS || edge.isError ? output : portValue(output, port);
   const transforms = edge.getTransforms();
-  return transforms.length === 0 ? value : applyTransforms(value, transforms);
+  return transforms.length === 0 ? value : transformed(edge, value);
+}
+
+/** @throws TransformError that names the edge */
+function transformed(edge: Dataflow, value: any): unknown {
+  try {
+    return applyTransforms(value, edge.getTransforms());
+  } catch (error) {
+    if (!(error instanceof TransformError)) throw error;
+    const { cause } = error;
+    throw new TransformError(`Edge ${edge.id}: ${error.message}`, { cause, data: { ...(error.data as object), dataflowId: edge.id } });
+  }
 }
 
 /** Of a whole, what the task's ports take: others may be meant with the rest. */

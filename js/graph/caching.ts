@@ -6,14 +6,16 @@
  * a changed graph executes only what has changed, and what follows it with other values.
  */
 import type { RunContext } from '../context/context.ts';
+import { refuse } from '../intake/checks.ts';
 import type { Orchestrator } from '../orchestrator.ts';
 import type { Run } from '../runs/run.ts';
-import { FunctionTask } from './function-task.ts';
+import { byPorts, FunctionTask } from './function-task.ts';
+import type { LiveRun } from './live.ts';
 import { outputTask } from './names.ts';
-import type { PlanNode } from './plan.ts';
+import { isEmpty, type PlanNode } from './plan.ts';
 import type { Task } from './task.ts';
 import type { TaskGraph } from './task-graph.ts';
-import type { GraphRunOptions } from './types.ts';
+import type { GraphRunOptions, OutputRepository } from './types.ts';
 
 /** What an output is found by. */
 export interface OutputQuestion {
@@ -26,8 +28,18 @@ export interface OutputQuestion {
 /** Names of a config that say nothing of what the node does. */
 const said: ReadonlySet<string> = new Set(['id', 'title', 'name', 'description', 'defaults', 'provenance', 'cacheable', 'timeout', 'extras', 'disabled']);
 
+/** @throws ConfigurationError */
+export function checkOutputCache(given: unknown, where: string): void {
+  if (given !== undefined && typeof given !== 'boolean' && !isRepository(given)) refuse(where, 'true, false or a repository with getOutput(type, inputs) and saveOutput(type, inputs, output); a cache becomes one by taskOutputRepository(cache) of holdfast/cache', given);
+}
+
+export function isRepository(given: unknown): given is OutputRepository {
+  const { getOutput, saveOutput } = (typeof given === 'object' ? (given ?? {}) : {}) as Partial<OutputRepository>;
+  return typeof getOutput === 'function' && typeof saveOutput === 'function';
+}
+
 export function isKept({ task, definitionId }: PlanNode, { outputCache }: GraphRunOptions): boolean {
-  return outputCache === true && definitionId === undefined && task.cacheable && isStorable(task);
+  return outputCache !== undefined && outputCache !== false && definitionId === undefined && task.cacheable && isStorable(task);
 }
 
 /** Functions of the same text need not do the same. */
@@ -52,11 +64,36 @@ function workOf(graph: TaskGraph): object {
   return { tasks, dataflows: graph.getDataflows().map((dataflow) => without(dataflow.toJSON(), dataflow.extras)) };
 }
 
-export async function askForOutput(context: RunContext, task: Task<any, any, any>, input: Record<string, any>): Promise<unknown> {
+export function askForOutput(live: LiveRun, { task }: PlanNode, context: RunContext, input: Record<string, any>): Promise<unknown> {
+  const { outputCache } = live.options;
+  if (isRepository(outputCache)) return askRepository(outputCache, live, task, context, input);
   return context.run(outputTask, questionOf(task, input) as never, { id: 'output', label: task.title });
+}
+
+/** Runs that a repository answered, in this page. */
+const answered = new WeakSet<Run>();
+
+/** What goes wrong with it costs an execution, and no more. */
+async function askRepository(repository: OutputRepository, live: LiveRun, task: Task<any, any, any>, context: RunContext, input: Record<string, any>): Promise<unknown> {
+  const inputs = inputsOf(questionOf(task, input));
+  const warn = (verb: string) => (error: unknown): undefined => void live.house.warn(`outputCache.${verb} failed for task ${task.id} (${task.type}), which goes on without: ${error instanceof Error ? error.message : String(error)}`);
+  const found = await Promise.resolve().then(() => repository.getOutput(task.type, inputs)).catch(warn('getOutput'));
+  if (found !== undefined) {
+    answered.add(context.owner);
+    return found;
+  }
+  answered.delete(context.owner);
+  const output = byPorts(await live.executeKept(context.owner, input, context)) ?? {};
+  await Promise.resolve().then(() => repository.saveOutput(task.type, inputs, output)).catch(warn('saveOutput'));
+  return output;
+}
+
+/** What a repository keeps outputs by: the inputs alone, where nothing else counts. */
+export function inputsOf({ input, version, config }: OutputQuestion): unknown {
+  return version === null && isEmpty(config) ? input : { input, version, config };
 }
 
 /** The run that a node has asked was answered by the cache. As its state says: after a reload that stands with what it gave. */
 export function isFromCache(house: Orchestrator, run: Run): boolean {
-  return house.services.children.of(run).some((child) => child.taskIdentifier === outputTask && child.state.fromCache);
+  return answered.has(run) || house.services.children.of(run).some((child) => child.taskIdentifier === outputTask && child.state.fromCache);
 }

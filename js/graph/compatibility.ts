@@ -15,7 +15,8 @@
  * Invariant: pure; a schema is `static` into itself. Bounded: what is nested deeper than 64, or would take more than
  * 10,000 comparisons, is `runtime`.
  */
-import { DATAFLOW_ALL_PORTS, DATAFLOW_ERROR_PORT } from './dataflow.ts';
+import { DATAFLOW_ALL_PORTS, DATAFLOW_ERROR_PORT, type Dataflow } from './dataflow.ts';
+import { TaskConfigurationError } from './errors.ts';
 import { errorSchema, isSchemaObject, type JsonSchema, type JsonSchemaObject, propertiesOf, propertyOf, sameJson, typeOfValue } from './ports.ts';
 import { portOf } from './schema.ts';
 import type { Compatibility } from './types.ts';
@@ -63,6 +64,24 @@ export function portsCompatible(output: JsonSchema, sourcePort: string, input: J
   const items = isSchemaObject(target) && target.type === 'array' ? (target.items ?? true) : undefined;
   if (whole === 'static' || items === undefined || Array.isArray(items)) return whole;
   return best([whole, isArray(source) ? 'incompatible' : semanticallyCompatible(source, items as JsonSchema)]);
+}
+
+/** Of an edge without transforms. @throws TaskConfigurationError where no value fits */
+export function refuseUnfit(edge: Dataflow, source: Ported, target: Ported): void {
+  const { sourceTaskPortId: from, targetTaskPortId: to } = edge;
+  if (edge.getTransforms().length > 0) return;
+  const [output, input] = [source.outputSchema(), target.inputSchema()];
+  if (portsCompatible(output, from, input, to) !== 'incompatible') return;
+  const said = (schema: JsonSchema | undefined): string => (schema === undefined ? 'no such port' : JSON.stringify(schema).slice(0, 200));
+  const given = edge.isError ? errorSchema : from === DATAFLOW_ALL_PORTS ? output : portOf(output, from);
+  const wanted = to === DATAFLOW_ALL_PORTS ? input : portOf(input, to);
+  throw new TaskConfigurationError(`The edge ${edge.id} can carry nothing: ${from} of ${source.id} (${source.type}) is ${said(given)}, and ${to} of ${target.id} (${target.type}) takes ${said(wanted)}. Connect ports that fit, or give the edge transforms.`, { data: { dataflowId: edge.id } });
+}
+interface Ported {
+  readonly id: string;
+  readonly type: string;
+  inputSchema(): JsonSchema;
+  outputSchema(): JsonSchema;
 }
 
 const isArray = (schema: JsonSchema | undefined): boolean => isSchemaObject(schema) && schema.type === 'array';

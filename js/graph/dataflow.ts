@@ -6,7 +6,7 @@
  */
 import { describe } from '../intake/checks.ts';
 import { EventEmitter, type Listener } from './emitter.ts';
-import { TaskConfigurationError } from './errors.ts';
+import { TaskAbortedError, TaskConfigurationError } from './errors.ts';
 import type { DataflowEvents } from './events.ts';
 import type { Provenance } from './provenance.ts';
 import type { DataflowIdType, DataflowJson, TaskIdType, TaskInput, TransformStep } from './types.ts';
@@ -30,7 +30,6 @@ export class Dataflow {
   value: any = undefined;
   status: TaskStatus = TaskStatus.PENDING;
   error: Error | undefined = undefined;
-  stream: ReadableStream | undefined = undefined;
   /** Of an editor, and of whoever stores it: what else stands with it in its document. */
   extras: Record<string, any> | undefined = undefined;
   /** @internal The run whose value it carries. */
@@ -82,7 +81,7 @@ export class Dataflow {
   }
 
   reset(): void {
-    this.value = this.error = this.#provenance = this.shownBy = this.stream = undefined;
+    this.value = this.error = this.#provenance = this.shownBy = undefined;
     this.setStatus(TaskStatus.PENDING);
     this.emit('reset');
   }
@@ -97,7 +96,7 @@ export class Dataflow {
     else if (status === TaskStatus.COMPLETED) this.emit('complete');
     else if (status === TaskStatus.DISABLED) this.emit('disabled');
     else if (status === TaskStatus.ABORTING) this.emit('abort');
-    else if (status === TaskStatus.FAILED && this.error) this.emit('error', this.error);
+    else if (status === TaskStatus.FAILED && this.error && !(this.error instanceof TaskAbortedError)) this.emit('error', this.error);
   }
 
   // Transforms

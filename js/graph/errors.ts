@@ -74,6 +74,11 @@ export class TaskSerializationError extends TaskError {
   static override readonly type: string = 'TaskSerializationError';
   override readonly code = 'TASK_SERIALIZATION';
 }
+/** A step on an edge failed: an error of that edge, and so of the task it leads to. `data`: `{ id, index }` of the step, `dataflowId`. */
+export class TransformError extends TaskError {
+  static override readonly type: string = 'TransformError';
+  override readonly code = 'TRANSFORM';
+}
 /** An edge would close a cycle; the graph is unchanged. `data`: `{ cycle }`, the ids of the nodes on it. */
 export class CycleError extends ConfigurationError {
   constructor(message: string, details: ErrorDetails = {}) {

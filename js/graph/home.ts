@@ -27,7 +27,7 @@ import { refuseDepth } from './nesting.ts';
 import { globalTaskRegistry, type TaskRegistry } from './registry.ts';
 import type { Passed } from './task.ts';
 import { TaskGraph } from './task-graph.ts';
-import type { OutputQuestion } from './caching.ts';
+import { checkOutputCache, isRepository, type OutputQuestion } from './caching.ts';
 import type { GraphRun, GraphRunOptions, MergeStrategy, PlannedNode, TaskGraphJson, TaskInput } from './types.ts';
 
 /** What the run of a graph keeps. */
@@ -42,7 +42,7 @@ export interface GraphPayload {
   readonly beside?: true;
 }
 
-const storedNames = ['matchAllEmptyInputs', 'concurrency', 'failurePolicy', 'resultsOrder', 'parentProvenance', 'outputCache', 'maxTasks'] as const;
+const storedNames = ['matchAllEmptyInputs', 'concurrency', 'failurePolicy', 'resultsOrder', 'parentProvenance', 'outputCache', 'maxTasks', 'accumulateLeafOutputs'] as const;
 export type StoredOptions = Pick<GraphRunOptions, (typeof storedNames)[number]>;
 
 export interface GivenGraph {
@@ -81,10 +81,10 @@ export class Graphs {
   run(graph: TaskGraph, input: TaskInput = {}, options: GraphRunOptions & { merge?: MergeStrategy } = {}, isShown = true, given?: TaskGraphJson): GraphHandle {
     checkNames(options, optionNames, 'graphs.run');
     const { merge = 'GRAPH_RESULT_ARRAY', registry = this.registry } = options;
+    if (options.outputCache === undefined && graph.outputCache !== undefined) options = { ...options, outputCache: graph.outputCache };
     checkOptions(options, merge);
     checkPorts(input, 'graphs.run input');
     const signals = signalsOf(options);
-    if (options.outputCache === undefined && graph.outputCache !== undefined) options = { ...options, outputCache: graph.outputCache };
     const isStored = this.house.journal !== undefined || !this.house.opening.inMemory;
     const { maxTasks } = options;
     if (maxTasks !== undefined && graph.size > maxTasks) throw new TaskConfigurationError(`The graph has ${graph.size} tasks, more than maxTasks (${maxTasks}).`);
@@ -93,6 +93,8 @@ export class Graphs {
     const document = isStored ? (given ?? graph.toJSON()) : undefined;
     const stored: Record<string, unknown> = {};
     for (const name of storedNames) if (options[name] !== undefined) stored[name] = options[name];
+    // A repository is an object of this page.
+    if (isRepository(options.outputCache)) delete stored.outputCache;
     const payload: GraphPayload = isStored ? { document: document!, input, options: stored, ...(typeof merge === 'string' && { merge }) } : { beside: true };
     const run = this.house.intake.triggerTask(graphTask, payload, triggerOptions(options), 'graphs.run') as Run;
     // Now, so that what the graph becomes from here on is not part of this run, as it is not of what is stored.
@@ -276,13 +278,15 @@ function checkPorts(input: unknown, where: string): void {
 const policies = ['abort', 'continue-independent', 'collect'];
 const orders = ['insertion', 'completion'];
 
-const optionNames = [...storedNames, 'parentSignal', 'signal', 'registry', 'accumulateLeafOutputs', 'timeout', 'entitlements', 'name', 'metadata', 'tags', 'runId', 'merge'];
+const optionNames = [...storedNames, 'parentSignal', 'signal', 'registry', 'timeout', 'entitlements', 'name', 'metadata', 'tags', 'runId', 'merge'];
 
 /** @throws ConfigurationError TaskConfigurationError */
-function checkOptions({ failurePolicy, resultsOrder, concurrency, maxTasks, timeout }: GraphRunOptions, merge: MergeStrategy): void {
+function checkOptions({ failurePolicy, resultsOrder, concurrency, maxTasks, timeout, matchAllEmptyInputs, accumulateLeafOutputs, outputCache }: GraphRunOptions, merge: MergeStrategy): void {
   if (timeout !== undefined) toMilliseconds(timeout, 'graphs.run timeout');
   if (failurePolicy !== undefined && !policies.includes(failurePolicy)) refuse('graphs.run failurePolicy', `one of ${policies.join(', ')}`, failurePolicy);
   if (resultsOrder !== undefined && !orders.includes(resultsOrder)) refuse('graphs.run resultsOrder', `one of ${orders.join(', ')}`, resultsOrder);
   for (const [name, value] of Object.entries({ concurrency, maxTasks })) if (value !== undefined && !(Number.isInteger(value) && value > 0)) refuse(`graphs.run ${name}`, 'a whole number above 0', value);
+  for (const [name, value] of Object.entries({ matchAllEmptyInputs, accumulateLeafOutputs })) if (value !== undefined && typeof value !== 'boolean') refuse(`graphs.run ${name}`, 'true or false', value);
+  checkOutputCache(outputCache, 'graphs.run outputCache');
   checkMergeStrategy(merge, 'graphs.run merge');
 }

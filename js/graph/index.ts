@@ -20,6 +20,7 @@ export type { Provenance, ProvenanceItem, ProvenanceSource } from './provenance.
 export { fromReactFlow, type NodePosition, reactFlowElements, type ReactFlowEdge, type ReactFlowNode, type ReactFlowOptions, toReactFlow } from './react-flow.ts';
 export { toTypeScript, type TypeScriptOptions } from './typescript.ts';
 export { globalTaskRegistry, registerTask, type TaskClass, TaskRegistry } from './registry.ts';
+export { TaskGraphRunner } from './runner.ts';
 export type { DataPortSchema, FromSchema, JsonSchema, JsonSchemaObject } from './schema.ts';
 export { type ExecuteContext, type SubgraphOptions, Task, TaskConfigSchema } from './task.ts';
 export { serialGraph, TaskGraph, type TaskLike } from './task-graph.ts';

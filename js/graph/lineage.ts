@@ -63,7 +63,7 @@ function itemOf(live: LiveRun, node: PlanNode, sources: readonly Arrived[]): Pro
     ...(version !== undefined && { version }),
     configHash: hashOf(config) ?? '',
     ...hashed('inputHash', live.inputOf(node)), ...hashed('outputHash', live.outputInPage(index)),
-    startedAt, durationMs, fromCache: live.options.outputCache === true && isFromCache(live.house, run),
+    startedAt, durationMs, fromCache: Boolean(live.options.outputCache) && isFromCache(live.house, run),
     sources: sources.map(({ edge, source }) => ({ runId: live.runs[source.index]!.id, sourcePort: edge.sourceTaskPortId, targetPort: edge.targetTaskPortId })),
   };
 }

@@ -307,6 +307,11 @@ export class NodeOutlet implements Outlet {
     this.#context = context;
   }
 
+  get isHeardOnly(): boolean {
+    const { options, passed } = this.#live;
+    return options.accumulateLeafOutputs === false && passed === undefined && !isKept(this.#node, options) && this.#node.outgoing.every(({ isError }) => isError);
+  }
+
   #begun(): OutputStream {
     // Of a graph within it a task may begin again while this goes on.
     if (!this.#output || this.#output.isOver) {

@@ -98,7 +98,7 @@ export class LiveRun implements ShownRun, Carrier {
     this.input = input;
     this.options = options;
     this.registry = options.registry ?? globalTaskRegistry;
-    this.#keepsOutputs = options.outputCache === true;
+    this.#keepsOutputs = options.outputCache !== undefined && options.outputCache !== false;
     this.#matchAllEmptyInputs = options.matchAllEmptyInputs === true;
     this.plan = planOf(graph);
     const { length } = this.plan.nodes;
@@ -294,7 +294,7 @@ export class LiveRun implements ShownRun, Carrier {
     if (early) return callReading(this, node, input, context, early);
     checkNow(task, input);
     this.mirror?.started(node, input);
-    if (this.#keepsOutputs && isKept(node, this.options)) return askForOutput(context, task, input);
+    if (this.#keepsOutputs && isKept(node, this.options)) return askForOutput(this, node, context, input);
     const own = node.takesStreams ? new NodeContext(this, node, context, this.streams.open(node, input, context, []).streams) : new NodeContext(this, node, context);
     return task.execute(input, own);
   }

@@ -6,7 +6,7 @@
  */
 import { DATAFLOW_ERROR_PORT, type Dataflow } from './dataflow.ts';
 import type { StreamEvent } from './events.ts';
-import { TaskAbortedError, type TaskError } from './errors.ts';
+import { TaskAbortedError, type TaskError, TransformError } from './errors.ts';
 import { hasFailed } from './failures.ts';
 import type { LiveRun } from './live.ts';
 import type { PlanNode } from './plan.ts';
@@ -72,7 +72,10 @@ export class Mirror {
   progressed({ id, task }: PlanNode, progress: number | undefined, message: string | undefined, more: any[]): void {
     task.progress = progress ?? task.progress;
     task.emit('progress', progress, message, ...more);
-    if (!this.#live.graph.isSilent) this.#live.graph.emit('task_progress', id, progress, message, ...more);
+    const { graph } = this.#live;
+    if (graph.isSilent) return;
+    graph.emit('task_progress', id, progress, message, ...more);
+    if (message !== undefined) graph.emit('graph_progress', this.#told, message);
   }
 
   ended(node: PlanNode, status: TaskStatus, isFound: boolean): void {
@@ -86,10 +89,21 @@ export class Mirror {
     }
     const error = status === TaskStatus.FAILED ? live.errorOf(node) : undefined;
     task.error = error;
+    if (error) this.#ending(node, error);
     task.setStatus(status);
     this.#tell(task, status, error);
     this.#edges(node, status, error);
     if (!isFound) this.#progress();
+  }
+
+  /** What it did when it was aborted; and what an edge could not bring to it. */
+  #ending({ task, incoming }: PlanNode, error: Error): void {
+    if (error instanceof TaskAbortedError && (task.status === TaskStatus.PROCESSING || task.status === TaskStatus.STREAMING)) task.setStatus(TaskStatus.ABORTING);
+    const { dataflowId } = (error instanceof TransformError ? error.data : {}) as { dataflowId?: string };
+    const broken = dataflowId === undefined ? undefined : incoming.find(({ id }) => id === dataflowId);
+    if (!broken) return;
+    broken.error = error;
+    this.#edge(broken, TaskStatus.FAILED);
   }
 
   #tell(task: Task<any, any, any>, status: TaskStatus, error: Error | undefined): void {
@@ -112,7 +126,8 @@ export class Mirror {
       else if (handlesError && isFailure) this.#edge(edge, TaskStatus.DISABLED);
       else {
         edge.error = error;
-        this.#edge(edge, error instanceof TaskAbortedError ? TaskStatus.ABORTING : TaskStatus.FAILED);
+        if (error instanceof TaskAbortedError) this.#edge(edge, TaskStatus.ABORTING);
+        this.#edge(edge, TaskStatus.FAILED);
       }
     }
   }

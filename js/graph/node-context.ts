@@ -70,7 +70,7 @@ export class NodeContext implements ExecuteContext {
     return owned;
   }
 
-  async runGraph(graph: TaskGraph, input: TaskInput = {}, { key, merge = 'PROPERTY_ARRAY', shown = false, passed, ...options }: SubgraphOptions = {}): Promise<any> {
+  async runGraph(graph: TaskGraph, input: TaskInput = {}, { key, merge = 'PROPERTY_ARRAY', shown = false, passed, progressed, ...options }: SubgraphOptions = {}): Promise<any> {
     const { house, registry } = this.#live;
     const graphs = await house.graphs.load();
     const work = this.durable.durableWork;
@@ -86,10 +86,14 @@ export class NodeContext implements ExecuteContext {
         },
       },
     };
+    const begun = (run: Run): void => {
+      graphs.give(run, given);
+      if (progressed) run.onProgress(progressed);
+    };
     const found = house.services.find(work.run, place);
-    if (found) graphs.give(found, given);
+    if (found) begun(found);
     const child = await runContainer(work, house.services, {
-      key: place, definition: house.definition(graphTask)!, input: { nested: true }, options: { name: typeof graph.extras.title === 'string' ? graph.extras.title : this.#node.task.title }, made: (run) => graphs.give(run, given), wait: true,
+      key: place, definition: house.definition(graphTask)!, input: { nested: true }, options: { name: typeof graph.extras.title === 'string' ? graph.extras.title : this.#node.task.title }, made: begun, wait: true,
     });
     const run = house.localRun(child.id)!;
     const live = await graphs.liveOf(run);

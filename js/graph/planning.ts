@@ -5,7 +5,7 @@
 import type { Orchestrator } from '../orchestrator.ts';
 import type { Run } from '../runs/run.ts';
 import { along, assemble } from './assembly.ts';
-import { isKept, questionOf } from './caching.ts';
+import { inputsOf, isKept, isRepository, questionOf } from './caching.ts';
 import { byPorts } from './function-task.ts';
 import { outputTask } from './names.ts';
 import { type PlanNode, planOf } from './plan.ts';
@@ -45,6 +45,10 @@ async function planOne(house: Orchestrator, node: PlanNode, planned: readonly Pl
   if (missing.length > 0) return as('blocked', `Nothing gives ${missing.map((port) => JSON.stringify(port)).join(', ')}.`);
   if (!isKept(node, options)) return as('run', options.outputCache ? 'Its output is not kept.' : 'The run has no output cache.');
   const question = questionOf(task, given);
+  if (isRepository(options.outputCache)) {
+    const found = await options.outputCache.getOutput(task.type, inputsOf(question));
+    return found === undefined ? as('run', 'The repository has no output for it.') : { ...as('cached', 'The repository has an output for it.'), output: found };
+  }
   const { outcome, message } = await house.cache.explain(outputTask, question);
   if (outcome !== 'hit' && outcome !== 'stale') return as('run', message);
   // The entry is there: a run that asks for it is answered.

@@ -85,13 +85,14 @@ export abstract class StreamingTask<Input extends TaskInput = TaskInput, Output 
 
 /** Executes what streams: passes its pieces on, and gives what they add up to. @throws what it throws, the error of an `error` */
 export async function gathered(task: Streaming, input: TaskInput, context: ExecuteContext): Promise<TaskOutput> {
-  const accumulator = new StreamAccumulator();
+  let accumulator = new StreamAccumulator();
   const { outlet } = context;
   try {
     let left = 100;
     for await (const event of task.executeStream(input, context)) {
       context.signal.throwIfAborted();
       accumulator.add(event);
+      if (outlet?.isHeardOnly && event.type.endsWith('-delta')) accumulator = new StreamAccumulator();
       if (event.type === 'phase') {
         outlet?.told(event);
         await context.updateProgress(event.progress, event.message);

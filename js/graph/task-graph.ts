@@ -4,8 +4,10 @@
  * Invariants: it has no cycle, at no moment; an edge's ends are tasks of it; what is refused changes nothing. What
  * a run does stands in that run; its tasks and edges mirror the run that it shows.
  */
-import { describe } from '../intake/checks.ts';
+import { describe, refuse } from '../intake/checks.ts';
 import { Beginning } from './beginning.ts';
+import { checkOutputCache } from './caching.ts';
+import { refuseUnfit } from './compatibility.ts';
 import { refuseNesting } from './nesting.ts';
 import { Dag, type Vertex } from './dag.ts';
 import { Dataflow } from './dataflow.ts';
@@ -35,14 +37,25 @@ export class TaskGraph {
   #events: EventEmitter<TaskGraphEvents> | undefined;
   /** Counts changes of its structure. */
   #version = 0;
-  outputCache: boolean | undefined;
+  outputCache: GraphRunOptions['outputCache'];
   /** Of an editor, and of whoever stores it: kept in its document. */
   extras: Record<string, any> = {};
   /** @internal The run that it shows. */
   shown: ShownRun | undefined;
 
-  constructor({ outputCache }: { outputCache?: boolean } = {}) {
+  /** Edges between ports that can't fit are refused. */
+  readonly isStrict: boolean;
+
+  /**
+   * @param options `outputCache`: of runs that say nothing of it. `strict`: an edge between ports that can't fit is refused as it
+   * is added (default false: `validate()` warns of it, and its target refuses the value); edges with transforms are not held to types
+   * @throws ConfigurationError
+   */
+  constructor({ outputCache, strict = false }: { outputCache?: GraphRunOptions['outputCache']; strict?: boolean } = {}) {
+    checkOutputCache(outputCache, 'TaskGraph outputCache');
+    if (typeof strict !== 'boolean') refuse('TaskGraph strict', 'true or false', strict);
     this.outputCache = outputCache;
+    this.isStrict = strict;
   }
 
   /** Changes with each change of its structure. */
@@ -97,6 +110,8 @@ export class TaskGraph {
     const vertex = this.#vertex(id);
     const task = asTask(given, config);
     if (task.id !== id) throw new TaskConfigurationError(`replaceTask: the other task's id is ${JSON.stringify(task.id)}, and must be ${JSON.stringify(id)}.`);
+    if (this.isStrict) for (const edge of vertex.incoming) refuseUnfit(edge, this.getTask(edge.sourceTaskId)!, task);
+    if (this.isStrict) for (const edge of vertex.outgoing) refuseUnfit(edge, task, this.getTask(edge.targetTaskId)!);
     this.#live?.replacing(task);
     this.#dag.replace(vertex, id, task);
     vertex.node.parentGraph = undefined;
@@ -114,6 +129,7 @@ export class TaskGraph {
     const source = this.#vertex(dataflow.sourceTaskId);
     const target = this.#vertex(dataflow.targetTaskId);
     if (this.#dataflows.has(id)) throw new TaskConfigurationError(`There is an edge ${id} in this graph already.`, { data: { dataflowId: id } });
+    if (this.isStrict) refuseUnfit(dataflow, source.node, target.node);
     this.#live?.refuseBegun(dataflow);
     const cycle = this.#dag.connect(source, target, dataflow);
     if (cycle) throw cycleOf(cycle, id);
@@ -157,6 +173,7 @@ export class TaskGraph {
     const { id } = dataflow;
     const known = this.#dataflows.get(id);
     if (!known) throw new TaskConfigurationError(`replaceDataflow: there is no edge ${id}.`);
+    if (this.isStrict) refuseUnfit(dataflow, this.getTask(dataflow.sourceTaskId)!, this.getTask(dataflow.targetTaskId)!);
     this.#live?.refuseBegun(known);
     this.#live?.claim(known.targetTaskId);
     this.#dag.exchange(this.#vertex(known.sourceTaskId), this.#vertex(known.targetTaskId), known, dataflow);

@@ -59,6 +59,8 @@ export interface ExecuteContext {
 
 /** @internal Where pieces of an output go. */
 export interface Outlet {
+  /** Nobody wants the whole, so pieces are not gathered. */
+  readonly isHeardOnly: boolean;
   told(event: StreamEvent): void;
   /** @param output what has come so far, with this piece. Gives: until there is room for the next one; undefined: there is */
   gave(event: StreamEvent, output: TaskOutput): Promise<void> | undefined;
@@ -73,6 +75,8 @@ export interface SubgraphOptions extends Pick<GraphRunOptions, 'matchAllEmptyInp
   merge?: import('./types.ts').MergeStrategy;
   /** The graph's own tasks show this run: their events and values. Default false: several may run at once. */
   shown?: boolean;
+  /** Hears how far it is: 0-100. */
+  progressed?: ((progress: number) => void) | undefined;
   /** @internal Pieces of this task of the graph are pieces of the node. */
   passed?: Passed | undefined;
 }
@@ -151,6 +155,8 @@ export class Task<Input extends TaskInput = TaskInput, Output extends TaskOutput
   completedAtMs: number | undefined = undefined;
   #events: EventEmitter<TaskEvents> | undefined;
   #subGraph: TaskGraph | undefined;
+  /** What was set for runs of itself. */
+  #given: Record<string, any> | undefined;
 
   /** @throws TaskConfigurationError */
   constructor(config: Partial<Config> = {}, runConfig: Partial<GraphRunOptions> = {}) {
@@ -172,7 +178,7 @@ export class Task<Input extends TaskInput = TaskInput, Output extends TaskOutput
     return (this.constructor as typeof Task).category;
   }
   get title(): string {
-    return this.config.title ?? this.config.name ?? ((this.constructor as typeof Task).title || this.type);
+    return this.config.title ?? this.config.name ?? saidName(this.extras) ?? ((this.constructor as typeof Task).title || this.type);
   }
   get description(): string {
     return this.config.description ?? (this.constructor as typeof Task).description;
@@ -289,17 +295,30 @@ export class Task<Input extends TaskInput = TaskInput, Output extends TaskOutput
   }
   /** The inputs are the defaults again, by value where that is plain data. */
   resetInputData(): void {
+    this.#given = undefined;
+    this.#showDefaults();
+  }
+  #showDefaults(): void {
     this.runInputData = copyPlain(this.defaults) as Record<string, any>;
   }
+  /** What `run()` and `runPreview()` of the task by itself take, over its defaults, until `resetInputData()`. In a graph it gets what that brings. */
   setInput(input: Partial<Input>): void {
-    for (const [port, value] of Object.entries(input)) if (value !== undefined) this.runInputData[port] = value;
+    for (const [port, value] of Object.entries(input)) if (value !== undefined) (this.#given ??= {})[port] = this.runInputData[port] = value;
   }
-  /** Lists are joined at ports that take lists; elsewhere the new value counts. True: something changed. */
+  /** As `setInput`; lists are joined at ports that take lists, elsewhere the new value counts. True: something changed. */
   addInput(overrides: Partial<Input> | undefined): boolean {
     if (!overrides) return false;
     let changed = false;
-    for (const [port, value] of Object.entries(overrides)) changed = addPort(this as Task<any, any, any>, this.runInputData, port, value) || changed;
+    for (const [port, value] of Object.entries(overrides)) {
+      if (!addPort(this as Task<any, any, any>, this.runInputData, port, value)) continue;
+      (this.#given ??= {})[port] = this.runInputData[port];
+      changed = true;
+    }
     return changed;
+  }
+  /** @internal What was set, and these over it. */
+  inputWith(overrides: Partial<Input>): Record<string, any> {
+    return { ...this.#given, ...overrides };
   }
 
   /** What is missing of what it needs, and whatever else its schema refuses. @throws TaskInvalidInputError */
@@ -389,7 +408,7 @@ export class Task<Input extends TaskInput = TaskInput, Output extends TaskOutput
     this.progress = 0;
     this.error = this.startedAtMs = this.completedAtMs = undefined;
     this.runOutputData = {};
-    this.resetInputData();
+    this.#showDefaults();
     this.emit('reset');
   }
   protected emitSchemaChange(input?: JsonSchema, output?: JsonSchema): void {
@@ -417,6 +436,11 @@ export class Task<Input extends TaskInput = TaskInput, Output extends TaskOutput
   emit<Name extends keyof TaskEvents>(name: Name, ...given: TaskEvents[Name]): void {
     this.#events?.emit(name, ...(given as any));
   }
+}
+
+/** As a document may have it beside the config. */
+function saidName({ title, name }: Record<string, any> = {}): string | undefined {
+  return [title, name].find((one) => typeof one === 'string');
 }
 
 function switchTask(task: Task<any, any, any>, off: boolean): void {

@@ -7,12 +7,13 @@
  * Invariant: a step gives a value or fails with a TransformError that says which step and why; never a half value.
  */
 import { describe } from '../intake/checks.ts';
-import { TaskConfigurationError, TaskError } from './errors.ts';
+import { TaskConfigurationError, TransformError } from './errors.ts';
 import { getNestedValue } from './conditions.ts';
 import { isSchemaObject, type JsonSchema, type JsonSchemaObject, typeOfValue } from './ports.ts';
 import { portOf } from './schema.ts';
 import type { TransformStep } from './types.ts';
 
+export { TransformError };
 export type TransformParams = Readonly<Record<string, any>>;
 
 export interface TransformDefinition {
@@ -26,12 +27,6 @@ export interface TransformDefinition {
   apply(value: any, params: TransformParams): unknown;
   /** What comes out of it, of what goes in. */
   inferOutputSchema(input: JsonSchema, params: TransformParams): JsonSchema;
-}
-
-/** A step failed: an error of the edge it stands on. `data`: `{ id, index }` of the step. */
-export class TransformError extends TaskError {
-  static override readonly type: string = 'TransformError';
-  override readonly code = 'TRANSFORM';
 }
 
 const text: JsonSchemaObject = { type: 'string' };

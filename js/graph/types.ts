@@ -73,9 +73,20 @@ export type MergeStrategy =
  */
 export type FailurePolicy = 'abort' | 'continue-independent' | 'collect';
 
+/** Where outputs of nodes are kept, by type and by what they were made of: what `taskOutputRepository(cache)` of `holdfast/cache` gives is one. */
+export interface OutputRepository {
+  saveOutput(taskType: string, inputs: unknown, output: unknown): Promise<void>;
+  /** undefined: there is none. */
+  getOutput(taskType: string, inputs: unknown): Promise<any>;
+}
+
 export interface GraphRunOptions {
-  /** Every node's output is kept and found again by its inputs, class and version: `true`, or a store of `holdfast/cache`. Default: the graph's `outputCache`, else none. */
-  outputCache?: boolean | undefined;
+  /**
+   * Every node's output is kept and found again by its inputs, class, version and config. `true`: in the orchestrator's cache
+   * (`createOrchestrator({ cache })`). A repository (`taskOutputRepository(cache)` of `holdfast/cache`, or your own): in that, as
+   * long as this page lives; a run that goes on in a later page executes what it has not. Default: the graph's `outputCache`, else none.
+   */
+  outputCache?: boolean | OutputRepository | undefined;
   /** The graph's input goes to every node with a required port that nothing gives, not only to those without incoming edges. Default false. */
   matchAllEmptyInputs?: boolean;
   /** Aborts the run, as long as this page lives. */
@@ -84,7 +95,7 @@ export interface GraphRunOptions {
   signal?: AbortSignal;
   /** Where types and transforms are found. Default: that of the page. */
   registry?: TaskRegistry;
-  /** Outputs of leaves that stream are gathered for the result. Default true. */
+  /** Pieces of leaves that stream are gathered for the result. Default true; false: they are only told, and such a leaf gives what its `snapshot` or `finish` has. */
   accumulateLeafOutputs?: boolean;
   /** For the whole run: then it is aborted and rejects with a TaskGraphTimeoutError. Milliseconds, or a text like '10s'. */
   timeout?: Duration;

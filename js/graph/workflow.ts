@@ -12,7 +12,7 @@ import { ConditionalTask, FallbackTask, GraphAsTask, type GraphAsTaskConfig, Map
 import { Dataflow, DATAFLOW_ALL_PORTS, DATAFLOW_ERROR_PORT } from './dataflow.ts';
 import type { JsonTaskItem, TaskGraphJsonOptions } from './forms.ts';
 import { EventEmitter, type Listener } from './emitter.ts';
-import { WorkflowError } from './errors.ts';
+import { TaskAbortedError, WorkflowError } from './errors.ts';
 import type { StreamEvent } from './events.ts';
 import { asTask, type PipeFunction } from './function-task.ts';
 import { mergeResults, PROPERTY_ARRAY } from './merging.ts';
@@ -69,12 +69,12 @@ export class Workflow<Input extends TaskInput = TaskInput, Output extends TaskOu
   #renamed: { source: AnyTask; port: string; target: string; transforms: readonly TransformStep[] | undefined }[] = [];
   #error = '';
   #block: Block | undefined;
-  readonly #outputCache: boolean | undefined;
+  readonly #outputCache: GraphRunOptions['outputCache'];
   readonly #events = new EventEmitter<WorkflowEvents>();
   #stopHearing: () => void = () => {};
   #aborting: AbortController | undefined;
 
-  constructor({ outputCache, graph }: { outputCache?: boolean; graph?: TaskGraph } = {}) {
+  constructor({ outputCache, graph }: { outputCache?: GraphRunOptions['outputCache']; graph?: TaskGraph } = {}) {
     this.#outputCache = outputCache;
     this.#graph = graph ?? new TaskGraph({ ...(outputCache !== undefined && { outputCache }) });
     this.#chain = this.#graph.getTasks();
@@ -94,7 +94,7 @@ export class Workflow<Input extends TaskInput = TaskInput, Output extends TaskOu
   get error(): string {
     return this.#error;
   }
-  get outputCache(): boolean | undefined {
+  get outputCache(): GraphRunOptions['outputCache'] {
     return this.#outputCache;
   }
   /** It is a block within another: `endMap()` and its kin give that back. */
@@ -341,11 +341,11 @@ export class Workflow<Input extends TaskInput = TaskInput, Output extends TaskOu
       onStreamEnd: (id, output) => this.#events.emit('stream_end', id, output),
     });
     try {
-      const output = mergeResults(await this.#graph.run(input, { ...config, signal: aborting.signal, ...(config.signal && { parentSignal: config.signal }) }), PROPERTY_ARRAY);
+      const output = mergeResults(await this.#graph.run(input, { ...config, signal: config.signal instanceof AbortSignal ? AbortSignal.any([aborting.signal, config.signal]) : (config.signal ?? aborting.signal) }), PROPERTY_ARRAY);
       this.#events.emit('complete');
       return output;
     } catch (error) {
-      this.#events.emit(aborting.signal.aborted ? 'abort' : 'error', error instanceof Error ? error.message : String(error));
+      this.#events.emit(error instanceof TaskAbortedError ? 'abort' : 'error', error instanceof Error ? error.message : String(error));
       throw error;
     } finally {
       stop();

@@ -55,6 +55,11 @@ export class ConditionalTask extends Task<TaskInput, TaskOutput, ConditionalTask
     return { ...Object.fromEntries(branches.filter(({ id }) => taken.has(id)).map((branch) => [branchPort(branch), input])), _activeBranches: active };
   }
 
+  /** Conditions are cheap. */
+  override executePreview(input: TaskInput): TaskOutput {
+    return this.execute(input);
+  }
+
   override inactivePorts(output: TaskOutput): readonly string[] {
     const { branches } = this.#said();
     const taken = new Set((output._activeBranches as string[] | undefined) ?? []);
@@ -169,6 +174,7 @@ export abstract class ArrayTask<Input extends TaskInput = TaskInput, Output exte
         const graph = new TaskGraph();
         graph.addTask(new (this.constructor as new (config: TaskConfig) => Task)({ ...config, id: 'one', defaults: values }));
         const data = await context.runGraph(graph, {}, { key: `combination ${index}` });
+        this.emit('iteration_progress', index, count, 100);
         this.emit('iteration_complete', index, count);
         await context.updateProgress(Math.min(99, Math.round((100 * ++ended) / count)), `${ended} of ${count}`);
         return { id: String(index), type: this.type, data };

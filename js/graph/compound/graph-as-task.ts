@@ -128,6 +128,19 @@ export class GraphAsTask<Config extends GraphAsTaskConfig = GraphAsTaskConfig> e
     return context.runGraph(graph, input, { matchAllEmptyInputs: true, merge: this.compoundMerge, ...more, key });
   }
 
+  /** One of several runs of its graph, told to those who listen. @param count how many there are; Infinity: nobody knows */
+  protected async iterate(context: ExecuteContext, input: TaskInput, index: number, count: number): Promise<TaskOutput> {
+    this.emit('iteration_start', index, count);
+    let told = 0;
+    const progressed = (progress: number): void => {
+      if (progress > told) this.emit('iteration_progress', index, count, (told = progress));
+    };
+    const output = await this.runInner(context, input, `turn ${index}`, this.events.has('iteration_progress') ? { progressed } : {});
+    progressed(100);
+    this.emit('iteration_complete', index, count);
+    return output;
+  }
+
   override async execute(input: TaskInput, context: ExecuteContext): Promise<TaskOutput> {
     const graph = this.graph();
     // A graph shows one run: where this task runs several times at once, the first of them.
@@ -151,7 +164,7 @@ export class GraphAsTask<Config extends GraphAsTaskConfig = GraphAsTaskConfig> e
     if (!this.hasChildren()) return undefined;
     const { previewGraph } = await import('../preview.ts');
     const { mergeResults } = await import('../merging.ts');
-    return mergeResults(await previewGraph(this.subGraph!, input), this.compoundMerge);
+    return mergeResults(await previewGraph(this.subGraph!, input, true), this.compoundMerge);
   }
 
   override canSerializeConfig(): boolean {

@@ -46,12 +46,9 @@ export abstract class IteratorTask<Config extends IteratorTaskConfig = IteratorT
 
   /** One turn, told to those who listen. */
   protected async turn(context: ExecuteContext, input: TaskInput, index: number, count: number, done: () => number): Promise<TaskOutput> {
-    this.emit('iteration_start', index, count);
-    const output = await this.runInner(context, input, `turn ${index}`);
-    this.emit('iteration_complete', index, count);
+    const output = await this.iterate(context, input, index, count);
     const ended = done();
     const progress = Math.min(99, Math.round((100 * ended) / count));
-    this.emit('iteration_progress', index, count, 100);
     await context.updateProgress(progress, `${ended} of ${count}`);
     return output;
   }
@@ -189,9 +186,7 @@ export class WhileTask extends GraphAsTask<WhileTaskConfig> {
     const most = maxIterations === 'unbounded' ? Number.POSITIVE_INFINITY : maxIterations;
     let output: TaskOutput = {};
     for (let index = 0, current = input; ; index++) {
-      this.emit('iteration_start', index, most);
-      output = await this.runInner(context, { ...current, _iterationIndex: index }, `turn ${index}`);
-      this.emit('iteration_complete', index, most);
+      output = await this.iterate(context, { ...current, _iterationIndex: index }, index, most);
       await context.updateProgress(most === Number.POSITIVE_INFINITY ? undefined : Math.min(99, Math.round((100 * (index + 1)) / most)), `Turn ${index + 1}`);
       const goesOn = await this.#goesOn(output, index, context);
       if (!goesOn || index + 1 >= most) return { ...output, _iterations: index + 1, _maxIterationsReached: goesOn };

@@ -3,6 +3,7 @@ import { expect, it } from 'vitest';
 import '../../../js/cache/memory.ts';
 import '../../../js/testing/graph-rooms.ts';
 import { createGraphFromGraphJSON, GraphAsTask, registerTask, Task, TaskConfigSchema, TaskGraph, type TaskInput, type TaskOutput } from 'holdfast/graph';
+import { memoryCache, taskOutputRepository } from 'holdfast/cache';
 import { again, open } from '../houses.ts';
 
 let executed: string[] = [];
@@ -77,4 +78,33 @@ it('what the cache has answered is known to be after a reload, of a run that was
   expect([...found.nodes.values()].map((node) => [node.id, node.fromCache ?? false])).toEqual([['t0', true], ['t1', true], ['more', false]]);
   expect((await found.getProvenance('t1'))!.items.map(({ fromCache }) => fromCache)).toEqual([true, true]);
   expect(executed).toEqual(['more']);
+});
+
+it('outputs are kept in a repository where one is given, by runs in memory and durable ones, and what goes wrong with it costs an execution', async () => {
+  const house = await open();
+  const repository = taskOutputRepository(memoryCache());
+  const run = async (options: object = {}) => {
+    executed = [];
+    const graph = graphOf(2, 3);
+    const told: string[] = [];
+    for (const name of ['start', 'complete'] as const) graph.getTask('t1')!.on(name, () => told.push(name));
+    const results = await graph.run({ n: 1 }, { outputCache: repository, ...options });
+    return [results[0]!.data.n, executed.length, graph.getTask('t1')!.progress, graph.getProvenance('t1')!.items.map(({ fromCache }) => fromCache), told.join()];
+  };
+  expect(await house.orchestrator.graphs.plan(graphOf(2, 3), { n: 1 }, { outputCache: repository })).toMatchObject([{ action: 'run' }, { action: 'run' }]);
+  expect(await run()).toEqual([6, 2, 100, [false, false], 'start,complete']);
+  expect(await run()).toEqual([6, 0, 100, [true, true], 'start,complete']);
+  expect(await repository.size()).toBe(2);
+  expect(await house.orchestrator.graphs.plan(graphOf(2, 4), { n: 1 }, { outputCache: repository })).toMatchObject([{ action: 'cached' }, { action: 'run' }]);
+  executed = [];
+  const durable = await house.orchestrator.graphs.run(graphOf(2, 3), { n: 1 }, { outputCache: repository });
+  expect([(await durable.result())[0]!.data.n, executed, [...durable.nodes.values()].map(({ fromCache }) => fromCache)]).toEqual([6, [], [true, true]]);
+  const broken = { getOutput: () => Promise.reject(new Error('no')), saveOutput: () => Promise.reject(new Error('no')) };
+  expect((await run({ outputCache: broken })).slice(0, 2)).toEqual([6, 2]);
+});
+
+it.each(['yes', 1, {}, { getOutput() {} }, memoryCache()] as any[])('what is no place for outputs (%j) is refused with what is one', async (outputCache) => {
+  const says = 'a cache becomes one by taskOutputRepository(cache) of holdfast/cache';
+  expect(() => new TaskGraph({ outputCache })).toThrow(says);
+  await expect(graphOf(2).run({ n: 1 }, { outputCache })).rejects.toThrow(says);
 });

@@ -1,6 +1,6 @@
 /** Tasks that hold tasks: what they give, what they tell, and that a kill costs no turn. */
 import fc from 'fast-check';
-import { Dataflow, registerTask, Task, TaskGraph, TaskInvalidInputError, type TaskInput, type TaskOutput } from 'holdfast/graph';
+import { Dataflow, DelayTask, registerTask, Task, TaskGraph, TaskInvalidInputError, type TaskInput, type TaskOutput } from 'holdfast/graph';
 import { afterEach, describe, expect, it } from 'vitest';
 import '../../../js/testing/graph-rooms.ts';
 import { ArrayTask, ConditionalTask, FallbackTask, GraphAsTask, MapTask, ReduceTask, TypeReplicateArray, WhileTask } from '../../../js/graph/compound/index.ts';
@@ -136,9 +136,30 @@ describe('MapTask', () => {
     const task = map({ concurrencyLimit: 1 }, graphOf(new Turn({ id: 'turn' })));
     task.subGraph!.addTask(new Pass({ id: 'pass' }));
     const heard: string[] = [];
-    for (const name of ['iteration_start', 'iteration_complete'] as const) task.on(name, (index, count) => heard.push(`${name} ${index}/${count}`));
+    for (const name of ['iteration_start', 'iteration_complete', 'iteration_progress'] as const) task.on(name, (index, count, ...more) => heard.push([name, `${index}/${count}`, ...more].join(' ')));
     expect(await task.run({ item: ['a', 'b'] })).toMatchObject({ text: [['0 of 2'], ['1 of 2']], item: [['a'], ['b']] });
-    expect(heard).toEqual(['iteration_start 0/2', 'iteration_complete 0/2', 'iteration_start 1/2', 'iteration_complete 1/2']);
+    expect(heard).toEqual([0, 1].flatMap((at) => [`iteration_start ${at}/2`, `iteration_progress ${at}/2 100`, `iteration_complete ${at}/2`]));
+  });
+
+  it('tells how far a turn is, and so does a loop', async () => {
+    const house = await openHouse();
+    const chained = () => {
+      const graph = graphOf(new DelayTask({ id: 'first', delay: '1m' }), new DelayTask({ id: 'last', delay: '1m' }));
+      graph.connect('first', '*', 'last', '*');
+      return graph;
+    };
+    const told = async (task: Task<any, any, any>, input: object) => {
+      const heard: string[] = [];
+      task.on('iteration_progress', (...given) => heard.push(given.join(' ')));
+      const run = await house.orchestrator.graphs.run(graphOf(task), input);
+      await house.clock.advance(600_000);
+      await run.result();
+      return heard;
+    };
+    const each = ['0 2 50', '0 2 99', '0 2 100', '1 2 50', '1 2 99', '1 2 100'];
+    expect(await told(map({ concurrencyLimit: 1 }, chained()), { item: ['a', 'b'] })).toEqual(each);
+    expect(await told(new WhileTask({ id: 'while', maxIterations: 2, conditionField: 'n', conditionOperator: 'equals', conditionValue: '1', subGraph: chained() }), { n: 1 })).toEqual(each);
+    house.cut();
   });
 
   it('joins lists that turns give where it is to', async () => {

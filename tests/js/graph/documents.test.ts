@@ -56,6 +56,9 @@ describe('both forms', () => {
     expect(items[0]!.subtasks![0]!.subtasks).toEqual([{ id: 'x', type: 'MergeTask' }]);
     expect(createGraphFromDependencyJSON(items).getTask('g')!.toJSON()).toEqual(json.tasks[0]);
     expect(createTaskFromGraphJSON(json.tasks[0]!).toJSON()).toEqual(json.tasks[0]);
+    // A name beside the config is shown, and stays where it stands.
+    const named = { id: 'm', name: 'Both of them', type: 'MergeTask' };
+    expect([createTaskFromGraphJSON(named).title, createTaskFromGraphJSON(named).toJSON(), createTaskFromGraphJSON({ ...named, config: { title: 'All' } }).title]).toEqual(['Both of them', named, 'All']);
     // What an editor keeps with each task, edge and step, words of the other form among it.
     const ends = { sourceTaskId: 'a', sourceTaskPortId: 'x', targetTaskId: 'b', targetTaskPortId: 'y' };
     const kept: any = { tasks: [{ id: 'a', type: 'MergeTask', position: { x: 1 }, note: null, dependencies: 5, subtasks: [] }, { id: 'b', type: 'GraphAsTask', color: 'red', subgraph: { tasks: [{ id: 'i', type: 'MergeTask', selected: true }], dataflows: [], zoom: 2 } }], dataflows: [{ id: 'e1', output: 7, ...ends, label: 'it goes', transforms: [{ id: 'uppercase', why: 'loud' }] }] };

@@ -106,3 +106,37 @@ it('nobody is asked for what a run wanted that is over, and no answer to it is t
   expect(await listHumanRequests(orchestrator)).toEqual([]);
   expect(await respondToHumanRequest(orchestrator, request, { action: 'accept', content: { approved: true } })).toBe(false);
 });
+
+it('what is set for a task by itself counts in its runs and previews over its defaults, until it is reset; a graph brings its own', async () => {
+  class Sum extends Task {
+    static override readonly type = 'GivenSum';
+    static override inputSchema = () => ({ type: 'object', properties: { list: { type: 'array' }, by: { type: 'number', default: 10 } }, required: ['list'] }) as const;
+    override execute({ list, by }: TaskInput): TaskOutput {
+      return { sum: list.reduce((sum: number, each: number) => sum + each, by) };
+    }
+    override executePreview(input: TaskInput): TaskOutput {
+      return this.execute(input);
+    }
+  }
+  const task = new Sum({ id: 'sum', defaults: { list: [100] } });
+  task.setInput({ list: [1] });
+  expect([task.addInput({ list: 2 }), task.addInput({ list: [3] }), task.addInput({ by: undefined }), task.addInput(undefined)]).toEqual([true, true, false, false]);
+  expect(await task.runPreview()).toEqual({ sum: 16 });
+  for (let times = 0; times < 3; times++) expect(await task.run()).toEqual({ sum: 16 });
+  expect(await task.run({ by: 0 })).toEqual({ sum: 6 });
+  const graph = new TaskGraph();
+  graph.addTask(task);
+  expect(await data(graph, { list: [5] })).toEqual({ sum: 15 });
+  task.resetInputData();
+  expect(await task.run()).toEqual({ sum: 110 });
+});
+
+it('inputs that are reset are the defaults by value, but for what is binary or has a class', () => {
+  class Point {}
+  const defaults = { plain: { deep: [1] }, bytes: new Uint8Array(2), file: new Blob(['x']), point: new Point() };
+  const task = new Pass({ id: 'pass', defaults });
+  task.resetInputData();
+  expect(task.runInputData).toEqual(defaults);
+  for (const [port, value] of Object.entries(task.runInputData)) expect(value === (defaults as any)[port], port).toBe(port !== 'plain');
+  expect(task.runInputData['plain'].deep).not.toBe(defaults.plain.deep);
+});

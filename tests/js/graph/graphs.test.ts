@@ -1,6 +1,6 @@
 /** TaskGraph and what a run of it tells: structure, events, error edges, policies, provenance, definitions as nodes. */
 import { defineTask } from 'holdfast';
-import { CycleError, createGraphFromGraphJSON, Dataflow, DataflowArrow, registerTask, Task, TaskConfigurationError, TaskGraph, TaskInvalidInputError, type TaskInput, type TaskOutput, TaskSerializationError } from 'holdfast/graph';
+import { CycleError, createGraphFromGraphJSON, Dataflow, DataflowArrow, registerTask, Task, TaskConfigurationError, TaskGraph, TaskGraphRunner, TaskInvalidInputError, type TaskInput, type TaskOutput, TaskSerializationError } from 'holdfast/graph';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import '../../../js/testing/graph-rooms.ts';
@@ -244,4 +244,77 @@ it('ten thousand nodes in the wrong order are built in time that grows with them
   expect(graph.topologicallySortedNodes().slice(0, 2).map(({ id }) => id)).toEqual(['0', '1']);
   // A search of all that was there took 12 s.
   expect(performance.now() - begin).toBeLessThan(2000);
+});
+
+it('a value that an edge can not bring is an error of that edge, and of the task it leads to', async () => {
+  const house = await open();
+  const make = () => {
+    const graph = chain();
+    graph.getDataflows()[0]!.setTransforms([{ id: 'numberToString' }, { id: 'parseJson' }, { id: 'isoDateToUnix', params: { unit: 's' } }, { id: 'unixToIsoDate', params: { unit: 'ms' } }]);
+    return graph;
+  };
+  const graph = make();
+  const edge = graph.getDataflows()[0]!;
+  const told: string[] = [];
+  edge.on('status', (status) => told.push(status));
+  edge.on('error', (error) => told.push(error.message));
+  const says = 'Edge one[sum] ==> two[a]: The transform "isoDateToUnix" (step 3 of 4) failed: 10000001 is no moment.';
+  await expect(graph.run({ a: 10_000_000 })).rejects.toMatchObject({ name: 'TransformError', code: 'TRANSFORM', taskId: 'two', message: says, data: { id: 'isoDateToUnix', index: 2, dataflowId: edge.id } });
+  expect([told, edge.status, graph.getTask('one')!.status, graph.getTask('two')!.status]).toEqual([['PROCESSING', 'COMPLETED', 'FAILED', says], 'FAILED', 'COMPLETED', 'FAILED']);
+  // So does one that is stored.
+  const run = await house.orchestrator.graphs.run(make(), { a: 10_000_000 });
+  await expect(run.result()).rejects.toMatchObject({ name: 'TransformError', message: says });
+});
+
+it('what runs when a run is aborted is told as aborting, then as failed, and edges as their sources', async () => {
+  const graph = new TaskGraph();
+  graph.addTask((_, { signal }) => new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason))), { id: 'waits' });
+  graph.addTasks([new Tell({ id: 'next' }), new Tell({ id: 'last' })]);
+  graph.connect('waits', 'x', 'next', 'x');
+  graph.connect('next', 'x', 'last', 'x');
+  const told: string[] = [];
+  graph.subscribeToTaskStatus((id, status) => told.push(`${id} ${status}`));
+  const edge = graph.getDataflows()[0]!;
+  edge.on('status', (status) => told.push(`edge ${status}`));
+  for (const name of ['abort', 'error'] as const) edge.on(name, () => told.push(`edge ${name}`));
+  const running = graph.run();
+  await new Promise((resolve) => graph.getTask('waits')!.once('start', () => resolve(undefined)));
+  graph.abort('enough');
+  await expect(running).rejects.toMatchObject({ name: 'TaskAbortedError' });
+  expect(told).toEqual(['waits PROCESSING', 'edge PROCESSING', 'waits ABORTING', 'waits FAILED', 'edge ABORTING', 'edge abort', 'edge FAILED']);
+});
+
+it('a strict graph refuses edges that can carry nothing, and is unchanged', () => {
+  class Words extends Task {
+    static override readonly type = 'StrictWords';
+    static override inputSchema = () => ({ type: 'object', properties: { text: { type: 'string' } } }) as const;
+    static override outputSchema = () => ({ type: 'object', properties: { words: { type: 'integer' } }, additionalProperties: false }) as const;
+  }
+  const graph = new TaskGraph({ strict: true });
+  graph.addTasks([new Words({ id: 'a' }), new Words({ id: 'b' }), new Plus({ id: 'p' })]);
+  graph.connect('a', 'words', 'p', 'a');
+  const before = graph.toJSON();
+  const says = 'The edge a[words] ==> b[text] can carry nothing: words of a (StrictWords) is {"type":"integer"}, and text of b (StrictWords) takes {"type":"string"}.';
+  expect(() => graph.connect('a', 'words', 'b', 'text')).toThrow(says);
+  expect(() => graph.connect('a', 'nowhere', 'b', 'text')).toThrow('nowhere of a (StrictWords) is no such port');
+  expect(() => graph.replaceTask('p', new Words({ id: 'p', inputSchema: { type: 'object', properties: { a: { type: 'boolean' } } } }))).toThrow(TaskConfigurationError);
+  expect(graph.toJSON()).toEqual(before);
+  const edge = new Dataflow('a', 'words', 'b', 'text').setTransforms([{ id: 'numberToString' }]);
+  graph.addDataflow(edge);
+  expect(() => graph.replaceDataflow(new Dataflow('a', 'words', 'b', 'text'))).toThrow(says);
+  expect(() => new TaskGraph({ strict: 1 as never })).toThrow('TaskGraph strict must be true or false, not 1');
+  expect(new TaskGraph().isStrict).toBe(false);
+});
+
+it('a TaskGraphRunner runs a graph, merges what its leaves give, and ends its run', async () => {
+  const graph = chain();
+  const runner = new TaskGraphRunner(graph);
+  const results = await runner.runGraph({ a: 1 });
+  expect(results).toEqual([{ id: 'two', type: 'Plus', data: { sum: 3 } }]);
+  expect(await runner.mergeExecuteOutputsToRunOutput(results, 'last-or-property-array')).toEqual({ sum: 3 });
+  expect(await runner.runGraphPreview()).toEqual(results);
+  const running = runner.runGraph({ a: 1 });
+  runner.abort();
+  await expect(running).rejects.toMatchObject({ name: 'TaskAbortedError' });
+  expect(() => new TaskGraphRunner({} as never)).toThrow('new TaskGraphRunner takes a TaskGraph, not {}.');
 });

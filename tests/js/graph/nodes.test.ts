@@ -1,6 +1,6 @@
 /** The nodes that are built in: what each gives, and what it refuses. */
 import fc from 'fast-check';
-import { GraphAsTask, MapTask, Task, TaskGraph } from 'holdfast/graph';
+import { ConditionalTask, GraphAsTask, MapTask, Task, TaskGraph } from 'holdfast/graph';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import '../../../js/testing/graph-rooms.ts';
 import {
@@ -343,4 +343,23 @@ it('a preview shows what cheap nodes would give, loops left out, and touches not
   graph.connect('path', 'result', 'delay', 'a');
   expect(await graph.runPreview({ value: { user: { name: 'Ada' } }, values: { name: 'Bob' } })).toEqual([{ id: 'text', type: 'TemplateTask', data: { result: 'Hi Bob' } }, { id: 'delay', type: 'DelayTask', data: { a: 'Ada' } }]);
   expect(graph.getTasks().every(({ status }) => status === 'PENDING')).toBe(true);
+});
+
+it('a preview shows what a run would give: by the branches that are taken, of leaves as a run has them, groups with what came in', async () => {
+  const condition = (value: string) => ({ field: 'values.name', operator: 'equals', value }) as const;
+  const inner = new TaskGraph();
+  inner.addTasks([new InputTask({ id: 'first' }), new TemplateTask({ id: 'text', defaults: { template: 'Hi {{name}}' } })]);
+  inner.connect('first', 'any', 'text', 'any');
+  const graph = new TaskGraph();
+  graph.addTasks([new ConditionalTask({ id: 'which', branches: [{ id: 'ada', ...condition('Ada') }, { id: 'bob', ...condition('Bob') }] }), new GraphAsTask({ id: 'yes', subGraph: inner }), new TemplateTask({ id: 'no' }), new InputTask({ id: 'told' })]);
+  graph.connect('which', 'bob', 'yes', '*');
+  graph.connect('which', 'ada', 'no', '*');
+  graph.connect('yes', '[error]', 'told', '*');
+  const input = { values: { name: 'Bob' } };
+  const previewed = await graph.runPreview(input);
+  expect(previewed).toEqual([{ id: 'yes', type: 'GraphAsTask', data: { result: 'Hi Bob' } }]);
+  expect(await graph.run(input)).toEqual(previewed);
+  const ended = new TaskGraph();
+  ended.addTasks([new InputTask({ id: 'in' }), new OutputTask({ id: 'out' })]);
+  expect((await ended.runPreview({ a: 1 })).map(({ id }) => id)).toEqual(['out']);
 });

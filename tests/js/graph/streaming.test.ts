@@ -89,3 +89,21 @@ it.each([null, undefined, 'text', {}, { type: 'delta', port: 'text' }])('what is
   expect(add).toThrow(TaskFailedError);
   expect(add).toThrow(/a type of text-delta, .* not /);
 });
+
+it('pieces of a leaf are not gathered where nobody wants the whole; what finish has is given', async () => {
+  class Ends extends Words {
+    static override readonly type: any = 'StreamEnds';
+    override async *executeStream(input: { text: string }): AsyncIterable<StreamEvent> {
+      for await (const event of super.executeStream(input)) yield event.type === 'finish' ? { type: 'finish', data: { other: 3 } } : event;
+    }
+  }
+  const graph = new TaskGraph();
+  graph.addTasks([new Ends({ id: 'words' }), new Words({ id: 'leads' }), new MergeTask({ id: 'after' })]);
+  graph.connect('leads', 'text', 'after', 'a');
+  const heard: string[] = [];
+  graph.subscribeToTaskStreaming({ onStreamChunk: (id, event) => id === 'words' && heard.push(event.type) });
+  expect((await graph.run({ text: 'a b' })).map(({ data }) => data)).toEqual([{ text: 'a b', other: 3 }, { output: ['a b'] }]);
+  expect((await graph.run({ text: 'a b' }, { accumulateLeafOutputs: false })).map(({ data }) => data)).toEqual([{ other: 3 }, { output: ['a b'] }]);
+  expect(heard).toEqual(['text-delta', 'text-delta', 'finish', 'text-delta', 'text-delta', 'finish']);
+  await expect(graph.run({}, { accumulateLeafOutputs: 'no' as never })).rejects.toThrow('graphs.run accumulateLeafOutputs must be true or false, not "no"');
+});

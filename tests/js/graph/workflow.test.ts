@@ -154,6 +154,18 @@ describe('a workflow', () => {
     await aborted;
   });
 
+  it.each(['signal', 'parentSignal'] as const)('is aborted by the %s of a run, where both are given too, and tells of that', async (name) => {
+    const workflow = new Workflow().addTask((_: any, { signal }) => new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason))), {}, { id: 'waits' });
+    const controllers = { signal: new AbortController(), parentSignal: new AbortController() };
+    const heard: string[] = [];
+    for (const event of ['abort', 'error'] as const) workflow.on(event, () => heard.push(event));
+    const running = workflow.run({}, { signal: controllers.signal.signal, parentSignal: controllers.parentSignal.signal });
+    await new Promise((resolve) => workflow.graph.getTask('waits')!.once('start', () => resolve(undefined)));
+    controllers[name].abort();
+    await expect(running).rejects.toMatchObject({ name: 'TaskAbortedError' });
+    expect(heard).toEqual(['abort']);
+  });
+
   it('helpers add a task to a workflow, or begin one', async () => {
     const words = Workflow.createWorkflow(Words);
     const measure = Workflow.createWorkflow(Measure);
