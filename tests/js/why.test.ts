@@ -101,11 +101,6 @@ const cases: Record<WaitKind, () => Promise<Case>> = {
     await found.orchestrator.pauseTask(found.id);
     return { ...found, is: {}, says: 'Paused. Resume it' };
   },
-  removed: async () => {
-    const found = await started(forever, { delay: '1h' });
-    await found.orchestrator.removeTask(found.id, { undoFor: '1d' });
-    return { ...found, is: { until: nowMs + 86_400_000 }, says: 'Removed: it is gone at 2026-01-02T00:00:00.000Z, and undoRemove brings it back until then.' };
-  },
   dependencies: () => behind({}, { idempotencyKey: 'k', onDuplicate: 'queue' }, 'Waits for 1 other run(s): FIRST.', { runs: [] }),
   'not-called': async () => {
     const orchestrator = await open();
