@@ -1,5 +1,6 @@
 /** Which runs a list shows, and in which order. Pure functions over immutable states. */
 import type { ListFilter, TaskState, TaskStatus } from '../types.ts';
+import { matcher } from '../views/lists.ts';
 import { noMembers, sameMembers, type Tree, treeOf } from './members.ts';
 
 export type TaskFilter = Omit<ListFilter, 'cursor'> | ((state: TaskState) => boolean);
@@ -30,17 +31,11 @@ export function groupOf(status: TaskStatus): Exclude<TaskGroup, 'all'> {
   return status === 'completed' || status === 'failed' || status === 'cancelled' ? status : 'active';
 }
 
-export function matches(state: TaskState, filter: TaskFilter): boolean {
-  if (typeof filter === 'function') return filter(state);
-  const { status, taskIdentifier, tags, text } = filter;
-  if (status !== undefined && !(typeof status === 'string' ? status === state.status : status.includes(state.status)))
-    return false;
-  if (taskIdentifier !== undefined && taskIdentifier !== state.taskIdentifier) return false;
-  const wantedTags = typeof tags === 'string' ? [tags] : (tags ?? []);
-  if (!wantedTags.every((tag) => state.tags.includes(tag))) return false;
-  if (!text) return true;
-  const wanted = text.toLowerCase();
-  return state.name.toLowerCase().includes(wanted) || state.id.toLowerCase().includes(wanted);
+/** What a list shows for it. @throws ConfigurationError for a filter that can't be meant */
+export function matching(filter: TaskFilter, where: string): (state: TaskState) => boolean {
+  if (typeof filter === 'function') return filter;
+  const { limit: _, ...runs } = filter;
+  return matcher(runs, where);
 }
 
 function sorted(states: TaskState[], sort: TaskSort): TaskState[] {
@@ -63,9 +58,10 @@ export function selectTasks(
 ): Selection {
   const counts: Record<TaskGroup, number> = { all: 0, active: 0, completed: 0, failed: 0, cancelled: 0 };
   const shown: TaskState[] = [];
+  const isMeant = filter && matching(filter, '<TaskManager> filter');
   for (const state of all) {
     if (hideCompleted && state.status === 'completed') continue;
-    if (filter && !matches(state, filter)) continue;
+    if (isMeant && !isMeant(state)) continue;
     const own = groupOf(state.status);
     counts.all += 1;
     counts[own] += 1;

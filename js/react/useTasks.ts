@@ -3,7 +3,7 @@ import { useCallback, useMemo } from 'react';
 import type { TaskState } from '../types.ts';
 import { noTasks } from './inert.ts';
 import { useOrchestrator } from './provider.tsx';
-import { matches, type TaskFilter } from './selection.ts';
+import { matching, type TaskFilter } from './selection.ts';
 import { useSelected } from './useSelected.ts';
 
 /** A filter keeps its identity while it says the same, so it may be written inline. */
@@ -21,10 +21,14 @@ export function useTasks(filter?: TaskFilter): readonly TaskState[] {
   const select = useCallback(
     (all: readonly TaskState[]) => {
       if (!stable) return all;
-      const found = all.filter((state) => matches(state, stable));
+      const found = all.filter(matching(stable, 'useTasks'));
       return typeof stable === 'object' && stable.limit !== undefined ? found.slice(0, stable.limit) : found;
     },
     [stable],
   );
-  return useSelected(subscribe, () => orchestrator.getAllTasks(), select, noTasks);
+  const read = () => {
+    const { hidden = false, removed = false } = typeof stable === 'object' ? stable : {};
+    return hidden || removed ? orchestrator.list({ hidden, removed, limit: 2 ** 31 - 1 }).items : orchestrator.getAllTasks();
+  };
+  return useSelected(subscribe, read, select, noTasks);
 }

@@ -5,8 +5,8 @@ import { act, fireEvent, render, screen, waitFor } from '@testing-library/react'
 import { StrictMode } from 'react';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { createOrchestrator, defineTask, type Orchestrator } from '../../js/index.ts';
-import { OrchestratorProvider, TaskManager } from '../../js/react/index.ts';
-import { row } from './setup.tsx';
+import { OrchestratorProvider, TaskManager, useTasks } from '../../js/react/index.ts';
+import { renderWith, row } from './setup.tsx';
 
 let orchestrator: Orchestrator;
 let number = 0;
@@ -60,4 +60,15 @@ it('the panel follows a real run from queue to result, and says that memory forg
   vi.restoreAllMocks();
   await waitFor(() => expect(orchestrator.getTaskState(id)).toBeUndefined());
   await waitFor(() => expect(document.querySelector('.hf-removed')).toBeNull());
+});
+
+it('useTasks filters by whatever a list does, and shows what was removed where that is asked for', async () => {
+  const waits = (id: string) => defineTask({ id, version: 2, run: (_: null, ctx) => ctx.sleep('1d') });
+  const [first, second] = ['panel.first', 'panel.second'].map((id) => orchestrator.trigger(waits(id), null));
+  await act(() => Promise.all([first!.accepted, second!.accepted]));
+  const ids = (filter: Parameters<typeof useTasks>[0]) => renderWith(orchestrator as never, () => useTasks(filter)).result.current.map(({ id }) => id).sort();
+  expect([ids({ queue: 'task/panel.first' }), ids({ version: 2 }), ids({ version: 1 }), ids({ from: Date.now() + 60_000 })]).toEqual([[], [first!.id, second!.id].sort(), [], []]);
+  await act(() => orchestrator.removeTask(first!.id, { undoFor: '1h' }));
+  expect([ids({ version: 2 }), ids({ version: 2, removed: true })]).toEqual([[second!.id], [first!.id, second!.id].sort()]);
+  expect(() => ids({ queue: 5 as never })).toThrow('useTasks queue');
 });
