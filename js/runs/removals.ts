@@ -28,10 +28,10 @@ interface Removal {
   readonly runId: string;
   /** 0: unknown. */
   readonly createdAtMs: number;
-  /** What stood still before: it does so when it is back. */
-  readonly paused: readonly string[];
-  /** Until when their idempotency keys count when they are back: meanwhile these are free. */
-  readonly keys: readonly (readonly [runId: string, untilMs: number])[];
+  /** Ids of what stood still before: it does so when it is back. */
+  readonly paused: Packed;
+  /** Until when idempotency keys count when they are back, and of which runs: meanwhile these are free. */
+  readonly keys: readonly (readonly [untilMs: number, ids: Packed])[];
 }
 
 interface Pending {
@@ -112,7 +112,7 @@ export class Removals {
     const run = kept && this.#runOf(kept);
     if (!run || this.#pending.has(run)) return void unheard(this.#house.control.forget(removal));
     const untilMs = this.#house.pump.engine.value(removal.task, P.FieldDueAt);
-    this.#putAway({ removal, run, untilMs, whole: this.#home.whole(run), paused: new Set(kept.paused), keys: new Map(kept.keys) });
+    this.#putAway({ removal, run, untilMs, whole: this.#home.whole(run), paused: new Set(unpacked(kept.paused)), keys: new Map(kept.keys.flatMap(([until, ids]) => unpacked(ids).map((id) => [id, until]))) });
   }
 
   /** Its time is over. */
@@ -141,7 +141,7 @@ export class Removals {
 
   /** @throws StorageFullError which says what can be done all the same */
   #made({ run, paused, keys }: Pending, forMs: number): Run {
-    const removal: Removal = { runId: run.id, createdAtMs: this.#createdAtMs(run), paused: [...paused], keys: [...keys] };
+    const removal: Removal = { runId: run.id, createdAtMs: this.#createdAtMs(run), paused: packed(paused), keys: [...byTime(keys)].map(([untilMs, ids]) => [untilMs, packed(ids)]) };
     try {
       return this.#house.intake.trigger(this.#house.definition(removalTask)!, removal, { delay: forMs });
     } catch (error) {
@@ -213,6 +213,35 @@ export class Removals {
     this.#house.changed(run);
     return by.size === 0;
   }
+}
+
+/** Ids of which each says only how much of the one before it begins with, and how it goes on: there may be a hundred thousand. */
+type Packed = readonly string[];
+
+function packed(ids: Iterable<string>): Packed {
+  let before = '';
+  return Array.from(ids, (id) => {
+    let same = 0;
+    // Never in the middle of a character.
+    while (same < id.length && id[same] === before[same] && id.charCodeAt(same) < 128) same++;
+    before = id;
+    return String.fromCharCode(same) + id.slice(same);
+  });
+}
+
+function unpacked(ids: Packed): string[] {
+  let before = '';
+  return ids.map((id) => (before = before.slice(0, id.charCodeAt(0)) + id.slice(1)));
+}
+
+function byTime(keys: ReadonlyMap<string, number>): Map<number, string[]> {
+  const ids = new Map<number, string[]>();
+  for (const [id, untilMs] of keys) {
+    const those = ids.get(untilMs);
+    if (those) those.push(id);
+    else ids.set(untilMs, [id]);
+  }
+  return ids;
 }
 
 /** That a Date can be. */

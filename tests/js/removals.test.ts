@@ -428,3 +428,21 @@ test('where the storage is full it says what can be done, and changes nothing; w
   expect(await Promise.all([removed, undone])).toEqual([true, true]);
   expect(orchestrator.list({ removed: true, hidden: true }).items.map(({ id, phase, removedUntil }) => [id, phase, removedUntil])).toEqual([[run.id, 'waiting', undefined]]);
 });
+
+test('what it keeps of many members is little: they stand still as before and have their keys, over a crash too', async () => {
+  let house = await open({ limits: { valueBytes: 20_000 } });
+  const task = defineTask({ id: name('keyed'), run: (_: number, ctx) => ctx.sleep('1d') });
+  const batch = await house.orchestrator.batch.triggerByTask(Array.from({ length: 500 }, (_, n) => ({ task, payload: n, options: { idempotencyKey: `k${n}` } })));
+  await settle(house.clock);
+  await house.orchestrator.pauseTask(batch.id, 'hard');
+  const before = house.orchestrator.list({ parentId: batch.id, limit: 500 }).items;
+  await house.orchestrator.resumeTask(before[7]!.id);
+  await settle(house.clock);
+  expect(await house.orchestrator.removeTask(batch.id, { undoFor: '1h' })).toBe(true);
+  house = await crash(house);
+  expect(await house.orchestrator.undoRemove(batch.id)).toBe(true);
+  await settle(house.clock);
+  const after = house.orchestrator.list({ parentId: batch.id, limit: 500 }).items;
+  expect(after.map(({ id, idempotencyKeyExpiresAt }) => [id, idempotencyKeyExpiresAt])).toEqual(before.map(({ id, idempotencyKeyExpiresAt }) => [id, idempotencyKeyExpiresAt]));
+  expect(after.flatMap(({ phase }, index) => (phase === 'interrupted' ? [] : [index]))).toEqual([7]);
+});
