@@ -11,7 +11,7 @@ import * as P from '../protocol.ts';
 import type { Duration, RunFilter, RunHandle, Task } from '../types.ts';
 import { isReserved } from '../waiting/internal.ts';
 import type { Queue } from './queue-table.ts';
-import type { AddAllOptions, BulkDone, ClearOptions, DeadLetterApi, NamedLimitsApi, QueueInfo, QueuesApi, QueueStatistics, Standing } from './types.ts';
+import type { AddAllOptions, BulkDone, ClearOptions, DeadLetterApi, NamedLimitsApi, PenaltyOptions, QueueInfo, QueuesApi, QueueStatistics, Standing } from './types.ts';
 import { refuseDisposed } from '../runs/disposed.ts';
 
 const orders = ['priority', 'fifo', 'lifo', 'priority', 'fair'] as const;
@@ -155,7 +155,7 @@ export class Queues implements QueuesApi {
     this.#of(name);
     return (await this.#verbs()).statistics(this.#house, name);
   }
-  async penalize(name: string, options: { until?: Date; for?: Duration }): Promise<void> {
+  async penalize(name: string, options: PenaltyOptions): Promise<void> {
     return (await this.#verbs()).penalize(this.#house, name, options);
   }
   readonly deadLetters: DeadLetterApi = {

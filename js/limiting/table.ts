@@ -208,12 +208,13 @@ export class LimitTable {
     return this.#byNumber.get(number)?.closedUntilMs ?? 0;
   }
 
-  /** Nothing of it begins until then, and no longer: the last word counts. A named limit, else that of a queue. @throws ConfigurationError */
-  close(name: string, untilMs: number): void {
+  /** Nothing of it begins until then, and no longer: the last word counts, unless it is to be `isAtLeast` so. A named limit, else that of a queue. @throws ConfigurationError */
+  close(name: string, untilMs: number, isAtLeast = false): void {
     const known = this.#known.get(`limit${name}`) ?? this.#known.get(`queue${name}`) ?? this.#known.get(`task${name}`);
     if (!known) throw new ConfigurationError(`There is no limit of the name ${describe(name)}, and no queue or task of it with a rate, a minTime or a concurrency as an object.`);
     if (!known.isTold) this.#tell(known);
-    this.#close(known, untilMs);
+    if (isAtLeast) this.closeToo(known.number, untilMs);
+    else this.#close(known, untilMs);
   }
 
   /** undefined: it has none, or its rate is this tab's. */

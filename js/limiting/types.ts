@@ -1,5 +1,5 @@
 /** The shapes of limits: how many runs at once, in all and for each key, and how fast they begin. */
-import type { Duration, RunFilter, RunHandle, Task, TaskState, TriggerOptions } from '../types.ts';
+import type { Duration, RetryOptions, RunFilter, RunHandle, Task, TaskState, TriggerOptions } from '../types.ts';
 
 export interface RateLimit {
   /** So much begins in a period: runs, or their weights. */
@@ -216,6 +216,18 @@ export interface ClearOptions {
   running?: boolean;
 }
 
+/** One of these. The last word counts: `{ for: 0 }` opens it. */
+export interface PenaltyOptions {
+  until?: Date;
+  for?: Duration;
+  /**
+   * Where nobody says how long: 1 to 2 s (`minTimeoutInMs` 1000, at random up to twice that), and twice as long (`factor`) whenever it is
+   * refused again before it was open for as long as it had been closed, up to 10 minutes (`maxTimeoutInMs`). While it is closed another
+   * one changes nothing; it opens nothing that is closed for longer.
+   */
+  backoff?: true | Pick<RetryOptions, 'minTimeoutInMs' | 'minDelayMs' | 'factor' | 'maxTimeoutInMs' | 'maxDelayMs' | 'randomize' | 'jitter'>;
+}
+
 export interface AddAllOptions {
   /** Default: that of the task. */
   queue?: string;
@@ -290,8 +302,8 @@ export interface QueuesApi {
   /** undefined: it does not wait for a turn. */
   standing(id: string): Promise<Standing | undefined>;
   statistics(name: string): Promise<QueueStatistics>;
-  /** Closes a named limit, or the limit of a queue or task, as `feedback` does, over reloads too; the last word counts, so `{ for: 0 }` opens it. @throws ConfigurationError */
-  penalize(name: string, options: { until?: Date; for?: Duration }): Promise<void>;
+  /** Closes a named limit, or the limit of a queue or task, as `feedback` does, over reloads too. @throws ConfigurationError */
+  penalize(name: string, options: PenaltyOptions): Promise<void>;
   readonly deadLetters: DeadLetterApi;
   readonly limits: NamedLimitsApi;
 }

@@ -2,16 +2,17 @@
 import { AbortedError, ConfigurationError } from '../errors.ts';
 import { checkBoolean, checkFunction, checkNames, checkRecord, checkSignal, checkText, refuse, wholeNumber } from '../intake/checks.ts';
 import { toInstant, toMilliseconds } from '../intake/duration.ts';
+import { resolvePolicy } from '../intake/options.ts';
 import type { Orchestrator } from '../orchestrator.ts';
 import * as P from '../protocol.ts';
 import { End, type Run } from '../runs/run.ts';
 import { hasEnded } from '../runs/status.ts';
-import type { Duration, RunFilter, RunHandle, Task, TaskState } from '../types.ts';
+import type { RetryOptions, RunFilter, RunHandle, Task, TaskState } from '../types.ts';
 import { matcher } from '../views/lists.ts';
 import { mostSlots } from './order.ts';
 import { concurrencyNow, type Overridden } from './queue-table.ts';
 import { concurrencyOf } from './settings.ts';
-import type { AddAllOptions, BlockedBy, BulkDone, ClearOptions, LimitConcurrency, NamedLimitInfo, QueueStatistics, Standing } from './types.ts';
+import type { AddAllOptions, BlockedBy, BulkDone, ClearOptions, LimitConcurrency, NamedLimitInfo, PenaltyOptions, QueueStatistics, Standing } from './types.ts';
 
 const stateOf = (house: Orchestrator, run: Run): number => (run.task === 0 ? P.StateNone : house.pump.engine.state(run.task) & 0xf);
 const value = (house: Orchestrator, run: Run, field: number): number => (run.task === 0 ? 0 : house.pump.engine.value(run.task, field));
@@ -195,14 +196,39 @@ export function firstFailure(house: Orchestrator, name: string): Promise<never> 
   });
 }
 
-export async function penalize(house: Orchestrator, name: string, options: { until?: Date; for?: Duration }): Promise<void> {
-  checkNames(options, ['until', 'for'], 'penalize');
-  if ((options.until === undefined) === (options.for === undefined)) throw new ConfigurationError('penalize needs either until, a Date, or for, a duration.');
+export async function penalize(house: Orchestrator, name: string, options: PenaltyOptions): Promise<void> {
+  checkNames(options, ['until', 'for', 'backoff'], 'penalize');
+  const { until, for: duration, backoff } = options;
+  if ([until, duration, backoff].filter((given) => given !== undefined).length !== 1) throw new ConfigurationError('penalize needs one of until, a Date, for, a duration, and backoff, true or what is to be other than usual.');
   const now = house.clock.now();
-  const untilMs = options.until === undefined ? now + toMilliseconds(options.for!, 'penalize for') : toInstant(options.until, 'penalize until', now);
-  house.table.limits.close(name, untilMs);
+  if (backoff !== undefined) await backOff(house, name, backoff);
+  else house.table.limits.close(name, until === undefined ? now + toMilliseconds(duration!, 'penalize for') : toInstant(until, 'penalize until', now));
   house.pump.wake();
   await new Promise<void>((resolve) => house.clock.defer(resolve));
+}
+
+interface Penalty {
+  count: number;
+  delayMs: number;
+  untilMs: number;
+}
+const penalties = new WeakMap<Orchestrator, Map<string, Penalty>>();
+const usualBackoff: RetryOptions = { minTimeoutInMs: 1000, factor: 2, maxTimeoutInMs: 600_000 };
+const backoffNames = ['minTimeoutInMs', 'minDelayMs', 'factor', 'maxTimeoutInMs', 'maxDelayMs', 'randomize', 'jitter'] as const;
+
+/** What was under way when the limit was closed says the same once more; what is refused soon after it has opened waits for longer. */
+async function backOff(house: Orchestrator, name: string, given: NonNullable<PenaltyOptions['backoff']>): Promise<void> {
+  if (given !== true) checkNames(given, backoffNames, 'penalize backoff');
+  const policy = resolvePolicy({ ...usualBackoff, ...(given === true ? {} : given), maxAttempts: 0xffff });
+  const all = penalties.get(house) ?? new Map<string, Penalty>();
+  penalties.set(house, all);
+  const now = house.clock.now();
+  const last = all.get(name);
+  if (last && now < last.untilMs) return;
+  const [count, lastDelayMs] = last && now <= last.untilMs + last.delayMs ? [last.count + 1, last.delayMs] : [1, 0];
+  const delayMs = await house.services.retryDelay(policy, count, lastDelayMs);
+  house.table.limits.close(name, now + delayMs, true);
+  all.set(name, { count, delayMs, untilMs: now + delayMs });
 }
 
 /** Failed for good, of a queue that gathers them, by the name it does so under. */

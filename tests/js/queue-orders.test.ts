@@ -279,6 +279,11 @@ describe('dead letters', () => {
     expect(await deadLetters.list({ name: 'other' })).toEqual([]);
     expect(house.orchestrator.getTaskState(runs[1]!.id)).toBeUndefined();
     expect(house.orchestrator.getTaskState(runs[2]!.id)?.status).toBe('failed');
+    // What made it may ask for it again.
+    const parent = defineTask({ id: name('parent'), ...once, run: (_: null, ctx) => ctx.run(defineTask({ id: name('child'), queue: 'd', ...once, run: async () => Promise.reject(new Error('no')) }), undefined) });
+    await ends(house.orchestrator.trigger(parent, null));
+    await house.clock.settle();
+    expect(house.orchestrator.runs.list({ queue: 'd' }).items).toMatchObject([{ status: 'failed' }]);
     works = true;
     const next = await crash(house);
     expect(await next.orchestrator.queues.deadLetters.redrive({ name: 'broken' })).toEqual({ total: 1, done: 1 });
@@ -328,8 +333,36 @@ it('penalize closes a limit until then; statistics and standing say so', async (
   expect(await ends(run)).toBe('a');
   expect(await queues.statistics('q')).toMatchObject({ completed: 1, rateLimited: false, avgWaitMs: 10_000, avgDurationMs: 1000, throughput: 1 });
   await expect(queues.penalize('nobody', { for: 1 })).rejects.toThrow(/There is no limit of the name "nobody"/);
-  await expect(queues.penalize('api', {})).rejects.toThrow(/needs either until, a Date, or for/);
+  await expect(queues.penalize('api', {})).rejects.toThrow(/needs one of until, a Date, for, a duration, and backoff/);
+  await expect(queues.penalize('api', { backoff: true, for: 5 })).rejects.toThrow(/needs one of/);
   await queues.penalize('api', { until: new Date(house.clock.now() + 5) });
+});
+
+it('penalize backs off where nobody says how long: twice as long when it is refused again, anew when it was open as long, never for less than it is closed', async () => {
+  const house = await open({ queues: { q: { minTime: 1 } } });
+  const { queues } = house.orchestrator;
+  const { task, began } = timed(house);
+  const closedFor = async (backoff: true | object = { randomize: false }) => {
+    // What was under way is refused too.
+    for (let again = 0; again < 3; again++) await queues.penalize('q', { backoff });
+    const [atMs, count] = [house.clock.now(), began.length];
+    house.orchestrator.trigger(task, 'next');
+    for (let passed = 0; began.length === count && passed < 100_000; passed += 500) await house.clock.advance(500);
+    return house.clock.now() - atMs;
+  };
+  expect([await closedFor(), await closedFor(), await closedFor()]).toEqual([1000, 2000, 4000]);
+  await house.clock.advance(4001);
+  expect(await closedFor()).toBe(1000);
+  expect(await closedFor({ randomize: false, factor: 10, maxTimeoutInMs: 3000 })).toBe(3000);
+  await house.clock.advance(4000);
+  const usual = await closedFor(true);
+  expect(usual).toBeGreaterThanOrEqual(1000);
+  expect(usual).toBeLessThanOrEqual(2000);
+  await queues.penalize('q', { for: '10s' });
+  expect(await closedFor()).toBe(10_000);
+  await expect(queues.penalize('q', { backoff: false as never })).rejects.toThrow(/backoff must be an object, not false/);
+  await expect(queues.penalize('q', { backoff: { maxAttempts: 3 } as never })).rejects.toThrow(/penalize backoff has no option "maxAttempts"/);
+  await expect(queues.penalize('nobody', { backoff: true })).rejects.toThrow(/There is no limit of the name "nobody"/);
 });
 
 it('a run may need what a machine has little of, without a declaration: cpu, network, memory, gpu', async () => {
