@@ -76,9 +76,12 @@ export class Queues implements QueuesApi {
   onEmpty(name: string): Promise<void> {
     return this.onSizeLessThan(name, 1);
   }
-  onIdle(name: string): Promise<void> {
+  async onIdle(name: string): Promise<void> {
     this.#of(name);
-    return this.#until(() => this.#size(name) + this.#ask(name, P.QueueValueReady) + this.#ask(name, P.QueueValueRunning) === 0);
+    for (;;) {
+      await this.#until(() => this.#size(name) + this.#ask(name, P.QueueValueReady) + this.#ask(name, P.QueueValueRunning) === 0);
+      if (await (await this.#verbs()).isIdle(this.#house, name)) return;
+    }
   }
   onPendingZero(name: string): Promise<void> {
     this.#of(name);

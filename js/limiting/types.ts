@@ -275,7 +275,7 @@ export interface QueuesApi {
   ready(name: string): Promise<void>;
   /** When nobody waits to begin. */
   onEmpty(name: string): Promise<void>;
-  /** When nobody waits and nobody runs. */
+  /** When it has no open run: none waits, runs, sleeps or is to be tried again. */
   onIdle(name: string): Promise<void>;
   /** When nobody runs. */
   onPendingZero(name: string): Promise<void>;

@@ -62,6 +62,14 @@ export async function clear(house: Orchestrator, name: string, options: ClearOpt
   return cancelled.filter(Boolean).length;
 }
 
+/** What has begun and sleeps, waits or is to be tried again has neither a slot nor a place in line. false, when that is over: look again. */
+export async function isIdle(house: Orchestrator, name: string): Promise<boolean> {
+  const open = runsOf(house, name).filter((run) => run.end === End.None && run.extra.refusal === undefined);
+  if (open.length === 0) return true;
+  await house.intake.sizes.until(() => open.every((run) => run.end !== End.None));
+  return false;
+}
+
 export async function addAll<Input, Output>(
   house: Orchestrator, task: Task<string, Input, Output>, inputs: Iterable<Input> | AsyncIterable<Input>, options: AddAllOptions = {},
 ): Promise<RunHandle<Output>[]> {

@@ -1,5 +1,5 @@
 /** Orders, bounds and overflow of queues; who waits for a size; what is done to those who wait. */
-import { CanceledError, ConfigurationError, defineTask, QueueOverflowError, RateLimitedError, type RunHandle } from 'holdfast';
+import { CanceledError, ConfigurationError, defineTask, QueueOverflowError, RateLimitedError, type RunHandle, type TaskContext } from 'holdfast';
 import { describe, expect, it } from 'vitest';
 import type { House } from './house.ts';
 import { crash, name, open } from './houses.ts';
@@ -261,6 +261,36 @@ describe('who waits for a size', () => {
     await house.clock.advance(1000);
     expect(await ends(next)).toBe('c');
   });
+});
+
+it('what sleeps, is paused or is to be tried again is not over: drain and onIdle wait for it', async () => {
+  const doing: Record<string, (ctx: TaskContext) => unknown> = {
+    sleeps: (ctx) => ctx.sleep('1m'),
+    'has a child': (ctx) => ctx.run(defineTask({ id: name('child'), run: (_: null, of) => of.sleep('1m') }), null),
+    'is to be tried again': (ctx) => {
+      if (ctx.attempt.number === 1) throw new Error('not yet');
+    },
+  };
+  for (const [what, does] of Object.entries(doing)) {
+    const house = await open({ queues: { q: { concurrency: 1 } } });
+    const task = defineTask({ id: name('slow'), queue: 'q', retry: { randomize: false, minTimeoutInMs: 60_000 }, run: (_: null, ctx) => does(ctx) });
+    const run = house.orchestrator.trigger(task, null);
+    await house.clock.settle();
+    const said: string[] = [];
+    void house.orchestrator.queues.onIdle('q').then(() => said.push(`idle, ${run.status}`));
+    void house.orchestrator.queues.drain('q').then(() => said.push(`drained, ${run.status}`));
+    const pass = async (ms: number) => {
+      await house.clock.advance(ms);
+      for (let turn = 0; turn < 10; turn++) await new Promise((resolve) => setImmediate(resolve)).then(() => house.clock.settle());
+    };
+    await pass(1000);
+    expect(said, what).toEqual([]);
+    await house.orchestrator.pauseTask(run.id);
+    await pass(60_000);
+    expect(said, what).toEqual([]);
+    await Promise.all([house.orchestrator.resumeTask(run.id), pass(60_000)]);
+    expect(said.sort(), what).toEqual(['drained, completed', 'idle, completed']);
+  }
 });
 
 describe('dead letters', () => {
