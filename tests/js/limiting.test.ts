@@ -33,6 +33,19 @@ describe('concurrency', () => {
     expect(began.map(([label]) => label)).toEqual(['a1', 'b1', 'c1', 'a2', 'd1']);
   });
 
+  it('runs without a key share that of one; children stand in the queue of their own task', async () => {
+    const house = await open({ queues: { api: { concurrency: { perKey: 2 } } } });
+    const { task, began } = timed(house, { queue: 'api' });
+    for (const label of ['1', '2', '3', '4']) house.orchestrator.trigger(task, label);
+    house.orchestrator.trigger(task, 'a', { concurrencyKey: 'a' });
+    await house.clock.settle();
+    expect(began.map(([label]) => label)).toEqual(['1', '2', 'a']);
+    const child = defineTask({ id: name('child'), run: async () => 1 });
+    const parent = defineTask({ id: name('parent'), queue: 'api', run: (_: null, ctx) => ctx.run(child, undefined) });
+    expect(await house.orchestrator.trigger(parent, null, { concurrencyKey: 'b' }).result()).toBe(1);
+    expect(house.orchestrator.list({ queue: 'api', taskIdentifier: child.id }).items).toEqual([]);
+  });
+
   it('of a name is shared by queues and tasks, and taken by weight', async () => {
     const house = await open({ queues: { one: {}, two: {} }, concurrencyLimits: { memory: { concurrency: 100 } } });
     const { task, began } = timed(house);

@@ -184,6 +184,14 @@ test('staggered members begin over a time', async () => {
   await settle(clock);
   for (let second = 0; second < 4; second++) await clock.advance(1000), await settle(clock);
   expect(begun.map((at) => at - startMs)).toEqual([0, 1000, 2000, 3000]);
+  const random = await orchestrator.swarm(Array.from({ length: 8 }, () => work), { config: { stagger: 'random', window: '4s' }, isSwarmClosed: true });
+  const [count, randomMs] = [begun.length, clock.now()];
+  await random.runNoWait();
+  await settle(clock);
+  for (let second = 0; second < 4; second++) await clock.advance(1000), await settle(clock);
+  const offsets = begun.slice(count).map((at) => at - randomMs);
+  expect(offsets).toHaveLength(8);
+  expect(new Set(offsets).size).toBeGreaterThan(4);
   const one = await orchestrator.sign(work, { stagger: '1m' });
   await one.runNoWait();
   await settle(clock);
