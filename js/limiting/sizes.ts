@@ -65,10 +65,10 @@ export class QueueSizes {
     return false;
   }
 
-  /** Who waits here. */
+  /** Who waits here, and who was let in and is not known to the core yet. */
   blocked(queue: number): number {
     const line = this.#lines.get(queue);
-    return line === undefined ? 0 : line.runs.length;
+    return line ? line.runs.length + line.coming.size : 0;
   }
 
   /** It waits here itself. */

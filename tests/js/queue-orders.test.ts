@@ -207,6 +207,18 @@ describe('who waits for a size', () => {
     expect(await never).toBe('DISPOSED');
   });
 
+  it('who is being let in counts: a queue that blocks has no room, and is not empty, before that one has begun', async () => {
+    const house = await open({ queues: { q: { concurrency: 1, maxSize: 1, overflow: 'block' } } });
+    const { task } = timed(house);
+    for (const label of ['a', 'b', 'c']) house.orchestrator.trigger(task, label);
+    await house.clock.settle();
+    const { queues } = house.orchestrator;
+    const [beganMs, said] = [house.clock.now(), [] as [what: string, afterMs: number][]];
+    for (const what of ['onEmpty', 'ready', 'onPendingZero', 'onIdle'] as const) void queues[what]('q').then(() => said.push([what, house.clock.now() - beganMs]));
+    for (let passed = 0; passed < 4000; passed += 500) await house.clock.advance(500);
+    expect(said.sort()).toEqual([['onEmpty', 2000], ['onIdle', 3000], ['onPendingZero', 3000], ['ready', 2000]]);
+  });
+
   it('addAll asks for the next input only when there is room', async () => {
     const house = await open({ queues: { q: { concurrency: 2 } } });
     const { task, began } = timed(house);
