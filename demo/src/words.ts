@@ -40,6 +40,7 @@ const en = {
   needModel: 'Name the model first.',
   answers: 'Latest answers',
   kept: 'Kept on this device',
+  triedAgain: (why: string) => `No answer yet: ${why.replace(/\.$/, '')}. It is asked again by itself.`,
   step2Enrich: 'Or crash it. Every answer is already stored.',
   step3Enrich: 'The work goes on with the first text that has no answer, and never asks twice for one that has.',
   enrichProblems: (name: string, count: number) =>
@@ -134,6 +135,7 @@ const fr: typeof en = {
   needModel: 'Indiquez d’abord le modèle.',
   answers: 'Dernières réponses',
   kept: 'Conservée sur cet appareil',
+  triedAgain: (why) => `Pas encore de réponse : ${why.replace(/\.$/, '')}. La question est reposée automatiquement.`,
   step2Enrich: 'Ou faites-le planter. Chaque réponse est déjà enregistrée.',
   step3Enrich: 'Le travail reprend au premier texte sans réponse, et ne redemande jamais celles qui sont là.',
   enrichProblems: (name, count) =>

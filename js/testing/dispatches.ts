@@ -1,6 +1,6 @@
 /**
  * What was dispatched: every run that was made, by whoever made it, in order; and what a test claims of that.
- * Invariant: inputs are copies, taken when the run was made.
+ * Invariant: inputs are copies, taken when the run was made; of a signature when it began, with its message, and its kwargs before.
  */
 import { clone } from '../codec/codec.ts';
 import { describe } from '../intake/checks.ts';
@@ -33,22 +33,31 @@ export interface Verdict {
 
 export class Dispatches {
   #all: Dispatch[] = [];
-  readonly #isCalled: (dispatch: Dispatch) => boolean;
+  /** Signatures: what they are called with is known when they begin. */
+  readonly #described = new Set<string>();
+  readonly #given = new Map<string, unknown>();
+  readonly #isCalled: (dispatch: Dispatch, isSignature: boolean) => boolean;
 
-  /** @param isCalled false: a signature that is only described */
-  constructor(isCalled: (dispatch: Dispatch) => boolean) {
+  /** @param isCalled false: a signature that is only described, or goes without having begun */
+  constructor(isCalled: (dispatch: Dispatch, isSignature: boolean) => boolean) {
     this.#isCalled = isCalled;
   }
 
-  add({ id, hidden }: Definition, input: unknown, options: TriggerOptions | undefined, run: { id: string; parentId: string | undefined }): void {
+  add({ id, hidden }: Definition, input: unknown, options: TriggerOptions | undefined, run: { id: string; parentId: string | undefined; isDescribed: boolean }): void {
     if (hidden) return;
-    const { id: runId, parentId } = run;
+    const { id: runId, parentId, isDescribed } = run;
+    if (isDescribed) this.#described.add(runId);
     this.#all.push(Object.freeze({ task: id, input: copyOf(input), options: options ?? {}, runId, ...(parentId !== undefined && { parentId }) }));
   }
 
   /** All but holdfast's own, and signatures that nobody has called. */
   get all(): readonly Dispatch[] {
-    return this.#all.filter((dispatch) => !isBuiltIn(dispatch.task) && this.#isCalled(dispatch));
+    const called = this.#all.filter((dispatch) => !isBuiltIn(dispatch.task) && (this.#given.has(dispatch.runId) || this.#isCalled(dispatch, this.#described.has(dispatch.runId))));
+    return called.map((dispatch) => (this.#given.has(dispatch.runId) ? Object.freeze({ ...dispatch, input: this.#given.get(dispatch.runId) }) : dispatch));
+  }
+
+  begun(runId: string, input: unknown): void {
+    if (this.#described.has(runId) && !this.#given.has(runId)) this.#given.set(runId, copyOf(input));
   }
 
   /** Chains or swarms, whether they were called or not, with their names as people gave them. */

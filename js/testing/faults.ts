@@ -24,6 +24,8 @@ export class Faults {
   readonly #laidOver = new WeakMap<Definition, { mock: TaskHandler | undefined; definition: Definition }>();
   readonly #runsNothing: boolean;
   #crashPoints: CrashPoint[] = [];
+  /** Code begins, with this input. */
+  begun: (runId: string, input: unknown) => void = () => {};
 
   /** @param runsNothing no task's own code is run */
   constructor(runsNothing: boolean) {
@@ -51,7 +53,8 @@ export class Faults {
     // A run of the journal is asked for before its envelope was read.
     if (id === undefined || isBuiltIn(id) || definition?.hidden) return definition;
     const mock = this.#mocks.get(id) ?? (this.#runsNothing ? nothing : undefined);
-    const base = definition ?? (mock && this.#unknown(id));
+    // Where no code is run a name that nobody has defined is a mistake all the same.
+    const base = definition ?? (this.#mocks.has(id) ? this.#unknown(id) : undefined);
     if (!base) return undefined;
     const known = this.#laidOver.get(base);
     if (known && known.mock === mock) return known.definition;
@@ -70,6 +73,7 @@ export class Faults {
   #lay(base: Definition, mock: TaskHandler | undefined): Definition {
     const inner = mock ?? base.handler;
     const handler: TaskHandler = (input, ctx) => {
+      this.begun(ctx.run.id, input);
       const failure = this.#nextFailure(base.id);
       if (failure) throw failure.error;
       return inner(input, ctx);

@@ -81,10 +81,11 @@ export class TestOrchestrator extends Orchestrator {
     const { definitions, intake, services } = this;
     const get = definitions.get.bind(definitions);
     definitions.get = (id) => faults.over(id, get(id));
+    faults.begun = (runId, input) => dispatches.begun(runId, input);
     const trigger = intake.trigger.bind(intake);
     intake.trigger = (...given) => {
       const run = trigger(...given);
-      dispatches.add(given[0], given[1], given[2], { id: run.id, parentId: run.extra.parentId });
+      dispatches.add(given[0], given[1], given[2], { id: run.id, parentId: run.extra.parentId, isDescribed: given[7] !== undefined });
       return run;
     };
     const commit = services.commit.bind(services);
@@ -293,6 +294,15 @@ export class AssertionError extends Error {
   override readonly name = 'AssertionError';
 }
 
+/** A signature is once it was called; one that another calls (a member, a callback) once it has begun. */
+function isCalled(tab: TestOrchestrator | undefined, runId: string, isSignature: boolean): boolean {
+  if (!isSignature) return true;
+  const run = tab?.localRun(runId);
+  if (!run) return (tab?.getTaskState(runId)?.reason ?? 'not-called') !== 'not-called';
+  const { attempt, reason, status } = run.state;
+  return attempt > 0 || (!run.extra.bound && reason !== 'not-called' && status !== 'cancelled');
+}
+
 function assertSo({ pass, words }: Verdict): void {
   if (!pass) throw new AssertionError(words);
 }
@@ -318,7 +328,7 @@ export function createTestOrchestrator(options: TestOptions = {}): TestOrchestra
   const world = new World(clock instanceof TestClock ? clock : new TestClock(), storage === undefined || storage === 'memory' ? memory() : storage);
   const surroundings: Surroundings = {
     world, faults: new Faults(!localExecution), options, seed: options.seed ?? ++made * 1000, tabs: 0, tab: undefined,
-    dispatches: new Dispatches(({ runId }) => surroundings.tab?.getTaskState(runId)?.reason !== 'not-called'),
+    dispatches: new Dispatches(({ runId }, isSignature) => isCalled(surroundings.tab, runId, isSignature)),
   };
   return new TestOrchestrator(surroundings, options);
 }

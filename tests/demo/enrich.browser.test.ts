@@ -65,6 +65,18 @@ describe('The Enrichment page', () => {
     await page.context().close();
   });
 
+  it('says why there is no answer yet, until there is one', async () => {
+    Object.assign(server.behaviour, { delayMs: 0, trouble: () => 'fail' });
+    const { page } = await opened();
+    await configure(page);
+    await drop(page, ['held up']);
+    await page.getByRole('status').filter({ hasText: 'answers 500: The server had an error. It is asked again by itself.' }).waitFor();
+    server.behaviour.trouble = undefined;
+    await ended(page).toBe('completed');
+    expect(await page.getByRole('status').filter({ hasText: 'asked again' }).count()).toBe(0);
+    await page.context().close();
+  });
+
   it('asks for each text, shows answers as they come, and gives the file back; a crash on the way asks for nothing twice', async () => {
     server.behaviour.delayMs = 25;
     server.seen.texts.length = 0;

@@ -1,7 +1,7 @@
 /** Tests of an application, as its developer writes them. */
 import { defineTask, schedules, type ScheduledTaskPayload } from 'holdfast';
 import { createTestOrchestrator, matchers, memory, TestClock } from 'holdfast/testing';
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import { name } from './houses.ts';
 
 expect.extend(matchers);
@@ -239,4 +239,53 @@ it('A queue of scope origin has its slots for all tabs of a test together', asyn
   expect([most, over, one.warnings]).toEqual([2, 6, []]);
   await two.dispose();
   await one.dispose();
+});
+
+it('What a signature was called with is its input, its kwargs over it; a callback that has not begun is no dispatch', async () => {
+  const [good, bad] = [defineTask({ id: name('good'), run: async (_: unknown) => 5 }), defineTask({ id: name('bad'), run: async (_: unknown) => 1 })];
+  await using orchestrator = createTestOrchestrator();
+  const task = defineTask({ id: name('signed'), run: async (_: unknown) => 1 });
+  const signature = await orchestrator.sign(task, { k: 1, successCallbacks: [good], errorCallbacks: [bad] });
+  orchestrator.assertNothingDispatched();
+  await signature.runNoWait({ m: 2 });
+  await orchestrator.runUntilIdle();
+  orchestrator.assertTaskDispatched(task.id, { k: 1, m: 2 }, { exact: true });
+  orchestrator.assertTaskDispatched(good.id, { result: 1 });
+  expect(orchestrator.dispatches.map(({ task: id }) => id)).toEqual([task.id, good.id]);
+  const swarm = await orchestrator.swarm([task], { s: 3, isSwarmClosed: true });
+  await swarm.runNoWait({ m: 4 });
+  await orchestrator.runUntilIdle();
+  orchestrator.assertTaskDispatched(task.id, { s: 3, m: 4 }, { exact: true });
+});
+
+it('Where no code is run the names of tasks and their inputs are checked all the same, and no timer of the page is set', async () => {
+  const timers = [vi.spyOn(globalThis, 'setTimeout'), vi.spyOn(globalThis, 'setInterval')];
+  const picky = defineTask({ id: name('picky'), input: (value: unknown) => { if (typeof value !== 'number') throw new Error('not a number'); return value; }, run: async (n: number) => n });
+  await using orchestrator = createTestOrchestrator({ localExecution: false });
+  expect(() => orchestrator.trigger(picky, 'x' as never)).toThrow('not a number');
+  expect(() => orchestrator.trigger('nobody' as never, 1 as never)).toThrow('no task "nobody"');
+  orchestrator.assertNothingDispatched();
+  const { runs } = await orchestrator.batch.triggerByTaskAndWait([{ task: picky, payload: 4 }]);
+  orchestrator.assertTaskDispatched(picky.id, 4);
+  expect([runs[0].ok, timers.map(({ mock }) => mock.calls.length)]).toEqual([true, [0, 0]]);
+  vi.restoreAllMocks();
+});
+
+it('The clock of a test moves rates, debounces, lives of runs that wait and shown progress', async () => {
+  await using orchestrator = createTestOrchestrator({ queues: { slow: { rateLimit: { limit: 2, period: '1h' } } } });
+  const startMs = orchestrator.clock.now();
+  const begun: number[] = [];
+  const limited = defineTask({ id: name('limited'), queue: 'slow', run: async (_: number) => void begun.push((orchestrator.clock.now() - startMs) / 60_000) });
+  const debounced = defineTask({ id: name('debounced'), debounce: { delay: '10m' }, run: async (n: number) => n });
+  const shown = defineTask({ id: name('shown'), simulateProgress: { intervalMs: 1000 }, run: (_: null) => new Promise<void>((resolve) => orchestrator.clock.schedule(startMs + 60_000, resolve)) });
+  for (let n = 0; n < 5; n++) orchestrator.trigger(limited, n);
+  const expiring = orchestrator.trigger(limited, 9, { ttl: '30m' });
+  const [last] = [orchestrator.trigger(debounced, 1), orchestrator.trigger(debounced, 2)];
+  const run = orchestrator.trigger(shown, null);
+  await orchestrator.clock.advance('30s');
+  expect([run.state.progress > 10, run.status, last.status]).toEqual([true, 'running', 'pending']);
+  await orchestrator.clock.advance('10m');
+  expect([run.status, last.status]).toEqual(['completed', 'completed']);
+  await orchestrator.runUntilIdle();
+  expect([begun, expiring.state.error?.name]).toEqual([[0, 0, 60, 60, 120], 'ExpiredError']);
 });

@@ -17,10 +17,32 @@ function latest(texts: readonly TaskState<Answer>[]): readonly TaskState<Answer>
 function Coming({ id }: { id: string }) {
   const { chunks } = useTaskStream<AnswerPiece>(id, 'answer');
   const attempt = chunks.at(-1)?.attempt;
-  return chunks.filter((piece) => piece.attempt === attempt).map(({ text }) => text).join('').slice(-kMaxCharacters);
+  return chunks.filter((piece) => piece.attempt === attempt).map(({ text }) => text).join('').slice(-kMaxCharacters) || '…';
+}
+
+const isTriedAgain = ({ taskIdentifier, phase, error }: TaskState) => taskIdentifier === 'enrich-text' && phase === 'retrying' && error !== null;
+
+/** The endpoint can't be reached, or has had enough: its texts are tried again by themselves, and say why. */
+function Holdup() {
+  const say = useWords();
+  const [text] = useTasks(isTriedAgain);
+  return (
+    <p role="status" className="storing">
+      {text?.error ? <bdi>{say.triedAgain(text.error.message)}</bdi> : null}
+    </p>
+  );
 }
 
 export function Answers() {
+  return (
+    <>
+      <Holdup />
+      <Latest />
+    </>
+  );
+}
+
+function Latest() {
   const say = useWords();
   const texts = useTasks({ taskIdentifier: 'enrich-text', status: ['running', 'completed'] });
   const shown = useMemo(() => latest(texts), [texts]);
