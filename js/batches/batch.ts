@@ -74,7 +74,8 @@ export class Batch implements BatchHandle {
       id, createdAt, runCount: this.runCount, counts,
       // Items that are tried again by themselves make it one that goes on.
       status: !isOver && endedAt !== undefined ? 'running' : status,
-      progress: isOver ? progress : this.#progress(counts),
+      // One that was cancelled may have been tried again since.
+      progress: isOver ? Math.max(progress, (100 * counts.completed) / Math.max(1, this.runCount)) : this.#progress(counts),
       ...(isOver && endedAt !== undefined && { completedAt: endedAt }),
       ...(idempotencyKey !== undefined && { idempotencyKey }),
     });

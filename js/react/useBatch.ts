@@ -19,21 +19,23 @@ function batchStateOf(id: string, all: readonly TaskState[]): BatchState | undef
   const run = all.find((state) => state.id === id);
   if (!run) return undefined;
   const items = all.filter(({ parentId }) => parentId === id);
-  const counts = countsOf(items);
+  const { runCount: given = 0, rejected = [] } = (run.result ?? {}) as { runCount?: number; rejected?: readonly unknown[] };
+  const counts = countsOf(items, rejected.length);
   const open = counts.pending + counts.running;
-  const given = (run.result as { runCount?: number } | undefined)?.runCount ?? 0;
   const runCount = Math.max(given, items.length);
+  const isOver = open === 0 && run.endedAt !== undefined;
   return {
     id, runCount, counts, createdAt: run.createdAt,
     status: open > 0 && run.endedAt !== undefined ? 'running' : run.status,
-    progress: open === 0 && run.endedAt !== undefined ? run.progress : progressOf(items, runCount),
-    ...(open === 0 && run.endedAt !== undefined && { completedAt: run.endedAt }),
+    progress: isOver ? Math.max(run.progress, (100 * counts.completed) / Math.max(1, runCount)) : progressOf(items, runCount),
+    ...(isOver && { completedAt: run.endedAt }),
     ...(run.idempotencyKey !== undefined && { idempotencyKey: run.idempotencyKey }),
   };
 }
 
-function countsOf(items: readonly TaskState[]): BatchCounts {
-  const counts = { pending: 0, running: 0, completed: 0, failed: 0, cancelled: 0 };
+/** @param rejected items that could not be made, and have no run */
+function countsOf(items: readonly TaskState[], rejected: number): BatchCounts {
+  const counts = { pending: 0, running: 0, completed: 0, failed: rejected, cancelled: 0 };
   for (const { status } of items) counts[status === 'paused' ? 'pending' : status]++;
   return counts;
 }

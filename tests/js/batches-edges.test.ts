@@ -212,6 +212,21 @@ describe('items that fail', () => {
     expect(again.runs[1]!.id).toBe(runs[1]!.id);
     await expect(orchestrator.batch.retryFailed('nothing')).rejects.toThrow('no batch "nothing"');
   });
+
+  it('are tried again of a batch that was cancelled too, which then says that all is done', async () => {
+    const { orchestrator, clock } = await memoryHouse();
+    const slow = defineTask({ id: name('slow'), retry: once, run: async (n: number, ctx) => (await ctx.sleep('1s'), n) });
+    const batch = await orchestrator.batch.triggerByTask([1, 2].map((payload) => ({ task: slow, payload })));
+    await clock.settle();
+    await batch.cancel();
+    await clock.settle();
+    expect(batch.state).toMatchObject({ counts: { cancelled: 2 }, progress: 0 });
+    const again = orchestrator.batch.retryFailed(batch.id);
+    await clock.advance(2000);
+    await again;
+    expect((await batch.wait()).runs.outputs()).toEqual([1, 2]);
+    expect(batch.state).toMatchObject({ counts: { completed: 2, cancelled: 0 }, progress: 100 });
+  });
 });
 
 describe('options', () => {

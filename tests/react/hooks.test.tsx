@@ -41,6 +41,14 @@ describe('useBatch', () => {
     expect(result.current[0]).toBe(before);
     act(() => fake.update('two', { status: 'failed', phase: 'failed' }));
     expect(result.current[0]).toMatchObject({ progress: 75, counts: { failed: 1, pending: 0 } });
+    // One that could not be made has no run, and counts.
+    act(() => {
+      fake.update('one', { status: 'completed', phase: 'completed', progress: 100 });
+      fake.update('b', { status: 'completed', phase: 'completed', endedAt: 9, progress: 100, result: { runCount: 3, rejected: [[2, 'task', {}]] } });
+    });
+    expect(result.current[0]).toMatchObject({ status: 'completed', runCount: 3, progress: 100, counts: { completed: 1, failed: 2 } });
+    act(() => fake.update('b', { status: 'cancelled', phase: 'cancelled', progress: 0 }));
+    expect(result.current[0]!.progress).toBeCloseTo(100 / 3);
   });
 });
 
