@@ -73,7 +73,7 @@ export function getDefaultOrchestrator(): Orchestrator {
 }
 
 /**
- * A task that survives: it is found by its id after a reload.
+ * A task that survives: it is found by its id after a reload. An input that neither a schema nor an annotation describes is `any`.
  * @throws ConfigurationError for a bad id, a missing `run`, an unknown option, a schema that is none
  */
 export function defineTask<

@@ -1,7 +1,7 @@
 /** The snippets of the seed that asked for signatures, chains and swarms, as they are written here; and what it says of them. */
 import { defineTask } from 'holdfast';
 import { expect, test } from 'vitest';
-import { open } from './houses.ts';
+import { again, open } from './houses.ts';
 
 const settle = async (clock: { settle(): Promise<void> }) => {
   for (let turn = 0; turn < 30; turn++) await clock.settle();
@@ -118,6 +118,30 @@ test('several changes take place together or not at all', async () => {
   });
   await settle(clock);
   expect([seen.sort(), made.status, known.status]).toEqual([[1, 2], 'done', 'done']);
+});
+
+test('a crash in a transaction leaves all of it, or nothing but what had been there', async () => {
+  const outcomes = new Set<string>();
+  for (let turns = 0; turns < 24; turns++) {
+    let house = await open();
+    const work = defineTask({ id: `work-${turns}`, run: async ({ n }: { n: number }) => n });
+    const told = defineTask({ id: `told-${turns}`, run: () => {} });
+    const known = await house.orchestrator.sign(work, { n: 1 });
+    house.orchestrator.signatures.transaction((transaction) => {
+      const made = transaction.sign(work, { n: 2 });
+      transaction.addCallbacks(known, { success: [told] });
+      transaction.run(known);
+      transaction.run(made);
+    }).catch(() => {});
+    for (let turn = 0; turn < turns; turn++) await Promise.resolve();
+    house = await again(house.crash());
+    await settle(house.clock);
+    const ended = house.orchestrator.list({ status: 'completed' }).items.map(({ taskIdentifier }) => taskIdentifier);
+    expect([0, 3], `after ${turns} turns`).toContain(ended.length);
+    expect((await house.orchestrator.loadSignature(known.key)).successCallbacks.length, `after ${turns} turns`).toBe(ended.length === 0 ? 0 : 1);
+    outcomes.add(ended.length === 0 ? 'nothing' : 'all');
+  }
+  expect([...outcomes].sort()).toEqual(['all', 'nothing']);
 });
 
 test('what is in a container can be looked at', async () => {
