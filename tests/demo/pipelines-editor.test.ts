@@ -167,12 +167,12 @@ describe('A file that is opened', () => {
   });
 
   it('tells everything that is wrong, each with its place', async () => {
-    const json = { ...saved(), tasks: [...saved().tasks, { id: 'a', type: 'ShoutTask' }, { id: 'x', type: 'NoSuchTask' }, { id: '', type: 'ShoutTask' }, 5] };
+    const json = { ...saved(), tasks: [...saved().tasks, { id: 'a', type: 'ShoutTask' }, { id: 'x', type: 'NoSuchTask' }, { id: '', type: 'ShoutTask' }, 5, { id: 'y', type: 'ShoutTask', config: { nonsense: 1 } }] };
     const edges = [...saved().dataflows, edge('b', 'text', 'a', 'text'), edge('a', 'text', 'gone', 'text'), { sourceTaskId: 'a' }];
     const { issues } = await refusedOf({ ...json, dataflows: edges });
     expect(issues.map(({ code, pointer }) => `${pointer} ${code}`).sort()).toEqual([
       '/dataflows/1 cycle', '/dataflows/2/targetTaskId unknown-task', '/dataflows/3 missing-field', '/dataflows/3 missing-field', '/dataflows/3 missing-field',
-      '/tasks/2/id duplicate-id', '/tasks/3/type unknown-type', '/tasks/4/id wrong-type', '/tasks/5 wrong-type',
+      '/tasks/2/id duplicate-id', '/tasks/3/type unknown-type', '/tasks/4/id wrong-type', '/tasks/5 wrong-type', '/tasks/6 config',
     ]);
     expect(issues.map((issue) => issueSaid(issue, 'fr'))).toContain('Aucun type de nœud ne s’appelle « NoSuchTask » ici.');
   });

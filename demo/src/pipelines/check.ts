@@ -17,6 +17,8 @@ export type Issue = Pick<GraphIssue, 'pointer' | 'message'> & { readonly code: G
 export type Opened = { document: GraphDocument } | { issues: readonly Issue[]; leftOut?: number };
 
 const kMostIssues = 50;
+/** Of such a file nothing else can be said. */
+const kUnreadable: ReadonlySet<string> = new Set(['invalid-json', 'too-large', 'too-deep', 'duplicate-key', 'forbidden-key', 'not-a-graph', 'unsupported-version']);
 /** A drawing that is not finished can be opened. */
 const kOfPorts: ReadonlySet<string> = new Set(['unknown-port', 'incompatible-ports']);
 
@@ -24,15 +26,26 @@ const kOfPorts: ReadonlySet<string> = new Set(['unknown-port', 'incompatible-por
 export async function openDrawing(given: string | object, catalog: Catalog): Promise<Opened> {
   const catalogue: GraphCatalogue = { types: Object.fromEntries(catalog.types.map((type) => [type, { dynamic: true }])), merges: mergeStrategies, limits: kLimits };
   const { issues, leftOut = 0, document } = await upgradeDocument(given as TaskGraphJson, catalogue);
-  if (!document) return refused(issues.filter(({ severity }) => severity === 'error'), leftOut);
+  if (!document) {
+    const wrong = issues.filter(({ severity }) => severity === 'error');
+    return refused([...wrong, ...(wrong.some(({ code }) => kUnreadable.has(code)) ? [] : problemsOf(given, catalog, wrong))], leftOut);
+  }
   const json = document as TaskGraphJson;
-  const problems = json.tasks.flatMap((item, index): Issue[] => {
-    const { problem } = catalog.portsOf(item);
-    return problem === undefined ? [] : [{ code: 'config', pointer: `/tasks/${index}`, message: problem }];
-  });
+  const problems = problemsOf(json, catalog, []);
   const ports = await checkDocument(withPorts(json, catalog), { ...catalogue, strict: true });
   const found = [...problems, ...ports.issues.filter(({ code }) => kOfPorts.has(code))];
   return found.length > 0 ? refused(found, ports.leftOut ?? 0) : { document: { ...json, version: 1, dataflows: json.dataflows ?? [], layout: placesOf(json) } };
+}
+
+/** Configs that their kinds refuse, of a document in the graph form. @param told what is wrong with a graph in a node is not told of the node again */
+function problemsOf(given: string | object, catalog: Catalog, told: readonly Issue[]): Issue[] {
+  const { tasks } = (typeof given === 'string' ? JSON.parse(given.replace(/^\uFEFF/, '')) : given) as Partial<TaskGraphJson>;
+  if (!Array.isArray(tasks)) return [];
+  return tasks.flatMap((item, index): Issue[] => {
+    if (typeof item?.id !== 'string' || item.id === '' || typeof item.type !== 'string' || !catalog.kindOf(item.type) || told.some(({ pointer }) => pointer.startsWith(`/tasks/${index}/subgraph/`))) return [];
+    const { problem } = catalog.portsOf(item);
+    return problem === undefined ? [] : [{ code: 'config', pointer: `/tasks/${index}`, message: problem }];
+  });
 }
 
 const refused = (issues: readonly Issue[], leftOut: number): Opened => {

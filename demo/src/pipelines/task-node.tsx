@@ -1,7 +1,7 @@
 /** A node as it is drawn: its name, where it stands in the run that is shown, and its ports. */
 import { Handle, type Node, type NodeProps, Position, useConnection, useUpdateNodeInternals } from '@xyflow/react';
 import type { TaskGraphItemJson } from 'holdfast/graph';
-import { createContext, memo, useContext, useEffect } from 'react';
+import { createContext, memo, useContext, useEffect, useRef } from 'react';
 import { useLanguage } from '../shell/choices.ts';
 import { type Catalog, kErrorPort, kNewPort, type Port, type Ports } from './catalog.ts';
 import type { Fit } from './fit.ts';
@@ -104,9 +104,13 @@ export const TaskNode = memo(function TaskNode({ data, selected }: NodeProps<Tas
   const isOff = item.config?.['disabled'] === true;
   const measure = useUpdateNodeInternals();
   const places = [...inputs.map(({ name }) => `in ${name}`), ...ports.outputs.map(({ name }) => `out ${name}`), title, view?.progress ? 'bar' : ''].join('\n');
-  // Edges end where ports are, and those have moved.
-  // biome-ignore lint/correctness/useExhaustiveDependencies: places are what moves
-  useEffect(() => measure(item.id), [measure, item.id, places]);
+  const drawn = useRef(places);
+  // Edges end where ports are, and those have moved. As it is first drawn React Flow measures it, and all others at once.
+  useEffect(() => {
+    if (drawn.current === places) return;
+    drawn.current = places;
+    measure(item.id);
+  }, [measure, item.id, places]);
   return (
     <div className="pl-node" data-off={isOff || undefined} data-status={view?.status} data-selected={selected || undefined} data-problem={ports.problem !== undefined || undefined}>
       <div className="pl-node-head">
