@@ -79,6 +79,17 @@ it('events of the structure wait while they are suspended; what cancels itself o
     throw new Error('out of it');
   })).toThrow('out of it');
   expect(told).toEqual(['added a', 'added b', 'edge a[sum] ==> b[a]', 'changed a,b']);
+  const changes: unknown[] = [];
+  graph.on('graph_changed', (change) => changes.push(change));
+  graph.suspendEvents();
+  graph.suspendEvents();
+  graph.removeTask('a');
+  graph.replaceTask('b', new Fails({ id: 'b' }));
+  graph.resumeEvents();
+  expect(changes).toEqual([]);
+  graph.resumeEvents();
+  graph.resumeEvents();
+  expect(changes).toEqual([{ added: { tasks: [], dataflows: [] }, removed: { tasks: ['a'], dataflows: ['a[sum] ==> b[a]'] }, replaced: { tasks: ['b'], dataflows: [] } }]);
 });
 
 it('a run tells of tasks and edges in order: status first, edges before what they lead to', async () => {
