@@ -43,7 +43,7 @@ export function isKept({ task, definitionId }: PlanNode, { outputCache }: GraphR
 }
 
 /** Functions of the same text need not do the same. */
-function isStorable(task: Task<any, any, any>): boolean {
+export function isStorable(task: Task<any, any, any>): boolean {
   if (task instanceof FunctionTask) return false;
   return !task.hasChildren() || task.subGraph!.getTasks().every(isStorable);
 }

@@ -8,7 +8,7 @@ import { mergeResults } from './merging.ts';
 import type { Explanation } from './explaining.ts';
 import type { Provenance } from './provenance.ts';
 import type { TaskGraph } from './task-graph.ts';
-import type { GraphRun, MergeStrategy, NodeState, TaskIdType, TaskOutput } from './types.ts';
+import type { GraphRun, MergeStrategy, NodeState, OutputRepository, TaskIdType, TaskOutput } from './types.ts';
 
 const noNodes: ReadonlyMap<TaskIdType, NodeState> = new Map();
 
@@ -74,6 +74,12 @@ export class GraphHandle implements GraphRun {
     const live = await this.live();
     const node = live.plan.byId.get(taskId);
     return node && live.loadOutput(node.index);
+  }
+
+  async outputs(): Promise<OutputRepository> {
+    const live = await this.#whole();
+    const { outputsOf } = await import('./former-outputs.ts');
+    return outputsOf(live);
   }
 
   async getProvenance(taskId: TaskIdType, port?: string): Promise<Provenance | undefined> {

@@ -196,6 +196,12 @@ export interface GraphRun<Output = any> {
   result(): Promise<Output>;
   /** What one node gave; undefined where it has given nothing. */
   output(taskId: TaskIdType): Promise<TaskOutput | undefined>;
+  /**
+   * What its nodes have given so far, as a repository: a run of the changed graph, `graphs.run(changed, input, { outputCache: await
+   * run.outputs() })`, executes what has changed and what that leads to with other values, and nothing else. `graphs.plan` says what
+   * that is. Functions, tasks of holdfast and those that say `cacheable: false` are executed.
+   */
+  outputs(): Promise<OutputRepository>;
   /** Where what a node gave comes from, or what came to its port by edges; undefined: nothing did. */
   getProvenance(taskId: TaskIdType, port?: string): Promise<Provenance | undefined>;
   /** The same in words and as data. */

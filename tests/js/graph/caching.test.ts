@@ -4,6 +4,7 @@ import '../../../js/cache/memory.ts';
 import '../../../js/testing/graph-rooms.ts';
 import { createGraphFromGraphJSON, GraphAsTask, registerTask, Task, TaskConfigSchema, TaskGraph, type TaskInput, type TaskOutput } from 'holdfast/graph';
 import { memoryCache, taskOutputRepository } from 'holdfast/cache';
+import { openHouse } from '../house.ts';
 import { again, open } from '../houses.ts';
 
 let executed: string[] = [];
@@ -107,4 +108,41 @@ it.each(['yes', 1, {}, { getOutput() {} }, memoryCache()] as any[])('what is no 
   const says = 'a cache becomes one by taskOutputRepository(cache) of holdfast/cache';
   expect(() => new TaskGraph({ outputCache })).toThrow(says);
   await expect(graphOf(2).run({ n: 1 }, { outputCache })).rejects.toThrow(says);
+});
+
+it('a changed graph goes on from a run that failed, in a later page: what is the same and got the same keeps its output', async () => {
+  class Broken extends Times {
+    static override readonly type: any = 'CachedBroken';
+    override execute(): TaskOutput {
+      throw new Error('broken');
+    }
+  }
+  registerTask(Broken);
+  let house = await openHouse();
+  const graph = graphOf(2, 3, 5, 7);
+  graph.outputCache = undefined;
+  graph.replaceTask('t2', new Broken({ id: 't2', by: 1 }));
+  const { id } = await house.orchestrator.graphs.run(graph, { n: 1 });
+  await house.clock.advance(10);
+  house = await house.crash();
+  await house.clock.advance(10);
+  const failed = (await house.orchestrator.graphs.get(id))!;
+  await expect(failed.result()).rejects.toThrow('broken');
+  const outputCache = await failed.outputs();
+  const changed = graphOf(2, 3, 5, 7);
+  changed.addTask(new Times({ id: 'beside', by: 11 }));
+  changed.connect('t0', 'n', 'beside', 'n');
+  const options = { outputCache };
+  expect((await house.orchestrator.graphs.plan(changed, { n: 1 }, options)).map(({ id: node, action }) => `${node} ${action}`).sort()).toEqual(['beside run', 't0 cached', 't1 cached', 't2 run', 't3 run']);
+  executed = [];
+  const run = await house.orchestrator.graphs.run(changed, { n: 1 }, options);
+  const results = run.result();
+  await house.clock.advance(10);
+  expect((await results).map(({ data }) => data)).toEqual([{ n: 210 }, { n: 22 }]);
+  expect(executed.sort()).toEqual(['beside', 't2', 't3']);
+  executed = [];
+  // With another input nothing is the same.
+  await (await house.orchestrator.graphs.run(changed, { n: 2 }, options)).result();
+  expect(executed).toHaveLength(5);
+  house.cut();
 });
