@@ -76,9 +76,10 @@ function TaskPart(props: TaskPartProps) {
   const language = useLanguage();
   const kind = catalog.kindOf(item.type);
   const { problem } = catalog.portsOf(item);
+  const title = shownTitle(item, catalog, language);
   return (
     <>
-      <h2>{shownTitle(item, catalog, language)}</h2>
+      <h2 title={title}>{title}</h2>
       <p className="hint">{titleOf(kind, item.type, language)} · <code>{item.id}</code><br />{descriptionOf(kind, item.type, language)}</p>
       {problem === undefined ? null : <p className="notice">{problem}</p>}
       {run ? <><RunPart item={item} run={run} /><InsidePart item={item} catalog={catalog} /></> : (

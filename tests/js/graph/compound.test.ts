@@ -112,6 +112,18 @@ describe('GraphAsTask', () => {
     await expect(outer.run({ n: 13 })).rejects.toThrow('thirteen');
   });
 
+  it('is as far as its graph is, and says what that says of itself', async () => {
+    const inner = graphOf(new Pass({ id: 'first' }));
+    inner.addTask(async (input: TaskInput, { updateProgress }) => (await updateProgress(10, 'Reading'), input), { id: 'reads' });
+    inner.connect('first', '*', 'reads', '*');
+    const whole = new GraphAsTask({ id: 'whole', subGraph: inner });
+    const told: string[] = [];
+    inner.on('graph_progress', (...given) => told.push(`graph ${given.join(' ')}`));
+    whole.on('progress', (...given) => told.push(`task ${given.filter((one) => one !== undefined).join(' ')}`));
+    await whole.run({ n: 1 });
+    expect(told).toEqual(['graph 50', 'task 50', 'graph 50 Reading', 'task 50 Reading', 'graph 100', 'task 99']);
+  });
+
   it('without a graph it says what is missing', async () => {
     await expect(new GraphAsTask({ id: 'empty' }).run({})).rejects.toThrow('Task empty (GraphAsTask) has no graph to run.');
   });
