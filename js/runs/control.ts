@@ -43,7 +43,11 @@ export class Control {
       };
       if (run.extra.refusal !== undefined || run.extra.gone) resolve(false);
       else if (run.task !== 0) give();
-      else (run.ownExtra.early ??= []).push(give);
+      else {
+        (run.ownExtra.early ??= []).push(give);
+        // It is let in when others go: who asks is not to wait for that.
+        if (this.#house.intake.sizes.isOutside(run)) resolve(true);
+      }
     });
   }
 

@@ -143,6 +143,22 @@ describe('a queue that is full', () => {
     expect(errors.map((end) => (end instanceof CanceledError ? end.cause : end))).toEqual(['0', ...Array(5).fill('enough')]);
   });
 
+  it('what is asked of one that is not let in yet is done when it is, and nobody waits for that', async () => {
+    const { house, runs } = await fill({ overflow: 'block', maxSize: 1 }, [0, 0, 0, 0]);
+    const { orchestrator } = house;
+    const [, , third, fourth] = runs as [RunHandle, RunHandle, RunHandle, RunHandle];
+    const asked = Promise.all([orchestrator.queues.setPriority(fourth.id, 7), orchestrator.pauseTask(third.id), orchestrator.runs.bulk.pause({ taskIdentifier: third.taskIdentifier, text: fourth.id })]);
+    for (let turn = 0; turn < 10; turn++) await new Promise((resolve) => setImmediate(resolve)).then(() => house.clock.settle());
+    expect(await Promise.race([asked, 'waits'])).toEqual([true, true, { total: 1, done: 1, skipped: 0, failed: 0 }]);
+    await house.clock.advance(3000);
+    expect([third.status, fourth.status]).toEqual(['paused', 'pending']);
+    await third.cancel();
+    await house.clock.advance(3000);
+    expect(fourth.status).toBe('paused');
+    await fourth.cancel();
+    await Promise.all(runs.map(ends));
+  });
+
   it('a throttle lets the first begin and, of those that come meanwhile, the last', async () => {
     const house = await open({ queues: { q: { throttle: { every: '1s' } }, l: { throttle: { every: '1s', trailing: false } } } });
     const { task, began } = timed(house);
