@@ -6,7 +6,9 @@
  * Invariant: the first thing that is wrong stays in `error`, and what is called after it changes nothing, until `pop` or
  * `reset`; `run` throws it. So a chain never throws in its middle, and never runs in half.
  */
+import { checkNames } from '../intake/checks.ts';
 import { autoConnect } from './auto-connect.ts';
+import { checkOutputCache, isRepository } from './caching.ts';
 import type { BranchConfig } from './conditions.ts';
 import { ConditionalTask, FallbackTask, GraphAsTask, type GraphAsTaskConfig, MapTask, type MapTaskConfig, ReduceTask, type ReduceTaskConfig, WhileTask, type WhileTaskConfig, WorkflowTask } from './compound/index.ts';
 import { Dataflow, DATAFLOW_ALL_PORTS, DATAFLOW_ERROR_PORT } from './dataflow.ts';
@@ -19,7 +21,7 @@ import { mergeResults, PROPERTY_ARRAY } from './merging.ts';
 import { portOf } from './schema.ts';
 import type { Task } from './task.ts';
 import { TaskGraph, type TaskLike } from './task-graph.ts';
-import type { DataflowJson, GraphRunOptions, MergeStrategy, TaskConfig, TaskGraphJson, TaskIdType, TaskInput, TaskOutput, TransformStep } from './types.ts';
+import type { DataflowJson, GraphRunOptions, MergeStrategy, OutputRepository, TaskConfig, TaskGraphJson, TaskIdType, TaskInput, TaskOutput, TransformStep } from './types.ts';
 
 type AnyTask = Task<any, any, any>;
 type InputOf<Class> = Class extends new (...given: any[]) => Task<infer Input, any, any> ? Input : Class extends PipeFunction<infer Input, any> ? Input : TaskInput;
@@ -74,7 +76,14 @@ export class Workflow<Input extends TaskInput = TaskInput, Output extends TaskOu
   #stopHearing: () => void = () => {};
   #aborting: AbortController | undefined;
 
-  constructor({ outputCache, graph }: { outputCache?: GraphRunOptions['outputCache']; graph?: TaskGraph } = {}) {
+  /**
+   * @param options `outputCache`: of its runs; a repository alone is that too. `graph`: to go on from
+   * @throws ConfigurationError
+   */
+  constructor(options: OutputRepository | { outputCache?: GraphRunOptions['outputCache']; graph?: TaskGraph } = {}) {
+    if (!isRepository(options)) checkNames(options, ['outputCache', 'graph'], 'new Workflow');
+    const { outputCache, graph } = isRepository(options) ? { outputCache: options, graph: undefined } : options;
+    checkOutputCache(outputCache, 'new Workflow outputCache');
     this.#outputCache = outputCache;
     this.#graph = graph ?? new TaskGraph({ ...(outputCache !== undefined && { outputCache }) });
     this.#chain = this.#graph.getTasks();

@@ -166,6 +166,23 @@ describe('a workflow', () => {
     expect(heard).toEqual(['abort']);
   });
 
+  it('keeps outputs where it is given a place, by name or alone, and refuses what is none', async () => {
+    let executed = 0;
+    class Counts extends Task<{ n: number }, { n: number }> {
+      static override readonly type = 'FlowCounts';
+      override execute({ n }: { n: number }) {
+        executed++;
+        return { n: n + 1 };
+      }
+    }
+    const outputs = new Map<string, unknown>();
+    const repository = { getOutput: async (...of: unknown[]) => outputs.get(JSON.stringify(of)), saveOutput: async (type: string, inputs: unknown, output: unknown) => void outputs.set(JSON.stringify([type, inputs]), output) };
+    for (const workflow of [new Workflow(repository), new Workflow({ outputCache: repository })]) expect(await workflow.addTask(Counts).run({ n: 1 })).toEqual({ n: 2 });
+    expect([executed, [...outputs.keys()]]).toEqual([1, ['["FlowCounts",{"n":1}]']]);
+    expect(() => new Workflow({ cache: repository } as never)).toThrow('new Workflow');
+    expect(() => new Workflow({ outputCache: 3 as never })).toThrow('new Workflow outputCache must be true, false or a repository');
+  });
+
   it('helpers add a task to a workflow, or begin one', async () => {
     const words = Workflow.createWorkflow(Words);
     const measure = Workflow.createWorkflow(Measure);
