@@ -61,24 +61,16 @@ export class NodeContext implements ExecuteContext {
     return run.id;
   }
 
-  // What is called is bound when it is asked for: people take it apart, `execute(input, { updateProgress })`, and most nodes ask for none.
-
-  get updateProgress(): ExecuteContext['updateProgress'] {
-    return (progress, message, ...more) => this.#tell(progress, message, more);
-  }
-  get own(): ExecuteContext['own'] {
-    return (owned) => owned;
-  }
-  get runGraph(): ExecuteContext['runGraph'] {
-    return (graph, input, options) => this.#run(graph, input, options);
-  }
-
-  async #tell(progress: number | undefined, message: string | undefined, more: any[]): Promise<void> {
+  async updateProgress(progress: number | undefined, message?: string, ...more: any[]): Promise<void> {
     if (progress !== undefined) this.#context.progress(message === undefined ? progress : { value: progress, message });
     this.#live.mirror?.progressed(this.#node, progress, message, more);
   }
 
-  async #run(graph: TaskGraph, input: TaskInput = {}, { key, merge = 'PROPERTY_ARRAY', shown = false, passed, progressed, ...options }: SubgraphOptions = {}): Promise<any> {
+  own<Each>(owned: Each): Each {
+    return owned;
+  }
+
+  async runGraph(graph: TaskGraph, input: TaskInput = {}, { key, merge = 'PROPERTY_ARRAY', shown = false, passed, progressed, ...options }: SubgraphOptions = {}): Promise<any> {
     const { house, registry } = this.#live;
     const graphs = await house.graphs.load();
     const work = this.durable.durableWork;
