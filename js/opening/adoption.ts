@@ -16,7 +16,7 @@ import type { Orchestrator } from '../orchestrator.ts';
 import type { PageLife } from './page-life.ts';
 import * as P from '../protocol.ts';
 import { recoverLost, recoverTakenOver } from './recovery.ts';
-import { eventTask } from '../waiting/internal.ts';
+import { eventTask, removalTask } from '../waiting/internal.ts';
 import { End, type Run, settlement } from '../runs/run.ts';
 import type { Storage, StorageSlot } from '../storage.ts';
 import type { Tabs } from '../tabs/tabs.ts';
@@ -40,6 +40,12 @@ export interface AdoptionHost {
 /** What of a run stands in a log: two copies exchange it and stay, for people, who they are. */
 const stored = ['task', 'envelope', 'output', 'outputPayload', 'end', 'announced'] as const;
 const storedExtra = ['blobs', 'history', 'stepPayloads', 'error', 'errorPayload', 'notes', 'streams', 'eventSteps'] as const;
+
+function mentions(log: Uint8Array, id: string): boolean {
+  const [first, ...rest] = new TextEncoder().encode(id);
+  for (let at = log.indexOf(first!); at >= 0; at = log.indexOf(first!, at + 1)) if (rest.every((byte, index) => log[at + 1 + index] === byte)) return true;
+  return false;
+}
 
 function exchange<Part extends object>(one: Part, other: Part, fields: readonly (keyof Part)[]): void {
   for (const field of fields) [one[field], other[field]] = [other[field], one[field]];
@@ -143,7 +149,9 @@ export class Adoption {
 
   async #move(dead: StorageSlot, log: Uint8Array<ArrayBuffer>): Promise<void> {
     const { blobIds, unconfirmed } = await this.#describe(log);
-    const { blobs } = this.#house;
+    const { blobs, removals } = this.#house;
+    // What puts away what was removed is there before that is ours, or it would be shown for a moment.
+    if (mentions(log, removalTask)) await removals.load().catch(() => {});
     await blobs.holdOnTo(blobIds);
     try {
       await this.#moveHolding(blobIds, unconfirmed, dead, log);

@@ -446,3 +446,34 @@ test('what it keeps of many members is little: they stand still as before and ha
   expect(after.map(({ id, idempotencyKeyExpiresAt }) => [id, idempotencyKeyExpiresAt])).toEqual(before.map(({ id, idempotencyKeyExpiresAt }) => [id, idempotencyKeyExpiresAt]));
   expect(after.flatMap(({ phase }, index) => (phase === 'interrupted' ? [] : [index]))).toEqual([7]);
 });
+
+test('a tab that takes over what was removed shows nothing of it for a moment, though its code has to be fetched', async () => {
+  const origin = new Origin();
+  onTestFinished(() => origin.close());
+  const task = defineTask({ id: name('theirs'), run: async (_: null, ctx) => ctx.sleep('1h') });
+  const [theirs, ours] = [await origin.open({ tasks: [task] }), await origin.open({ tasks: [task] })];
+  const turn = async () => {
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    await origin.clock.advance(100);
+  };
+  theirs.act(() => {
+    const { id } = theirs.orchestrator.trigger(task, null);
+    void theirs.orchestrator.removeTask(id, { undoFor: '1d' });
+  });
+  for (let turns = 0; turns < 20; turns++) await turn();
+  const { removals } = ours.orchestrator;
+  const load = removals.load.bind(removals);
+  const fetched = async () => {
+    for (let turns = 0; turns < 5; turns++) await turn();
+    return load();
+  };
+  let fetching: ReturnType<typeof fetched> | undefined;
+  vi.spyOn(removals, 'load').mockImplementation(() => (fetching ??= fetched()));
+  theirs.kill();
+  const shown: number[] = [];
+  for (let turns = 0; turns < 60; turns++) {
+    await turn();
+    shown.push(ours.orchestrator.getAllTasks().length);
+  }
+  expect([Math.max(...shown), ours.orchestrator.list({ removed: true }).items.map(({ local, phase }) => [local, phase])]).toEqual([0, [[true, 'interrupted']]]);
+});
