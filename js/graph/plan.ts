@@ -76,9 +76,20 @@ export function planOf(graph: TaskGraph): Plan {
 
 /** Those whose outputs are what the graph gives: that lead to nothing but where their failure leads, or the marked ones of them. */
 export function leavesOf({ nodes }: Plan): PlanNode[] {
-  const leaves = nodes.filter(({ outgoing }) => outgoing.every(({ isError }) => isError));
+  const leaves = nodes.filter(isLeaf);
   const marked = leaves.filter(({ task }) => (task.constructor as { isGraphOutput?: boolean }).isGraphOutput);
   return marked.length > 0 ? marked : leaves;
+}
+
+function isLeaf({ outgoing }: PlanNode): boolean {
+  for (let at = 0; at < outgoing.length; at++) if (!outgoing[at]!.isError) return false;
+  return true;
+}
+
+/** By index: most have edges, and none of an error. */
+function leadsErrorOn(outgoing: readonly Dataflow[]): boolean {
+  for (let at = 0; at < outgoing.length; at++) if (outgoing[at]!.isError) return true;
+  return false;
 }
 
 type Writable<Each> = { -readonly [Name in keyof Each]: Each[Name] };
@@ -94,7 +105,7 @@ function nodeOf(vertex: Vertex<AnyTask, Dataflow>, index: number): PlanNode {
     incoming: incoming.length > 1 ? byIds(incoming) : incoming,
     outgoing, sources: none, targets: none,
     definitionId: task instanceof DefinitionTask ? task.definitionId : undefined,
-    handlesError: outgoing.some(isError),
+    handlesError: leadsErrorOn(outgoing),
     defaults: isEmpty(own) ? defaults : { ...defaults, ...own },
     own: isEmpty(own) ? undefined : { ...own },
     required: requiredPorts(schema),
@@ -125,19 +136,23 @@ interface ReadSchema {
 /** Many nodes are of one class, and have one schema. */
 const schemas = new WeakMap<object, ReadSchema>();
 
+const nothing: ReadSchema = { defaults: undefined, hasLists: false, grows: false };
+let last: { readonly schema: JsonSchema; readonly read: ReadSchema } = { schema: true, read: nothing };
+
 function readOnce(schema: JsonSchema): ReadSchema {
-  if (typeof schema === 'boolean') return { defaults: undefined, hasLists: false, grows: false };
+  if (schema === last.schema) return last.read;
+  if (typeof schema === 'boolean') return nothing;
   let read = schemas.get(schema);
   if (!read) {
     const { properties = {}, additionalProperties } = schema;
     read = { defaults: defaultsOf(schema), hasLists: isForLists(additionalProperties) || Object.values(properties).some(isForLists), grows: Object.values(properties).some(saysGrowth) };
     schemas.set(schema, read);
   }
+  last = { schema, read };
   return read;
 }
 
 const saysGrowth = (port: JsonSchema): boolean => typeof port === 'object' && port['x-stream'] !== undefined;
-const isError = (edge: Dataflow): boolean => edge.isError;
 
 /** Few at once: what the language's own does for such costs more than the nodes themselves. */
 function byIds(edges: readonly Dataflow[]): Dataflow[] {
@@ -189,12 +204,16 @@ function measure(nodes: readonly Writable<PlanNode>[]): void {
   for (let index = 0; index < nodes.length; index++) {
     const { targets } = nodes[index]!;
     const depth = depths[index]! + 1;
-    for (let at = 0; at < targets.length; at++) depths[targets[at]!.index] = Math.max(depths[targets[at]!.index]!, depth);
+    for (let at = 0; at < targets.length; at++) {
+      const target = targets[at]!.index;
+      if (depths[target]! < depth) depths[target] = depth;
+    }
   }
   for (let index = nodes.length - 1; index >= 0; index--) {
     const node = nodes[index]!;
     let below = 0;
-    for (let at = 0; at < node.targets.length; at++) below = Math.max(below, node.targets[at]!.height);
+    const { targets } = node;
+    for (let at = 0; at < targets.length; at++) if (targets[at]!.height > below) below = targets[at]!.height;
     node.height = Math.min(below + 1, highest);
     longest ||= depths[index]! + node.height;
     isEven &&= depths[index]! + node.height === longest;

@@ -12,13 +12,17 @@ import { Run } from '../runs/run.ts';
 import { Dataflow } from './dataflow.ts';
 import { LiveRun } from './live.ts';
 import { NodeContext } from './node-context.ts';
+import { Task } from './task.ts';
 import { TaskGraph } from './task-graph.ts';
 
 export function shapesOf(house: Orchestrator, Code: new (container: Container, live: LiveRun) => object): readonly object[] {
   const run = new Run(house);
   const context = new RunContext(house.attempts, run, 0);
-  const live = new LiveRun({ house, run, graph: new TaskGraph(), input: {}, options: {}, isShown: true });
+  const graph = new TaskGraph();
+  graph.addTasks([new Task({ id: 'a' }), new Task({ id: 'b' })]);
+  graph.addDataflow(new Dataflow('a', '*', 'b', '*'));
+  const live = new LiveRun({ house, run, graph, input: {}, options: {}, isShown: true });
   const container = new Container(house, context);
   run.ownExtra.members = undefined;
-  return [live, new NodeContext(live, undefined as never, context), new Dataflow('a', '*', 'b', '*'), container, new Code(container, live)];
+  return [live, new NodeContext(live, undefined as never, context), container, new Code(container, live)];
 }

@@ -30,6 +30,9 @@ type AnyTask = Task<any, any, any>;
 /** A task, a class of tasks, a function, or what `defineTask` gives. */
 export type TaskLike = AnyTask | (new (config?: any) => AnyTask) | PipeFunction | Definition<any, any, any>;
 
+/** Code is asked for once: a bundler's import looks for what it needs each time. */
+let alone: typeof import('./alone.ts') | undefined;
+
 export class TaskGraph {
   readonly #dag = new Dag<AnyTask, Dataflow>();
   readonly #dataflows = new Map<DataflowIdType, Dataflow>();
@@ -234,7 +237,7 @@ export class TaskGraph {
     if (this.shown?.isRunning) throw new TaskConfigurationError('The graph is already running. graph.start() begins another run beside this one.');
     const beginning = (this.shown = new Beginning());
     try {
-      const { runInMemory } = await import('./alone.ts');
+      const { runInMemory } = (alone ??= await import('./alone.ts'));
       return await runInMemory(this, input, config, beginning);
     } finally {
       if (this.shown === beginning) this.shown = undefined;

@@ -27,10 +27,15 @@ const asked = new WeakMap<object, Asked>();
 const nothing: Asked = { types: [], more: false };
 const everything: Asked = { types: [], more: true };
 
+/** Of nodes one after the other many are of one class. */
+let last: { readonly schema: JsonSchema; readonly asked: Asked } = { schema: true, asked: nothing };
+
 function askedBy(schema: JsonSchema): Asked {
+  if (schema === last.schema) return last.asked;
   if (typeof schema === 'boolean') return schema ? nothing : everything;
   let known = asked.get(schema);
   if (!known) asked.set(schema, (known = { types: typesOf(schema), more: speaks(schema) }));
+  last = { schema, asked: known };
   return known;
 }
 

@@ -6,6 +6,7 @@
  * Invariant: their queue has no limit, so no member waits for a slot that its own container holds.
  */
 import type { Container } from './container.ts';
+import { Lazy } from '../lazy.ts';
 import type { Orchestrator } from '../orchestrator.ts';
 import type { RunContext } from '../context/context.ts';
 import { branchTask, chainTask, fallbackTask, swarmTask } from '../signatures/names.ts';
@@ -36,8 +37,9 @@ export function defineContainers(house: Orchestrator): void {
   house.table.queues.known(containerQueue);
   house.graphs.define(containerQueue);
   for (const [id, load] of Object.entries(kinds)) {
+    const parts = new Lazy(() => Promise.all([load(), import('./container.ts')]));
     const run = async (input: unknown, ctx: unknown): Promise<unknown> => {
-      const [code, { Container }] = await Promise.all([load(), import('./container.ts')]);
+      const [code, { Container }] = parts.loaded ?? (await parts.load());
       return code(new Container(house, ctx as RunContext), input);
     };
     const spec = { id, run, queue: containerQueue, simulateProgress: false, retry: { maxAttempts: 1 } };

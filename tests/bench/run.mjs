@@ -14,7 +14,7 @@ const root = fileURLToPath(new URL('../../', import.meta.url));
 const median = (values) => [...values].sort((a, b) => a - b)[values.length >> 1];
 
 function parse(args) {
-  const options = { rounds: 5, only: parts, sizes: full, warmUpMs: 1000, profile: undefined };
+  const options = { rounds: 5, only: parts, sizes: full, warmUpMs: 1000, turnMs: 100, profile: undefined };
   const rest = [...args];
   const value = (name) => rest.shift() ?? fail(`${name} needs a value`);
   while (rest.length > 0) {
@@ -22,7 +22,7 @@ function parse(args) {
     if (word === '--rounds') options.rounds = Number(value(word));
     else if (word === '--only') options.only = value(word).split(',');
     else if (word === '--profile') options.profile = value(word);
-    else if (word === '--smoke') Object.assign(options, { sizes: smoke, warmUpMs: 0, rounds: 1 });
+    else if (word === '--smoke') Object.assign(options, { sizes: smoke, warmUpMs: 0, turnMs: 0, rounds: 1 });
     else fail(`"${word}" is not understood`);
   }
   if (!(Number.isInteger(options.rounds) && options.rounds > 0)) fail('--rounds needs a whole number from 1');
@@ -39,7 +39,7 @@ function fail(message) {
 }
 
 /** Rates of every contender the comparisons need, by 'name/count'; the order turns with the round. */
-async function measureRates(page, wanted, { rounds, sizes, warmUpMs = 0 }, say) {
+async function measureRates(page, wanted, { rounds, sizes, warmUpMs = 0, turnMs = 0 }, say) {
   const entrants = new Map();
   for (const { ours, peer } of wanted) for (const one of [ours, peer]) entrants.set(`${one}/${sizes[one]}`, one);
   const keys = [...entrants.keys()];
@@ -49,7 +49,7 @@ async function measureRates(page, wanted, { rounds, sizes, warmUpMs = 0 }, say) 
     for (let turn = 0; turn < keys.length; turn++) {
       const key = keys[(turn + round) % keys.length];
       if (round > 0 && once.includes(entrants.get(key))) continue;
-      rates.get(key).push(await rateOf(page, entrants.get(key), sizes[entrants.get(key)]));
+      rates.get(key).push(await turnOf(page, entrants.get(key), sizes[entrants.get(key)], turnMs));
     }
     say(
       `round ${round + 1} of ${rounds}: ${keys.map((key) => `${key} ${Math.round(rates.get(key).at(-1))}`).join(' · ')}`,
@@ -58,9 +58,14 @@ async function measureRates(page, wanted, { rounds, sizes, warmUpMs = 0 }, say) 
   return rates;
 }
 
-/** Once, and again until it has been at work for so long: a run of some milliseconds is over before V8 has optimised it. */
-async function warmUp(page, entrant, count, warmUpMs) {
-  for (let spentMs = 0; spentMs <= warmUpMs; ) spentMs += (count / (await rateOf(page, entrant, count))) * 1000;
+/** A run of some milliseconds is over before V8 has optimised it. */
+const warmUp = turnOf;
+
+/** Once, and again until it has been at work for so long: the median. */
+async function turnOf(page, entrant, count, workMs) {
+  const rates = [];
+  for (let spentMs = 0; spentMs <= workMs; spentMs += (count / rates.at(-1)) * 1000) rates.push(await rateOf(page, entrant, count));
+  return median(rates);
 }
 
 function rateOf(page, entrant, count) {
