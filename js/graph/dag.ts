@@ -23,6 +23,8 @@ export class Vertex<Node, Edge> {
   targets: Vertex<Node, Edge>[] = [];
   /** A plan has its lists: it changes others. */
   isPlanned = false;
+  /** In the plan that was made last. */
+  index = 0;
   /** Of the search that came last along the edges, and where it came from … */
   ahead = 0;
   cameFrom: Vertex<Node, Edge> | undefined;

@@ -67,7 +67,7 @@ export function planOf(graph: TaskGraph): Plan {
     nodes.push(node);
     byId.set(node.id, node);
   }
-  for (let index = 0; index < vertices.length; index++) connect(nodes[index]!, byId);
+  for (let index = 0; index < vertices.length; index++) connect(nodes[index]!, vertices[index]!, nodes);
   measure(nodes);
   const plan = { graph, version: graph.version, nodes, byId };
   plans.set(graph, plan);
@@ -97,17 +97,17 @@ type Writable<Each> = { -readonly [Name in keyof Each]: Each[Name] };
 function nodeOf(vertex: Vertex<AnyTask, Dataflow>, index: number): PlanNode {
   const { node: task, place, outgoing, incoming } = vertex;
   vertex.isPlanned = true;
+  vertex.index = index;
   const schema = task.inputSchema();
   const { defaults, hasLists, grows } = readOnce(schema);
-  const own = task.defaults;
+  const own = isEmpty(task.defaults) ? undefined : { ...task.defaults };
   return {
     index, id: task.id, task, place,
-    incoming: incoming.length > 1 ? byIds(incoming) : incoming,
-    outgoing, sources: none, targets: none,
+    incoming, outgoing, sources: none, targets: none,
     definitionId: task instanceof DefinitionTask ? task.definitionId : undefined,
     handlesError: leadsErrorOn(outgoing),
-    defaults: isEmpty(own) ? defaults : { ...defaults, ...own },
-    own: isEmpty(own) ? undefined : { ...own },
+    defaults: own === undefined || defaults === undefined ? (own ?? defaults) : { ...defaults, ...own },
+    own,
     required: requiredPorts(schema),
     joins: incoming.length > 1 && meet(incoming),
     hasLists,
@@ -154,17 +154,28 @@ function readOnce(schema: JsonSchema): ReadSchema {
 
 const saysGrowth = (port: JsonSchema): boolean => typeof port === 'object' && port['x-stream'] !== undefined;
 
-/** Few at once: what the language's own does for such costs more than the nodes themselves. */
-function byIds(edges: readonly Dataflow[]): Dataflow[] {
-  if (edges.length > 16) return [...edges].sort((one, other) => (one.id < other.id ? -1 : 1));
-  const sorted: Dataflow[] = new Array(edges.length);
-  for (let at = 0; at < edges.length; at++) {
+/** Edges by their ids, each with its source. Few at once: what the language's own does for such costs more than the nodes themselves. */
+function sortByIds(edges: Dataflow[], sources: PlanNode[]): void {
+  if (edges.length > 16) return sortMany(edges, sources);
+  for (let at = 1; at < edges.length; at++) {
     const edge = edges[at]!;
+    const source = sources[at]!;
     let place = at;
-    for (; place > 0 && sorted[place - 1]!.id > edge.id; place--) sorted[place] = sorted[place - 1]!;
-    sorted[place] = edge;
+    for (; place > 0 && edges[place - 1]!.id > edge.id; place--) {
+      edges[place] = edges[place - 1]!;
+      sources[place] = sources[place - 1]!;
+    }
+    edges[place] = edge;
+    sources[place] = source;
   }
-  return sorted;
+}
+
+function sortMany(edges: Dataflow[], sources: PlanNode[]): void {
+  const pairs = edges.map((edge, at) => ({ edge, source: sources[at]! })).sort((one, other) => (one.edge.id < other.edge.id ? -1 : 1));
+  for (const [at, { edge, source }] of pairs.entries()) {
+    edges[at] = edge;
+    sources[at] = source;
+  }
 }
 
 /** Two bring to one port, or one to any. */
@@ -178,20 +189,28 @@ function meet(edges: readonly Dataflow[]): boolean {
   return false;
 }
 
-function connect(node: Writable<PlanNode>, byId: ReadonlyMap<string, PlanNode>): void {
-  const { incoming, outgoing } = node;
+function connect(node: Writable<PlanNode>, vertex: Vertex<AnyTask, Dataflow>, nodes: readonly PlanNode[]): void {
+  const { incoming, outgoing } = vertex;
   if (incoming.length > 0) {
-    const sources: PlanNode[] = new Array(incoming.length);
-    for (let at = 0; at < incoming.length; at++) sources[at] = byId.get(incoming[at]!.sourceTaskId)!;
+    const edges = incoming.slice();
+    const sources = planned(vertex.sources, nodes);
+    if (edges.length > 1) sortByIds(edges, sources);
+    node.incoming = edges;
     node.sources = sources;
   }
   if (outgoing.length > 0) {
-    const targets: PlanNode[] = new Array(outgoing.length);
-    for (let at = 0; at < outgoing.length; at++) targets[at] = byId.get(outgoing[at]!.targetTaskId)!;
+    const targets = planned(vertex.targets, nodes);
     node.targets = targets;
     // One that is switched off leads nothing on.
     if (node.handlesError) node.handlesError = outgoing.some((edge, at) => edge.isError && !targets[at]!.isDisabled);
   }
+}
+
+/** An edge's place among those of its vertex is its end's among the ends. */
+function planned(vertices: readonly Vertex<AnyTask, Dataflow>[], nodes: readonly PlanNode[]): PlanNode[] {
+  const found: PlanNode[] = new Array(vertices.length);
+  for (let at = 0; at < vertices.length; at++) found[at] = nodes[vertices[at]!.index]!;
+  return found;
 }
 
 /** The core's bound; deeper down nobody is told apart. */

@@ -14,7 +14,7 @@ const root = fileURLToPath(new URL('../../', import.meta.url));
 const median = (values) => [...values].sort((a, b) => a - b)[values.length >> 1];
 
 function parse(args) {
-  const options = { rounds: 5, only: parts, sizes: full, warmUpMs: 1000, turnMs: 100, profile: undefined };
+  const options = { rounds: 5, only: parts, sizes: full, warmUpMs: 1000, turnMs: 250, profile: undefined };
   const rest = [...args];
   const value = (name) => rest.shift() ?? fail(`${name} needs a value`);
   while (rest.length > 0) {
