@@ -130,8 +130,8 @@ export class Opening implements AdoptionHost {
       if (!storage) engine.keepNothing();
       this.#house.pump.start(engine);
       this.#house.refuseDuplicates();
+      this.network.opened(); // Runs begin with the next turn.
       await this.#house.waiting.opened();
-      this.network.opened();
       // Who looked before saw nothing; ended runs give no other occasion to look again.
       this.#house.store.changedElsewhere();
       this.#opened.resolve();
