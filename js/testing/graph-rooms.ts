@@ -6,6 +6,7 @@ import '../graph/container.ts';
 import '../graph/dataflow-merge.ts';
 import '../graph/document.ts';
 import '../graph/documents.ts';
+import '../graph/former-outputs.ts';
 import '../graph/home.ts';
 import '../graph/linting.ts';
 import '../graph/merging.ts';
