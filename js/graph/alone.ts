@@ -25,7 +25,7 @@ async function begin(graph: TaskGraph, input: TaskInput, options: GraphRunOption
   const graphs = await orchestrator.graphs.load();
   await orchestrator.ready;
   if (graph.shown === beginning) graph.shown = undefined;
-  const handle = graphs.run(graph, input, { outputCache: graph.outputCache, ...options }, beginning !== undefined);
+  const handle = graphs.run(graph, input, options, beginning !== undefined);
   if (beginning) cancelWith(beginning.signal, handle.run);
   return handle;
 }

@@ -39,7 +39,7 @@ export function isRepository(given: unknown): given is OutputRepository {
 }
 
 export function isKept({ task, definitionId }: PlanNode, { outputCache }: GraphRunOptions): boolean {
-  return outputCache !== undefined && outputCache !== false && definitionId === undefined && task.cacheable && isStorable(task);
+  return Boolean(outputCache) && definitionId === undefined && task.cacheable && isStorable(task);
 }
 
 /** Functions of the same text need not do the same. */

@@ -98,7 +98,7 @@ export class LiveRun implements ShownRun, Carrier {
     this.input = input;
     this.options = options;
     this.registry = options.registry ?? globalTaskRegistry;
-    this.#keepsOutputs = options.outputCache !== undefined && options.outputCache !== false;
+    this.#keepsOutputs = Boolean(options.outputCache);
     this.#matchAllEmptyInputs = options.matchAllEmptyInputs === true;
     this.plan = planOf(graph);
     const { length } = this.plan.nodes;

@@ -81,7 +81,8 @@ export function leavesOf({ nodes }: Plan): PlanNode[] {
   return marked.length > 0 ? marked : leaves;
 }
 
-function isLeaf({ outgoing }: PlanNode): boolean {
+/** It leads to nothing but where its failure leads. */
+export function isLeaf({ outgoing }: PlanNode): boolean {
   for (let at = 0; at < outgoing.length; at++) if (!outgoing[at]!.isError) return false;
   return true;
 }

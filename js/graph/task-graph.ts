@@ -5,6 +5,7 @@
  * a run does stands in that run; its tasks and edges mirror the run that it shows.
  */
 import { describe, refuse } from '../intake/checks.ts';
+import { Lazy } from '../lazy.ts';
 import { Beginning } from './beginning.ts';
 import { checkOutputCache } from './caching.ts';
 import { refuseUnfit } from './compatibility.ts';
@@ -30,8 +31,8 @@ type AnyTask = Task<any, any, any>;
 /** A task, a class of tasks, a function, or what `defineTask` gives. */
 export type TaskLike = AnyTask | (new (config?: any) => AnyTask) | PipeFunction | Definition<any, any, any>;
 
-/** Code is asked for once: a bundler's import looks for what it needs each time. */
-let alone: typeof import('./alone.ts') | undefined;
+/** Once: a bundler's import looks for what it needs each time. */
+const alone = new Lazy(() => import('./alone.ts'));
 
 export class TaskGraph {
   readonly #dag = new Dag<AnyTask, Dataflow>();
@@ -237,7 +238,7 @@ export class TaskGraph {
     if (this.shown?.isRunning) throw new TaskConfigurationError('The graph is already running. graph.start() begins another run beside this one.');
     const beginning = (this.shown = new Beginning());
     try {
-      const { runInMemory } = (alone ??= await import('./alone.ts'));
+      const { runInMemory } = alone.loaded ?? (await alone.load());
       return await runInMemory(this, input, config, beginning);
     } finally {
       if (this.shown === beginning) this.shown = undefined;
@@ -245,7 +246,7 @@ export class TaskGraph {
   }
   /** A run of its own beside others; the graph does not show it. */
   async start(input: TaskInput = {}, config: GraphRunOptions = {}): Promise<import('./types.ts').GraphRun<GraphResultArray>> {
-    const { startInMemory } = await import('./alone.ts');
+    const { startInMemory } = alone.loaded ?? (await alone.load());
     return startInMemory(this, input, config);
   }
   /** What cheap previews give, node by node; touches nothing. */

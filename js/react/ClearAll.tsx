@@ -1,7 +1,7 @@
 'use client';
 import { type RefObject, useEffect, useRef, useState } from 'react';
 import { usePanel } from './panel.ts';
-import { clip } from './text.ts';
+import { reasonOf } from './text.ts';
 
 interface QuestionProps {
   total: number;
@@ -53,7 +53,7 @@ export function ClearAll({ total, active, fallback }: ClearAllProps) {
     try {
       await orchestrator.clearAllTasks();
     } catch (error) {
-      const reason = clip(error instanceof Error ? error.message : String(error), 300);
+      const reason = reasonOf(error);
       voice.current?.say(format.label('actionFailed', { action: format.label('clearAll'), reason }), true);
     }
   };

@@ -3,7 +3,7 @@ import { type ChangeEvent, useId, useState } from 'react';
 import type { MissingFile, TaskState } from '../types.ts';
 import type { Format } from './format.ts';
 import { usePanel } from './panel.ts';
-import { clip, isolate } from './text.ts';
+import { clip, isolate, reasonOf } from './text.ts';
 
 const nameOf = (file: Pick<MissingFile, 'name'>, format: Format) =>
   file.name ? isolate(clip(file.name, 120)) : format.label('unnamedFile');
@@ -13,7 +13,7 @@ function sentence(error: unknown, given: File, format: Format): string {
   const { code, data } = error as { code?: unknown; data?: { differs?: string; expected?: MissingFile } };
   const values = { given: isolate(clip(given.name, 120)), size: format.bytes(given.size) };
   if (code !== 'PAYLOAD_MISMATCH' || !data?.expected) {
-    const reason = isolate(clip(error instanceof Error ? error.message : String(error), 300));
+    const reason = reasonOf(error);
     return format.label('actionFailed', { action: format.label('chooseFile'), reason });
   }
   const { expected } = data;

@@ -6,8 +6,9 @@
 import { type RefObject, useCallback, useEffect, useLayoutEffect, useRef, useState } from 'react';
 import { StorageFullError } from '../errors.ts';
 import type { Duration, OrchestratorApi } from '../types.ts';
+import { takesText } from './focus.ts';
 import { usePanel } from './panel.ts';
-import { clip, isolate } from './text.ts';
+import { clip, isolate, reasonOf } from './text.ts';
 import { useSelected } from './useSelected.ts';
 import { useLatest } from './useTaskOrchestrator.ts';
 
@@ -44,7 +45,7 @@ export function useRemoved(orchestrator: OrchestratorApi, undoFor: Duration = '1
 }
 
 const isUndo = ({ key, ctrlKey, metaKey, shiftKey, altKey, target }: KeyboardEvent) =>
-  key.toLowerCase() === 'z' && ctrlKey !== metaKey && !shiftKey && !altKey && !(target as HTMLElement).matches('input, textarea, select, [contenteditable]');
+  key.toLowerCase() === 'z' && ctrlKey !== metaKey && !shiftKey && !altKey && !takesText(target);
 
 /** Undo of the keyboard, anywhere in the panel: a list can be long, and the bar is at its end. */
 function useUndoKey(within: RefObject<HTMLElement | null>, undo: () => void): void {
@@ -89,7 +90,7 @@ function Bar({ shown, fallback }: BarProps) {
     try {
       await Promise.all(shown.map(({ id }) => orchestrator.undoRemove(id)));
     } catch (error) {
-      const reason = isolate(clip(error instanceof Error ? error.message : String(error), 300));
+      const reason = reasonOf(error);
       const text = format.label('actionFailed', { action: format.label('undo'), reason });
       setProblem(text);
       voice.current?.say(text, true);

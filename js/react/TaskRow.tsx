@@ -12,6 +12,7 @@ import {
 } from 'react';
 import type { TaskState } from '../types.ts';
 import { appearanceOf } from './appearance.ts';
+import { takesText } from './focus.ts';
 import { Icon } from './Icon.tsx';
 import { Members } from './Members.tsx';
 import type { Tree } from './members.ts';
@@ -97,7 +98,7 @@ function StandardRow(props: RowPartProps & { problem: string | undefined }) {
 /** Delete cancels the run whose row has the focus. */
 function cancelOnDelete(event: KeyboardEvent<HTMLElement>, row: TaskRowApi): void {
   if (event.key !== 'Delete' || event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
-  if ((event.target as HTMLElement).matches('input, textarea, select, [contenteditable]')) return;
+  if (takesText(event.target)) return;
   if (!row.actions.includes('cancel')) return;
   event.preventDefault();
   void row.perform('cancel');

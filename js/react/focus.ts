@@ -1,3 +1,6 @@
+/** Keys are what people write there. */
+export const takesText = (target: EventTarget | null): boolean => (target as HTMLElement).matches('input, textarea, select, [contenteditable]');
+
 /**
  * Keeps the keyboard where it was. A button that disappears, a row that is removed or moved takes the
  * browser's focus to the page's body; this notices, and puts it on what is nearest in meaning.

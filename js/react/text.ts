@@ -29,6 +29,11 @@ export function safeUrl(value: unknown): string | undefined {
   return url.href;
 }
 
+/** Why something did not work, for people. */
+export function reasonOf(error: unknown): string {
+  return isolate(clip(error instanceof Error ? error.message : String(error), 300));
+}
+
 export const isBlob = (value: unknown): value is Blob => typeof Blob !== 'undefined' && value instanceof Blob;
 
 function describe(value: object, depth: number, budget: { left: number }): string {

@@ -3,7 +3,7 @@ import { useCallback, useRef, useState } from 'react';
 import type { TaskState } from '../types.ts';
 import { isEnded, isEnding } from './appearance.ts';
 import { type ActionName, type Panel, usePanel } from './panel.ts';
-import { clip, isBlob, isolate } from './text.ts';
+import { isBlob, reasonOf } from './text.ts';
 
 /** What makes sense for this run now, in the order of the buttons. */
 export function actionsFor(state: TaskState, allow: Panel['allow']): ActionName[] {
@@ -42,7 +42,7 @@ export function useTaskActions(id: string) {
         await verbs[action](panel, id);
       } catch (error) {
         const { format, voice } = panel;
-        const reason = isolate(clip(error instanceof Error ? error.message : String(error), 300));
+        const reason = reasonOf(error);
         const text = format.label('actionFailed', { action: format.label(action), reason });
         setProblem(text);
         voice.current?.say(text, true);

@@ -44,7 +44,8 @@ async function measureRates(page, wanted, { rounds, sizes, warmUpMs = 0, turnMs 
   for (const { ours, peer } of wanted) for (const one of [ours, peer]) entrants.set(`${one}/${sizes[one]}`, one);
   const keys = [...entrants.keys()];
   const rates = new Map(keys.map((key) => [key, []]));
-  for (const [, name] of entrants) if (!once.includes(name)) await warmUp(page, name, Math.min(sizes[name], 2000), warmUpMs);
+  // A run of some milliseconds is over before V8 has optimised it.
+  for (const [, name] of entrants) if (!once.includes(name)) await turnOf(page, name, Math.min(sizes[name], 2000), warmUpMs);
   for (let round = 0; round < rounds; round++) {
     for (let turn = 0; turn < keys.length; turn++) {
       const key = keys[(turn + round) % keys.length];
@@ -57,9 +58,6 @@ async function measureRates(page, wanted, { rounds, sizes, warmUpMs = 0, turnMs 
   }
   return rates;
 }
-
-/** A run of some milliseconds is over before V8 has optimised it. */
-const warmUp = turnOf;
 
 /** Once, and again until it has been at work for so long: the median. */
 async function turnOf(page, entrant, count, workMs) {
