@@ -1,4 +1,4 @@
-// npm run headline -- [--pages 2600] [--delay 2500]
+// npm run headline -- [--pages 2000] [--delay 2500]
 // One document done the blocking way and with holdfast, in a real Chromium: text of every page, and 40 pictures, each
 // described by an endpoint that takes its time and lets ten ask at once; then once more, from the cache. The endpoint is
 // a local server that waits and counts. REQUIRES: dist/ is built.
@@ -42,7 +42,7 @@ export async function headline({ pages, imageEvery, delayMs }, say = () => {}) {
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const numbers = Object.fromEntries([...process.argv.slice(2).join(' ').matchAll(/--(pages|delay) (\d+)/g)].map(([, name, value]) => [name, Number(value)]));
-  const { pages = 2600, delay: delayMs = 2500 } = numbers;
+  const { pages = 2000, delay: delayMs = 2500 } = numbers;
   const result = await headline({ pages, imageEvery: 2, delayMs }, (text) => process.stderr.write(`${text}\n`));
   const seconds = (ms) => `${(ms / 1000).toFixed(2)} s`;
   const { blocking, durable, again, lessPercent } = result;

@@ -1,11 +1,12 @@
 // The same document done twice: text of every page, and each picture described by a slow endpoint.
 //
 // `blocking`: as it is written first: page after page, and each answer awaited before the next. `durable`: a task with a
-// step for some pages, which gives each picture to a task of its own; the endpoint's limit is its queue's.
+// step for some pages, which gives each picture to a task of its own; the endpoint's limit is its queue's. Pictures are
+// given as bytes: below 64 KiB these lie in the journal, where each Blob would be a file beside it.
 import { createOrchestrator, defineTask } from 'holdfast';
 import { describe, openPdf, readPage } from './document.js';
 
-const pagesInStep = 10;
+const pagesInStep = 5;
 
 /** One endpoint at several addresses: over HTTP/1.1 a browser opens six connections to each. Services speak HTTP/2. */
 let endpoints = [];
@@ -26,14 +27,19 @@ const documentTask = defineTask({
     const pdf = await openPdf(file);
     try {
       const [texts, descriptions] = [[], []];
-      for (let first = 1; first <= pdf.document.numPages; first += pagesInStep) {
-        const pages = await ctx.step(`pages from ${first}`, () => readPages(pdf.document, first));
-        for (const { text, images } of pages) {
+      const read = (first) => (first > pdf.document.numPages ? undefined : ctx.step(`pages from ${first}`, () => readPages(pdf.document, first)));
+      // The next pages are read while the last ones are recorded.
+      for (let first = 1, coming = read(first); coming;) {
+        const pages = coming;
+        coming = read(first += pagesInStep);
+        for (const { text, images } of await pages) {
           texts.push(text);
           for (const image of images) descriptions.push(ctx.run(describeTask, { image }));
         }
       }
-      return { text: new Blob(texts), descriptions: await Promise.all(descriptions), pages: texts.length };
+      // Stored while the last pictures are described; what a step gave is returned without being stored again.
+      const text = await ctx.step('text', () => new Blob(texts));
+      return { text, descriptions: await Promise.all(descriptions), pages: texts.length };
     } finally {
       await pdf.close();
     }
