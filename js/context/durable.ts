@@ -68,12 +68,15 @@ export interface DurableHost {
 /** More records than this are more than a page should replay. */
 export const historyWarning = 1000;
 export const historyLimit = 10_000;
+/** Its reactions are microtasks as queueMicrotask's are, which is a call into the browser. */
+const settled = Promise.resolve();
+
 /** Code may be that many promises deep between an answer and its next question. */
 const hops = 64;
 
 function afterHops(left: number, callback: () => void): void {
   if (left === 0) callback();
-  else queueMicrotask(() => afterHops(left - 1, callback));
+  else void settled.then(() => afterHops(left - 1, callback));
 }
 
 /** Children from the call on until they are there: a handler may return before. */

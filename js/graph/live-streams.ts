@@ -22,7 +22,7 @@ import type { LiveRun } from './live.ts';
 import type { Dataflow } from './dataflow.ts';
 import { NodeContext } from './node-context.ts';
 import { type InputStream, inputStream, OutputStream, type PortReader, type StreamConsumer, type StreamPath, wholeStream } from './output-stream.ts';
-import { isLeaf, type PlanNode } from './plan.ts';
+import type { PlanNode } from './plan.ts';
 import { portStreamMode, streamsInto } from './stream-ports.ts';
 import type { Outlet } from './task.ts';
 import { applyTransforms } from './transforms.ts';
@@ -309,7 +309,7 @@ export class NodeOutlet implements Outlet {
 
   get isHeardOnly(): boolean {
     const { options, passed } = this.#live;
-    return options.accumulateLeafOutputs === false && passed === undefined && !isKept(this.#node, options) && isLeaf(this.#node);
+    return options.accumulateLeafOutputs === false && passed === undefined && !isKept(this.#node, options) && this.#node.isLeaf;
   }
 
   #begun(): OutputStream {

@@ -30,6 +30,8 @@ export interface PlanNode {
   readonly definitionId: string | undefined;
   /** A failure of it goes on along an edge. */
   readonly handlesError: boolean;
+  /** It leads to nothing but where its failure leads. */
+  readonly isLeaf: boolean;
   readonly defaults: Readonly<Record<string, any>> | undefined;
   /** Those of the task itself, as they were. */
   readonly own: Readonly<Record<string, any>> | undefined;
@@ -67,8 +69,9 @@ export function planOf(graph: TaskGraph): Plan {
     nodes.push(node);
     byId.set(node.id, node);
   }
-  for (let index = 0; index < vertices.length; index++) connect(nodes[index]!, vertices[index]!, nodes);
-  measure(nodes);
+  const depths = new Uint32Array(nodes.length);
+  for (let index = 0; index < vertices.length; index++) connect(nodes[index]!, vertices[index]!, nodes, depths);
+  measure(nodes, depths);
   const plan = { graph, version: graph.version, nodes, byId };
   plans.set(graph, plan);
   return plan;
@@ -76,21 +79,15 @@ export function planOf(graph: TaskGraph): Plan {
 
 /** Those whose outputs are what the graph gives: that lead to nothing but where their failure leads, or the marked ones of them. */
 export function leavesOf({ nodes }: Plan): PlanNode[] {
-  const leaves = nodes.filter(isLeaf);
+  const leaves = nodes.filter((node) => node.isLeaf);
   const marked = leaves.filter(({ task }) => (task.constructor as { isGraphOutput?: boolean }).isGraphOutput);
   return marked.length > 0 ? marked : leaves;
 }
 
-/** It leads to nothing but where its failure leads. */
-export function isLeaf({ outgoing }: PlanNode): boolean {
-  for (let at = 0; at < outgoing.length; at++) if (!outgoing[at]!.isError) return false;
-  return true;
-}
-
-/** By index: most have edges, and none of an error. */
-function leadsErrorOn(outgoing: readonly Dataflow[]): boolean {
-  for (let at = 0; at < outgoing.length; at++) if (outgoing[at]!.isError) return true;
-  return false;
+function countErrorFlows(edges: readonly Dataflow[]): number {
+  let count = 0;
+  for (let at = 0; at < edges.length; at++) if (edges[at]!.isError) count++;
+  return count;
 }
 
 type Writable<Each> = { -readonly [Name in keyof Each]: Each[Name] };
@@ -101,12 +98,14 @@ function nodeOf(vertex: Vertex<AnyTask, Dataflow>, index: number): PlanNode {
   vertex.index = index;
   const schema = task.inputSchema();
   const { defaults, hasLists, grows } = readOnce(schema);
+  const errorFlows = countErrorFlows(outgoing);
   const own = isEmpty(task.defaults) ? undefined : { ...task.defaults };
   return {
     index, id: task.id, task, place,
     incoming, outgoing, sources: none, targets: none,
     definitionId: task instanceof DefinitionTask ? task.definitionId : undefined,
-    handlesError: leadsErrorOn(outgoing),
+    handlesError: errorFlows > 0,
+    isLeaf: errorFlows === outgoing.length,
     defaults: own === undefined || defaults === undefined ? (own ?? defaults) : { ...defaults, ...own },
     own,
     required: requiredPorts(schema),
@@ -190,7 +189,7 @@ function meet(edges: readonly Dataflow[]): boolean {
   return false;
 }
 
-function connect(node: Writable<PlanNode>, vertex: Vertex<AnyTask, Dataflow>, nodes: readonly PlanNode[]): void {
+function connect(node: Writable<PlanNode>, vertex: Vertex<AnyTask, Dataflow>, nodes: readonly PlanNode[], depths: Uint32Array): void {
   const { incoming, outgoing } = vertex;
   if (incoming.length > 0) {
     const edges = incoming.slice();
@@ -202,6 +201,7 @@ function connect(node: Writable<PlanNode>, vertex: Vertex<AnyTask, Dataflow>, no
   if (outgoing.length > 0) {
     const targets = planned(vertex.targets, nodes);
     node.targets = targets;
+    deepen(targets, depths[node.index]! + 1, depths);
     // One that is switched off leads nothing on.
     if (node.handlesError) node.handlesError = outgoing.some((edge, at) => edge.isError && !targets[at]!.isDisabled);
   }
@@ -214,21 +214,20 @@ function planned(vertices: readonly Vertex<AnyTask, Dataflow>[], nodes: readonly
   return found;
 }
 
+/** REQUIRES: its sources were here before, as the order of nodes has it. */
+function deepen(targets: readonly PlanNode[], depth: number, depths: Uint32Array): void {
+  for (let at = 0; at < targets.length; at++) {
+    const { index } = targets[at]!;
+    if (depths[index]! < depth) depths[index] = depth;
+  }
+}
+
 /** The core's bound; deeper down nobody is told apart. */
 const highest = 2 ** 20 - 1;
 
 /** Heights, where there is something to choose: some way through the graph is shorter than another. By index: a first run is not optimised yet, and an iterator gives an object for each edge. */
-function measure(nodes: readonly Writable<PlanNode>[]): void {
-  const depths = new Uint32Array(nodes.length);
+function measure(nodes: readonly Writable<PlanNode>[], depths: Uint32Array): void {
   let [isEven, longest] = [true, 0];
-  for (let index = 0; index < nodes.length; index++) {
-    const { targets } = nodes[index]!;
-    const depth = depths[index]! + 1;
-    for (let at = 0; at < targets.length; at++) {
-      const target = targets[at]!.index;
-      if (depths[target]! < depth) depths[target] = depth;
-    }
-  }
   for (let index = nodes.length - 1; index >= 0; index--) {
     const node = nodes[index]!;
     let below = 0;

@@ -96,7 +96,9 @@ export class TaskGraph {
   }
   /** In the order in which they were added. */
   getTasks(): AnyTask[] {
-    return Array.from(this.#dag.vertices.values(), ({ node }) => node);
+    const tasks: AnyTask[] = [];
+    for (const { node } of this.#dag.vertices.values()) tasks.push(node);
+    return tasks;
   }
   /** With its edges. False: there is none of this id. */
   removeTask(id: TaskIdType): boolean {
