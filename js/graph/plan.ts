@@ -161,7 +161,7 @@ function sortByIds(edges: Dataflow[], sources: PlanNode[]): void {
     const edge = edges[at]!;
     const source = sources[at]!;
     let place = at;
-    for (; place > 0 && edges[place - 1]!.id > edge.id; place--) {
+    for (; place > 0 && isLater(edges[place - 1]!, edge); place--) {
       edges[place] = edges[place - 1]!;
       sources[place] = sources[place - 1]!;
     }
@@ -170,8 +170,20 @@ function sortByIds(edges: Dataflow[], sources: PlanNode[]): void {
   }
 }
 
+/** In the order of their ids, which are long texts put together. REQUIRES: they lead to one node */
+function isLater(one: Dataflow, other: Dataflow): boolean {
+  if (one.sourceTaskId !== other.sourceTaskId) return follows(one.sourceTaskId, other.sourceTaskId, '[');
+  if (one.sourceTaskPortId !== other.sourceTaskPortId) return follows(one.sourceTaskPortId, other.sourceTaskPortId, ']');
+  return follows(one.targetTaskPortId, other.targetTaskPortId, ']');
+}
+
+/** With what stands behind them in an id. */
+function follows(one: string, other: string, end: string): boolean {
+  return one.length === other.length ? one > other : one + end > other + end;
+}
+
 function sortMany(edges: Dataflow[], sources: PlanNode[]): void {
-  const pairs = edges.map((edge, at) => ({ edge, source: sources[at]! })).sort((one, other) => (one.edge.id < other.edge.id ? -1 : 1));
+  const pairs = edges.map((edge, at) => ({ edge, source: sources[at]! })).sort((one, other) => (isLater(one.edge, other.edge) ? 1 : -1));
   for (const [at, { edge, source }] of pairs.entries()) {
     edges[at] = edge;
     sources[at] = source;
