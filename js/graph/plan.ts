@@ -170,16 +170,11 @@ function sortByIds(edges: Dataflow[], sources: PlanNode[]): void {
   }
 }
 
-/** In the order of their ids, which are long texts put together. REQUIRES: they lead to one node */
+/** In the order of their ids, which are long texts put together: sources that are equally long say it already. */
 function isLater(one: Dataflow, other: Dataflow): boolean {
-  if (one.sourceTaskId !== other.sourceTaskId) return follows(one.sourceTaskId, other.sourceTaskId, '[');
-  if (one.sourceTaskPortId !== other.sourceTaskPortId) return follows(one.sourceTaskPortId, other.sourceTaskPortId, ']');
-  return follows(one.targetTaskPortId, other.targetTaskPortId, ']');
-}
-
-/** With what stands behind them in an id. */
-function follows(one: string, other: string, end: string): boolean {
-  return one.length === other.length ? one > other : one + end > other + end;
+  const { sourceTaskId: source } = one;
+  const { sourceTaskId: otherSource } = other;
+  return source !== otherSource && source.length === otherSource.length ? source > otherSource : one.id > other.id;
 }
 
 function sortMany(edges: Dataflow[], sources: PlanNode[]): void {
