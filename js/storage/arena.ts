@@ -10,8 +10,9 @@
  * that nobody was promised, and never breaks the chain. (32 bytes at a multiple of 64 lie in one
  * sector, which disks write whole.)
  *
- * Invariant: an extent becomes used only after its data has been written. A blob is read only with
- * its checksum right.
+ * Invariants: an extent becomes used only after its data has been written. A blob is read only with
+ * its checksum right; a large one that was just put is given as it was written, without being read: a
+ * file that a person drops is worked on at once.
  */
 import { PayloadLostError, StorageFullError } from '../errors.ts';
 import { crc32 } from './crc32.ts';
@@ -23,6 +24,9 @@ const MAGIC = 0x31584648;
 const SLICE = 4 * 1024 * 1024;
 /** Of a copy: as much between two turns of others. */
 const COPY_BYTES = 8 * 1024 * 1024;
+/** The last one put is at hand if it has from so many bytes to so many: others are read fast, or would fill the memory. */
+const AT_HAND_FROM = 1024 * 1024;
+const AT_HAND_TO = 64 * 1024 * 1024;
 const LIMIT = 0xffff_ffff - UNIT;
 
 interface Extent {
@@ -52,6 +56,7 @@ export class Arena {
   /** In file order, without gaps but for damaged stretches. */
   readonly #extents: Extent[] = [];
   readonly #byId = new Map<string, Extent>();
+  #atHand: { readonly extent: Extent; readonly blob: Blob } | undefined;
 
   constructor(file: SyncFile, power: boolean) {
     this.#file = file;
@@ -69,10 +74,11 @@ export class Arena {
     const extent = this.#allocate(Math.ceil((HEADER + blob.size) / UNIT));
     extent.busy++;
     try {
-      await this.#fill(extent, blob);
+      const parts = await this.#fill(extent, blob);
       this.#flush();
       this.#use(extent, id);
       this.#flush();
+      this.#atHand = parts && { extent, blob: new Blob(parts) };
     } finally {
       extent.busy--;
       this.#trim();
@@ -83,6 +89,11 @@ export class Arena {
   get(id: string): Blob {
     const extent = this.#byId.get(id);
     if (!extent) throw new PayloadLostError(`There is no blob ${id}.`);
+    const atHand = this.#atHand;
+    if (extent === atHand?.extent) {
+      this.#forget(extent);
+      return atHand.blob;
+    }
     const parts: Blob[] = [];
     let crc = 0;
     for (let at = 0; at < extent.length; at += SLICE) {
@@ -131,6 +142,7 @@ export class Arena {
       if (!extent) continue;
       this.#byId.delete(id);
       extent.id = undefined;
+      this.#forget(extent);
       freed.push(extent);
     }
     // What lies behind the last one used goes with one truncation.
@@ -144,15 +156,25 @@ export class Arena {
     this.#file.close();
   }
 
-  async #fill(extent: Extent, blob: Blob): Promise<void> {
+  /** @returns what was written, if it is to be at hand */
+  async #fill(extent: Extent, blob: Blob): Promise<Blob[] | undefined> {
+    const parts = blob.size >= AT_HAND_FROM && blob.size <= AT_HAND_TO ? ([] as Blob[]) : undefined;
     let crc = 0;
+    // The next slice is read while this one is written.
+    let next = sliceOf(blob, 0);
     for (let at = 0; at < blob.size; at += SLICE) {
-      const part = new Uint8Array(await blob.slice(at, at + SLICE).arrayBuffer());
+      const part = new Uint8Array(await next);
+      if (at + SLICE < blob.size) {
+        next = sliceOf(blob, at + SLICE);
+        next.catch(() => {});
+      }
       crc = crc32(part, crc);
       writeFully(this.#file, part, extent.offset + HEADER + at);
+      parts?.push(new Blob([part]));
     }
     extent.crc = crc;
     extent.length = blob.size;
+    return parts;
   }
 
   /** The data of one blob of another arena, in an extent that is busy and not used yet; undefined: it is not there whole. */
@@ -209,7 +231,12 @@ export class Arena {
 
   #free(extent: Extent): void {
     extent.id = undefined;
+    this.#forget(extent);
     this.#write(extent);
+  }
+
+  #forget(extent: Extent): void {
+    if (this.#atHand?.extent === extent) this.#atHand = undefined;
   }
 
   #allocate(units: number): Extent {
@@ -291,6 +318,10 @@ export class Arena {
     if (this.#byId.has(extent.id)) this.#free(extent);
     else this.#byId.set(extent.id, extent);
   }
+}
+
+function sliceOf(blob: Blob, at: number): Promise<ArrayBuffer> {
+  return blob.slice(at, at + SLICE).arrayBuffer();
 }
 
 function newExtent(offset: number, units: number): Extent {

@@ -1,14 +1,15 @@
 /**
  * Keeps the blobs of a slot's second copy close behind the first's, off the critical path.
  *
- * What is put and deleted while a write is under way goes together into the next one. Where that fails
- * it is tried again later, from the first copy: nothing but ids is held meanwhile.
+ * What is put and deleted within 50 ms, or while a write is under way, goes together into the next one: a
+ * large file is not written twice while the work with it begins. Where a write fails it is tried again later,
+ * from the first copy: nothing but ids is held meanwhile.
  *
  * Invariant: what is deleted is out of sight at once (`hides`), before the copy has let go of it.
  */
 import { PayloadLostError } from '../errors.ts';
 import type { CopySlot, NamedBlob } from './copy.ts';
-import { RETRY_MS } from './follower.ts';
+import { GATHER_MS, RETRY_MS } from './follower.ts';
 import type { Timers } from './wait.ts';
 
 /** Of one write. */
@@ -37,6 +38,7 @@ export class BlobFollower {
   #comparing = false;
   #turn: Promise<void> | undefined;
   #failures = 0;
+  #cancelGathering: (() => void) | undefined;
   #cancelRetry: (() => void) | undefined;
   #closed = false;
 
@@ -73,20 +75,24 @@ export class BlobFollower {
 
   /** Everything asked for so far is in the copy, or could not be brought there now. */
   async flush(): Promise<void> {
+    this.#go();
     await this.#turn;
   }
 
   close(): void {
     this.#closed = true;
+    this.#cancelGathering?.();
     this.#cancelRetry?.();
   }
 
   #note(changes: readonly (readonly [string, Change])[]): void {
     for (const [id, change] of changes) this.#waiting.set(id, change);
-    this.#go();
+    if (!this.#turn && !this.#closed) this.#cancelGathering ??= this.#host.timers.after(GATHER_MS, () => this.#go());
   }
 
   #go(): void {
+    this.#cancelGathering?.();
+    this.#cancelGathering = undefined;
     if (this.#turn || this.#cancelRetry || this.#closed) return;
     if (this.#waiting.size === 0 && !this.#comparing) return;
     this.#turn = this.#work().finally(() => {

@@ -1,9 +1,9 @@
 /**
  * Keeps the second copy of a slot close behind the first, off the critical path.
  *
- * What is pushed is gathered for 50 ms or 1 MB and appended in one piece. Where that fails, or the
- * backlog outgrows its bound, the follower is *behind*: it drops what it holds, and later asks for
- * the first copy's bytes (`resync`) instead.
+ * What is pushed is gathered for 50 ms (while one write follows another, 250 ms) or 1 MB and appended in
+ * one piece. Where that fails, or the backlog outgrows its bound, the follower is *behind*: it drops what
+ * it holds, and later asks for the first copy's bytes (`resync`) instead.
  *
  * Invariant: the copy is at all times a prefix of the first one, or of one the first one replaced.
  */
@@ -11,7 +11,9 @@ import type { CopySlot } from './copy.ts';
 import { concatenate } from './copy.ts';
 import type { Timers } from './wait.ts';
 
-const GATHER_MS = 50;
+export const GATHER_MS = 50;
+/** From one write to the next: each costs the page 2 ms of its own thread. */
+const PAUSE_MS = 250;
 const GATHER_BYTES = 1024 * 1024;
 const BACKLOG_BYTES = 8 * 1024 * 1024;
 /** After one failure, two, and more. */
@@ -39,6 +41,7 @@ export class Follower {
   #failures = 0;
   #told = false;
   #closed = false;
+  #writtenAtMs = Number.NEGATIVE_INFINITY;
   /** How full the backlog is while a write is under way. */
   #writing = 0;
 
@@ -58,7 +61,12 @@ export class Follower {
     this.#bytes += bytes.length;
     if (this.#bytes >= BACKLOG_BYTES && this.#writing > 0) this.#fallBehind();
     else if (this.#bytes >= GATHER_BYTES) void this.#drain();
-    else this.#cancel ??= this.#host.timers.after(GATHER_MS, () => void this.#drain());
+    else this.#cancel ??= this.#host.timers.after(this.#gatherMs(), () => void this.#drain());
+  }
+
+  #gatherMs(): number {
+    const pausedMs = this.#host.timers.nowMs() - this.#writtenAtMs;
+    return Math.max(GATHER_MS, PAUSE_MS - pausedMs);
   }
 
   /** The whole log anew. REQUIRES: `bytes` are the follower's. */
@@ -99,6 +107,7 @@ export class Follower {
 
   #write(work: () => Promise<void>): Promise<void> {
     this.#writing++;
+    this.#writtenAtMs = this.#host.timers.nowMs();
     const result = this.#turn.then(work).catch((error: unknown) => this.#fail(error));
     this.#turn = result.finally(() => void this.#writing--);
     return result;

@@ -72,6 +72,18 @@ describe('the second copy of blobs', () => {
     expect(second.state.calls.length).toBeLessThanOrEqual(3);
   });
 
+  it('gathers for 50 ms before it writes: who begins with a file does not wait for its copy', async () => {
+    const { slot, second, timers, raw, put } = await begin();
+    await put(slot, 3);
+    await timers.advance(49);
+    expect(second.state.calls).toEqual([]);
+    await timers.advance(1);
+    expect([second.state.calls, await raw(1)]).toEqual([['putBlobs'], ids(3)]);
+    await put(slot, 5);
+    await slot.close();
+    expect(await raw(1)).toEqual(ids(5));
+  });
+
   it('is not waited for: not by the list of blobs, not by a copy from another slot', async () => {
     const { slot, other, second, raw, put } = await begin();
     await put(other, 50);

@@ -1,7 +1,7 @@
 /** Two copies where one lags, is damaged, lost, full or refuses. */
 import 'fake-indexeddb/auto';
 import { IDBFactory } from 'fake-indexeddb';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { PayloadLostError, StorageFullError, StorageLostError, StorageUnavailableError } from '../../js/errors.ts';
 import type { CopySlot, CopyStorage } from '../../js/storage/copy.ts';
 import { indexedDB as indexedDBStorage } from '../../js/storage/indexeddb.ts';
@@ -80,6 +80,25 @@ describe('the second copy', () => {
     expect(await raw(1)).toEqual([]);
     await timers.advance(50);
     expect(await raw(1)).toEqual(['a', 'b']);
+  });
+
+  it('is written at most four times a second, however busy the first is', async () => {
+    const { slot, raw, timers, memories } = await begin();
+    const copy = await memories[1].openSlot(0);
+    const appends = vi.spyOn(Object.getPrototypeOf(copy), 'append');
+    for (let n = 0; n < 100; n++) {
+      await slot.append(frame(`${n}`));
+      await timers.advance(10);
+    }
+    // Both are stores in memory.
+    expect(appends.mock.calls.length - 100).toBe(4);
+    await timers.advance(250);
+    expect(await raw(1)).toHaveLength(100);
+    await timers.advance(200);
+    await slot.append(frame('after a pause'));
+    await timers.advance(50);
+    expect(await raw(1)).toHaveLength(101);
+    appends.mockRestore();
   });
 
   it('follows at once when a megabyte has gathered', async () => {

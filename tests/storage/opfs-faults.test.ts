@@ -221,6 +221,28 @@ describe('OPFS, damaged', () => {
     expect(await (await next.slot.getBlob('00000000000000bb')).text()).toBe('second one');
   });
 
+  it('a large blob that was just put is given once without being read; afterwards its checksum counts', async () => {
+    const { disk, slot } = await begin();
+    const [first, second] = ['00000000000000aa', '00000000000000bb'];
+    const content = (text: string) => new Blob([text, 'x'.repeat(5 * 1024 * 1024)]);
+    const beginOf = async (id: string) => (await slot.getBlob(id)).slice(0, 5).text();
+    await slot.putBlob(first, content('first'));
+    const file = () => disk.files.get(half('0.blobs'))!;
+    file()[35]! ^= 1;
+    const given = await slot.getBlob(first);
+    expect([given.size, await given.slice(0, 5).text()]).toEqual([5 + 5 * 1024 * 1024, 'first']);
+    await expect(slot.getBlob(first)).rejects.toBeInstanceOf(PayloadLostError);
+    file()[35]! ^= 1;
+    await slot.putBlob(second, content('small'));
+    expect([await beginOf(first), await beginOf(second)]).toEqual(['first', 'small']);
+    await slot.putBlob(second, content('newer'));
+    await slot.putBlob(second, new Blob(['tiny!']));
+    expect(await beginOf(second)).toBe('tiny!');
+    await slot.putBlob(second, content('again'));
+    await slot.deleteBlobs([second]);
+    await expect(slot.getBlob(second)).rejects.toBeInstanceOf(PayloadLostError);
+  });
+
   it('a damaged blob header hides only that blob', async () => {
     const { disk, slot, again } = await begin();
     await slot.putBlob('00000000000000aa', new Blob(['x'.repeat(1000)]));
