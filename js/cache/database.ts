@@ -68,6 +68,11 @@ export class CacheConnection {
     }
   }
 
+  /** Ahead of the work; where that fails, the work tries again and says so. */
+  open(): void {
+    if (!this.#closed) this.#database().catch(() => {});
+  }
+
   close(): void {
     this.#closed = true;
     this.#drop();

@@ -1,6 +1,7 @@
 /**
- * Where the house and this room meet. The room is loaded when the first cached run starts, or when
- * somebody asks `orchestrator.cache` something.
+ * Where the house and this room meet. The room is loaded when the first cached run is
+ * triggered, so that it is there when what that was given is stored, or when somebody asks
+ * `orchestrator.cache` something.
  *
  * Invariant: who caches nothing loads nothing, and pays one look at an option. A room that can't be
  * loaded (offline, a release that took the file away) costs answers, never a result.
@@ -39,6 +40,13 @@ export class CacheDoor implements TaskCache {
   /** undefined: not needed yet. */
   get loaded(): HouseCache | undefined {
     return this.#room.loaded;
+  }
+
+  /** A run of it was triggered. Where the room can't be loaded, the run will ask again, and say so. */
+  expect({ spec }: Definition): void {
+    this.load()
+      .then((room) => room.expect(spec))
+      .catch(() => {});
   }
 
   /** Rejects where the code of this room can't be had; the next call tries again. */

@@ -2,8 +2,10 @@
  * A cache in IndexedDB: shared by all tabs of the origin, outlives the browser.
  *
  * Invariants: every change of an entry, its row and the totals is one transaction, so limits hold
- * across tabs; a reading writes nothing (when an entry was used is written down with the next change);
- * a full disk drops the half that was not used for longest and tries once more.
+ * across tabs; what is set while one is under way goes together into the next, which asks once and
+ * writes once: runs that wait for a place in a queue wait for it; a reading writes nothing (when an
+ * entry was used is written down with the next change); a full disk drops the half that was not used
+ * for longest and tries once more.
  */
 import type { IDBPTransaction } from 'idb';
 import { SystemClock } from '../time/clock.ts';
@@ -22,6 +24,17 @@ export interface IndexedDBCacheOptions extends CacheLimits {
   name?: string;
 }
 
+interface Put {
+  readonly key: string;
+  readonly row: EntryRow;
+  readonly stored: StoredEntry;
+  readonly resolve: (pruned: string[]) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** Of one transaction. */
+const putsAtOnce = 256;
+
 type Writing = IDBPTransaction<CacheSchema, ('entries' | 'rows' | 'totals')[], 'readwrite'>;
 
 const noTotals: Totals = { entries: 0, bytes: 0 };
@@ -37,6 +50,9 @@ class IndexedDBCache implements Cache {
   readonly #maxEntries: number;
   readonly #maxBytes: number;
   readonly #used = new Map<string, number>();
+  /** For the next transaction, in the order in which they came. */
+  #waiting: Put[] = [];
+  #isPutting = false;
   #clock: { now(): number } = new SystemClock();
 
   constructor(options: IndexedDBCacheOptions) {
@@ -47,8 +63,10 @@ class IndexedDBCache implements Cache {
     this.#maxBytes = options.maxBytes ?? 256 * 1024 * 1024;
   }
 
+  /** Who says whose time counts is about to ask. */
   useClock(clock: { now(): number }): void {
     this.#clock = clock;
+    this.#connection.open();
   }
 
   async get(key: string): Promise<CacheEntry | undefined> {
@@ -86,36 +104,76 @@ class IndexedDBCache implements Cache {
   }
 
   /** @throws StorageError */
-  async #put(key: string, row: EntryRow, stored: StoredEntry): Promise<string[]> {
+  #put(key: string, row: EntryRow, stored: StoredEntry): Promise<string[]> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ key, row, stored, resolve, reject });
+      if (!this.#isPutting) void this.#putWaiting();
+    });
+  }
+
+  async #putWaiting(): Promise<void> {
+    this.#isPutting = true;
+    while (this.#waiting.length > 0) await this.#putTogether(this.#takeWaiting());
+    this.#isPutting = false;
+  }
+
+  /** No key twice: each counts with what it replaces. */
+  #takeWaiting(): Put[] {
+    const keys = new Set<string>();
+    const isNext = ({ key }: Put) => keys.size < putsAtOnce && keys.size < keys.add(key).size;
+    const end = this.#waiting.findIndex((put) => !isNext(put));
+    return this.#waiting.splice(0, end < 0 ? this.#waiting.length : end);
+  }
+
+  /** What hinders one hinders no other: where they can't be written together, each is by itself. */
+  async #putTogether(puts: readonly Put[]): Promise<void> {
     try {
-      return await this.#write('writing the cache', (writing) => this.#replace(writing, key, row, stored));
+      const pruned = await this.#write('writing the cache', (writing) => this.#replace(writing, puts));
+      for (const { resolve } of puts) resolve(pruned.splice(0));
     } catch (error) {
-      if (error instanceof StorageFullError) return this.#putWithRoom(key, row, stored);
-      // Some browsers keep no Blobs in some of their modes.
-      if (nameOf((error as Error).cause) !== 'DataCloneError' || !stored.blobs.some((blob) => blob instanceof Blob)) throw error;
-      const blobs = await Promise.all(stored.blobs.map((blob) => (blob instanceof Blob ? keptAsBytes(blob) : blob)));
-      return this.#put(key, row, { bytes: stored.bytes, blobs });
+      for (const put of puts) await this.#putAlone(put, puts.length === 1 ? error : undefined).then(put.resolve, put.reject);
     }
   }
 
-  async #putWithRoom(key: string, row: EntryRow, stored: StoredEntry): Promise<string[]> {
+  /** @param problem of writing it as it is; undefined: that was not tried */
+  async #putAlone(put: Put, problem?: unknown): Promise<string[]> {
+    try {
+      if (problem !== undefined) throw problem;
+      return await this.#write('writing the cache', (writing) => this.#replace(writing, [put]));
+    } catch (error) {
+      if (error instanceof StorageFullError) return this.#putWithRoom(put);
+      const { blobs, bytes } = put.stored;
+      // Some browsers keep no Blobs in some of their modes.
+      if (nameOf((error as Error).cause) !== 'DataCloneError' || !blobs.some((blob) => blob instanceof Blob)) throw error;
+      const kept = await Promise.all(blobs.map((blob) => (blob instanceof Blob ? keptAsBytes(blob) : blob)));
+      return this.#putAlone({ ...put, stored: { bytes, blobs: kept } });
+    }
+  }
+
+  async #putWithRoom(put: Put): Promise<string[]> {
     const dropped = await this.#write('making room', async (writing) => {
       const totals = await totalsOf(writing);
       return dropLeastUsed(writing, totals, { maxEntries: Math.floor(totals.entries / 2), maxBytes: Math.floor(totals.bytes / 2) });
     });
-    return [...dropped, ...(await this.#write('writing the cache', (writing) => this.#replace(writing, key, row, stored)))];
+    return [...dropped, ...(await this.#write('writing the cache', (writing) => this.#replace(writing, [put])))];
   }
 
-  async #replace(writing: Writing, key: string, row: EntryRow, stored: StoredEntry): Promise<string[]> {
-    const totals = await totalsOf(writing);
-    await drop(writing, totals, [key]);
-    await Promise.all([writing.objectStore('entries').put(stored, key), writing.objectStore('rows').put(row, key)]);
-    totals.entries++;
-    totals.bytes += row.bytes;
-    if (totals.entries > this.#maxEntries || totals.bytes > this.#maxBytes)
-      await drop(writing, totals, await writing.objectStore('rows').index('endsAt').getAllKeys(IDBKeyRange.upperBound(row.usedAt)));
-    const pruned = await dropLeastUsed(writing, totals, { maxEntries: this.#maxEntries, maxBytes: this.#maxBytes });
-    await writing.objectStore('totals').put(totals, 'all');
+  /** Asks for all at once, then writes all at once. What fails then fails the transaction. */
+  async #replace(writing: Writing, puts: readonly Put[]): Promise<string[]> {
+    const [rows, entries] = [writing.objectStore('rows'), writing.objectStore('entries')];
+    const [totals, ...before] = await Promise.all([totalsOf(writing), ...puts.map(({ key }) => rows.get(key))] as const);
+    for (const [index, { key, row, stored }] of puts.entries()) {
+      unheard(entries.put(stored, key));
+      unheard(rows.put(row, key));
+      const former = before[index];
+      totals.entries += former ? 0 : 1;
+      totals.bytes += row.bytes - (former?.bytes ?? 0);
+    }
+    const limits = { maxEntries: this.#maxEntries, maxBytes: this.#maxBytes };
+    if (isOver(totals, limits)) await drop(writing, totals, await rows.index('endsAt').getAllKeys(IDBKeyRange.upperBound(puts.at(-1)!.row.usedAt)));
+    const pruned = await dropLeastUsed(writing, totals, limits);
+    unheard(writing.objectStore('totals').put(totals, 'all'));
+    writing.commit();
     return pruned;
   }
 
@@ -168,7 +226,7 @@ class IndexedDBCache implements Cache {
       const writing = db.transaction(['entries', 'rows', 'totals'], 'readwrite', { durability: 'relaxed' });
       const finished = writing.done.catch((error: unknown) => error as Error);
       try {
-        for (const [key, usedAt] of used) await touch(writing, key, usedAt);
+        if (used.length > 0) await Promise.all(used.map(([key, usedAt]) => touch(writing, key, usedAt)));
         const result = await work(writing);
         const failure = await finished;
         if (failure) throw failure;
@@ -181,6 +239,11 @@ class IndexedDBCache implements Cache {
       }
     });
   }
+}
+
+/** What fails a request fails its transaction, which is heard. */
+function unheard(request: Promise<unknown>): void {
+  request.catch(() => {});
 }
 
 function abort(writing: Writing): void {
@@ -223,13 +286,16 @@ async function dropAll(writing: Writing, keys: readonly string[]): Promise<numbe
   return count;
 }
 
+function isOver(totals: Totals, { maxEntries, maxBytes }: Required<CacheLimits>): boolean {
+  return totals.entries > maxEntries || totals.bytes > maxBytes;
+}
+
 /** What was not used for longest goes, until the limits hold. */
-async function dropLeastUsed(writing: Writing, totals: Totals, limits: { maxEntries: number; maxBytes: number }): Promise<string[]> {
-  const isOver = () => totals.entries > limits.maxEntries || totals.bytes > limits.maxBytes;
+async function dropLeastUsed(writing: Writing, totals: Totals, limits: Required<CacheLimits>): Promise<string[]> {
   const dropped: string[] = [];
-  if (!isOver()) return dropped;
+  if (!isOver(totals, limits)) return dropped;
   let cursor = await writing.objectStore('rows').index('usedAt').openKeyCursor();
-  while (cursor && isOver()) {
+  while (cursor && isOver(totals, limits)) {
     dropped.push(cursor.primaryKey);
     await drop(writing, totals, [cursor.primaryKey]);
     cursor = await cursor.continue();

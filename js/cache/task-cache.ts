@@ -59,6 +59,13 @@ export class HouseCache implements TaskCache, Keeper {
 
   // Runs
 
+  /** The store that a run will ask is opened meanwhile. */
+  async expect(spec: AnySpec): Promise<void> {
+    const plan = this.#planOf(spec as Definition['spec'], undefined);
+    await this.#house.ready;
+    if (plan.keyed && !this.#isClosed) await this.#stores.of(plan);
+  }
+
   /** What the attempt's code returns, or would return. */
   answer(run: Run, attempt: number, context: RunContext, { spec }: Definition, input: unknown, code: Code): Promise<unknown> {
     const plan = this.#planOf(spec, run.extra.cacheOption, run.extra.process?.options.cacheMode);

@@ -221,6 +221,7 @@ export class Intake {
     }
     if (this.#lastPrepared?.definition === definition) return this.#lastPrepared.options;
     let prepared = this.#prepared.get(definition);
+    if (!prepared && definition.prepared?.cached) this.#house.cache.expect(definition);
     if (!prepared) this.#prepared.set(definition, (prepared = this.#house.table.circuits.place(definition, resolveRunOptions(this.#house.table, [definition.spec, ...this.#weaker(definition)], definition.id))));
     this.#lastPrepared = { definition, options: prepared };
     return prepared;

@@ -24,6 +24,14 @@ describe('the room of the cache', () => {
     expect(orchestrator.cache.loaded).toBeDefined();
   });
 
+  it('is there before the first cached run begins', async () => {
+    const { orchestrator, clock } = await openAny();
+    const run = vi.fn((n: number) => n);
+    orchestrator.trigger(defineTask({ id: name('cached'), cache: true, run }), 1, { delay: '1h' });
+    await clock.settle();
+    expect([orchestrator.cache.loaded !== undefined, run.mock.calls]).toEqual([true, []]);
+  });
+
   it('that can not be loaded costs answers: the run goes on, and a warning says why', async () => {
     const { orchestrator, warnings } = await unloadable();
     let calls = 0;

@@ -104,6 +104,33 @@ describe('indexedDBCache', () => {
     for (let n = 0; n < 5; n++) expect(await tabs[0]!.set(`${n}`, entry(n))).toEqual({ pruned: [] });
   });
 
+  it('writes what is set while it writes in one go, the last of a key last', async () => {
+    const cache = indexedDBCache();
+    const transactions = vi.spyOn(IDBDatabase.prototype, 'transaction');
+    const keys = Array.from({ length: 200 }, (_, n) => `${n}`.padStart(3, '0'));
+    await Promise.all(keys.map((key) => cache.set(key, entry(key))));
+    expect(transactions.mock.calls.filter(([, mode]) => mode === 'readwrite')).toHaveLength(2);
+    await Promise.all([1, 2, 3].map((n) => cache.set('000', entry(n))));
+    vi.restoreAllMocks();
+    expect([(await cache.get('000'))!.value, (await cache.get('199'))!.value]).toEqual([3, '199']);
+    expect([await cache.size(), await cache.clear()]).toEqual([200, 200]);
+    const limited = indexedDBCache({ maxEntries: 10 });
+    const written = await Promise.all(keys.map((key) => limited.set(key, entry(key))));
+    expect(written.flatMap((one) => one!.pruned).sort()).toEqual(keys.slice(0, 190));
+  });
+
+  it('one that can not be written hinders none of those it would be written with', async () => {
+    const cache = indexedDBCache();
+    const original = IDBObjectStore.prototype.put;
+    vi.spyOn(IDBObjectStore.prototype, 'put').mockImplementation(function (this: IDBObjectStore, value: any, ...rest: any[]) {
+      if (this.name === 'entries' && rest[0] === '5') throw new DOMException('no', 'DataError');
+      return original.call(this, value, ...(rest as [any]));
+    } as any);
+    const written = await Promise.allSettled(Array.from({ length: 10 }, (_, n) => cache.set(`${n}`, entry(n))));
+    expect(written.map(({ status }) => status === 'fulfilled')).toEqual([true, true, true, true, true, false, true, true, true, true]);
+    expect(await cache.size()).toBe(9);
+  });
+
   it('C4: a transaction that aborts after its requests succeeded is not told as written', async () => {
     const cache = indexedDBCache();
     const original = IDBObjectStore.prototype.put;
@@ -112,6 +139,7 @@ describe('indexedDBCache', () => {
       if (this.name === 'totals') request.addEventListener('success', () => this.transaction.abort());
       return request;
     } as any);
+    vi.spyOn(IDBTransaction.prototype, 'commit').mockImplementation(() => {});
     await expect(cache.set('a', entry(1))).rejects.toMatchObject({ code: 'STORAGE_LOST' });
     vi.restoreAllMocks();
     expect([await cache.get('a'), await cache.size()]).toEqual([undefined, 0]);
