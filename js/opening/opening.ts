@@ -396,7 +396,7 @@ export class Opening implements AdoptionHost {
     for (const { slot, release } of this.#adoptable.splice(0)) await this.adopt(slot).finally(release);
     await adoption.adoptFree(new Set([...blocked, ...locked])).catch(() => {});
     await tabs?.start();
-    if (tabs) this.#house.store.onChanged = (runs) => tabs.changed(runs);
+    this.#house.store.others = tabs;
     await adoption.resolve();
     releaseLeftovers(this.#house);
     this.#releaseKnown();

@@ -90,6 +90,11 @@ export class RemoteRuns {
     for (const listener of [...(this.#listeners.get(id) ?? [])]) listener();
   }
 
+  /** Somebody looks at a run of another tab, or of one that was there. */
+  get isWatched(): boolean {
+    return this.#listeners.size > 0;
+  }
+
   /** Whoever looked at a run of another tab goes on looking when it is ours. */
   changedHere(runs: readonly Run[]): void {
     if (this.#listeners.size === 0) return;

@@ -2,7 +2,8 @@
  * Who wants to know: subscriptions of runs and of the whole, and named events.
  *
  * Invariants: changes are told at most once a frame and the last one always; nobody listening costs
- * nothing; a listener that throws is reported and harms nobody.
+ * nothing, not even a frame, which the browser would have to draw; a listener that throws is reported
+ * and harms nobody.
  */
 import { checkFunction, checkNames, checkSignal, checkText, oneOf } from '../intake/checks.ts';
 import type { Clock } from '../time/clock.ts';
@@ -20,6 +21,15 @@ interface Entry {
 
 interface Listening {
   signal?: AbortSignal;
+}
+
+/** The other tabs; who has just come among them asks for everything. */
+interface Others {
+  /** There are none. */
+  readonly alone: boolean;
+  readonly remote: { readonly isWatched: boolean };
+  /** Once a frame. */
+  changed(runs: readonly Run[]): void;
 }
 
 /** What the cache tells. */
@@ -52,8 +62,7 @@ export class Store {
   #progressSlot: (() => void) | undefined;
   /** Grows with every change anybody could see. */
   version = 0;
-  /** Told of every run that changed, once a frame. */
-  onChanged: ((runs: readonly Run[]) => void) | undefined;
+  others: Others | undefined;
 
   constructor(clock: Clock, reportError: (error: unknown) => void) {
     this.#clock = clock;
@@ -203,10 +212,15 @@ export class Store {
     this.#heard = this.#whole.size + this.#any.size + this.#byId.size > 0 || this.has('change') || this.has('progress');
   }
 
+  #isHeard(): boolean {
+    const { others } = this;
+    return this.#heard || (others !== undefined && (!others.alone || others.remote.isWatched));
+  }
+
   changed(run: Run): void {
     this.version++;
     if (run.extra.snapshot) run.ownExtra.snapshot = undefined;
-    if (run.dirty || !(this.#heard || this.onChanged || (run.extra.listeners && run.extra.listeners.size > 0))) return;
+    if (run.dirty || !(this.#isHeard() || (run.extra.listeners && run.extra.listeners.size > 0))) return;
     run.dirty = true;
     this.#dirty.push(run);
     this.#askFrame();
@@ -215,7 +229,7 @@ export class Store {
   /** A run of another tab, or something that is no run, changed. */
   changedElsewhere(id?: string): void {
     this.version++;
-    if (!this.#heard && !this.onChanged) return;
+    if (!this.#isHeard()) return;
     this.#wholeDirty = true;
     if (id !== undefined) this.#dirtyIds.add(id);
     this.#askFrame();
@@ -241,7 +255,7 @@ export class Store {
       this.#tellRun(run);
     }
     for (const id of ids) this.#tellId(id);
-    if (runs.length > 0) this.onChanged?.(runs);
+    if (runs.length > 0) this.others?.changed(runs);
     if (tellWhole) for (const listener of [...this.#whole]) this.call(listener);
   }
 
@@ -273,6 +287,6 @@ export class Store {
     this.#any.clear();
     for (const end of [...this.#closing]) end();
     this.#hear();
-    this.onChanged = undefined;
+    this.others = undefined;
   }
 }

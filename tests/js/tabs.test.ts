@@ -1,6 +1,6 @@
 /** Several tabs: what a dead one leaves goes on in a living one, once, whatever happens on the way. */
 import { defineTask } from 'holdfast';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type Operation, Origin, type Tab } from './origin.ts';
 
 let origin: Origin;
@@ -81,6 +81,37 @@ async function expectFilesToGoWithTheLast(runs: readonly string[]): Promise<void
   }
   for (const tab of living()) expect(await tab.orchestrator.journal!.slot.blobIds()).toEqual([]);
 }
+
+describe('a tab that changes', () => {
+  it('asks the browser for a frame only where somebody listens or looks, here or in another tab', async () => {
+    const frames = vi.spyOn(origin.clock, 'frame');
+    const framesOf = async (work: () => Promise<unknown>) => {
+      frames.mockClear();
+      await work();
+      await origin.clock.settle();
+      return frames.mock.calls.length;
+    };
+    const first = await origin.open();
+    const work = () => first.orchestrator.run(quick, 1);
+    expect(await framesOf(work)).toBe(0);
+    const states: string[] = [];
+    const stop = first.orchestrator.subscribe(() => states.push(first.orchestrator.getAllTasks().at(-1)!.phase));
+    expect(await framesOf(work)).toBeGreaterThan(0);
+    expect(states.at(-1)).toBe('completed');
+    stop();
+    expect(await framesOf(work)).toBe(0);
+    const second = await origin.open();
+    expect(second.orchestrator.getAllTasks().map(({ phase }) => phase)).toEqual(['completed', 'completed', 'completed']);
+    expect(await framesOf(work)).toBeGreaterThan(0);
+    expect(second.orchestrator.getAllTasks()).toHaveLength(4);
+    second.kill();
+    await origin.clock.settle();
+    await work();
+    await origin.clock.settle();
+    expect(await framesOf(work)).toBe(0);
+    frames.mockRestore();
+  });
+});
 
 describe('a tab that dies', () => {
   it('E2: leaves its runs, files and recorded steps to another one, which goes on with them', async () => {
