@@ -1,7 +1,7 @@
 /**
- * Where the house and this room meet. The room is loaded when the first cached run is
- * triggered, so that it is there when what that was given is stored, or when somebody asks
- * `orchestrator.cache` something.
+ * Where the house and this room meet. The room is loaded when a cached task is first triggered, so that
+ * it is there when what the run was given is stored; at the latest when a cached run starts (its call or
+ * its intent may say so, or it was begun before a reload), or when somebody asks `orchestrator.cache`.
  *
  * Invariant: who caches nothing loads nothing, and pays one look at an option. A room that can't be
  * loaded (offline, a release that took the file away) costs answers, never a result.
@@ -28,6 +28,8 @@ export class CacheDoor implements TaskCache {
   readonly #house: Orchestrator;
   readonly #room = new Lazy(async () => new (await import('./task-cache.ts')).HouseCache(this.#house));
 
+  #isExpected = false;
+
   constructor(house: Orchestrator) {
     this.#house = house;
   }
@@ -44,6 +46,8 @@ export class CacheDoor implements TaskCache {
 
   /** A run of it was triggered. Where the room can't be loaded, the run will ask again, and say so. */
   expect({ spec }: Definition): void {
+    if (this.#isExpected) return;
+    this.#isExpected = true;
     this.load()
       .then((room) => room.expect(spec))
       .catch(() => {});

@@ -2,17 +2,21 @@
  * A cache in IndexedDB: shared by all tabs of the origin, outlives the browser.
  *
  * Invariants: every change of an entry, its row and the totals is one transaction, so limits hold
- * across tabs; what is set while one is under way goes together into the next, which asks once and
- * writes once: runs that wait for a place in a queue wait for it; a reading writes nothing (when an
- * entry was used is written down with the next change); a full disk drops the half that was not used
- * for longest and tries once more.
+ * across tabs; changes happen in the order in which they are asked for, one transaction at a time, and
+ * what is set while one is under way goes together into the next, which asks once and writes once:
+ * runs that wait for a place in a queue wait for it; a reading writes nothing (when an entry was used
+ * is written down with the next change); a full disk drops the half that was not used for longest and
+ * tries once more.
  */
 import type { IDBPTransaction } from 'idb';
 import { SystemClock } from '../time/clock.ts';
-import { PayloadLostError, StorageFullError } from '../errors.ts';
+import { PayloadLostError, StorageBlockedError, StorageFullError } from '../errors.ts';
 import { checkNames } from '../intake/checks.ts';
 import { storageName } from '../intake/storage-name.ts';
+import { type Settlement, settlement } from '../runs/run.ts';
 import { nameOf } from '../storage/failures.ts';
+import { heardLater } from '../storage/idb-requests.ts';
+import { systemTimers, within } from '../storage/wait.ts';
 import { CacheConnection, type CacheSchema, type EntryRow, type StoredEntry, type Totals } from './database.ts';
 import { meets } from './key.ts';
 import { type CacheLimits, checkLimits } from './memory.ts';
@@ -28,12 +32,20 @@ interface Put {
   readonly key: string;
   readonly row: EntryRow;
   readonly stored: StoredEntry;
-  readonly resolve: (pruned: string[]) => void;
-  readonly reject: (error: unknown) => void;
+  readonly settlement: Settlement;
+}
+
+/** Any other change. */
+interface Change {
+  readonly doing: string;
+  readonly work: (writing: Writing) => Promise<unknown>;
+  readonly settlement: Settlement;
 }
 
 /** Of one transaction. */
 const putsAtOnce = 256;
+/** What was asked for may take so long when it is closed. */
+const closeLimitMs = 5000;
 
 type Writing = IDBPTransaction<CacheSchema, ('entries' | 'rows' | 'totals')[], 'readwrite'>;
 
@@ -50,9 +62,10 @@ class IndexedDBCache implements Cache {
   readonly #maxEntries: number;
   readonly #maxBytes: number;
   readonly #used = new Map<string, number>();
-  /** For the next transaction, in the order in which they came. */
-  #waiting: Put[] = [];
-  #isPutting = false;
+  /** For the next transactions, in the order in which they came. */
+  readonly #waiting: (Put | Change)[] = [];
+  /** Settles when nothing waits; undefined: nothing does. */
+  #writing: Promise<void> | undefined;
   #clock: { now(): number } = new SystemClock();
 
   constructor(options: IndexedDBCacheOptions) {
@@ -76,6 +89,7 @@ class IndexedDBCache implements Cache {
   }
 
   async peek(key: string): Promise<CacheEntry | undefined> {
+    await this.#afterWaiting((waiting) => waiting === key);
     const nowMs = this.#clock.now();
     const [stored, row] = await this.#connection.run('reading the cache', async (db) => {
       const reading = db.transaction(['entries', 'rows']);
@@ -105,33 +119,55 @@ class IndexedDBCache implements Cache {
 
   /** @throws StorageError */
   #put(key: string, row: EntryRow, stored: StoredEntry): Promise<string[]> {
-    return new Promise((resolve, reject) => {
-      this.#waiting.push({ key, row, stored, resolve, reject });
-      if (!this.#isPutting) void this.#putWaiting();
-    });
+    return this.#enqueue({ key, row, stored, settlement: settlement() });
   }
 
-  async #putWaiting(): Promise<void> {
-    this.#isPutting = true;
-    while (this.#waiting.length > 0) await this.#putTogether(this.#takeWaiting());
-    this.#isPutting = false;
+  /** @throws StorageError */
+  #change<T>(doing: string, work: (writing: Writing) => Promise<T>): Promise<T> {
+    return this.#enqueue({ doing, work, settlement: settlement() });
   }
 
-  /** No key twice: each counts with what it replaces. */
-  #takeWaiting(): Put[] {
+  #enqueue(one: Put | Change): Promise<any> {
+    this.#waiting.push(one);
+    this.#writing ??= this.#writeWaiting();
+    return one.settlement.promise;
+  }
+
+  /** A reading sees what was asked for before it. */
+  async #afterWaiting(concerns: (key: string) => boolean): Promise<void> {
+    const last = this.#waiting.findLast((one) => !('key' in one) || concerns(one.key));
+    await last?.settlement.promise.catch(() => {});
+  }
+
+  async #writeWaiting(): Promise<void> {
+    while (this.#waiting.length > 0) {
+      const puts = this.#takePuts();
+      if (puts.length > 0) await this.#putTogether(puts);
+      else {
+        const { doing, work, settlement } = this.#waiting.shift() as Change;
+        await this.#write(doing, work).then(settlement.resolve, settlement.reject);
+      }
+    }
+    this.#writing = undefined;
+  }
+
+  /** Those at the head; no key twice: each counts with what it replaces. */
+  #takePuts(): Put[] {
     const keys = new Set<string>();
-    const isNext = ({ key }: Put) => keys.size < putsAtOnce && keys.size < keys.add(key).size;
-    const end = this.#waiting.findIndex((put) => !isNext(put));
-    return this.#waiting.splice(0, end < 0 ? this.#waiting.length : end);
+    const isNext = (one: Put | Change) => 'key' in one && keys.size < putsAtOnce && keys.size < keys.add(one.key).size;
+    const end = this.#waiting.findIndex((one) => !isNext(one));
+    return this.#waiting.splice(0, end < 0 ? this.#waiting.length : end) as Put[];
   }
 
   /** What hinders one hinders no other: where they can't be written together, each is by itself. */
   async #putTogether(puts: readonly Put[]): Promise<void> {
     try {
       const pruned = await this.#write('writing the cache', (writing) => this.#replace(writing, puts));
-      for (const { resolve } of puts) resolve(pruned.splice(0));
+      const keys = new Set(puts.map(({ key }) => key));
+      const others = pruned.filter((key) => !keys.has(key));
+      for (const { key, settlement } of puts) settlement.resolve([...others.splice(0), ...(pruned.includes(key) ? [key] : [])]);
     } catch (error) {
-      for (const put of puts) await this.#putAlone(put, puts.length === 1 ? error : undefined).then(put.resolve, put.reject);
+      for (const put of puts) await this.#putAlone(put, puts.length === 1 ? error : undefined).then(put.settlement.resolve, put.settlement.reject);
     }
   }
 
@@ -153,18 +189,20 @@ class IndexedDBCache implements Cache {
   async #putWithRoom(put: Put): Promise<string[]> {
     const dropped = await this.#write('making room', async (writing) => {
       const totals = await totalsOf(writing);
-      return dropLeastUsed(writing, totals, { maxEntries: Math.floor(totals.entries / 2), maxBytes: Math.floor(totals.bytes / 2) });
+      const keys = await dropLeastUsed(writing, totals, { maxEntries: Math.floor(totals.entries / 2), maxBytes: Math.floor(totals.bytes / 2) });
+      await writing.objectStore('totals').put(totals, 'all');
+      return keys;
     });
     return [...dropped, ...(await this.#write('writing the cache', (writing) => this.#replace(writing, [put])))];
   }
 
-  /** Asks for all at once, then writes all at once. What fails then fails the transaction. */
+  /** Asks for all at once, then writes all at once. */
   async #replace(writing: Writing, puts: readonly Put[]): Promise<string[]> {
     const [rows, entries] = [writing.objectStore('rows'), writing.objectStore('entries')];
     const [totals, ...before] = await Promise.all([totalsOf(writing), ...puts.map(({ key }) => rows.get(key))] as const);
+    const requests: Promise<unknown>[] = [];
     for (const [index, { key, row, stored }] of puts.entries()) {
-      unheard(entries.put(stored, key));
-      unheard(rows.put(row, key));
+      for (const request of [entries.put(stored, key), rows.put(row, key)]) requests.push(heardLater(request));
       const former = before[index];
       totals.entries += former ? 0 : 1;
       totals.bytes += row.bytes - (former?.bytes ?? 0);
@@ -172,17 +210,18 @@ class IndexedDBCache implements Cache {
     const limits = { maxEntries: this.#maxEntries, maxBytes: this.#maxBytes };
     if (isOver(totals, limits)) await drop(writing, totals, await rows.index('endsAt').getAllKeys(IDBKeyRange.upperBound(puts.at(-1)!.row.usedAt)));
     const pruned = await dropLeastUsed(writing, totals, limits);
-    unheard(writing.objectStore('totals').put(totals, 'all'));
+    requests.push(writing.objectStore('totals').put(totals, 'all'));
     writing.commit();
+    await Promise.all(requests);
     return pruned;
   }
 
   delete(key: string): Promise<boolean> {
-    return this.#write('deleting from the cache', async (writing) => (await dropAll(writing, [key])) === 1);
+    return this.#change('deleting from the cache', async (writing) => (await dropAll(writing, [key])) === 1);
   }
 
   clear(filter: CacheFilter = {}): Promise<number> {
-    return this.#write('clearing the cache', async (writing) => {
+    return this.#change('clearing the cache', async (writing) => {
       const rows = writing.objectStore('rows');
       const from = filter.task === undefined ? rows : rows.index('task');
       const range = filter.task ?? (filter.prefix === undefined ? undefined : IDBKeyRange.bound(filter.prefix, `${filter.prefix}\uffff`));
@@ -192,18 +231,20 @@ class IndexedDBCache implements Cache {
   }
 
   async size(): Promise<number> {
+    await this.#afterWaiting(() => true);
     const nowMs = this.#clock.now();
     return this.#connection.run('counting the cache', (db) => db.countFromIndex('rows', 'endsAt', IDBKeyRange.lowerBound(nowMs, true)));
   }
 
   clearOlderThan(ms: number): Promise<number> {
     const before = IDBKeyRange.upperBound(this.#clock.now() - ms, true);
-    return this.#write('clearing the cache', async (writing) =>
+    return this.#change('clearing the cache', async (writing) =>
       dropAll(writing, await writing.objectStore('rows').index('createdAt').getAllKeys(before)),
     );
   }
 
   async keys(filter: CacheFilter = {}): Promise<string[]> {
+    await this.#afterWaiting(() => true);
     const nowMs = this.#clock.now();
     return this.#connection.run('listing the cache', async (db) => {
       const rows = db.transaction('rows').store;
@@ -214,6 +255,7 @@ class IndexedDBCache implements Cache {
   }
 
   async close(): Promise<void> {
+    if (this.#writing) await within(closeLimitMs, systemTimers, this.#writing, () => new StorageBlockedError('The cache writes for too long.')).catch(() => undefined);
     if (this.#used.size > 0) await this.#write('closing the cache', async () => undefined).catch(() => undefined);
     this.#connection.close();
   }
@@ -239,11 +281,6 @@ class IndexedDBCache implements Cache {
       }
     });
   }
-}
-
-/** What fails a request fails its transaction, which is heard. */
-function unheard(request: Promise<unknown>): void {
-  request.catch(() => {});
 }
 
 function abort(writing: Writing): void {
@@ -290,7 +327,7 @@ function isOver(totals: Totals, { maxEntries, maxBytes }: Required<CacheLimits>)
   return totals.entries > maxEntries || totals.bytes > maxBytes;
 }
 
-/** What was not used for longest goes, until the limits hold. */
+/** What was not used for longest goes, until the limits hold; counted off. */
 async function dropLeastUsed(writing: Writing, totals: Totals, limits: Required<CacheLimits>): Promise<string[]> {
   const dropped: string[] = [];
   if (!isOver(totals, limits)) return dropped;
@@ -300,7 +337,6 @@ async function dropLeastUsed(writing: Writing, totals: Totals, limits: Required<
     await drop(writing, totals, [cursor.primaryKey]);
     cursor = await cursor.continue();
   }
-  await writing.objectStore('totals').put(totals, 'all');
   return dropped;
 }
 

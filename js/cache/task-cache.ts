@@ -60,8 +60,8 @@ export class HouseCache implements TaskCache, Keeper {
   // Runs
 
   /** The store that a run will ask is opened meanwhile. */
-  async expect(spec: AnySpec): Promise<void> {
-    const plan = this.#planOf(spec as Definition['spec'], undefined);
+  async expect(spec: Definition['spec']): Promise<void> {
+    const plan = this.#planOf(spec, undefined);
     await this.#house.ready;
     if (plan.keyed && !this.#isClosed) await this.#stores.of(plan);
   }
@@ -204,9 +204,15 @@ export class HouseCache implements TaskCache, Keeper {
   async #clear(filter: CacheFilter): Promise<number> {
     this.#answers.invalidated(filter);
     (await this.#others()).tell(filter);
-    const count = await this.#ofAll('clearing', (store) => store.clear(filter));
+    const count = await this.#clearStores(filter);
     this.#host.emit('output_cleared', { count, filter });
     return count;
+  }
+
+  /** Also of what is on its way into them. */
+  async #clearStores(filter: CacheFilter): Promise<number> {
+    await this.#answers.saving.idle();
+    return this.#ofAll('clearing', (store) => store.clear(filter));
   }
 
   /** Heard of from the first run or question on: nothing is computed here before. */
@@ -219,10 +225,7 @@ export class HouseCache implements TaskCache, Keeper {
   /** What was on its way into a store when it was told may have come there after it. */
   async #invalidatedElsewhere(filter: CacheFilter): Promise<void> {
     this.#answers.invalidated(filter);
-    const { saving } = this.#answers;
-    if (!saving.isUnderWay) return;
-    await saving.idle();
-    await this.#ofAll('clearing', (store) => store.clear(filter)).catch((error) => this.#house.warn(`What another tab has invalidated was not dropped (${String(error)}).`));
+    if (this.#answers.saving.isUnderWay) await this.#clearStores(filter).catch((error) => this.#house.warn(`What another tab has invalidated was not dropped (${String(error)}).`));
   }
 
   size(): Promise<number> {

@@ -212,6 +212,7 @@ export class Intake {
   }
 
   #resolve(definition: Definition, options: TriggerOptions | undefined, process?: Process, nowMs = 0): ResolvedRunOptions {
+    if (definition.prepared?.cached) this.#house.cache.expect(definition);
     if (!process && options && triggerSaysLittle(options)) return withLittle(this.#resolve(definition, undefined), options);
     if (process || (options && triggerChangesOptions(options))) {
       const layers = [options ?? {}, definition.spec, process ? layerOf(process) : {}, ...this.#weaker(definition)];
@@ -221,7 +222,6 @@ export class Intake {
     }
     if (this.#lastPrepared?.definition === definition) return this.#lastPrepared.options;
     let prepared = this.#prepared.get(definition);
-    if (!prepared && definition.prepared?.cached) this.#house.cache.expect(definition);
     if (!prepared) this.#prepared.set(definition, (prepared = this.#house.table.circuits.place(definition, resolveRunOptions(this.#house.table, [definition.spec, ...this.#weaker(definition)], definition.id))));
     this.#lastPrepared = { definition, options: prepared };
     return prepared;

@@ -395,8 +395,8 @@ export class Opening implements AdoptionHost {
     await this.#stored!.then((stored) => this.#house.blobs.sweep(stored)).catch(() => {});
     for (const { slot, release } of this.#adoptable.splice(0)) await this.adopt(slot).finally(release);
     await adoption.adoptFree(new Set([...blocked, ...locked])).catch(() => {});
-    await tabs?.start();
     this.#house.store.others = tabs;
+    await tabs?.start();
     await adoption.resolve();
     releaseLeftovers(this.#house);
     this.#releaseKnown();

@@ -17,6 +17,7 @@
 import { PayloadLostError, StorageFullError } from '../errors.ts';
 import { crc32 } from './crc32.ts';
 import { type SyncFile, writeFully } from './log-file.ts';
+import type { Timers } from './wait.ts';
 
 const HEADER = 32;
 const UNIT = 64;
@@ -24,7 +25,8 @@ const MAGIC = 0x31584648;
 const SLICE = 4 * 1024 * 1024;
 /** Of a copy: as much between two turns of others. */
 const COPY_BYTES = 8 * 1024 * 1024;
-/** The last one put is at hand if it has from so many bytes to so many: others are read fast, or would fill the memory. */
+/** The last one put is at hand for a while if it has from so many bytes to so many: others are read fast, or would fill the memory. */
+const AT_HAND_MS = 10_000;
 const AT_HAND_FROM = 1024 * 1024;
 const AT_HAND_TO = 64 * 1024 * 1024;
 const LIMIT = 0xffff_ffff - UNIT;
@@ -56,11 +58,13 @@ export class Arena {
   /** In file order, without gaps but for damaged stretches. */
   readonly #extents: Extent[] = [];
   readonly #byId = new Map<string, Extent>();
-  #atHand: { readonly extent: Extent; readonly blob: Blob } | undefined;
+  readonly #timers: Timers;
+  #atHand: { readonly extent: Extent; readonly blob: Blob; readonly cancel: () => void } | undefined;
 
-  constructor(file: SyncFile, power: boolean) {
+  constructor(file: SyncFile, power: boolean, timers: Timers) {
     this.#file = file;
     this.#power = power;
+    this.#timers = timers;
     this.#load();
   }
 
@@ -78,7 +82,7 @@ export class Arena {
       this.#flush();
       this.#use(extent, id);
       this.#flush();
-      this.#atHand = parts && { extent, blob: new Blob(parts) };
+      this.#keepAtHand(extent, parts);
     } finally {
       extent.busy--;
       this.#trim();
@@ -153,6 +157,7 @@ export class Arena {
   }
 
   close(): void {
+    this.#atHand?.cancel();
     this.#file.close();
   }
 
@@ -164,10 +169,7 @@ export class Arena {
     let next = sliceOf(blob, 0);
     for (let at = 0; at < blob.size; at += SLICE) {
       const part = new Uint8Array(await next);
-      if (at + SLICE < blob.size) {
-        next = sliceOf(blob, at + SLICE);
-        next.catch(() => {});
-      }
+      if (at + SLICE < blob.size) next = sliceOf(blob, at + SLICE);
       crc = crc32(part, crc);
       writeFully(this.#file, part, extent.offset + HEADER + at);
       parts?.push(new Blob([part]));
@@ -235,8 +237,17 @@ export class Arena {
     this.#write(extent);
   }
 
+  #keepAtHand(extent: Extent, parts: Blob[] | undefined): void {
+    if (this.#atHand) this.#forget(this.#atHand.extent);
+    if (!parts) return;
+    const cancel = this.#timers.after(AT_HAND_MS, () => this.#forget(extent));
+    this.#atHand = { extent, blob: new Blob(parts), cancel };
+  }
+
   #forget(extent: Extent): void {
-    if (this.#atHand?.extent === extent) this.#atHand = undefined;
+    if (this.#atHand?.extent !== extent) return;
+    this.#atHand.cancel();
+    this.#atHand = undefined;
   }
 
   #allocate(units: number): Extent {
@@ -320,8 +331,11 @@ export class Arena {
   }
 }
 
+/** Where nobody comes to wait for it, its failure is nobody's. */
 function sliceOf(blob: Blob, at: number): Promise<ArrayBuffer> {
-  return blob.slice(at, at + SLICE).arrayBuffer();
+  const slice = blob.slice(at, at + SLICE).arrayBuffer();
+  slice.catch(() => {});
+  return slice;
 }
 
 function newExtent(offset: number, units: number): Extent {

@@ -62,6 +62,14 @@ export class BlobFollower {
     this.#note(ids.map((id) => [id, 'delete']));
   }
 
+  /** It is about to be put into the second copy by somebody else: nothing that was noted of it happens there afterwards. */
+  async spare(id: string): Promise<void> {
+    this.#waiting.delete(id);
+    if (!this.#underWay.has(id)) return;
+    await this.#turn;
+    this.#waiting.delete(id);
+  }
+
   /** Copies whatever is only in the first. What is only in the second stays: the first may have lost it. */
   compare(): void {
     this.#comparing = true;

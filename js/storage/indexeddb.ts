@@ -21,6 +21,7 @@ import {
   withoutThese,
 } from './copy.ts';
 import { nameOf, textOf } from './failures.ts';
+import { allOf, heardLater } from './idb-requests.ts';
 import { Connection, type Database, rotate, type SlotRow } from './idb-connection.ts';
 import { same } from './log-file.ts';
 import { LogQueue } from './log-queue.ts';
@@ -174,15 +175,8 @@ class IndexedDBSlot implements CopySlot {
     const row = { epoch, base, length: start + bytes.length, open: true };
     await this.#store.write('appending to the log', async (db, options) => {
       const writing = db.transaction(['log', 'slots'], 'readwrite', options);
-      writing
-        .objectStore('log')
-        .put(bytes, [this.slot, epoch, start])
-        .catch(() => undefined);
-      writing
-        .objectStore('slots')
-        .put(row, this.slot)
-        .catch(() => undefined);
-      await writing.done;
+      const log = heardLater(writing.objectStore('log').put(bytes, [this.slot, epoch, start]));
+      await allOf(writing, [log, writing.objectStore('slots').put(row, this.slot)]);
     });
     this.#row = row;
     return noted;
@@ -208,14 +202,8 @@ class IndexedDBSlot implements CopySlot {
     const log = writing.objectStore('log');
     const last = await log.openCursor(this.#range(row.epoch, 0, row.length), 'prev');
     const kept = last ? row.length - last.key[2] : 0;
-    if (last && kept > 0 && last.value.length > kept)
-      log.put(last.value.slice(0, kept), last.key).catch(() => undefined);
-    log.delete(this.#range(row.epoch, row.length)).catch(() => undefined);
-    writing
-      .objectStore('slots')
-      .put(row, this.slot)
-      .catch(() => undefined);
-    await writing.done;
+    const cut = last && kept > 0 && last.value.length > kept ? [heardLater(log.put(last.value.slice(0, kept), last.key))] : [];
+    await allOf(writing, [...cut, heardLater(log.delete(this.#range(row.epoch, row.length))), writing.objectStore('slots').put(row, this.slot)]);
   }
 
   /** One transaction; each piece is read back within it. */
@@ -236,7 +224,7 @@ class IndexedDBSlot implements CopySlot {
       await writing.objectStore('slots').put(row, this.slot);
     } catch (error) {
       // What ended the transaction says more than the request that saw its end.
-      throw error instanceof StorageLostError ? error : ((await finished) ?? error);
+      throw nameOf(error) === 'AbortError' ? ((await finished) ?? error) : error;
     }
     const failure = await finished;
     if (failure) throw failure;
@@ -270,8 +258,7 @@ async function putAll(
   values: readonly BlobValue[],
 ): Promise<void> {
   const writing = db.transaction('blobs', 'readwrite', options);
-  for (const [id, value] of values) writing.store.put(value, [slot, id]).catch(() => undefined);
-  await writing.done;
+  await allOf(writing, values.map(([id, value]) => heardLater(writing.store.put(value, [slot, id]))));
 }
 
 export class IndexedDBStorage implements CopyStorage {

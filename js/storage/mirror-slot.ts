@@ -140,9 +140,11 @@ export class MirrorSlot implements CopySlot {
   async putBlob(id: string, blob: Blob): Promise<void> {
     if (this.#lost) throw lostError();
     try {
+      if (this.#firstIsDown) await this.#blobs?.spare(id);
       await this.#current().putBlob(id, blob);
     } catch (error) {
       if (error instanceof StorageFullError || this.#current() === this.#second || !this.#second) throw error;
+      await this.#blobs?.spare(id);
       await this.#second.putBlob(id, blob);
       return;
     }
@@ -176,7 +178,7 @@ export class MirrorSlot implements CopySlot {
       return await this.#current().getBlob(id);
     } catch (error) {
       const [first, second] = [this.#first, this.#second];
-      if (!second || this.#current() === second) throw error;
+      if (!second || this.#current() === second || this.#blobs?.hides(id)) throw error;
       const blob = await second.getBlob(id).catch(() => undefined);
       if (!blob)
         throw error instanceof PayloadLostError
@@ -206,6 +208,9 @@ export class MirrorSlot implements CopySlot {
       this.#blobs?.flush(),
       this.#repairs,
     ]);
+    // What was on its way into the first when this was asked for.
+    await this.#queue.idle();
+    await this.#follower?.flush();
   }
 
   async close(): Promise<void> {

@@ -56,7 +56,7 @@ export class OpenSlot {
   }
 
   get arena(): Arena {
-    return (this.#arena ??= new Arena(this.#blobs, this.store.power));
+    return (this.#arena ??= new Arena(this.#blobs, this.store.power, this.store.timers));
   }
   get low(): boolean {
     return this.#low;

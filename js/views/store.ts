@@ -23,7 +23,7 @@ interface Listening {
   signal?: AbortSignal;
 }
 
-/** The other tabs; who has just come among them asks for everything. */
+/** The other tabs; who has just come among them is sent everything. */
 interface Others {
   /** There are none. */
   readonly alone: boolean;
@@ -229,7 +229,7 @@ export class Store {
   /** A run of another tab, or something that is no run, changed. */
   changedElsewhere(id?: string): void {
     this.version++;
-    if (!this.#isHeard()) return;
+    if (!this.#heard) return;
     this.#wholeDirty = true;
     if (id !== undefined) this.#dirtyIds.add(id);
     this.#askFrame();

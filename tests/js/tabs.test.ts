@@ -104,6 +104,10 @@ describe('a tab that changes', () => {
     expect(second.orchestrator.getAllTasks().map(({ phase }) => phase)).toEqual(['completed', 'completed', 'completed']);
     expect(await framesOf(work)).toBeGreaterThan(0);
     expect(second.orchestrator.getAllTasks()).toHaveLength(4);
+    const toTell = await framesOf(work);
+    const unwatch = second.orchestrator.subscribe(() => {});
+    expect(await framesOf(work)).toBeGreaterThan(toTell);
+    unwatch();
     second.kill();
     await origin.clock.settle();
     await work();

@@ -119,6 +119,23 @@ describe('indexedDBCache', () => {
     expect(written.flatMap((one) => one!.pruned).sort()).toEqual(keys.slice(0, 190));
   });
 
+  it('changes in the order in which it is asked, however many wait, and closes behind them', async () => {
+    const cache = indexedDBCache();
+    const asked = [
+      ...['a', 'b', 'c'].map((key) => cache.set(key, entry(key))),
+      cache.delete('b'),
+      cache.set('b', entry('again')),
+      cache.clear({ prefix: 'c' }),
+      cache.set('d', entry('d')),
+      cache.delete('d'),
+      cache.set('e', entry('e')),
+    ];
+    await cache.close!();
+    expect(await Promise.all(asked)).toEqual([{ pruned: [] }, { pruned: [] }, { pruned: [] }, true, { pruned: [] }, 1, { pruned: [] }, true, { pruned: [] }]);
+    const next = indexedDBCache();
+    expect([(await next.keys!()).sort(), (await next.get('b'))!.value, await next.clear()]).toEqual([['a', 'b', 'e'], 'again', 3]);
+  });
+
   it('one that can not be written hinders none of those it would be written with', async () => {
     const cache = indexedDBCache();
     const original = IDBObjectStore.prototype.put;
@@ -129,6 +146,36 @@ describe('indexedDBCache', () => {
     const written = await Promise.allSettled(Array.from({ length: 10 }, (_, n) => cache.set(`${n}`, entry(n))));
     expect(written.map(({ status }) => status === 'fulfilled')).toEqual([true, true, true, true, true, false, true, true, true, true]);
     expect(await cache.size()).toBe(9);
+  });
+
+  it('a reading sees what was asked for before it', async () => {
+    const cache = indexedDBCache();
+    for (const key of ['a', 'b', 'c']) void cache.set(key, entry(key));
+    expect([(await cache.get('c'))!.value, await cache.size()]).toEqual(['c', 3]);
+    for (const key of ['d', 'e']) void cache.set(key, entry(key));
+    void cache.delete('a');
+    expect([await cache.get('a'), await cache.keys!()].flat()).toHaveLength(1 + 4);
+    for (const key of ['f', 'g']) void cache.set(key, entry(key));
+    void cache.clear();
+    expect(await cache.get('g')).toBeUndefined();
+  });
+
+  it('a request that fails says why, also where only its event does: a full disk makes room', async () => {
+    const cache = indexedDBCache();
+    let nowMs = 1;
+    cache.useClock!({ now: () => nowMs++ });
+    for (const key of ['a', 'b', 'c', 'd']) await cache.set(key, entry(key));
+    const original = IDBObjectStore.prototype.put;
+    let refused = 0;
+    vi.spyOn(IDBObjectStore.prototype, 'put').mockImplementation(function (this: IDBObjectStore, value: any, key: any) {
+      if (this.name !== 'rows' || refused++ > 0) return original.call(this, value, key);
+      const request = this.add(value, 'a');
+      const told = new DOMException('full', 'QuotaExceededError');
+      Object.defineProperty(request, 'error', { get: () => told, set: () => {} });
+      return request;
+    });
+    expect(await cache.set('e', entry('e'))).toEqual({ pruned: ['a', 'b'] });
+    expect((await cache.keys!()).sort()).toEqual(['c', 'd', 'e']);
   });
 
   it('C4: a transaction that aborts after its requests succeeded is not told as written', async () => {

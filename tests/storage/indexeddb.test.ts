@@ -72,6 +72,28 @@ describe('IndexedDB', () => {
     expect((await again()).texts).toEqual(['a', 'c']);
   });
 
+  it('C1: full is full also where only the event of the request says so', async () => {
+    const { slot, session, again } = await begin();
+    await slot.append(frame('a'));
+    const refused = (name: string) => {
+      const put = IDBObjectStore.prototype.put;
+      vi.spyOn(IDBObjectStore.prototype, 'put').mockImplementationOnce(function (this: any, ...args: any[]) {
+        put.apply(this, args as any);
+        const request = this.add(args[0], args[1]);
+        Object.defineProperty(request, 'error', { get: () => named(name), set: () => {} });
+        return request;
+      } as any);
+    };
+    refused('QuotaExceededError');
+    await expect(slot.append(frame('b'))).rejects.toBeInstanceOf(StorageFullError);
+    refused('QuotaExceededError');
+    await expect(slot.putBlob('00000000000000aa', new Blob(['x']))).rejects.toBeInstanceOf(StorageFullError);
+    refused('QuotaExceededError');
+    await expect(slot.replace(frame('c'))).rejects.toBeInstanceOf(StorageFullError);
+    await slot.append(frame('d'));
+    expect([(await again()).texts, session.types()]).toEqual([['a', 'd'], ['storage-full', 'storage-available']]);
+  });
+
   it('C1: full is told once, and once when it takes writes again', async () => {
     const { slot, session } = await begin();
     refuse('QuotaExceededError', 2);

@@ -1,6 +1,6 @@
 /** Blobs in two copies: the second follows in few writes, and nobody waits for it. */
 import { describe, expect, it } from 'vitest';
-import { PayloadLostError, StorageFullError } from '../../js/errors.ts';
+import { PayloadLostError, StorageFullError, StorageLostError } from '../../js/errors.ts';
 import type { CopySlot, CopyStorage } from '../../js/storage/copy.ts';
 import { type MemoryStorage, memory } from '../../js/storage/memory.ts';
 import { mirror } from '../../js/storage/mirror.ts';
@@ -133,6 +133,41 @@ describe('the second copy of blobs', () => {
     await timers.advance(60_000);
     expect(await raw(1)).toEqual(ids(300).slice(1));
     expect(session.types()).toEqual(['storage-degraded', 'storage-repaired']);
+  });
+
+  it('keeps one that was deleted and comes back while the first is away', async () => {
+    const { slot, first, second, timers, raw, put } = await begin();
+    await put(slot, 2);
+    await slot.flush();
+    await slot.deleteBlobs(ids(2));
+    first.state.fault = new StorageLostError('gone');
+    await slot.putBlob(id(1), new Blob(['again']));
+    await timers.advance(1_000);
+    expect(await raw(1)).toEqual([id(1)]);
+    first.state.fault = undefined;
+    await slot.putBlob(id(2), new Blob(['again']));
+    await slot.flush();
+    second.state.stands = true;
+    await slot.deleteBlobs([id(2)]);
+    const flushing = slot.flush();
+    await turn();
+    first.state.fault = new StorageLostError('gone again');
+    const putting = slot.putBlob(id(2), new Blob(['and again']));
+    await turn();
+    second.goOn();
+    await Promise.all([flushing, putting]);
+    await timers.advance(1_000);
+    expect(await (await slot.getBlob(id(2))).text()).toBe('and again');
+  });
+
+  it('does not give one back that was deleted, though it still has it', async () => {
+    const { slot, session, put } = await begin();
+    await put(slot, 1);
+    await slot.flush();
+    await slot.deleteBlobs([id(1)]);
+    await expect(slot.getBlob(id(1))).rejects.toBeInstanceOf(PayloadLostError);
+    await slot.flush();
+    expect([session.types(), await slot.blobIds()]).toEqual([[], []]);
   });
 
   it('gives what the first has lost to a copy; what neither has is told', async () => {
