@@ -14,8 +14,7 @@ import { PayloadLostError, StorageBlockedError, StorageFullError } from '../erro
 import { checkNames } from '../intake/checks.ts';
 import { storageName } from '../intake/storage-name.ts';
 import { type Settlement, settlement } from '../runs/run.ts';
-import { nameOf } from '../storage/failures.ts';
-import { heardLater } from '../storage/idb-requests.ts';
+import { heardLater, nameOf } from '../storage/failures.ts';
 import { systemTimers, within } from '../storage/wait.ts';
 import { CacheConnection, type CacheSchema, type EntryRow, type StoredEntry, type Totals } from './database.ts';
 import { meets } from './key.ts';

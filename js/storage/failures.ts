@@ -1,6 +1,6 @@
 /**
- * The platform's storage errors, told apart by name (their classes differ between browsers), and our
- * own errors carried over a worker's door.
+ * The platform's storage errors, told apart by name (their classes differ between browsers), which of
+ * those of a transaction says why, and our own errors carried over a worker's door.
  */
 import {
   PayloadLostError,
@@ -55,4 +55,20 @@ export function carry(error: unknown, doing: string): CarriedError {
 export function uncarry(error: CarriedError): StorageError {
   const type = types[error.code as keyof typeof types] ?? StorageError;
   return new type(error.message);
+}
+
+/** Its failure is heard from `allOf`, or is that of the transaction. */
+export function heardLater<Result>(request: Promise<Result>): Promise<Result> {
+  request.catch(() => {});
+  return request;
+}
+
+/**
+ * Settles when an IndexedDB transaction with these requests has. A request that fails says why, its transaction then only
+ * that it was aborted; where the commit fails, it is the other way round. @throws the one that says why
+ */
+export async function allOf(transaction: { readonly done: Promise<void> }, requests: readonly Promise<unknown>[]): Promise<void> {
+  const outcomes = await Promise.allSettled([...requests, transaction.done]);
+  const failures = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason] : []));
+  if (failures.length > 0) throw failures.find((failure) => nameOf(failure) !== 'AbortError') ?? failures[0];
 }

@@ -20,8 +20,7 @@ import {
   type Stamp,
   withoutThese,
 } from './copy.ts';
-import { nameOf, textOf } from './failures.ts';
-import { allOf, heardLater } from './idb-requests.ts';
+import { allOf, heardLater, nameOf, textOf } from './failures.ts';
 import { Connection, type Database, rotate, type SlotRow } from './idb-connection.ts';
 import { same } from './log-file.ts';
 import { LogQueue } from './log-queue.ts';

@@ -25,6 +25,18 @@ const theRun = (page: Page) => page.evaluate(() => {
   return { status, phase, reason, missing: missing?.map(({ name, size }) => ({ name, size })) };
 });
 
+/** The second copy follows the first within moments. */
+const isInBoth = (page: Page) => page.evaluate(async () => {
+  const done = <Result>(request: IDBRequest<Result>) => new Promise<Result>((resolve, reject) => Object.assign(request, { onsuccess: () => resolve(request.result), onerror: () => reject(request.error) }));
+  for (const { name } of await indexedDB.databases()) {
+    const database = await done(indexedDB.open(name!));
+    const count = database.objectStoreNames.contains('blobs') ? await done(database.transaction('blobs').objectStore('blobs').count()) : 0;
+    database.close();
+    if (count > 0) return true;
+  }
+  return false;
+});
+
 /** Both stores keep what they know of it, and lose its bytes. Gives in how many places they lay. */
 async function loseBytes(context: BrowserContext): Promise<number> {
   const page = await context.newPage();
@@ -67,6 +79,7 @@ it('A lost file is asked for in the panel: another one is refused with words, th
   const first = await visit(context);
   await first.locator('input[type=file]').first().setInputFiles(upload('long.pdf', buffer));
   await expect.poll(() => first.evaluate(() => globalThis.holdfast.getAllTasks()[0]?.status), { interval: 5, timeout: 30_000 }).toBe('running');
+  await expect.poll(() => isInBoth(first), { interval: 5, timeout: 10_000 }).toBe(true);
   await first.close();
   // The file of a closed page stays open for a moment.
   await expect.poll(() => loseBytes(context), { timeout: 20_000 }).toBe(2);

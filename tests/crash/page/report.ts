@@ -13,6 +13,7 @@ export const page = new URLSearchParams(location.search).get('page') ?? 'page';
 let waiting: object[] = [];
 let sending = false;
 let told = 0;
+let taken = 0;
 
 export function tell(type: string, facts: Record<string, unknown>): void {
   waiting.push({ page, seq: ++told, atMs: Date.now(), type, ...facts });
@@ -28,12 +29,19 @@ async function send(): Promise<void> {
     if (batch.length === 0) break;
     try {
       await fetch('/report', { method: 'POST', body: JSON.stringify(batch) });
+      taken = (batch.at(-1) as { seq: number }).seq;
     } catch {
       waiting = [...batch, ...waiting];
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
   }
   sending = false;
+}
+
+/** Resolves when the harness has taken what was told so far: a kill would take the rest along. */
+export async function allTaken(): Promise<void> {
+  const last = told;
+  while (taken < last) await new Promise((resolve) => setTimeout(resolve, 5));
 }
 
 export const nothingToTell = (): boolean => waiting.length === 0 && !sending;
