@@ -11,8 +11,8 @@
  * sector, which disks write whole.)
  *
  * Invariants: an extent becomes used only after its data has been written. A blob is read only with
- * its checksum right; a large one that was just put is given as it was written, without being read: a
- * file that a person drops is worked on at once.
+ * its checksum right; a large one that was just put is given once as it was written, without being read:
+ * a file that a person drops is worked on at once.
  */
 import { PayloadLostError, StorageFullError } from '../errors.ts';
 import { crc32 } from './crc32.ts';

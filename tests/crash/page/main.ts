@@ -5,7 +5,7 @@ import type { Contestant } from './contestant.ts';
 import { Holdfast } from './holdfast.ts';
 import { generator, job, pick } from './load.ts';
 import { IdbStore, LocalStore, Plain } from './plain.ts';
-import { nothingToTell } from './report.ts';
+import { allTaken, nothingToTell } from './report.ts';
 
 const parameters = new URLSearchParams(location.search);
 const contestants: Record<string, () => Contestant> = {
@@ -62,7 +62,11 @@ const harness = {
   events: () => store.events,
   unfinished,
   results: (ids: string[]) => store.results(ids),
-  remove: (ids: string[]) => store.remove(ids),
+  async remove(ids: string[]): Promise<void> {
+    await store.remove(ids);
+    // Untold, they would be missed.
+    await allTaken();
+  },
   release: () => store.release(),
   told: () => nothingToTell(),
 };
